@@ -1,0 +1,1 @@
+"""Benchmark of text embeddings on patents: one module a stage, `python -m stages.NAME`."""

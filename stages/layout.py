@@ -1,0 +1,127 @@
+"""Every path of the repository, built here and nowhere else.
+
+Paths are relative to the repository's root, where DVC runs its stages: queued experiments
+run in a copy of it, so an absolute path would leave the copy.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+PIPELINE = Path("dvc.yaml")
+REGISTRY = Path("stages/registry")
+DATA = Path("data")
+REPORTS = Path("reports")
+
+CHECKED = DATA / "check.txt"
+ADAPTER = DATA / "adapters"
+TRAINING = DATA / "training"
+PAIRS = DATA / "pairs" / "pairs.parquet"
+CURVE = TRAINING / "curve.parquet"
+SEEN = TRAINING / "seen.parquet"
+
+SCORES = REPORTS / "scores.csv"
+HEADLINE = REPORTS / "metrics.json"
+PAGE = REPORTS / "index.html"
+PLOTS = REPORTS / "plots"
+
+PER_LANDSCAPE = (
+    "families", "citations", "relations", "views", "tasks", "lengths", "embeddings",
+    "runs", "fusion", "outcomes", "scores", "costs",
+)  # fmt: skip
+
+
+def registry(name: str) -> Path:
+    """Registry file, such as `models` -> `stages/registry/models.yaml`."""
+    return REGISTRY / f"{name}.yaml"
+
+
+def published(name: str) -> Path:
+    """Table of published figures, such as `study` -> `stages/registry/published/study.csv`."""
+    return REGISTRY / "published" / f"{name}.csv"
+
+
+def raw(landscape: str, suffix: str) -> Path:
+    """The user's own file of a landscape, as tracked by DVC; `suffix` like `.jsonl.gz`."""
+    return DATA / "raw" / f"{landscape}{suffix}"
+
+
+def families(landscape: str) -> Path:
+    """Families of a landscape."""
+    return DATA / "families" / f"{landscape}.parquet"
+
+
+def citations(landscape: str) -> Path:
+    """Citations among the families of a landscape."""
+    return DATA / "citations" / f"{landscape}.parquet"
+
+
+def relations(landscape: str) -> Path:
+    """Judgements that the source brings itself; empty where relevance follows from citations."""
+    return DATA / "relations" / f"{landscape}.parquet"
+
+
+def view(landscape: str, name: str) -> Path:
+    """Texts of one view."""
+    return DATA / "views" / landscape / f"{name}.parquet"
+
+
+def task(landscape: str, table: str) -> Path:
+    """Task table: `queries`, `qrels`, `labels` or `pool`."""
+    return DATA / "tasks" / landscape / f"{table}.parquet"
+
+
+def lengths(landscape: str) -> Path:
+    """Token lengths, truncation and view overlap under the cell's tokenizer."""
+    return DATA / "lengths" / f"{landscape}.parquet"
+
+
+def embeddings(landscape: str) -> Path:
+    """Folder of a landscape's vectors."""
+    return DATA / "embeddings" / landscape
+
+
+def vectors(landscape: str, side: str) -> Path:
+    """Vectors of one side: `documents`, `queries`, `classification` or `clustering`."""
+    return embeddings(landscape) / f"{side}.npy"
+
+
+def vector_ids(landscape: str, side: str) -> Path:
+    """Ids of the rows of `vectors`, in the same order."""
+    return embeddings(landscape) / f"{side}.parquet"
+
+
+def run(landscape: str, system: str) -> Path:
+    """Ranked results of one system."""
+    return DATA / "runs" / landscape / f"{system}.parquet"
+
+
+def fusion(landscape: str) -> Path:
+    """Scores of every fusion setting on dev and test, and which one was chosen."""
+    return DATA / "fusion" / f"{landscape}.parquet"
+
+
+def outcomes(landscape: str) -> Path:
+    """Outcome of every query (or unit) under every system and metric, at full precision."""
+    return DATA / "outcomes" / f"{landscape}.parquet"
+
+
+def scores(landscape: str) -> Path:
+    """Scores of the landscape's test split with intervals."""
+    return DATA / "scores" / f"{landscape}.parquet"
+
+
+def cost(stage: str, landscape: str = "cell") -> Path:
+    """Cost record of one stage on one landscape (`cell` for the stages that have none)."""
+    return DATA / "costs" / landscape / f"{stage}.json"
+
+
+def scratch() -> Path:
+    """Content-addressed scratch for work that resumes, in the user's cache directory.
+
+    Outside the repository on purpose: queued experiments run in copies and share it.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "patent-embeddings"

@@ -1,0 +1,116 @@
+"""Typed params.yaml: the only reader of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stages import layout
+from stages.errors import UserError
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Block(BaseModel):
+    """A block of params.yaml: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tasks(Block):
+    seed: int
+    fold: Annotated[int, Field(ge=0, le=4)]
+    pool: Literal["all", "earlier"]
+
+
+class Finetune(Block):
+    seed: int
+    pairs: Positive
+    steps: Positive
+    batch: Annotated[int, Field(ge=2)]
+    length: Positive
+    rate: Annotated[float, Field(gt=0)]
+    rank: Positive
+    evaluations: Positive
+
+
+class Embed(Block):
+    dtype: Literal["float32", "bfloat16", "auto"]
+    length: Positive | None
+    adapter_scale: Annotated[float, Field(ge=0, le=1)]
+
+
+class Bm25(Block):
+    k1: Annotated[float, Field(ge=0)]
+    b: Annotated[float, Field(ge=0, le=1)]
+    depth: Positive
+
+
+class Search(Block):
+    dimensions: Positive | None
+    depth: Positive
+
+
+class Fuse(Block):
+    metric: Literal["nDCG@10", "nDCG@100", "R@100", "AP", "RR"]
+    rrf_k: Annotated[list[Positive], Field(min_length=1)]
+    weights: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)]
+    depth: Positive
+
+
+class Metrics(Block):
+    resamples: Positive
+    seed: int
+    clusterings: Positive
+
+
+class Params(Block):
+    """The whole of params.yaml, one cell."""
+
+    model: Identifier
+    recipe: Identifier
+    landscape: Identifier
+    evaluate_on: Annotated[list[Identifier], Field(min_length=1)]
+    query_view: Identifier
+    document_view: Identifier
+    tasks: Tasks
+    finetune: Finetune
+    embed: Embed
+    bm25: Bm25
+    search: Search
+    fuse: Fuse
+    metrics: Metrics
+
+
+def load() -> Params:
+    """Read params.yaml of the current folder.
+
+    Raises:
+        UserError: the file is absent, is not YAML, or a key is unknown, missing or of the wrong type.
+    """
+    import yaml
+
+    try:
+        text = layout.PARAMS.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{layout.PARAMS}: no such file here; run from the repository's root") from None
+    try:
+        # YAML 1.2, as DVC reads it, has no octal-like or on/off surprises for the values used here.
+        return Params.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise UserError(f"{layout.PARAMS}: not valid YAML: {error}") from None
+    except ValidationError as error:
+        raise UserError(f"{layout.PARAMS}: {explain(error)}") from None
+
+
+def explain(error: ValidationError) -> str:
+    """The first fault of a pydantic error in one line: where it is and what is wrong."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "top level"
+    message = first["msg"].replace(
+        "String should match pattern '^[a-z0-9-]+$'", "ids are made of a-z, 0-9 and '-' only"
+    )
+    rest = error.error_count() - 1
+    return f"{where}: {message} (got {first['input']!r:.80})" + (f", and {rest} more" if rest else "")

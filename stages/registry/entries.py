@@ -1,0 +1,123 @@
+"""Types of the registry entries; every field is documented where it is declared."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Entry(BaseModel):
+    """A registry block: frozen, and unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Prompts(Entry):
+    """What is put before a text. Empty: nothing."""
+
+    query: str = ""
+    document: str = ""
+    classification: str | None = None  # None: classified on the document vectors
+    clustering: str | None = None  # None: clustered on the document vectors
+
+
+class Model(Entry):
+    """An embedding model: where its weights are and how its vectors are read out."""
+
+    source: Literal["package", "hub", "folder"]
+    package: str | None = None  # importable package that carries the weights
+    path: str | None = None  # folder of weights, inside the package or on disk
+    hub: str  # hub id; for `package` and `folder` what the weights are a copy of
+    revision: str | None = None  # full commit on the hub
+    encoder: Literal["dense", "late"] = "dense"
+    family: str  # models of one family differ in size only
+    parameters: float  # millions
+    dimension: int  # of a vector (late: of a token's vector)
+    max_length: int  # tokens that the model takes
+    length: int  # tokens that texts are cut to in evaluation
+    prompts: Prompts = Prompts()
+    pooling: str  # mean, cls, last, ...; documentation and test, the weights' own configuration decides
+    padding: Literal["left", "right"] = "right"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"  # that the authors evaluate in
+    similarity: Literal["cosine", "dot", "maxsim"] = "cosine"
+    remote_code: bool = False
+    licence: str
+    gated: bool = False
+    contamination: str | None = None  # known or possible overlap of training data with a benchmark
+    unverified: list[str] = []  # fields whose value nobody here has checked at the source
+    study: str | None = None  # its row in the study's table
+
+    @model_validator(mode="after")
+    def _located(self) -> Model:
+        if self.source == "package" and not (self.package and self.path):
+            raise ValueError("a `package` model needs `package` and `path`")
+        if self.source == "folder" and not self.path:
+            raise ValueError("a `folder` model needs `path`")
+        if self.source == "hub" and not self.revision:
+            raise ValueError("a `hub` model needs a full `revision`")
+        return self
+
+
+Signal = Literal["citation", "label", "section"]
+
+
+class Recipe(Entry):
+    """A fine-tuning recipe: which training signals it draws pairs from."""
+
+    description: str
+    signals: list[Signal] = []  # empty: zero-shot; several: equal shares
+    sections: tuple[str, str] = ("abstract", "claims")  # that a section pair joins
+    label_set: str = "ipc-subclass"  # that a label pair shares a label of
+
+
+class View(Entry):
+    """A text made of sections of a family."""
+
+    description: str
+    template: str  # sections in braces: {title}, {abstract}, {claims}, {claim1}, {description}
+    study: str | None = None  # the study's view that this one stands for
+
+
+class _Landscape(Entry):
+    """What every landscape's entry has."""
+
+    description: str
+    licence: str
+    relevance: Literal["cited", "linked"] = "cited"
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the families are generated, and scores say nothing about real patents."""
+        return False
+
+
+class Simulated(_Landscape):
+    """A seeded generator of families with planted structure."""
+
+    source: Literal["simulated"]
+    seed: int
+    families: Annotated[int, Field(ge=50)]
+    fields: Annotated[int, Field(ge=2)] = 12  # fields of application, each with an IPC code and vocabulary
+    mechanisms: Annotated[int, Field(ge=2)] = 40  # principles of solution; citations follow them
+    mechanism_offset: int = 0  # first mechanism used, of the generator's catalogue
+    mechanism_overlap: Annotated[float, Field(ge=0, le=1)] = 0.5  # share of mechanisms that all landscapes use
+    cross_field_overlap: Annotated[float, Field(ge=0, le=1)] = 0.2  # share of mechanism wording that all fields use
+    citations_in: Annotated[float, Field(ge=0)] = 3.0  # mean citations of a family within its field
+    citations_out: Annotated[float, Field(ge=0)] = 1.0  # and across fields, same mechanism
+    citations_noise: Annotated[float, Field(ge=0)] = 0.3  # and to anything
+
+    @property
+    def simulated(self) -> bool:
+        return True
+
+
+class Table(_Landscape):
+    """The user's own file, as `python -m stages.landscape add` took it."""
+
+    source: Literal["table"]
+    file: str  # under data/raw, tracked by DVC
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+Landscape = Annotated[Simulated | Table, Field(discriminator="source")]
