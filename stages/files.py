@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise UserError(f"{path}: cannot write ({error.strerror or error}); free space or check permissions") from error
     finally:

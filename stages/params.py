@@ -20,12 +20,16 @@ class Block(BaseModel):
 
 
 class Tasks(Block):
+    """Splits and pool."""
+
     seed: int
     fold: Annotated[int, Field(ge=0, le=4)]
     pool: Literal["all", "earlier"]
 
 
 class Finetune(Block):
+    """Training of the adapter."""
+
     seed: int
     pairs: Positive
     steps: Positive
@@ -37,23 +41,31 @@ class Finetune(Block):
 
 
 class Embed(Block):
+    """Encoding."""
+
     dtype: Literal["float32", "bfloat16", "auto"]
     length: Positive | None
     adapter_scale: Annotated[float, Field(ge=0, le=1)]
 
 
 class Bm25(Block):
+    """Lexical retrieval."""
+
     k1: Annotated[float, Field(ge=0)]
     b: Annotated[float, Field(ge=0, le=1)]
     depth: Positive
 
 
 class Search(Block):
+    """Dense retrieval."""
+
     dimensions: Positive | None
     depth: Positive
 
 
 class Fuse(Block):
+    """Fusion of the two runs."""
+
     metric: Literal["nDCG@10", "nDCG@100", "R@100", "AP", "RR"]
     rrf_k: Annotated[list[Positive], Field(min_length=1)]
     weights: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)]
@@ -61,6 +73,8 @@ class Fuse(Block):
 
 
 class Metrics(Block):
+    """Scores and their intervals."""
+
     resamples: Positive
     seed: int
     clusterings: Positive

@@ -109,6 +109,7 @@ class Simulated(_Landscape):
 
     @property
     def simulated(self) -> bool:
+        """Always."""
         return True
 
 
