@@ -71,11 +71,14 @@ class Recipe(Entry):
     label_set: str = "ipc-subclass"  # that a label pair shares a label of
 
 
+Section = Literal["title", "abstract", "claims", "claim1", "description"]
+
+
 class View(Entry):
     """A text made of sections of a family."""
 
     description: str
-    template: str  # sections in braces: {title}, {abstract}, {claims}, {claim1}, {description}
+    sections: Annotated[list[Section], Field(min_length=1)]  # joined by one newline, an absent one left out
     study: str | None = None  # the study's view that this one stands for
 
 

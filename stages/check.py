@@ -1,0 +1,81 @@
+"""Refuse bad parameters and ids before anything is touched, and prune landscapes no longer evaluated."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import typer
+
+from stages import layout
+from stages.errors import UserError, nearest, run
+
+if TYPE_CHECKING:
+    from stages.params import Params
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main() -> None:
+    """Check params.yaml against the registries; write a constant file that every stage depends on."""
+    from stages import params
+    from stages.files import write_text
+
+    cell = params.load()
+    validate(cell)
+    prune(cell.evaluate_on)
+    write_text(layout.CHECKED, "checked\n")
+
+
+def validate(cell: Params) -> None:
+    """Raise UserError at the first id or combination of the cell that cannot run."""
+    from stages import registry
+
+    model = registry.model(cell.model)
+    registry.recipe(cell.recipe)
+    for view in (cell.query_view, cell.document_view):
+        registry.view(view)
+    for name in cell.evaluate_on:
+        landscape = registry.landscape(name)
+        if landscape.source == "table" and not _present(landscape.file):
+            raise UserError(
+                f"{landscape.file}: the file of landscape {name!r} is missing; `dvc pull {landscape.file}` or add it again"
+            )
+    if len(set(cell.evaluate_on)) < len(cell.evaluate_on):
+        raise UserError(f"{layout.PARAMS}: evaluate_on names a landscape twice: {', '.join(cell.evaluate_on)}")
+    if cell.landscape not in cell.evaluate_on:
+        hint = nearest(cell.landscape, registry.ids("landscapes"))
+        raise UserError(
+            f"{layout.PARAMS}: landscape {cell.landscape!r}, where the recipe is trained, is always one of evaluate_on "
+            f"({', '.join(cell.evaluate_on)}); add it there or train on one of them{hint}"
+        )
+    if cell.search.dimensions is not None and cell.search.dimensions > model.dimension:
+        raise UserError(
+            f"{layout.PARAMS}: search.dimensions is {cell.search.dimensions}, but {cell.model} has {model.dimension} dimensions"
+        )
+    if cell.embed.length is not None and cell.embed.length > model.max_length:
+        raise UserError(
+            f"{layout.PARAMS}: embed.length is {cell.embed.length}, but {cell.model} takes at most {model.max_length} tokens"
+        )
+
+
+def _present(file: str) -> bool:
+    from pathlib import Path
+
+    # DVC may not have checked the file out yet (a fresh clone): its pointer in git is enough here.
+    return Path(file).exists() or Path(f"{file}.dvc").exists()
+
+
+def prune(keep: list[str]) -> None:
+    """Remove data of landscapes that are not in `keep`; DVC's cache still has it."""
+    for kind in layout.PER_LANDSCAPE:
+        folder = layout.DATA / kind
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            name = path.name.split(".")[0]
+            if name and name not in keep and name != "cell":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+if __name__ == "__main__":
+    run(app)

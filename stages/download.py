@@ -1,0 +1,40 @@
+"""Raw source -> families and citations of one landscape."""
+
+from __future__ import annotations
+
+import typer
+
+from stages import layout
+from stages.errors import UserError, run
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(landscape: str) -> None:
+    """Fetch or generate a landscape and write its families, citations and own judgements."""
+    import pandas as pd
+
+    from stages import costs, registry, sources, tables
+    from stages.progress import say
+
+    entry = registry.landscape(landscape)
+    with costs.measured(layout.cost("download", landscape)) as cost:
+        raw = sources.load(landscape, entry)
+        if raw.families.empty:
+            raise UserError(
+                f"landscape {landscape!r} is empty: its source has no family; see its entry in {layout.registry('landscapes')}"
+            )
+        relations = pd.DataFrame(columns=list(tables.RELATIONS.columns)).astype({"relevance": "int64"})
+        tables.write(raw.families, layout.families(landscape), tables.FAMILIES)
+        tables.write(raw.citations, layout.citations(landscape), tables.CITATIONS)
+        tables.write(
+            relations if raw.relations is None else raw.relations, layout.relations(landscape), tables.RELATIONS
+        )
+        cost["texts"] = len(raw.families)
+        cost["notes"] = raw.notes
+    say(f"{landscape}: {len(raw.families):,} families, {len(raw.citations):,} citations; licence {entry.licence}")
+
+
+if __name__ == "__main__":
+    run(app)
