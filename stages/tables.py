@@ -94,7 +94,10 @@ RELATIONS = Table(
 VIEW = Table({"family_id": "text", "text": "text", "complete": "bool"}, key=("family_id",), filled=("family_id",))
 QUERIES = Table({"query_id": "text", "split": "text"}, key=("query_id",), among={"split": SPLITS}, filled=("query_id",))
 QRELS = RELATIONS
-POOL = Table({"family_id": "text", "date": "text", "ranked": "bool"}, key=("family_id",), filled=("family_id",))
+POOL = Table(
+    {"family_id": "text", "date": "text", "split": "text", "ranked": "bool"},
+    key=("family_id",), among={"split": SPLITS}, filled=("family_id",),
+)  # fmt: skip
 LABELS = Table(
     {"family_id": "text", "label_set": "text", "labels": "list", "split": "text"},
     key=("label_set", "family_id"), among={"split": SPLITS}, filled=("family_id", "label_set"),

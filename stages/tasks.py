@@ -40,7 +40,7 @@ def main(landscape: str) -> None:
         tables.write(queries(judged, splits), layout.task(landscape, "queries"), tables.QUERIES)
         tables.write(judged, layout.task(landscape, "qrels"), tables.QRELS)
         tables.write(label_sets(families, splits), layout.task(landscape, "labels"), tables.LABELS)
-        tables.write(pool(families, relations), layout.task(landscape, "pool"), tables.POOL)
+        tables.write(pool(families, relations, splits), layout.task(landscape, "pool"), tables.POOL)
 
 
 def split_of(families: Iterable[str], seed: int, fold: int) -> dict[str, str]:
@@ -114,19 +114,22 @@ def label_sets(families: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for record in families.itertuples(index=False):
-        sets = {name: prefixes(getattr(record, column), length) for name, (column, length) in CODES.items()}
-        sets["own"] = list(dict.fromkeys(record.labels))
-        rows += [(record.family_id, name, labels, splits[record.family_id]) for name, labels in sets.items() if labels]
+    for family, ipc, cpc, own in zip(*(families[name] for name in ("family_id", "ipc", "cpc", "labels")), strict=True):
+        codes = {"ipc": ipc, "cpc": cpc}
+        sets = {name: prefixes(codes[column], length) for name, (column, length) in CODES.items()}
+        sets["own"] = list(dict.fromkeys(own))
+        rows += [(family, name, labels, splits[family]) for name, labels in sets.items() if labels]
     return pd.DataFrame(rows, columns=["family_id", "label_set", "labels", "split"]).astype(
         {"family_id": "str", "label_set": "str", "split": "str"}
     )
 
 
-def pool(families: pd.DataFrame, relations: pd.DataFrame) -> pd.DataFrame:
-    """Which families are ranked: all, less those that the source gives as queries only."""
+def pool(families: pd.DataFrame, relations: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:
+    """Every family with its date, its split, and whether it is ranked: all are, less those that the source gives as queries only."""
     only_queries = set(relations["query_id"]) - set(relations["family_id"])
-    return families[["family_id", "date"]].assign(ranked=~families["family_id"].isin(only_queries))
+    return families[["family_id", "date"]].assign(
+        split=families["family_id"].map(splits).astype("str"), ranked=~families["family_id"].isin(only_queries)
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""Training pairs -> adapter of model x recipe x landscape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from stages import layout
+from stages.errors import run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+app = typer.Typer(add_completion=False)
+
+ZERO_SHOT = layout.ADAPTER / "zero-shot.txt"
+
+
+@app.command()
+def main() -> None:
+    """Train the adapter of the cell; the zero-shot recipe writes a constant file instead."""
+    import pandas as pd
+
+    from stages import costs, params, registry, tables
+    from stages.files import replacing
+
+    cell = params.load()
+    pairs = tables.read(layout.PAIRS, tables.PAIRS)
+    curve = pd.DataFrame(
+        {"split": pd.Series(dtype="str"), "step": pd.Series(dtype="int64"), "loss": pd.Series(dtype="float64")}
+    )
+    with costs.measured(layout.cost("finetune")) as cost:
+        with replacing(layout.ADAPTER) as folder:
+            folder.mkdir()
+            if pairs.empty:
+                (folder / ZERO_SHOT.name).write_text(
+                    "zero-shot: the model as published, no adapter\n", encoding="utf-8"
+                )
+            else:
+                from stages import training
+
+                trained = training.train(registry.model(cell.model), pairs, cell.finetune, folder)
+                curve = trained.curve
+                cost["device"] = trained.device
+                cost["texts"] = 2 * int((pairs["split"] == "train").sum())
+        tables.write(curve, layout.CURVE, tables.CURVE)
+        tables.write(seen(pairs), layout.SEEN, tables.SEEN)
+
+
+def seen(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Families that a training pair touches, as rows of `tables.SEEN`."""
+    import pandas as pd
+
+    train = pairs[pairs["split"] == "train"]
+    return pd.DataFrame(
+        {"family_id": pd.concat([train["anchor_id"], train["positive_id"]]).drop_duplicates().astype("str")}
+    )
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,128 @@
+"""Training split of the cell's landscape -> the pairs and batches of its recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from stages import layout
+from stages.errors import UserError, run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stages.pairs.material import Material
+    from stages.params import Finetune
+    from stages.registry.entries import Recipe
+
+app = typer.Typer(add_completion=False)
+
+DEV_BATCHES = 4
+
+
+@app.command()
+def main() -> None:
+    """Draw the training and dev pairs of the cell's recipe on its landscape."""
+    from stages import costs, params, registry, tables
+    from stages.progress import say
+
+    cell = params.load()
+    recipe = registry.recipe(cell.recipe)
+    with costs.measured(layout.cost("pairs")) as cost:
+        frame = empty()
+        if recipe.signals:
+            frame = laid_out(read(cell.landscape, cell.document_view, recipe), recipe, cell.finetune, cell.landscape)
+        tables.write(frame, layout.PAIRS, tables.PAIRS)
+        cost["texts"] = 2 * len(frame)
+    used = len(frame.loc[frame["split"] == "train", ["anchor_id", "positive_id", "signal"]].drop_duplicates())
+    if recipe.signals and used < cell.finetune.pairs:
+        say(
+            f"{cell.landscape}: {used} distinct training pairs for {cell.recipe}, fewer than the {cell.finetune.pairs} asked for; all are used, steps stay {cell.finetune.steps}"
+        )
+
+
+def read(landscape: str, view: str, recipe: Recipe) -> Material:
+    """Gather what the recipe draws from: families, texts, citations, labels and splits of one landscape."""
+    from stages import tables
+    from stages.pairs.material import Material
+
+    families = tables.read(layout.families(landscape), tables.FAMILIES)
+    texts = tables.read(layout.view(landscape, view), tables.VIEW)
+    labels = tables.read(layout.task(landscape, "labels"), tables.LABELS)
+    queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
+    pool = tables.read(layout.task(landscape, "pool"), tables.POOL)
+    ours = labels[labels["label_set"] == recipe.label_set]
+    citations = tables.read(layout.citations(landscape), tables.CITATIONS)
+    if not (texts["text"] != "").all():
+        # A pair needs two texts: families without one join no pair of texts.
+        empty = set(texts.loc[texts["text"] == "", "family_id"])
+        citations = citations[~citations["citing_id"].isin(empty) & ~citations["cited_id"].isin(empty)]
+        ours = ours[~ours["family_id"].isin(empty)]
+    return Material(
+        families=families,
+        citations=citations,
+        labels={family: list(names) for family, names in zip(ours["family_id"], ours["labels"], strict=True)},
+        texts=dict(zip(texts["family_id"], texts["text"], strict=True)),
+        splits=dict(zip(pool["family_id"], pool["split"], strict=True)),
+        queries=frozenset(queries["query_id"]),
+    )
+
+
+def laid_out(material: Material, recipe: Recipe, settings: Finetune, landscape: str) -> pd.DataFrame:
+    """Batches of the train and dev pairs as rows of `tables.PAIRS`.
+
+    Training has exactly `settings.steps` batches of `settings.batch`; dev at most four, each pair once.
+
+    Raises:
+        UserError: the landscape gives a signal of the recipe no train or no dev pair.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from stages.pairs import batches
+
+    frames = []
+    for number, (split, count) in enumerate([("train", settings.pairs), ("dev", DEV_BATCHES * settings.batch)]):
+        # Each split has a stream of its own, so that more dev pairs would not change the training pairs.
+        rng = np.random.default_rng([settings.seed, number])
+        pairs = batches.draw(material, recipe, split, count, rng)
+        for signal in recipe.signals:
+            if not any(pair.signal == signal for pair in pairs):
+                raise UserError(_nothing(signal, split, recipe, landscape))
+        batch = min(settings.batch, len(pairs))
+        steps = settings.steps if split == "train" else len(pairs) // batch
+        frames.append(batches.table(split, batches.batches(pairs, batch, steps, rng), material))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _nothing(signal: str, split: str, recipe: Recipe, landscape: str) -> str:
+    first, second = recipe.sections
+    needs = {
+        "citation": ("citations between its families", "choose a recipe without citation pairs"),
+        "label": (
+            f"labels of the set {recipe.label_set!r}",
+            f"change label_set of the recipe in {layout.registry('recipes')}",
+        ),
+        "section": (
+            f"families with both {first} and {second}",
+            f"change sections of the recipe in {layout.registry('recipes')}",
+        ),
+    }
+    what, mend = needs[signal]
+    return (
+        f"landscape {landscape!r} has no {what} to draw {split} pairs from, and the recipe needs {signal} pairs; {mend}"
+    )
+
+
+def empty() -> pd.DataFrame:
+    """The pairs of a recipe that trains nothing."""
+    import pandas as pd
+
+    from stages import tables
+
+    return pd.DataFrame(columns=list(tables.PAIRS.columns)).astype({"step": "int64", "position": "int64"})
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,27 @@
+"""Citation pairs: a family with a family that it cites."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stages.pairs.material import Material, Pair
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stages.registry.entries import Recipe
+
+
+def draw(material: Material, recipe: Recipe, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
+    """Up to `count` distinct citation pairs of `split`, in random order; dev pairs cite from the dev split."""
+    allowed = material.allowed(split)
+    edges = sorted(
+        (citing, cited)
+        for citing, cited in zip(material.citations["citing_id"], material.citations["cited_id"], strict=True)
+        if citing in allowed and cited in allowed and (split != "dev" or material.splits[citing] == "dev")
+    )
+    chosen = rng.permutation(len(edges))[:count]
+    texts = material.texts
+    return [
+        Pair("citation", citing, cited, texts[citing], texts[cited]) for citing, cited in (edges[i] for i in chosen)
+    ]

@@ -1,0 +1,63 @@
+"""What training pairs are drawn from, and who may be drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Material:
+    """One landscape as training sees it.
+
+    Attributes:
+        families: rows of `tables.FAMILIES`.
+        citations: rows of `tables.CITATIONS`.
+        labels: family id -> labels of the recipe's label set.
+        texts: family id -> text of the document view.
+        splits: family id -> `train`, `dev` or `test`.
+        queries: ids of all queries.
+    """
+
+    families: pd.DataFrame
+    citations: pd.DataFrame
+    labels: dict[str, list[str]]
+    texts: dict[str, str]
+    splits: dict[str, str]
+    queries: frozenset[str]
+
+    def allowed(self, split: str) -> set[str]:
+        """Families that a pair of `split` (`train` or `dev`) may touch, on either side.
+
+        Training touches no dev family, so that the loss on dev pairs is honest, and no test query.
+        Dev pairs touch no test query either.
+        """
+        held = {family for family in self.queries if self.splits.get(family) == "test"}
+        if split == "train":
+            held |= {family for family, name in self.splits.items() if name == "dev"}
+        return set(self.splits) - held
+
+    @cached_property
+    def linked(self) -> dict[str, set[str]]:
+        """Family id -> families that it cites or is cited by."""
+        neighbours: dict[str, set[str]] = {}
+        for citing, cited in zip(self.citations["citing_id"], self.citations["cited_id"], strict=True):
+            neighbours.setdefault(citing, set()).add(cited)
+            neighbours.setdefault(cited, set()).add(citing)
+        return neighbours
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two texts that training draws together; `label` only for label pairs."""
+
+    signal: str
+    anchor_id: str
+    positive_id: str
+    anchor: str
+    positive: str
+    label: str = ""
