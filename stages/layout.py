@@ -26,6 +26,8 @@ SCORES = REPORTS / "scores.csv"
 HEADLINE = REPORTS / "metrics.json"
 PAGE = REPORTS / "index.html"
 PLOTS = REPORTS / "plots"
+FIGURES = REPORTS / "figures"
+TEMPLATES = Path(".dvc/plots")
 
 PER_LANDSCAPE = (
     "families", "citations", "relations", "views", "tasks", "lengths", "embeddings",
@@ -111,6 +113,21 @@ def outcomes(landscape: str) -> Path:
 def scores(landscape: str) -> Path:
     """Scores of the landscape's test split with intervals."""
     return DATA / "scores" / f"{landscape}.parquet"
+
+
+def plot(name: str) -> Path:
+    """Data of a picture, as `dvc plots` reads it."""
+    return PLOTS / f"{name}.csv"
+
+
+def figure(name: str) -> Path:
+    """A picture as PNG."""
+    return FIGURES / f"{name}.png"
+
+
+def template(name: str) -> Path:
+    """Vega-Lite template of a picture, where `dvc plots` looks for it."""
+    return TEMPLATES / f"{name}.json"
 
 
 def cost(stage: str, landscape: str = "cell") -> Path:
