@@ -1,0 +1,93 @@
+"""Views and adapter -> document and query vectors of one landscape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from stages import layout
+from stages.errors import UserError, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+
+    from stages.encoders import Encoder
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(landscape: str) -> None:
+    """Embed the documents and queries of one landscape, with the cell's adapter where there is one."""
+    from stages import costs, encoders, params, registry, tables
+    from stages.encoders import shards
+    from stages.files import replacing
+
+    cell = params.load()
+    entry = registry.model(cell.model)
+    documents = tables.read(layout.view(landscape, cell.document_view), tables.VIEW)
+    queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
+    asked = query_texts(tables.read(layout.view(landscape, cell.query_view), tables.VIEW), queries)
+    require_text(documents["text"].tolist(), landscape, cell.document_view)
+    with costs.measured(layout.cost("embed", landscape)) as cost:
+        encoder = encoders.load(
+            entry, length=cell.embed.length, dtype=cell.embed.dtype, adapter=adapter(layout.ADAPTER), scale=cell.embed.adapter_scale
+        )
+        sides = {"documents": ("document", documents["text"].tolist()), "queries": ("query", asked)}
+        for name in ("classification", "clustering"):
+            if getattr(entry.prompts, name) is not None:
+                sides[name] = (name, documents["text"].tolist())
+        # Sides with the same prompt share their texts: a query that is also a document is embedded once.
+        vectors = shards.encode(encoder, sides, label=f"embed {landscape}")
+        with replacing(layout.embeddings(landscape)) as folder:
+            folder.mkdir()
+            for name in sides:
+                ids = queries[["query_id"]] if name == "queries" else documents[["family_id"]]
+                save(folder, name, vectors.sides[name], ids)
+        cost.update(texts=vectors.texts, computed=vectors.computed, device=encoder.device, dtype=encoder.dtype)
+
+
+def adapter(folder: Path) -> Path | None:
+    """The folder of the cell's adapter, None for zero-shot."""
+    return folder if (folder / "adapter_config.json").exists() else None
+
+
+def query_texts(view: pd.DataFrame, queries: pd.DataFrame) -> list[str]:
+    """Text of every query, in the order of the queries."""
+    texts = dict(zip(view["family_id"], view["text"], strict=True))
+    return [texts[query] for query in queries["query_id"]]
+
+
+def require_text(texts: Sequence[str], landscape: str, view: str) -> None:
+    """Raise UserError where no family of the landscape has any text in the view."""
+    if not any(texts):
+        raise UserError(
+            f"view {view!r} has no text in landscape {landscape!r} (its families lack the sections); "
+            f"choose another view, `python -m stages.landscape show {landscape}` lists the sections present"
+        )
+
+
+def save(folder: Path, name: str, vectors: np.ndarray | tuple[np.ndarray, np.ndarray], ids: pd.DataFrame) -> None:
+    """Write vectors float32 and the table of their ids; token vectors come with each text's first row."""
+    import numpy as np
+
+    from stages import tables
+
+    query = "query_id" in ids.columns
+    if isinstance(vectors, tuple):
+        vectors, offsets = vectors
+        ids = ids.assign(offset=offsets.astype("int64"))
+        table = tables.TOKEN_QUERY_ROWS if query else tables.TOKEN_ROWS
+    else:
+        table = tables.QUERY_ROWS if query else tables.ROWS
+    np.save(folder / f"{name}.npy", np.ascontiguousarray(vectors, dtype=np.float32))
+    tables.write(ids, folder / f"{name}.parquet", table)
+
+
+if __name__ == "__main__":
+    run(app)
