@@ -142,12 +142,13 @@ def _values(
         ideal = _discounted(query[best], gain[best], _places(query[best]), int(cut), n)
         return _discounted(hit_query, hit_gain, rank, int(cut), n) / np.where(ideal > 0, ideal, 1.0)
     if name == "R" and cut:
-        return np.asarray(np.bincount(hit_query[rank <= int(cut)], minlength=n) / relevant, dtype=np.float64)
+        near = rank <= int(cut)
+        return _total(hit_query[near], hit_gain[near] > 0, n) / relevant
     if name == "AP" and not cut:
-        return np.bincount(hit_query, weights=_places(hit_query) / rank, minlength=n) / relevant
+        return _total(hit_query, _places(hit_query) / rank, n) / relevant
     if name == "RR" and not cut:
         first = _places(hit_query) == 1
-        return np.bincount(hit_query[first], weights=1.0 / rank[first], minlength=n)
+        return _total(hit_query[first], 1.0 / rank[first], n)
     raise ValueError(f"metric {metric!r} is not one of nDCG@k, R@k, AP, RR")
 
 
@@ -156,7 +157,14 @@ def _discounted(query: Integers, gain: Floats, rank: Integers, cut: int, n: int)
     import numpy as np
 
     near = rank <= cut
-    return np.bincount(query[near], weights=gain[near] / np.log2(rank[near] + 1.0), minlength=n)
+    return _total(query[near], gain[near] / np.log2(rank[near] + 1.0), n)
+
+
+def _total(query: Integers, weights: npt.NDArray[Any], n: int) -> Floats:
+    """Sum of the weights of each query 0..n-1."""
+    import numpy as np
+
+    return np.asarray(np.bincount(query, weights=weights, minlength=n), dtype=np.float64)
 
 
 def _places(query: Integers) -> Integers:
