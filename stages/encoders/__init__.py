@@ -1,0 +1,60 @@
+"""Encoders: every model of the registry read out in one way, its prompts, length and precision in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from stages.encoders import weights
+from stages.registry import Model
+
+if TYPE_CHECKING:
+    from stages.encoders.base import Encoder as Encoder
+
+Side = Literal["query", "document", "classification", "clustering"]
+
+
+def load(
+    entry: Model,
+    *,
+    length: int | None = None,
+    dtype: str = "float32",
+    adapter: Path | None = None,
+    scale: float = 1.0,
+) -> Encoder:
+    """Load a model from this machine, never from the network.
+
+    Args:
+        entry: its registry entry.
+        length: tokens that texts are cut to; None: the entry's evaluation length.
+        dtype: `float32`, `bfloat16`, or `auto`: bfloat16 where the device computes it natively.
+        adapter: folder with a peft adapter, or None for the model as published.
+        scale: weight of the adapter, 0 (as published) to 1 (as trained).
+
+    Returns:
+        A `dense.Dense` or `late.Late` encoder, on the GPU where there is one.
+
+    Raises:
+        UserError: the weights are not here or differ from their pin, the model needs code that the
+            user has not agreed to run, or the adapter does not fit.
+    """
+    from stages.encoders.dense import Dense
+    from stages.encoders.late import Late
+
+    kind = Late if entry.encoder == "late" else Dense
+    return kind(entry, length=length, dtype=dtype, adapter=adapter, scale=scale)
+
+
+def tokenizer(entry: Model) -> Any:
+    """The model's tokenizer alone, without its weights. Raises UserError as `load` does."""
+    from transformers import AutoTokenizer
+
+    folder = weights.locate(entry)
+    loaded = AutoTokenizer.from_pretrained(
+        str(folder), local_files_only=True, trust_remote_code=weights.consented(entry)
+    )
+    loaded.padding_side = entry.padding
+    return loaded
+
+
+__all__ = ["Side", "load", "tokenizer", "weights"]

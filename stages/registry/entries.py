@@ -22,22 +22,45 @@ class Prompts(Entry):
     clustering: str | None = None  # None: clustered on the document vectors
 
 
+class Tasks(Entry):
+    """Names of the model's own tasks, for models that switch adapters by task and not by prompt."""
+
+    query: str
+    document: str
+    classification: str
+    clustering: str
+
+
+class Plan(Entry):
+    """How a model of some size fits one accelerator of 80 GB, in tuning and in encoding."""
+
+    weights: Literal["float32", "bfloat16", "nf4"]  # of the frozen weights in tuning; nf4: QLoRA
+    checkpointing: bool  # recompute activations in the backward pass
+    tokens: int  # of a batch in encoding, padding included
+
+
 class Model(Entry):
     """An embedding model: where its weights are and how its vectors are read out."""
 
     source: Literal["package", "hub", "folder"]
     package: str | None = None  # importable package that carries the weights
-    path: str | None = None  # folder of weights, inside the package or on disk
+    path: str | None = None  # folder of weights, inside the package or on disk; $VARIABLES are expanded
     hub: str  # hub id; for `package` and `folder` what the weights are a copy of
-    revision: str | None = None  # full commit on the hub
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = (
+        None  # full commit on the hub; null: none pinned
+    )
+    weights: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}  # file: sha256, checked before loading
     encoder: Literal["dense", "late"] = "dense"
     family: str  # models of one family differ in size only
-    parameters: float  # millions
-    dimension: int  # of a vector (late: of a token's vector)
-    max_length: int  # tokens that the model takes
-    length: int  # tokens that texts are cut to in evaluation
+    parameters: Annotated[float, Field(gt=0)]  # millions
+    dimension: Annotated[int, Field(gt=0)]  # of a vector (late: of a token's vector)
+    max_length: Annotated[int, Field(gt=0)]  # tokens that the model takes
+    length: Annotated[int, Field(gt=0)]  # tokens that texts are cut to in evaluation
+    query_length: int | None = None  # late: tokens of a query; null: as documents
     prompts: Prompts = Prompts()
-    pooling: str  # mean, cls, last, ...; documentation and test, the weights' own configuration decides
+    tasks: Tasks | None = None
+    pooling: Literal["mean", "cls", "last", "latent", "tokens"]
+    head: bool = False  # a dense layer after pooling
     padding: Literal["left", "right"] = "right"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"  # that the authors evaluate in
     similarity: Literal["cosine", "dot", "maxsim"] = "cosine"
@@ -47,6 +70,18 @@ class Model(Entry):
     contamination: str | None = None  # known or possible overlap of training data with a benchmark
     unverified: list[str] = []  # fields whose value nobody here has checked at the source
     study: str | None = None  # its row in the study's table
+    memory: Plan | None = None  # null: by size
+
+    @property
+    def plan(self) -> Plan:
+        """How tuning and encoding fit one accelerator: the entry's own plan, or one by size."""
+        if self.memory:
+            return self.memory
+        if self.parameters < 500:
+            return Plan(weights="float32", checkpointing=False, tokens=131072)
+        if self.parameters < 2000:
+            return Plan(weights="bfloat16", checkpointing=True, tokens=65536)
+        return Plan(weights="nf4", checkpointing=True, tokens=16384)
 
     @model_validator(mode="after")
     def _located(self) -> Model:
@@ -54,8 +89,21 @@ class Model(Entry):
             raise ValueError("a `package` model needs `package` and `path`")
         if self.source == "folder" and not self.path:
             raise ValueError("a `folder` model needs `path`")
-        if self.source == "hub" and not self.revision:
-            raise ValueError("a `hub` model needs a full `revision`")
+        if self.source == "hub" and not self.revision and "revision" not in self.unverified:
+            raise ValueError("a `hub` model needs a full `revision`, or `revision` among `unverified`")
+        return self
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Model:
+        if self.length > self.max_length:
+            raise ValueError(f"`length` {self.length} is more than `max_length` {self.max_length}")
+        if (self.encoder == "late") != (self.pooling == "tokens") or (self.encoder == "late") != (
+            self.similarity == "maxsim"
+        ):
+            raise ValueError("`encoder: late`, `pooling: tokens` and `similarity: maxsim` go together")
+        unknown = sorted(set(self.unverified) - set(type(self).model_fields))
+        if unknown:
+            raise ValueError(f"`unverified` names no field: {unknown[0]}")
         return self
 
 

@@ -1,0 +1,174 @@
+"""What dense and late encoders share: opening a model, its adapter, prompts and fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.encoders import Side, weights
+from stages.errors import UserError
+from stages.files import sha256
+from stages.registry import Model
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+_LIBRARIES = ("torch", "transformers", "sentence-transformers", "tokenizers", "peft")
+
+
+class Encoder(ABC):
+    """A loaded model.
+
+    Attributes:
+        entry: its registry entry.
+        model: the sentence-transformers model, in evaluation mode.
+        length: tokens that texts are cut to, prompt and special tokens included.
+        dtype: `float32` or `bfloat16`, as resolved.
+        device: `cpu` or `cuda`.
+    """
+
+    model_class: str
+
+    def __init__(self, entry: Model, *, length: int | None, dtype: str, adapter: Path | None, scale: float) -> None:
+        import sentence_transformers
+        import torch
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        self.entry = entry
+        self.length = min(length or entry.length, entry.max_length)
+        self.folder = weights.locate(entry)
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.dtype = resolve(dtype, self.device)
+        self.adapter = adapter if scale else None
+        self.scale = scale if adapter else 1.0
+        self.model: Any = getattr(sentence_transformers, self.model_class)(
+            str(self.folder),
+            device=self.device,
+            local_files_only=True,
+            trust_remote_code=weights.consented(entry),
+            model_kwargs={"dtype": getattr(torch, self.dtype), "use_safetensors": not weights.pickles(self.folder)},
+        )
+        self.model.max_seq_length = self.length
+        if self.tokenizer is not None:
+            self.tokenizer.padding_side = entry.padding
+        if self.adapter:
+            self._adapt(self.adapter)
+        self.model.eval()
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str], side: Side) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Vectors of texts of one side; see `Dense.encode` and `Late.encode`."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """The model's tokenizer."""
+        return self.model.tokenizer
+
+    def prompt(self, side: Side) -> str:
+        """What is put before a text of this side, of the registry and not of the model's own files."""
+        return prompt(self.entry, side)
+
+    def fingerprint(self, side: Side) -> dict[str, Any]:
+        """Everything that changes a vector of this side, as plain JSON values in fixed order."""
+        tasks = self.entry.tasks
+        return {
+            "hub": self.entry.hub,
+            "weights": self.entry.revision if self._pinned else digest(self.folder),
+            "class": self.model_class,
+            "modules": [_described(module) for module in self.model],
+            "prompt": self.prompt(side),
+            "side": side if self._sided else None,
+            "task": getattr(tasks, side) if tasks else None,
+            "length": self.length,
+            "padding": self.entry.padding,
+            "dtype": self.dtype,
+            "device": self.device,
+            "libraries": {name: version(name) for name in _LIBRARIES},
+            "adapter": digest(self.adapter) if self.adapter else None,
+            "scale": self.scale if self.adapter else None,
+        }
+
+    @property
+    def batch(self) -> int:
+        """Texts of one forward pass."""
+        return max(1, self.entry.plan.tokens // self.length) if self.device == "cuda" else 32
+
+    @property
+    def _sided(self) -> bool:
+        """Whether the model may treat the sides differently beyond their prompts."""
+        routed = any(type(module).__name__ == "Router" for module in self.model)
+        return self.entry.encoder == "late" or self.entry.remote_code or routed
+
+    @property
+    def _pinned(self) -> bool:
+        """Whether the weights come from the hub's cache, where the commit says what they are."""
+        return self.entry.source == "hub" and self.folder.name == self.entry.revision
+
+    def _arguments(self, side: Side) -> dict[str, Any]:
+        """Arguments of the model's own encode methods."""
+        arguments = {"prompt": self.prompt(side), "batch_size": self.batch, "show_progress_bar": False}
+        if self.entry.tasks:
+            arguments["task"] = getattr(self.entry.tasks, side)
+        return arguments
+
+    def _method(self, side: Side) -> Any:
+        """`encode_query`, `encode_document`, or `encode` where the model has tasks of its own or needs no side."""
+        named = {} if self.entry.tasks else {"query": "encode_query", "document": "encode_document"}
+        return getattr(self.model, named.get(side, "encode"))
+
+    def _adapt(self, folder: Path) -> None:
+        """Put the adapter on; in float32 it is merged into the weights, so that inference costs no more."""
+        from peft import PeftModel
+        from peft.tuners.lora import LoraLayer
+
+        if not (folder / "adapter_config.json").is_file():
+            raise UserError(f"{folder}: no adapter_config.json; run `dvc repro finetune`")
+        try:
+            adapted = PeftModel.from_pretrained(self.model[0].model, str(folder))
+        except (RuntimeError, ValueError, OSError) as error:
+            raise UserError(f"{folder}: this adapter does not fit {self.entry.hub} ({str(error).splitlines()[0]:.120}); run `dvc repro finetune`") from None  # fmt: skip
+        for module in adapted.modules():
+            if isinstance(module, LoraLayer):
+                module.scale_layer(self.scale)
+        # In bfloat16 a merged weight would round the small delta away.
+        self.model[0].model = adapted.merge_and_unload() if self.dtype == "float32" else adapted
+
+
+def prompt(entry: Model, side: Side) -> str:
+    """Prompt of a side; classification and clustering fall back to the document's."""
+    own = getattr(entry.prompts, side)
+    return str(entry.prompts.document if own is None else own)
+
+
+def resolve(dtype: str, device: str) -> str:
+    """`auto` becomes bfloat16 where the device computes it natively, else float32."""
+    import torch
+
+    if dtype != "auto":
+        return dtype
+    if device == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if native else "float32"
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over names and contents of the files that a model or adapter is made of."""
+    total = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.suffix in {".json", ".safetensors", ".bin", ".txt", ".model", ".py"}:
+            total.update(f"{file.relative_to(folder).as_posix()} {sha256(file)}\n".encode())
+    return total.hexdigest()
+
+
+def _described(module: torch.nn.Module) -> dict[str, Any]:
+    """A module of the model: its class and, where it has one, its configuration."""
+    keys = [key for key in getattr(module, "config_keys", []) if isinstance(getattr(module, key, None), str | int | float | bool | list | tuple | dict)]  # fmt: skip
+    return {"class": type(module).__name__, **{key: getattr(module, key) for key in sorted(keys)}}
