@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import hashlib
+
+import pandas as pd
+
+from stages import tasks
+
+
+def frame(rows: dict[str, list[str]]) -> pd.DataFrame:
+    return pd.DataFrame({"family_id": list(rows), "ipc": list(rows.values()), "cpc": [[] for _ in rows], "labels": [["x"] for _ in rows], "date": ""})
+
+
+FAMILIES = frame({"q": ["A01B1/00", "H04L9/40"], "same": ["A01C3/00"], "other": ["B60K11/04"], "none": []})
+CITATIONS = pd.DataFrame({"citing_id": ["q", "q", "q", "same"], "cited_id": ["same", "other", "none", "q"]})
+
+
+def test_scopes_follow_shared_ipc_classes() -> None:
+    judged = tasks.judgements(CITATIONS, FAMILIES, "cited")
+    assert judged.to_dict("list") == {
+        "query_id": ["q", "q", "q", "same"], "family_id": ["none", "other", "same", "q"],
+        "relevance": [1, 1, 1, 1], "scope": ["unknown", "out", "in", "in"],
+    }  # fmt: skip
+
+
+def test_linked_relevance_goes_both_ways_once() -> None:
+    judged = tasks.judgements(CITATIONS, FAMILIES, "linked")
+    pairs = set(zip(judged["query_id"], judged["family_id"], strict=True))
+    assert pairs == {("q", "same"), ("same", "q"), ("q", "other"), ("other", "q"), ("q", "none"), ("none", "q")}
+    assert len(judged) == len(pairs)
+
+
+def test_five_folds_make_each_family_a_test_family_once() -> None:
+    names = [f"F-{i}" for i in range(2000)]
+    folds = [tasks.split_of(names, 0, fold) for fold in range(5)]
+    assert all(sum(fold[name] == "test" for fold in folds) == 1 for name in names)
+    shares = pd.Series(folds[0]).value_counts(normalize=True)
+    assert abs(shares["test"] - 0.2) < 0.03 and abs(shares["dev"] - 0.1) < 0.03
+
+
+def test_split_is_a_hash_of_seed_and_id_alone() -> None:
+    bucket = int.from_bytes(hashlib.sha256(b"7:F-1").digest()[:8], "big") % 10
+    expected = {2: "test", 3: "test", 4: "dev"}.get(bucket, "train")
+    assert tasks.split_of(["F-1"], 7, 1)["F-1"] == expected
+    assert tasks.split_of(["F-2", "F-1", "F-3"], 7, 1)["F-1"] == expected
+
+
+def test_label_sets_are_prefixes_in_order_of_first_appearance() -> None:
+    labels = tasks.label_sets(frame({"q": ["H04L9/40", "A01B1/00", "H04W4/00", "A01"]}), {"q": "train"})
+    by_set = {name: list(values) for name, values in zip(labels["label_set"], labels["labels"], strict=True)}
+    assert by_set == {"ipc-section": ["H", "A"], "ipc-class": ["H04", "A01"], "ipc-subclass": ["H04L", "A01B", "H04W"], "own": ["x"]}
+
+
+def test_a_family_that_the_source_gives_as_query_only_is_not_ranked() -> None:
+    relations = pd.DataFrame({"query_id": ["q", "same"], "family_id": ["same", "other"], "relevance": [1, 0], "scope": ["in", "unknown"]})
+    pool = tasks.pool(FAMILIES, relations, tasks.split_of(FAMILIES["family_id"], 0, 0))
+    assert dict(zip(pool["family_id"], pool["ranked"], strict=True)) == {"q": False, "same": True, "other": True, "none": True}

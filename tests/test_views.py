@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stages import registry, views
+
+CLAIMS = "1. A pump comprising a rotor.\n2. The pump of claim 1, wherein the rotor is hollow.\n3. A method of pumping."
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        (CLAIMS, "A pump comprising a rotor."),
+        ("1. The pump of claim 4, hollow. 2. Nothing at a line start\n2. A valve.", "A valve."),
+        ("1. (canceled)\n2. A valve according to any of the preceding claims.", "(canceled)"),
+        ("1. A pump as claimed in claim 2.", "A pump as claimed in claim 2."),
+        ("A pump with 3.5 litres.", "A pump with 3.5 litres."),
+        ("", ""),
+    ],
+)
+def test_first_independent_claim(claims: str, expected: str) -> None:
+    assert views.first_independent(claims) == expected
+
+
+def test_sections_are_joined_by_one_newline_and_absence_is_marked(workspace: Path) -> None:
+    families = pd.DataFrame(
+        {"family_id": ["a", "b", "c"], "title": ["T", " T ", ""], "abstract": ["A", "", ""], "claims": [CLAIMS, "", ""], "description": ["D", "D", ""]}
+    ).astype("str")
+    tac = views.texts(families, registry.view("tac"))
+    assert tac["text"].tolist() == [f"T\nA\n{CLAIMS}", "T", ""]
+    assert tac["complete"].tolist() == [True, False, False]
+    assert views.texts(families, registry.view("claim1"))["text"].tolist() == ["A pump comprising a rotor.", "", ""]
+    assert views.texts(families, registry.view("full"))["text"].tolist()[1] == "T\nD"
