@@ -31,7 +31,9 @@ from stages.errors import UserError
         ({"finetune__epochs": 3}, r"finetune\.epochs: Extra inputs"),
     ],
 )
-def test_bad_parameters_are_refused_in_one_line(change: dict[str, object], said: str, set_params: Callable[..., None]) -> None:
+def test_bad_parameters_are_refused_in_one_line(
+    change: dict[str, object], said: str, set_params: Callable[..., None]
+) -> None:
     set_params(**change)
     with pytest.raises(UserError, match=said) as caught:
         check.validate(params.load())
@@ -43,7 +45,12 @@ def test_the_committed_parameters_pass(workspace: Path) -> None:
 
 
 def test_prune_removes_only_landscapes_no_longer_evaluated(workspace: Path) -> None:
-    kept = [Path("data/runs/a/bm25.parquet"), Path("data/families/a.parquet"), Path("data/raw/b.jsonl.gz"), Path("data/costs/cell/pairs.json")]
+    kept = [
+        Path("data/runs/a/bm25.parquet"),
+        Path("data/families/a.parquet"),
+        Path("data/raw/b.jsonl.gz"),
+        Path("data/costs/cell/pairs.json"),
+    ]
     gone = [Path("data/runs/b/bm25.parquet"), Path("data/families/b.parquet"), Path("data/costs/b/embed.json")]
     for path in kept + gone:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,9 @@ def material() -> Material:
     ids = [f"F-{i:03d}" for i in range(300)]
     edges = {(ids[i], ids[j]) for i in range(1, 300) for j in rng.integers(0, i, 3)}
     citations = pd.DataFrame(sorted(edges), columns=["citing_id", "cited_id"])
-    families = pd.DataFrame({"family_id": ids, "abstract": [f"abstract {i}" for i in ids], "claims": [f"claims {i}" for i in ids]}).astype("str")
+    families = pd.DataFrame(
+        {"family_id": ids, "abstract": [f"abstract {i}" for i in ids], "claims": [f"claims {i}" for i in ids]}
+    ).astype("str")
     return Material(
         families=families, citations=citations, labels={i: sorted({f"L{n}" for n in rng.integers(0, 30, 2)}) for i in ids},
         texts={i: f"text {i}" for i in ids}, splits=split_of(ids, 0, 0), queries=frozenset(citations["citing_id"]),
@@ -66,7 +68,10 @@ def test_pairs_are_what_their_signal_says(material: Material) -> None:
             assert pair.label in material.labels[pair.anchor_id] and pair.label in material.labels[pair.positive_id]
             assert pair.anchor_id != pair.positive_id
         else:
-            assert pair.anchor_id == pair.positive_id and (pair.anchor, pair.positive) == (f"abstract {pair.anchor_id}", f"claims {pair.anchor_id}")
+            assert pair.anchor_id == pair.positive_id and (pair.anchor, pair.positive) == (
+                f"abstract {pair.anchor_id}",
+                f"claims {pair.anchor_id}",
+            )
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -93,7 +98,9 @@ def test_conflicts_equal_a_direct_reading_of_the_rule(name: str, material: Mater
 
 
 def test_drawing_twice_gives_the_same_table(material: Material) -> None:
-    pd.testing.assert_frame_equal(laid_out(material, RECIPES["r4"], SETTINGS, "x"), laid_out(material, RECIPES["r4"], SETTINGS, "x"))
+    pd.testing.assert_frame_equal(
+        laid_out(material, RECIPES["r4"], SETTINGS, "x"), laid_out(material, RECIPES["r4"], SETTINGS, "x")
+    )
 
 
 def test_batches_go_through_all_pairs_before_repeating_one() -> None:

@@ -19,7 +19,12 @@ def families(**changes: object) -> pd.DataFrame:
 
 
 def run(**changes: object) -> pd.DataFrame:
-    rows = {"query_id": ["q", "q", "r"], "family_id": ["a", "b", "a"], "rank": [1, 2, 1], "score": np.array([2, 2, 1], dtype="float32")}
+    rows = {
+        "query_id": ["q", "q", "r"],
+        "family_id": ["a", "b", "a"],
+        "rank": [1, 2, 1],
+        "score": np.array([2, 2, 1], dtype="float32"),
+    }
     return pd.DataFrame(rows | changes)
 
 
@@ -51,7 +56,9 @@ def test_what_is_read_is_what_was_written_sorted_by_key(tmp_path: Path) -> None:
         (run(score=np.array([np.inf, 1, 1], dtype="float32")), tables.RUN, "not a finite number"),
     ],
 )
-def test_a_frame_that_breaks_its_schema_is_not_written(frame: pd.DataFrame, table: tables.Table, said: str, tmp_path: Path) -> None:
+def test_a_frame_that_breaks_its_schema_is_not_written(
+    frame: pd.DataFrame, table: tables.Table, said: str, tmp_path: Path
+) -> None:
     with pytest.raises(UserError, match=said):
         tables.write(frame, tmp_path / "t.parquet", table)
     assert list(tmp_path.iterdir()) == []
@@ -59,7 +66,9 @@ def test_a_frame_that_breaks_its_schema_is_not_written(frame: pd.DataFrame, tabl
 
 def test_read_names_file_column_and_mend(tmp_path: Path) -> None:
     path = tmp_path / "run.parquet"
-    pq.write_table(pa.table({"query_id": ["q"], "family_id": ["a"], "rank": [1.0], "score": pa.array([1], pa.float32())}), path)
+    pq.write_table(
+        pa.table({"query_id": ["q"], "family_id": ["a"], "rank": [1.0], "score": pa.array([1], pa.float32())}), path
+    )
     with pytest.raises(UserError, match=r"run\.parquet: column 'rank' is double, expected int64; .*dvc repro"):
         tables.read(path, tables.RUN)
     pq.write_table(pa.table({"query_id": ["q"]}), path)

@@ -8,7 +8,15 @@ from stages import tasks
 
 
 def frame(rows: dict[str, list[str]]) -> pd.DataFrame:
-    return pd.DataFrame({"family_id": list(rows), "ipc": list(rows.values()), "cpc": [[] for _ in rows], "labels": [["x"] for _ in rows], "date": ""})
+    return pd.DataFrame(
+        {
+            "family_id": list(rows),
+            "ipc": list(rows.values()),
+            "cpc": [[] for _ in rows],
+            "labels": [["x"] for _ in rows],
+            "date": "",
+        }
+    )
 
 
 FAMILIES = frame({"q": ["A01B1/00", "H04L9/40"], "same": ["A01C3/00"], "other": ["B60K11/04"], "none": []})
@@ -48,10 +56,22 @@ def test_split_is_a_hash_of_seed_and_id_alone() -> None:
 def test_label_sets_are_prefixes_in_order_of_first_appearance() -> None:
     labels = tasks.label_sets(frame({"q": ["H04L9/40", "A01B1/00", "H04W4/00", "A01"]}), {"q": "train"})
     by_set = {name: list(values) for name, values in zip(labels["label_set"], labels["labels"], strict=True)}
-    assert by_set == {"ipc-section": ["H", "A"], "ipc-class": ["H04", "A01"], "ipc-subclass": ["H04L", "A01B", "H04W"], "own": ["x"]}
+    assert by_set == {
+        "ipc-section": ["H", "A"],
+        "ipc-class": ["H04", "A01"],
+        "ipc-subclass": ["H04L", "A01B", "H04W"],
+        "own": ["x"],
+    }
 
 
 def test_a_family_that_the_source_gives_as_query_only_is_not_ranked() -> None:
-    relations = pd.DataFrame({"query_id": ["q", "same"], "family_id": ["same", "other"], "relevance": [1, 0], "scope": ["in", "unknown"]})
+    relations = pd.DataFrame(
+        {"query_id": ["q", "same"], "family_id": ["same", "other"], "relevance": [1, 0], "scope": ["in", "unknown"]}
+    )
     pool = tasks.pool(FAMILIES, relations, tasks.split_of(FAMILIES["family_id"], 0, 0))
-    assert dict(zip(pool["family_id"], pool["ranked"], strict=True)) == {"q": False, "same": True, "other": True, "none": True}
+    assert dict(zip(pool["family_id"], pool["ranked"], strict=True)) == {
+        "q": False,
+        "same": True,
+        "other": True,
+        "none": True,
+    }

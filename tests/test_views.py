@@ -27,7 +27,13 @@ def test_first_independent_claim(claims: str, expected: str) -> None:
 
 def test_sections_are_joined_by_one_newline_and_absence_is_marked(workspace: Path) -> None:
     families = pd.DataFrame(
-        {"family_id": ["a", "b", "c"], "title": ["T", " T ", ""], "abstract": ["A", "", ""], "claims": [CLAIMS, "", ""], "description": ["D", "D", ""]}
+        {
+            "family_id": ["a", "b", "c"],
+            "title": ["T", " T ", ""],
+            "abstract": ["A", "", ""],
+            "claims": [CLAIMS, "", ""],
+            "description": ["D", "D", ""],
+        }
     ).astype("str")
     tac = views.texts(families, registry.view("tac"))
     assert tac["text"].tolist() == [f"T\nA\n{CLAIMS}", "T", ""]
