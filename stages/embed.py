@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from stages.encoders import Encoder
+    from stages.encoders import Side
 
 app = typer.Typer(add_completion=False)
 
@@ -36,12 +36,20 @@ def main(landscape: str) -> None:
     require_text(documents["text"].tolist(), landscape, cell.document_view)
     with costs.measured(layout.cost("embed", landscape)) as cost:
         encoder = encoders.load(
-            entry, length=cell.embed.length, dtype=cell.embed.dtype, adapter=adapter(layout.ADAPTER), scale=cell.embed.adapter_scale
+            entry,
+            length=cell.embed.length,
+            dtype=cell.embed.dtype,
+            adapter=adapter(layout.ADAPTER),
+            scale=cell.embed.adapter_scale,
         )
-        sides = {"documents": ("document", documents["text"].tolist()), "queries": ("query", asked)}
-        for name in ("classification", "clustering"):
-            if getattr(entry.prompts, name) is not None:
-                sides[name] = (name, documents["text"].tolist())
+        sides: dict[str, tuple[Side, list[str]]] = {
+            "documents": ("document", documents["text"].tolist()),
+            "queries": ("query", asked),
+        }
+        tasks: tuple[Side, ...] = ("classification", "clustering")
+        sides |= {
+            name: (name, documents["text"].tolist()) for name in tasks if getattr(entry.prompts, name) is not None
+        }
         # Sides with the same prompt share their texts: a query that is also a document is embedded once.
         vectors = shards.encode(encoder, sides, label=f"embed {landscape}")
         with replacing(layout.embeddings(landscape)) as folder:

@@ -14,10 +14,10 @@ from stages.files import replacing
 from stages.progress import say, track
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from stages.encoders import Encoder
+    from stages.encoders import Encoder, Side
 
 SIZE = 256  # texts a shard: at most so many are embedded again after a kill
 
@@ -33,7 +33,7 @@ class Encoded:
     computed: int
 
 
-def encode(encoder: Encoder, sides: dict[str, tuple[str, list[str]]], label: str) -> Encoded:
+def encode(encoder: Encoder, sides: Mapping[str, tuple[Side, list[str]]], label: str) -> Encoded:
     """Encode the texts of several sides, each distinct text once a prompt.
 
     Args:
@@ -45,7 +45,9 @@ def encode(encoder: Encoder, sides: dict[str, tuple[str, list[str]]], label: str
         For each name float32 [texts, dimension], or for late interaction token vectors
         float32 [tokens, dimension] with int64 [texts] first rows, in the order of the texts.
     """
-    prints = {name: json.dumps(encoder.fingerprint(side), sort_keys=True, default=str) for name, (side, _) in sides.items()}
+    prints = {
+        name: json.dumps(encoder.fingerprint(side), sort_keys=True, default=str) for name, (side, _) in sides.items()
+    }
     distinct = {key: sorted({text for name in sides if prints[name] == key for text in sides[name][1]}, key=lambda t: (-len(t), t))
                 for key in dict.fromkeys(prints.values())}  # fmt: skip
     side_of = {prints[name]: side for name, (side, _) in reversed(sides.items())}
@@ -86,7 +88,12 @@ def _shard(key: str, texts: list[str]) -> Path:
     digest = hashlib.sha256(key.encode())
     for text in texts:
         digest.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
-    return layout.scratch() / "embeddings" / hashlib.sha256(key.encode()).hexdigest()[:16] / f"{digest.hexdigest()[:32]}.shard"
+    return (
+        layout.scratch()
+        / "embeddings"
+        / hashlib.sha256(key.encode()).hexdigest()[:16]
+        / f"{digest.hexdigest()[:32]}.shard"
+    )
 
 
 def _save(path: Path, parts: list[np.ndarray]) -> None:

@@ -1,0 +1,95 @@
+"""How long the texts of each view are under the cell's tokenizer, how many are cut, which views coincide."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from stages import layout
+from stages.errors import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+app = typer.Typer(add_completion=False)
+
+SAMPLE = 2000  # families measured; the first of them by hash, so that the sample stays when families are added
+
+
+@app.command()
+def main(landscape: str) -> None:
+    """Measure every view of one landscape."""
+    from stages import costs, encoders, params, registry, tables
+
+    cell = params.load()
+    entry = registry.model(cell.model)
+    length = min(cell.embed.length or entry.length, entry.max_length)
+    with costs.measured(layout.cost("lengths", landscape)) as cost:
+        views = {name: tables.read(layout.view(landscape, name), tables.VIEW) for name in registry.ids("views")}
+        tokenizer = encoders.tokenizer(entry)
+        frame = measure(views, lambda texts: token_ids(tokenizer, texts), length)
+        tables.write(frame, layout.lengths(landscape), tables.LENGTHS)
+        cost["texts"] = int(frame.loc[frame["statistic"] == "sampled", "value"].sum())
+
+
+def token_ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
+    """Token ids of each text, special tokens included, nothing cut."""
+    return tokenizer(texts, add_special_tokens=True, truncation=False, verbose=False)["input_ids"] if texts else []
+
+
+def measure(
+    views: dict[str, pd.DataFrame], tokenize: Callable[[list[str]], list[list[int]]], length: int
+) -> pd.DataFrame:
+    """Statistics of the views of one landscape.
+
+    Args:
+        views: name -> rows of `tables.VIEW`, the same families in each.
+        tokenize: texts -> token ids.
+        length: tokens that texts are cut to.
+
+    Returns:
+        Rows of `tables.LENGTHS`. Counted over all families: `families`, `empty`, `incomplete`. Over a
+        sample of at most 2,000 (`sampled`): `truncated`, `median-tokens`, `p90-tokens`, and for each
+        other view `same-as:VIEW`, the texts that are the same in both after the cut. `length`: the cut.
+    """
+    import numpy as np
+    import pandas as pd
+
+    first = next(iter(views.values()))
+    sample = _sample(first["family_id"])
+    tokens = {name: tokenize(frame["text"].iloc[sample].tolist()) for name, frame in views.items()}
+    rows: list[tuple[str, str, float]] = []
+    for name, frame in views.items():
+        counts = np.array([len(ids) for ids in tokens[name]])
+        rows += [
+            (name, "families", len(frame)), (name, "empty", int((frame["text"] == "").sum())),
+            (name, "incomplete", int((~frame["complete"]).sum())), (name, "sampled", len(counts)),
+            (name, "truncated", int((counts > length).sum())), (name, "median-tokens", float(np.median(counts))),
+            (name, "p90-tokens", float(np.percentile(counts, 90))), (name, "length", length),
+        ]  # fmt: skip
+    for one, two in itertools.permutations(views, 2):
+        same = sum(_cut(a, length) == _cut(b, length) for a, b in zip(tokens[one], tokens[two], strict=True))
+        rows.append((one, f"same-as:{two}", same))
+    frame = pd.DataFrame(rows, columns=["view", "statistic", "value"])
+    return frame.astype({"view": "str", "statistic": "str", "value": "float64"})
+
+
+def _cut(tokens: list[int], length: int) -> list[int]:
+    """What the encoder sees: a text that is too long loses its end, not its closing special token."""
+    return tokens if len(tokens) <= length else tokens[: length - 1] + tokens[-1:]
+
+
+def _sample(families: pd.Series[str]) -> list[int]:
+    """Positions of the sampled families, ascending."""
+    import hashlib
+
+    order = sorted(range(len(families)), key=lambda i: hashlib.sha256(families.iloc[i].encode()).digest())
+    return sorted(order[:SAMPLE])
+
+
+if __name__ == "__main__":
+    run(app)
