@@ -1,0 +1,197 @@
+"""Intervals and tests over queries (or other units): seeded, vectorised, exact for small samples.
+
+All resampling is a product of a random matrix with the outcomes, in blocks of resamples, and every
+column (system, metric) sees the same resamples, so that differences between columns are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+LEVEL = 0.95
+_CELLS = 1 << 24  # entries of a block of the random matrix (128 MiB)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Outcome of `compare`: mean difference, its interval, p-value, standardised effect and number of units."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    effect: float
+    n: int
+
+
+def compare(first: Floats, second: Floats, resamples: int, seed: int) -> Comparison:
+    """Compare two systems on the same units, first minus second.
+
+    Args:
+        first: outcomes [units] of one system.
+        second: outcomes of the other, units in the same order.
+        resamples: of the bootstrap and of the randomisation test.
+        seed: of both.
+
+    Raises:
+        ValueError: the shapes differ or there are no units.
+    """
+    if first.shape != second.shape or first.ndim != 1 or not len(first):
+        raise ValueError(f"paired outcomes must be two equal, filled vectors, not {first.shape} and {second.shape}")
+    differences = first - second
+    low, high = interval(differences, resamples, seed)
+    p = sign_flip(differences, resamples, seed)
+    return Comparison(
+        float(differences.mean()), float(low), float(high), float(p), effect_size(differences), len(differences)
+    )
+
+
+def draws(n: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """Bootstrap resamples of n units as blocks [resamples of the block, n] of how often each unit is drawn."""
+    import numpy as np
+
+    generator = np.random.default_rng(seed)
+    for size in _blocks(n, resamples):
+        rows = np.arange(size, dtype=np.int64)[:, None] * n
+        units = generator.integers(0, n, (size, n), dtype=np.int64)
+        units += rows
+        yield np.bincount(units.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
+
+
+def percentiles(values: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Lower and upper percentile [...] of resampled statistics [resamples, ...] at a confidence level."""
+    import numpy as np
+
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return np.asarray(low), np.asarray(high)
+
+
+def interval(values: Floats, resamples: int, seed: int, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Bootstrap percentile interval of the mean over units.
+
+    Args:
+        values: outcomes [units] or [units, columns]; columns share their resamples.
+        resamples: how many.
+        seed: of the resampling.
+        level: confidence level.
+
+    Returns:
+        Lower and upper bound, each [] or [columns]. Of paired differences: their interval.
+
+    Raises:
+        ValueError: there are no units.
+    """
+    import numpy as np
+
+    if not len(values):
+        raise ValueError("no units to resample")
+    means = np.concatenate([weights @ values for weights in draws(len(values), resamples, seed)]) / len(values)
+    return percentiles(means, level)
+
+
+def sign_flip(
+    differences: Floats, resamples: int, seed: int, alternative: Literal["two-sided", "greater"] = "two-sided"
+) -> Floats:
+    """P-value of the paired randomisation test: signs of the differences are exchangeable under the null.
+
+    Enumerates all sign assignments where there are at most `resamples` of them (units whose
+    differences are all 0 change nothing and are not enumerated); else draws `resamples` of them and
+    gives (b + 1) / (m + 1), which is never 0 (Phipson and Smyth 2010).
+
+    Args:
+        differences: paired differences [units] or [units, columns]; columns share their signs.
+        resamples: random assignments.
+        seed: of the assignments.
+        alternative: whether the mean differs from 0, or is greater.
+
+    Returns:
+        P-values, [] or [columns].
+    """
+    import numpy as np
+
+    table = differences.reshape(len(differences), -1)
+    table = table[(table != 0).any(axis=1)]
+    n, total = len(table), table.sum(axis=0)
+    exact = n < 63 and 2**n <= resamples
+    count = np.zeros(table.shape[1])
+    # Equal sums in another order of addition differ in their last bits: those are ties.
+    observed = (total if alternative == "greater" else np.abs(total)) - 1e-12 * np.abs(table).sum(axis=0)
+    for positive in _assignments(n) if exact else _random_signs(n, resamples, seed):
+        flipped = 2 * (positive @ table) - total
+        count += ((flipped if alternative == "greater" else np.abs(flipped)) >= observed).sum(axis=0)
+    p = count / 2**n if exact else (count + 1) / (resamples + 1)
+    return np.asarray(p.reshape(differences.shape[1:]))
+
+
+def non_inferiority(differences: Floats, margin: float, resamples: int, seed: int) -> Floats:
+    """P-value against `worse by the margin or more`: small means not inferior.
+
+    Args:
+        differences: paired differences [units] or [units, columns], candidate minus reference.
+        margin: the largest loss of the mean that does not matter, positive.
+        resamples: as in `sign_flip`, which tests the differences shifted by the margin.
+        seed: as in `sign_flip`.
+
+    Raises:
+        ValueError: the margin is not positive.
+    """
+    if margin <= 0:
+        raise ValueError(f"a non-inferiority margin must be positive, not {margin}")
+    return sign_flip(differences + margin, resamples, seed, alternative="greater")
+
+
+def holm(p: Floats) -> Floats:
+    """Holm's step-down adjustment of the p-values [hypotheses] of one family (Holm 1979)."""
+    import numpy as np
+
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def effect_size(differences: Floats) -> float:
+    """Mean paired difference in standard deviations of the differences (Cohen's d_z).
+
+    0 where all differences are 0 or there is one unit only; infinite where they are equal and not 0.
+    """
+    import numpy as np
+
+    mean = float(differences.mean())
+    deviation = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
+    if deviation > 0:
+        return mean / deviation
+    return 0.0 if mean == 0 or len(differences) < 2 else float(np.copysign(np.inf, mean))
+
+
+def _blocks(n: int, resamples: int) -> Iterator[int]:
+    """Sizes of blocks of resamples of n units."""
+    step = max(1, _CELLS // max(n, 1))
+    for start in range(0, resamples, step):
+        yield min(step, resamples - start)
+
+
+def _random_signs(n: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """Blocks [resamples of the block, n] of random 0 and 1 (1: the sign stays)."""
+    import numpy as np
+
+    generator = np.random.default_rng(seed)
+    for size in _blocks(n, resamples):
+        octets = generator.integers(0, 256, (size, (n + 7) // 8), dtype=np.uint8)
+        yield np.unpackbits(octets, axis=1, count=n).astype(np.float64)
+
+
+def _assignments(n: int) -> Iterator[Floats]:
+    """All 2**n assignments of 0 and 1 to n units, in one block [2**n, n]."""
+    import numpy as np
+
+    yield (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)

@@ -1,0 +1,146 @@
+"""Intervals and tests against scipy, against tables worked out by hand, and against simulation."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from stages.evaluation import statistics
+
+
+def scipy_p(differences: np.ndarray, resamples: float, alternative: str = "two-sided") -> float:
+    """P-value that scipy gives for paired samples."""
+    result = scipy.stats.permutation_test(
+        (differences,), lambda x, axis: x.mean(axis=axis), permutation_type="samples", vectorized=True,
+        n_resamples=resamples, alternative=alternative, rng=np.random.default_rng(5),
+    )  # fmt: skip
+    return float(result.pvalue)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("alternative", ["two-sided", "greater"])
+def test_exact_p_values_equal_scipy(seed: int, alternative: str) -> None:
+    differences = np.random.default_rng(seed).normal(0.4, 1.0, 10)
+    ours = statistics.sign_flip(differences, 2000, 0, alternative)  # type: ignore[arg-type]
+    assert ours == pytest.approx(scipy_p(differences, np.inf, alternative), abs=1e-12)
+
+
+def test_exact_p_value_with_ties_and_zeros_equals_enumeration() -> None:
+    differences = np.array([0.1, 0.2, -0.3, 0.0, 0.1, 0.1, 0.3, 0.0])
+    sums = [abs(np.dot(signs, differences)) for signs in itertools.product([1, -1], repeat=8)]
+    by_hand = np.mean([value >= abs(differences.sum()) - 1e-9 for value in sums])
+    assert statistics.sign_flip(differences, 256, 0) == pytest.approx(by_hand)
+    assert statistics.sign_flip(differences, 64, 0) == pytest.approx(by_hand)  # two units are 0: 2**6 assignments
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1, 0.25])
+def test_random_p_values_agree_with_scipy(shift: float) -> None:
+    differences = np.random.default_rng(1).normal(shift, 1.0, 120)
+    ours = statistics.sign_flip(differences, 20_000, 0)
+    assert ours == pytest.approx(scipy_p(differences, 20_000), abs=0.012)
+
+
+def test_a_p_value_is_never_zero() -> None:
+    differences = np.full(100, 0.3)
+    assert statistics.sign_flip(differences, 999, 0) == pytest.approx(1 / 1000)
+    assert statistics.sign_flip(np.zeros(20), 999, 0) == 1.0
+
+
+def test_under_the_null_five_percent_are_rejected() -> None:
+    # Skewed paired outcomes of 60 queries; 1,000 comparisons of equals, each with signs of its own.
+    first, second = np.random.default_rng(11).beta(0.4, 1.2, (2, 1000, 60))
+    p = [statistics.sign_flip(row, 1999, seed) for seed, row in enumerate(first - second)]
+    assert abs(np.mean(np.array(p) <= 0.05) - 0.05) <= 0.014
+
+
+def test_a_true_difference_is_found() -> None:
+    generator = np.random.default_rng(2)
+    base = generator.beta(0.5, 0.8, 200)
+    better = base + generator.normal(0.05, 0.1, 200)
+    result = statistics.compare(better, base, 5000, 0)
+    assert result.p < 0.001
+    assert result.low > 0
+    assert result.low < result.difference < result.high
+    assert result.n == 200
+
+
+def test_intervals_cover_the_truth() -> None:
+    # Share of zeros, then a beta: the shape of nDCG. 1,000 studies of 120 queries.
+    generator = np.random.default_rng(7)
+    outcomes = generator.beta(1.0, 1.5, (120, 1000)) * (generator.random((120, 1000)) < 0.7)
+    truth = 0.7 * 0.4
+    low, high = statistics.interval(outcomes, 1000, 0)
+    covered = float(((low <= truth) & (truth <= high)).mean())
+    assert 0.93 <= covered <= 0.97
+
+
+def test_interval_agrees_with_scipy() -> None:
+    values = np.random.default_rng(3).beta(0.5, 1.0, 300)
+    theirs = scipy.stats.bootstrap(
+        (values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+    low, high = statistics.interval(values, 20_000, 0)
+    assert low == pytest.approx(theirs.low, abs=0.001)
+    assert high == pytest.approx(theirs.high, abs=0.001)
+
+
+def test_resamples_are_shared_between_columns_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(3).random((50, 2))
+    values[:, 1] = values[:, 0]
+    low, high = statistics.interval(values, 300, 0)
+    assert low[0] == low[1]
+    assert high[0] == high[1]
+    assert all((block.sum(axis=1) == 50).all() for block in statistics.draws(50, 300, 0))
+    monkeypatch.setattr(statistics, "_CELLS", 50 * 7)
+    again = statistics.interval(values, 300, 0)
+    np.testing.assert_allclose(again, (low, high), rtol=0, atol=1e-12)
+    assert sum(len(block) for block in statistics.draws(50, 300, 0)) == 300
+
+
+def test_a_paired_interval_is_narrower_than_an_unpaired_one() -> None:
+    generator = np.random.default_rng(4)
+    base = generator.random(200)
+    result = statistics.compare(base + 0.01, base, 1000, 0)
+    assert result.high - result.low < 1e-9
+    assert result.difference == pytest.approx(0.01)
+
+
+def test_holm_by_hand() -> None:
+    p = np.array([0.01, 0.04, 0.03, 0.005])
+    np.testing.assert_allclose(statistics.holm(p), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(statistics.holm(np.array([0.6, 0.5])), [1.0, 1.0])
+    np.testing.assert_allclose(statistics.holm(np.array([0.2])), [0.2])
+
+
+def test_effect_size_by_hand() -> None:
+    assert statistics.effect_size(np.array([1.0, 2.0, 3.0])) == pytest.approx(2.0)
+    assert statistics.effect_size(np.zeros(3)) == 0.0
+    assert statistics.effect_size(np.array([-0.5, -0.5])) == -np.inf
+
+
+def test_non_inferiority() -> None:
+    generator = np.random.default_rng(9)
+    equal = generator.normal(0.0, 0.1, 400)
+    worse = generator.normal(-0.05, 0.1, 400)
+    assert statistics.non_inferiority(equal, 0.02, 5000, 0) < 0.05
+    assert statistics.non_inferiority(worse, 0.02, 5000, 0) > 0.5
+    # Too few queries to say that a loss of 0.02 is ruled out.
+    assert statistics.non_inferiority(equal[:15], 0.02, 50_000, 0) > 0.05
+    with pytest.raises(ValueError, match="margin"):
+        statistics.non_inferiority(equal, 0.0, 100, 0)
+
+
+def test_non_inferiority_at_the_margin_holds_its_level() -> None:
+    differences = np.random.default_rng(13).normal(-0.02, 0.1, (1000, 80))
+    p = [statistics.non_inferiority(row, 0.02, 1999, seed) for seed, row in enumerate(differences)]
+    assert abs(np.mean(np.array(p) <= 0.05) - 0.05) <= 0.014
+
+
+def test_unpaired_outcomes_are_refused() -> None:
+    with pytest.raises(ValueError, match="paired"):
+        statistics.compare(np.zeros(3), np.zeros(4), 10, 0)
+    with pytest.raises(ValueError, match="no units"):
+        statistics.interval(np.zeros((0, 2)), 10, 0)
