@@ -149,14 +149,20 @@ class Simulated(_Landscape):
     source: Literal["simulated"]
     seed: int
     families: Annotated[int, Field(ge=50)]
-    fields: Annotated[int, Field(ge=2)] = 12  # fields of application, each with an IPC code and vocabulary
-    mechanisms: Annotated[int, Field(ge=2)] = 40  # principles of solution; citations follow them
-    mechanism_offset: int = 0  # first mechanism used, of the generator's catalogue
-    mechanism_overlap: Annotated[float, Field(ge=0, le=1)] = 0.5  # share of mechanisms that all landscapes use
+    idea_families: Annotated[float, Field(ge=2)] = (
+        12.0  # mean families that apply one idea: a mechanism with its details
+    )
+    combined: Annotated[float, Field(ge=0, le=1)] = 0.25  # share of ideas that add a second mechanism, and its label
     cross_field_overlap: Annotated[float, Field(ge=0, le=1)] = 0.2  # share of mechanism wording that all fields use
-    citations_in: Annotated[float, Field(ge=0)] = 3.0  # mean citations of a family within its field
-    citations_out: Annotated[float, Field(ge=0)] = 1.0  # and across fields, same mechanism
-    citations_noise: Annotated[float, Field(ge=0)] = 0.3  # and to anything
+    wording_overlap: Annotated[float, Field(ge=0, le=1)] = (
+        0.5  # share of it that all landscapes use; elsewhere words mean other mechanisms
+    )
+    abstract_detail: Annotated[float, Field(ge=0, le=1)] = (
+        0.3  # how often title and abstract name what the claims always name
+    )
+    citations_in: Annotated[float, Field(ge=0)] = 3.0  # most citations of a family within idea and field, mean
+    citations_out: Annotated[float, Field(ge=0)] = 0.6  # and within the idea, to other fields
+    citations_noise: Annotated[float, Field(ge=0)] = 0.1  # and to any other idea
 
     @property
     def simulated(self) -> bool:
