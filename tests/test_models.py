@@ -1,0 +1,209 @@
+"""The model registry: every entry is whole, the study's rows are all there, faults are named."""
+
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from stages import layout, registry
+from stages.encoders import weights
+from stages.errors import UserError
+
+# Rows of the study's table that name a model (its BM25 row runs in every cell), with what
+# the table of facts says about their hub id, dimension, and prompts on each side.
+STUDY = {
+    "Llama-Embed-Nemotron-8B": ("nvidia/llama-embed-nemotron-8b", 4096, True, False),
+    "Qwen3-Embedding-8B": ("Qwen/Qwen3-Embedding-8B", 4096, True, False),
+    "Qwen3-Embedding-4B": ("Qwen/Qwen3-Embedding-4B", 2560, True, False),
+    "Octen-Embedding-8B": ("Octen/Octen-Embedding-8B", 4096, True, True),
+    "Llama-Nemotron-Embed-1B": ("nvidia/llama-nemotron-embed-1b-v2", 2048, True, True),
+    "KaLM-Embedding-Gemma3-12B": ("tencent/KaLM-Embedding-Gemma3-12B-2511", 3840, True, True),
+    "patembed-base": ("datalyes/patembed-base", 768, True, True),
+    "Qwen3-Embedding-0.6B": ("Qwen/Qwen3-Embedding-0.6B", 1024, True, False),
+    "GTE-multilingual-base": ("Alibaba-NLP/gte-multilingual-base", 768, False, False),
+    "Nomic-v2-MoE": ("nomic-ai/nomic-embed-text-v2-moe", 768, True, True),
+    "multilingual-E5-large": ("intfloat/multilingual-e5-large", 1024, True, True),
+    "Jina-v3": ("jinaai/jina-embeddings-v3", 1024, True, True),
+    "MiniLM-L6": ("sentence-transformers/all-MiniLM-L6-v2", 384, False, False),
+    "BGE-M3": ("BAAI/bge-m3", 1024, False, False),
+    "PatentSBERTa": ("AI-Growth-Lab/PatentSBERTa", 768, False, False),
+    "AnswerAI-ColBERT-small": ("answerdotai/answerai-colbert-small-v1", 96, True, True),
+    "Stella-1.5B": ("NovaSearch/stella_en_1.5B_v5", 1024, True, False),
+    "ColBERTv2": ("colbert-ir/colbertv2.0", 128, True, True),
+    "Jina-ColBERT-v2": ("jinaai/jina-colbert-v2", 128, True, True),
+    "Conan-v1": ("TencentBAC/Conan-embedding-v1", 768, False, False),
+    "EmbeddingGemma-300m": ("google/embeddinggemma-300m", 768, True, True),
+}
+BLOCK = {
+    "source": "hub", "hub": "org/name", "revision": "0" * 40, "family": "f", "parameters": 1.0, "dimension": 8,
+    "max_length": 16, "length": 8, "pooling": "mean", "licence": "mit",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", registry.ids("models"))
+def test_every_entry_is_valid(name: str) -> None:
+    entry = registry.model(name)
+    assert entry.revision or "revision" in entry.unverified
+    assert entry.length <= entry.max_length
+
+
+def test_study_rows_are_all_there_once() -> None:
+    entries = [registry.model(name) for name in registry.ids("models")]
+    rows = {entry.study: entry for entry in entries if entry.study}
+    assert len(rows) == sum(entry.study is not None for entry in entries)
+    assert set(rows) == set(STUDY)
+    for row, (hub, dimension, query, document) in STUDY.items():
+        entry = rows[row]
+        assert (entry.hub, entry.dimension) == (hub, dimension), row
+        assert (bool(entry.prompts.query), bool(entry.prompts.document)) == (query, document), row
+    assert sum(entry.encoder == "late" for entry in rows.values()) == 3
+
+
+def test_traps_of_the_readouts() -> None:
+    octen, kalm, qwen = (registry.model(name) for name in ("octen-8b", "kalm-gemma3-12b", "qwen3-8b"))
+    assert octen.prompts.document == " "
+    assert kalm.prompts.document == kalm.prompts.query
+    assert kalm.prompts.query == "Instruct: Retrieve text based on user query. \n Query: "
+    assert qwen.prompts.query.endswith("\nQuery:")
+    assert (qwen.pooling, qwen.padding) == ("last", "left")
+    assert registry.model("patentsberta").pooling == "cls"
+    assert registry.model("patembed-base").head
+    assert not registry.model("patembed-large").head
+
+
+def test_hub_ids_are_distinct() -> None:
+    hubs = [registry.model(name).hub for name in registry.ids("models")]
+    assert len(set(hubs)) == len(hubs)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"dimension": "many"}, "dimension"),
+        ({"dimension": 0}, "dimension"),
+        ({"pooling": "max"}, "pooling"),
+        ({"revision": "main"}, "revision"),
+        ({"revision": None}, "revision"),
+        ({"length": 32}, "length"),
+        ({"prompt": "query: "}, "prompt"),
+        ({"prompts": {"passage": "x"}}, "prompts.passage"),
+        ({"encoder": "late"}, "encoder"),
+        ({"source": "folder"}, "path"),
+        ({"source": "package"}, "package"),
+        ({"unverified": ["lenght"]}, "lenght"),
+        ({"weights": {"pytorch_model.bin": "abc"}}, "weights.pytorch_model.bin"),
+    ],
+)
+def test_faults_name_entry_and_field(change: dict[str, object], field: str) -> None:
+    with pytest.raises(UserError) as caught:
+        registry.validated("models", "tiny", {**BLOCK, **change})
+    message = str(caught.value)
+    assert "models.yaml" in message
+    assert "tiny" in message
+    assert field in message
+    assert "\n" not in message
+
+
+def test_a_typo_proposes_the_nearest_id() -> None:
+    with pytest.raises(UserError, match=r"did you mean .*qwen3-0-6b"):
+        registry.model("qwen3-06b")
+
+
+def test_plan_follows_size() -> None:
+    assert registry.model("minilm").plan.weights == "float32"
+    assert registry.model("qwen3-0-6b").plan.checkpointing
+    assert registry.model("kalm-gemma3-12b").plan.weights == "nf4"
+    assert registry.validated("models", "tiny", {**BLOCK, "memory": {"weights": "nf4", "checkpointing": True, "tokens": 9}}).plan.tokens == 9  # fmt: skip
+
+
+def test_unpinned_model_says_how_to_pin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(weights.MODELS, raising=False)
+    entry = registry.validated("models", "tiny", {**BLOCK, "revision": None, "unverified": ["revision"]})
+    with pytest.raises(UserError, match=r"no revision is pinned; .*org/name/commits/main"):
+        weights.locate(entry)
+
+
+def folder_model(folder: Path, **files: bytes) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    for name, data in files.items():
+        (folder / name.replace("__", ".")).write_bytes(data)
+    return folder
+
+
+def test_models_folder_stands_in_for_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = registry.validated("models", "tiny", BLOCK)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(weights.MODELS, str(tmp_path))
+    with pytest.raises(UserError, match="python -m stages.model fetch"):
+        weights.locate(entry)
+    folder = folder_model(tmp_path / "org" / "name")
+    with pytest.raises(UserError, match="lacks model.safetensors"):
+        weights.locate(entry)
+    (folder / "model.safetensors").write_bytes(b"x")
+    assert weights.locate(entry) == folder
+    assert weights.available(entry)
+
+
+def test_missing_shard_is_named(tmp_path: Path) -> None:
+    index = yaml.safe_dump({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}, default_flow_style=True)
+    folder = folder_model(tmp_path / "m", one__safetensors=b"x")
+    (folder / "model.safetensors.index.json").write_text(index.replace("a:", '"a":').replace("b:", '"b":').replace("weight_map", '"weight_map"').replace("one.safetensors", '"one.safetensors"').replace("two.safetensors", '"two.safetensors"'))  # fmt: skip
+    assert weights.missing(folder) == "two.safetensors"
+
+
+def test_a_pickle_needs_its_hash_pinned(tmp_path: Path) -> None:
+    import hashlib
+
+    folder = folder_model(tmp_path / "m", pytorch_model__bin=b"weights")
+    block = {**BLOCK, "source": "folder", "path": str(folder)}
+    with pytest.raises(UserError, match="pickle.*pin its sha256"):
+        weights.locate(registry.validated("models", "tiny", block))
+    pinned = {**block, "weights": {"pytorch_model.bin": hashlib.sha256(b"weights").hexdigest()}}
+    assert weights.locate(registry.validated("models", "tiny", pinned)) == folder
+    (folder / "pytorch_model.bin").write_bytes(b"other")
+    with pytest.raises(UserError, match="differs from the sha256"):
+        weights.locate(registry.validated("models", "tiny", pinned))
+
+
+def test_remote_code_needs_consent(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = registry.validated("models", "tiny", {**BLOCK, "remote_code": True})
+    monkeypatch.delenv(weights.CONSENT, raising=False)
+    with pytest.raises(UserError, match="TRUST_REMOTE_CODE=1"):
+        weights.consented(entry)
+    monkeypatch.setenv(weights.CONSENT, "1")
+    assert weights.consented(entry)
+    assert not weights.consented(registry.validated("models", "tiny", BLOCK))
+
+
+def test_list_is_quick_and_loads_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys; sys.argv = ['model', 'list']\nfrom stages.model import app\ntry:\n    app()\nexcept SystemExit:\n    pass\nprint('torch' in sys.modules, 'huggingface_hub' in sys.modules)"
+    runs = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        runs.append(time.perf_counter() - start)
+        assert done.stdout.splitlines()[-1] == "False False"
+    assert min(runs) < 1.0
+    for name in registry.ids("models"):
+        assert f"\n{name} " in done.stdout
+
+
+def test_show_and_typo() -> None:
+    from stages.model import app
+
+    shown = CliRunner().invoke(app, ["show", "octen-8b"])
+    assert "'prompts'" not in shown.output
+    assert yaml.safe_load(shown.output)["prompts"]["document"] == " "
+    wrong = CliRunner().invoke(app, ["show", "minlm"])
+    assert isinstance(wrong.exception, UserError)
+    assert "did you mean minilm" in str(wrong.exception)
+
+
+def test_registry_file_is_where_layout_says() -> None:
+    assert set(yaml.safe_load(layout.registry("models").read_text())) == set(registry.ids("models"))
