@@ -14,6 +14,7 @@ PIPELINE = Path("dvc.yaml")
 REGISTRY = Path("stages/registry")
 DATA = Path("data")
 REPORTS = Path("reports")
+ADDING = DATA / "raw" / ".adding.lock"  # held while a landscape is added
 
 CHECKED = DATA / "check.txt"
 ADAPTER = DATA / "adapters"

@@ -49,7 +49,7 @@ def parse(path: Path) -> Raw:
     """Read and check a file whole; text is kept to the letter, absent text becomes "".
 
     Columns: family_id, title, abstract; where known claims, description, ipc, cpc, jurisdiction,
-    date, labels, cites. Others are ignored and named in the notes under `columns ignored`.
+    date, labels, cites. Others are ignored; the notes name the first twenty under `columns ignored`.
 
     Raises:
         UserError: the file cannot be read or breaks the format; names the file, the line or row, and the mend.
@@ -79,7 +79,7 @@ def parse(path: Path) -> Raw:
     if not any(family[name] for family in families for name in ("title", "abstract", "claims", "description")):
         raise UserError(f"{path}: no family has any text; fill in title, abstract, claims or description")
     raw = assemble(families, ((family["family_id"], cited) for family in families for cited in family["cites"]))
-    raw.notes["columns ignored"] = sorted(ignored)
+    raw.notes["columns ignored"] = [ascii(name)[1:-1][:60] for name in sorted(ignored)[:20]]
     return raw
 
 

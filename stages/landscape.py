@@ -1,0 +1,250 @@
+"""Landscapes of the registry: add your own, list them, show one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from stages import layout
+from stages.errors import UserError, run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stages.sources import Raw
+
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="ID", help="New id: a-z, 0-9 and '-'.")],
+    file: Annotated[Path, typer.Argument(help="JSON lines (.jsonl, .jsonl.gz), .parquet or .csv, one family a line.")],
+    description: Annotated[str, typer.Option(help="One sentence for lists and pages.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the data, shown on every page.")] = "not stated",
+    relevance: Annotated[
+        Literal["cited", "linked"], typer.Option(help="Relevant to a family: those it cites, or also those citing it.")
+    ] = "cited",
+) -> None:
+    """Check a file of families, say what is in it, track it with DVC and add its registry entry."""
+    from stages.progress import say
+    from stages.sources import table
+
+    _check_id(name)
+    target = layout.raw(name, table.suffix(file))
+    digest = _sha256(file)
+    say(f"reading {file}")
+    raw = table.parse(file)
+    block = {
+        "source": "table",
+        "description": description or f"Families of {file.name}",
+        "licence": licence,
+        "relevance": relevance,
+        "file": target.as_posix(),
+        "sha256": digest,
+    }
+    with _alone():
+        _register(name, block, file, target)
+    print("\n".join(summary(raw.families, raw.citations, relevance)))
+    for line in _counted(raw):
+        print(line)
+    print(f"added {name} to {layout.registry('landscapes')}; its file is {target}")
+    print(f"keep it:    git add {layout.registry('landscapes')} {target}.dvc && git commit -m 'Landscape {name}'")
+    print(f"compute it: {_next(name, raw.families)}")
+
+
+@app.command("list")
+def list_() -> None:
+    """List every landscape with its source, licence and description."""
+    from stages import registry
+
+    rows = [("id", "source", "licence", "relevance", "description")]
+    for name in registry.ids("landscapes"):
+        entry = registry.landscape(name)
+        rows.append((name, entry.source, entry.licence, entry.relevance, entry.description))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]))
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Show a landscape's registry entry and, once it is downloaded, what is in it."""
+    from stages import registry, tables
+
+    entry = registry.landscape(name)
+    for key, value in entry.model_dump(exclude_none=True).items():
+        print(f"{key}: {value}")
+    if layout.families(name).exists() and layout.citations(name).exists():
+        families = tables.read(layout.families(name), tables.FAMILIES)
+        citations = tables.read(layout.citations(name), tables.CITATIONS)
+        print("\n".join(summary(families, citations, entry.relevance)))
+    else:
+        print(f"not downloaded yet: `dvc repro` does it once evaluate_on in {layout.PARAMS} names {name}")
+
+
+def summary(families: pd.DataFrame, citations: pd.DataFrame, relevance: str) -> list[str]:
+    """What a landscape holds, one line each: sections, queries, codes, labels, dates, and what cannot be scored.
+
+    Args:
+        families: rows of `tables.FAMILIES`, at least one.
+        citations: rows of `tables.CITATIONS`.
+        relevance: `cited` or `linked`; decides which families are queries.
+    """
+    total = len(families)
+
+    def having(column: str) -> str:
+        count = int((families[column].str.len() > 0).sum())
+        return f"{count:,} families ({count / total:.1%})"
+
+    def distinct(column: str) -> int:
+        return families[column].explode().dropna().nunique()
+
+    ends = ["citing_id"] if relevance == "cited" else ["citing_id", "cited_id"]
+    queries = len(set(citations[ends].to_numpy().ravel()))
+    dates = families["date"][families["date"] != ""]
+    lines = [f"families: {total:,}"]
+    lines += [f"{section}: {having(section)}" for section in ("title", "abstract", "claims", "description")]
+    lines += [f"queries: {queries:,} families with a relevant one ({relevance}), {len(citations):,} citation pairs"]
+    lines += [f"{column}: {having(column)}, {distinct(column):,} distinct" for column in ("ipc", "cpc", "labels")]
+    lines += [f"date: {having('date')}" + (f", {dates.min()} to {dates.max()}" if len(dates) else "")]
+    labelled = any(distinct(column) for column in ("ipc", "cpc", "labels"))
+    if not queries:
+        lines.append("no citations: retrieval cannot be scored")
+    if not labelled:
+        lines.append("no codes or labels: classification and clustering cannot be scored")
+    if queries and not distinct("ipc"):
+        lines.append("no IPC codes: in-domain and out-of-domain cannot be told apart")
+    return lines
+
+
+def _counted(raw: Raw) -> list[str]:
+    return [
+        f"{key}: {', '.join(value) if isinstance(value, list) else format(value, ',')}"
+        for key, value in raw.notes.items()
+        if value
+    ]
+
+
+def _next(name: str, families: pd.DataFrame) -> str:
+    command = f"dvc exp run -S landscape={name} -S 'evaluate_on=[{name}]'"
+    if (families["claims"] == "").all():
+        command += " -S recipe=zero-shot -S query_view=ta -S document_view=ta"
+    return command
+
+
+def _check_id(name: str) -> None:
+    import yaml
+
+    from stages import registry
+
+    path = layout.registry("landscapes")
+    if not registry.IDENTIFIER.fullmatch(name):
+        raise UserError(f"landscape id {name!r:.80}: ids are made of a-z, 0-9 and '-' only; choose another")
+    # PyYAML reads YAML 1.1; DVC reads 1.2, in which 1e5 and 0o7 are numbers too.
+    if yaml.safe_load(name) != name or re.fullmatch(r"[0-9]+e-?[0-9]+|0o[0-7]+", name):
+        raise UserError(f"landscape id {name!r}: YAML reads it as something else than text; choose one that is a word")
+    if name in registry.ids("landscapes"):
+        raise UserError(f"landscape {name!r} is already in {path}; choose another id, or remove that entry first")
+
+
+def _sha256(file: Path) -> str:
+    from stages.files import sha256
+
+    try:
+        return sha256(file)
+    except OSError as error:
+        raise UserError(f"{file}: cannot read ({error.strerror}); check path and permissions") from None
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the lock of the registry, waiting for another `add` to end."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(layout.ADDING, timeout=120)
+    try:
+        layout.ADDING.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{layout.ADDING}: another landscape is being added; run again when that is done") from None
+    except OSError as error:
+        raise UserError(f"{layout.ADDING}: cannot write ({error.strerror}); check permissions and free space") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _register(name: str, block: dict[str, Any], file: Path, target: Path) -> None:
+    """Copy, track and register a checked file; on any failure all three are as before.
+
+    The new registry lies complete beside the old one before anything else is touched, and takes
+    its place by one rename at the very end.
+
+    Raises:
+        UserError: something is in the way, the disk is full, the file changed meanwhile, or DVC refuses.
+    """
+    import shutil
+
+    from stages.files import replacing, sha256
+
+    pointer = Path(f"{target}.dvc")
+    for path in (target, pointer):
+        if path.exists():
+            raise UserError(f"{path} is in the way though {name!r} is no landscape; move it elsewhere and add again")
+    registry = layout.registry("landscapes")
+    with replacing(registry) as temporary:
+        temporary.write_bytes(_appended(registry, name, block).encode("utf-8"))
+        try:
+            with replacing(target) as copy:
+                shutil.copyfile(file, copy)
+                if sha256(copy) != block["sha256"]:
+                    raise UserError(f"{file}: changed while it was read; add it again")
+            _dvc_add(target)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            pointer.unlink(missing_ok=True)
+            raise
+
+
+def _appended(path: Path, name: str, block: dict[str, Any]) -> str:
+    import yaml
+
+    from stages import registry
+
+    registry.validated("landscapes", name, block)
+    for key in ("description", "licence"):
+        if not block[key].isprintable():
+            raise UserError(f"--{key} {block[key]!r:.80}: has a character that cannot be printed; write plain text")
+    old = path.read_text(encoding="utf-8")
+    if name in yaml.safe_load(old):
+        raise UserError(f"landscape {name!r} has just been added to {path} by someone else; choose another id")
+    new = old.rstrip("\n") + "\n\n" + yaml.safe_dump({name: block}, sort_keys=False, allow_unicode=True, width=1000)
+    try:
+        if yaml.safe_load(new) == yaml.safe_load(old) | {name: block}:
+            return new
+    except yaml.YAMLError:
+        pass
+    raise UserError(f"{path}: an entry put at its end would not be read as one; write every entry as an indented block")
+
+
+def _dvc_add(path: Path) -> None:
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "add", "--quiet", path.as_posix()], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = " ".join(done.stderr.replace("ERROR:", "").split())
+        raise UserError(f"{path}: `dvc add` failed ({said[:300]}); mend that and add again")
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,397 @@
+"""`python -m stages.landscape`: whole or not at all, whatever the file."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from stages import landscape, layout
+from stages.errors import UserError
+from stages.files import sha256
+
+ROOT = Path(__file__).parents[1]
+REGISTRY = """# A comment that stays.
+
+sim-alpha:
+  source: simulated   # and this one
+  description: Simulated.
+  licence: CC0-1.0
+  seed: 1
+  families: 600
+"""
+COLUMNS = ("family_id", "title", "abstract", "claims", "description", "ipc", "cpc", "jurisdiction", "date", "labels", "cites")  # fmt: skip
+LISTS = ("ipc", "cpc", "labels", "cites")
+
+
+def families(count: int = 4) -> list[dict[str, Any]]:
+    return [
+        {"family_id": f"F{i}", "title": f"Pump {i}", "abstract": "A pump.", "claims": "", "description": "",
+         "ipc": ["F04B1/00"], "cpc": [], "jurisdiction": "US", "date": f"200{i}-01-01", "labels": [],
+         "cites": [f"F{i - 1}", "X"] if i else []}
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a registry of its own, where DVC's part is played by a pointer file."""
+    monkeypatch.chdir(tmp_path)
+    layout.registry("landscapes").parent.mkdir(parents=True)
+    layout.registry("landscapes").write_text(REGISTRY, encoding="utf-8")
+    monkeypatch.setattr(landscape, "_dvc_add", lambda path: Path(f"{path}.dvc").write_text("pointer\n"))
+    return tmp_path
+
+
+def kept_files() -> list[str]:
+    return sorted(path.as_posix() for path in layout.DATA.rglob("*") if path.is_file() and path != layout.ADDING)
+
+
+def test_add_copies_registers_and_counts(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(workspace / "own.jsonl", families())
+    landscape.add("own", file, description="Pumps: all of them", licence="CC0-1.0", relevance="linked")
+    text = layout.registry("landscapes").read_text(encoding="utf-8")
+    assert text.startswith(REGISTRY)
+    assert yaml.safe_load(text)["own"] == {
+        "source": "table", "description": "Pumps: all of them", "licence": "CC0-1.0", "relevance": "linked",
+        "file": "data/raw/own.jsonl", "sha256": sha256(file),
+    }  # fmt: skip
+    assert Path("data/raw/own.jsonl").read_bytes() == file.read_bytes()
+    out = capsys.readouterr().out
+    for said in ("families: 4\n", "abstract: 4 families (100.0%)", "claims: 0 families (0.0%)",
+                 "queries: 4 families with a relevant one (linked), 3 citation pairs", "ipc: 4 families (100.0%), 1 distinct",
+                 "2000-01-01 to 2003-01-01", "citations dropped, outside the landscape: 3", "'evaluate_on=[own]'"):  # fmt: skip
+        assert said in out
+
+
+def test_summary_says_what_cannot_be_scored() -> None:
+    blank = {"title": "t", "abstract": "", "claims": "", "description": "", "cpc": [], "date": "", "labels": []}
+    frame = pd.DataFrame([{"family_id": "A", "ipc": [], **blank}, {"family_id": "B", "ipc": [], **blank}])
+    none = pd.DataFrame({"citing_id": [], "cited_id": []})
+    said = landscape.summary(frame, none, "cited")
+    assert "no citations: retrieval cannot be scored" in said
+    assert "no codes or labels: classification and clustering cannot be scored" in said
+    said = landscape.summary(frame, pd.DataFrame({"citing_id": ["A"], "cited_id": ["B"]}), "cited")
+    assert "queries: 1 families with a relevant one (cited), 1 citation pairs" in said
+    assert any(line.startswith("no IPC codes") for line in said)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("Own", "made of a-z"), ("../own", "made of a-z"), ("a b", "made of a-z"), ("", "made of a-z"),
+     ("123", "YAML reads it"), ("1e5", "YAML reads it"), ("null", "YAML reads it"), ("on", "YAML reads it"),
+     ("sim-alpha", "already in")],
+)  # fmt: skip
+def test_bad_ids_are_refused(workspace: Path, name: str, message: str) -> None:
+    file = write(workspace / "own.jsonl", families())
+    with pytest.raises(UserError, match=message):
+        landscape.add(name, file)
+    assert layout.registry("landscapes").read_text() == REGISTRY and kept_files() == []
+
+
+def test_a_second_add_of_an_id_is_refused_even_at_the_same_moment(workspace: Path) -> None:
+    file = write(workspace / "own.jsonl", families())
+    landscape.add("own", file)
+    # The registry as this process first read it did not have the id, as when two adds race.
+    with pytest.raises(UserError, match="in the way"):
+        landscape.add("own", file)
+    assert list(yaml.safe_load(layout.registry("landscapes").read_text())) == ["sim-alpha", "own"]
+    assert Path("data/raw/own.jsonl").exists()
+
+
+@pytest.mark.parametrize("broken", ["dvc", "copy", "interrupt"])
+def test_a_failure_leaves_nothing_behind(workspace: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        if broken == "dvc":
+            Path("data/raw/own.jsonl.dvc").write_text("half")
+            raise UserError("dvc add failed")
+        if broken == "interrupt":
+            raise KeyboardInterrupt
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(*((shutil, "copyfile", fail) if broken == "copy" else (landscape, "_dvc_add", fail)))
+    with pytest.raises((UserError, KeyboardInterrupt)):
+        landscape.add("own", write(workspace / "own.jsonl", families()))
+    assert layout.registry("landscapes").read_text() == REGISTRY
+    assert kept_files() == [] and not list(Path("data/raw").glob(".own*"))
+    assert [path.name for path in layout.REGISTRY.iterdir()] == ["landscapes.yaml"]
+
+
+def test_a_file_that_changes_meanwhile_is_refused(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(workspace / "own.jsonl", families())
+    copy = shutil.copyfile
+    monkeypatch.setattr(shutil, "copyfile", lambda source, to: (write(file, families(3)), copy(source, to)))
+    with pytest.raises(UserError, match="changed while it was read"):
+        landscape.add("own", file)
+    assert kept_files() == []
+
+
+def test_a_registry_that_cannot_take_an_entry_at_its_end_stays(workspace: Path) -> None:
+    flow = "{sim-alpha: {source: simulated, description: d, licence: l, seed: 1, families: 600}}\n"
+    layout.registry("landscapes").write_text(flow, encoding="utf-8")
+    with pytest.raises(UserError, match="write every entry as an indented block"):
+        landscape.add("own", write(workspace / "own.jsonl", families()))
+    assert layout.registry("landscapes").read_text() == flow and kept_files() == []
+
+
+# Fuzz: mutated files are accepted with the same content, or refused by a UserError.
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=()), max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+control = st.text(st.characters(max_codepoint=0x9F, categories=["Cc"]), min_size=1, max_size=5)
+huge = st.integers(20_000, 300_000).map("x".__mul__)
+unlikely = st.sampled_from(
+    ["2001-13-01", "A/B", "A;B", "", " ", "F0", "=1+1", "\ufeff", "<script>alert(1)</script>", "é" * 7]
+)
+values = anything | control | huge | unlikely | st.lists(control | unlikely, max_size=3)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> tuple[str, bytes]:
+    """A suffix and the bytes of a file: a sound landscape after up to three mutations of records and two of bytes."""
+    suffix = draw(st.sampled_from([".jsonl", ".jsonl.gz", ".csv", ".parquet"]))
+    rows: list[Any] = families(draw(st.integers(1, 4)))
+    for _ in range(draw(st.integers(0, 3))):
+        place = draw(st.integers(0, len(rows) - 1))
+        row = dict(rows[place])
+        match draw(st.sampled_from(["value", "drop", "extra", "repeat"])):
+            case "value":
+                row[draw(st.sampled_from(COLUMNS))] = draw(values)
+            case "drop":
+                row.pop(draw(st.sampled_from(COLUMNS)), None)
+            case "extra":
+                row[draw(st.text(st.characters(exclude_categories=()), max_size=10))] = draw(values)
+            case "repeat":
+                rows.append(row)
+        rows[place] = row
+    content = encoded(suffix, rows, draw(st.sampled_from(["utf-8"] * 6 + ["utf-8-sig", "latin-1", "utf-16", "cp037"])))
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
+        at = draw(st.integers(0, len(content)))
+        match draw(st.sampled_from(["cut", "insert", "flip", "double"])):
+            case "cut":
+                content = content[:at]
+            case "insert":
+                content = content[:at] + draw(st.binary(min_size=1, max_size=8)) + content[at:]
+            case "flip" if at < len(content):
+                content = content[:at] + bytes([content[at] ^ draw(st.integers(1, 255))]) + content[at + 1 :]
+            case _:
+                content += content[at:]
+    return suffix, content
+
+
+def encoded(suffix: str, rows: list[Any], encoding: str) -> bytes:
+    if suffix == ".parquet":
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        arrays = {ascii(column): column_of([row.get(column) for row in rows]) for column in columns}
+        return parquet({name[1:-1]: array for name, array in arrays.items()})
+    if suffix == ".csv":
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([";".join(map(str, cell)) if isinstance(cell := row.get(key, ""), list) else cell for key in columns])  # fmt: skip
+        return text.getvalue().encode(encoding, "replace")
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(encoding, "surrogatepass" if encoding.startswith("utf-8") else "replace")  # fmt: skip
+    return gzip.compress(content, mtime=0) if suffix == ".jsonl.gz" else content
+
+
+def column_of(cells: list[Any]) -> pa.Array:
+    """A column of whatever type Arrow finds for the cells; of bytes where it finds none that parquet can hold."""
+    try:
+        array = pa.array(cells)
+        parquet({"column": array})
+        return array
+    except (pa.ArrowException, UnicodeEncodeError, OverflowError):
+        return pa.array([repr(cell).encode() for cell in cells])
+
+
+def parquet(arrays: dict[str, pa.Array]) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(arrays), buffer)
+    return buffer.getvalue()
+
+
+def read_plainly(suffix: str, content: bytes) -> list[dict[str, Any]]:
+    """What the file holds, by the plain readers of the standard library and Arrow."""
+    if suffix == ".parquet":
+        return pq.read_table(io.BytesIO(content)).to_pylist()
+    if suffix == ".csv":
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        return [
+            {key: [part.strip() for part in value.split(";") if part.strip()] if key in LISTS else value for key, value in row.items()}
+            for row in rows
+        ]  # fmt: skip
+    plain = gzip.decompress(content) if suffix == ".jsonl.gz" else content
+    return [json.loads(line) for line in plain.decode("utf-8-sig").split("\n") if line.strip()]
+
+
+@contextlib.contextmanager
+def inside(folder: str) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+FUZZ = settings(max_examples=300, deadline=None, derandomize=True,
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example, HealthCheck.data_too_large])  # fmt: skip
+
+
+def test_mutated_files_are_taken_whole_or_refused() -> None:
+    accepted: list[bool] = []
+
+    @FUZZ
+    @given(mutated())
+    @example((".jsonl", json.dumps(families()[0] | {"title": "t" * 10_000_000}).encode()))
+    @example((".csv", b"family_id,title,abstract\nA," + b"t" * 10_000_000 + b",a\n"))
+    @example((".jsonl", b'{"family_id": "A", "title": ' + b"[" * 50_000))
+    @example((".jsonl", b'{"family_id": "A", "title": "t", "abstract": "a", "x": ' + b"9" * 5_000 + b"}"))
+    def attempt(file: tuple[str, bytes]) -> None:
+        accepted.append(taken(*file))
+
+    attempt()
+    assert len(accepted) >= 200 and 0.05 < sum(accepted) / len(accepted) < 0.95
+
+
+def taken(suffix: str, content: bytes) -> bool:
+    """Whether `add` takes the file; asserts that it does so whole, or refuses it without a trace."""
+    with tempfile.TemporaryDirectory() as folder, inside(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(landscape, "_dvc_add", lambda path: Path(f"{path}.dvc").write_text("pointer\n"))
+        registry = layout.registry("landscapes")
+        registry.parent.mkdir(parents=True)
+        registry.write_text(REGISTRY, encoding="utf-8")
+        own = Path(f"own{suffix}")
+        own.write_bytes(content)
+        stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        try:
+            with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(io.StringIO()):
+                landscape.add("own", own)
+        except UserError as error:
+            assert own.name in str(error) and len(str(error)) < 500
+            assert registry.read_text(encoding="utf-8") == REGISTRY and kept_files() == []
+            return False
+        entry = yaml.safe_load(registry.read_text(encoding="utf-8"))["own"]
+        assert Path(entry["file"]).read_bytes() == content
+        check_same_content(Path(entry["file"]), suffix, content)
+        return True
+
+
+def check_same_content(path: Path, suffix: str, content: bytes) -> None:
+    from stages import tables
+    from stages.sources import table
+
+    raw = table.parse(path)
+    tables.write(raw.families, Path("families.parquet"), tables.FAMILIES)
+    tables.write(raw.citations, Path("citations.parquet"), tables.CITATIONS)
+    kept = tables.read(Path("families.parquet"), tables.FAMILIES).set_index("family_id")
+    plain = read_plainly(suffix, content)
+    assert len(kept) == len(plain)
+    ids = {row["family_id"] for row in plain}
+    pairs = set()
+    for row in plain:
+        for column in tables.FAMILIES.columns:
+            if column != "family_id":
+                value = kept.at[row["family_id"], column]
+                assert (list(value) if column in LISTS else value) == (
+                    row.get(column) or ([] if column in LISTS else "")
+                )
+        pairs |= {(row["family_id"], cited) for cited in row.get("cites") or [] if cited in ids - {row["family_id"]}}
+    assert set(map(tuple, raw.citations.to_numpy())) == pairs
+
+
+# With DVC itself, in a clone.
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clone")
+    for path in ("stages", ".dvc/config", ".dvc/.gitignore", ".gitignore", "params.yaml"):
+        if (ROOT / path).is_dir():
+            shutil.copytree(ROOT / path, folder / path, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            (folder / path).parent.mkdir(exist_ok=True)
+            shutil.copyfile(ROOT / path, folder / path)
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-m", "start"]):  # fmt: skip
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder
+
+
+def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *arguments], cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.pipeline
+def test_add_list_show_in_a_clone(clone: Path, tmp_path: Path) -> None:
+    file = write(tmp_path / "own.jsonl", families())
+    done = command(clone, "stages.landscape", "add", "own", str(file))
+    assert done.returncode == 0, done.stderr
+    pointer = yaml.safe_load((clone / "data/raw/own.jsonl.dvc").read_text())
+    assert pointer["outs"][0]["path"] == "own.jsonl" and pointer["outs"][0]["size"] == file.stat().st_size
+    status = subprocess.run(["git", "status", "--short"], cwd=clone, capture_output=True, text=True).stdout
+    assert {line.split()[1] for line in status.splitlines()} == {
+        "data/raw/own.jsonl.dvc",
+        "stages/registry/landscapes.yaml",
+    }
+    assert str(tmp_path) not in (clone / "stages/registry/landscapes.yaml").read_text()
+    assert "own " in command(clone, "stages.landscape", "list").stdout
+    assert "licence: not stated" in command(clone, "stages.landscape", "show", "own").stdout
+    typo = command(clone, "stages.landscape", "show", "onw")
+    assert typo.returncode == 2 and "did you mean own?" in typo.stderr and len(typo.stderr.splitlines()) == 1
+    # The file is in DVC's cache: a lost copy comes back.
+    (clone / "data/raw/own.jsonl").unlink()
+    assert command(clone, "dvc", "checkout", "data/raw/own.jsonl.dvc").returncode == 0
+    assert (clone / "data/raw/own.jsonl").read_bytes() == file.read_bytes()
+
+
+@pytest.mark.pipeline
+def test_bad_files_end_in_one_line_and_status_2(clone: Path, tmp_path: Path) -> None:
+    before = (clone / "stages/registry/landscapes.yaml").read_text()
+    file = write(tmp_path / "bad.jsonl", [families()[0] | {"cites": "F1"}])
+    for arguments in (["bad", str(file)], ["bad", str(tmp_path / "none.jsonl")], ["Bad", str(file)]):
+        done = command(clone, "stages.landscape", "add", *arguments)
+        assert done.returncode == 2 and "Traceback" not in done.stderr
+        assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert (clone / "stages/registry/landscapes.yaml").read_text() == before
+    assert not list((clone / "data/raw").glob("bad*"))
+
+
+@pytest.mark.pipeline
+def test_where_dvc_refuses_nothing_is_left(clone: Path, tmp_path: Path) -> None:
+    before = (clone / "stages/registry/landscapes.yaml").read_text()
+    (clone / ".dvc").rename(clone / ".dvc-away")
+    try:
+        done = command(clone, "stages.landscape", "add", "other", str(write(tmp_path / "own.jsonl", families())))
+    finally:
+        (clone / ".dvc-away").rename(clone / ".dvc")
+    assert done.returncode == 2 and "`dvc add` failed" in done.stderr
+    assert (clone / "stages/registry/landscapes.yaml").read_text() == before
+    assert not list((clone / "data/raw").glob("other*"))
