@@ -1,0 +1,88 @@
+"""Set a template into one HTML file that needs no network. Everything in it is escaped unless made here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import jinja2
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+Cell = str | int | float | Score | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a page.
+
+    Attributes:
+        head: names of the columns.
+        rows: cells; None is shown as a dash, a number with four significant places, a Score with its interval.
+        caption: what it shows, in which unit, over how many.
+        texts: how many leading columns are text; the others are numbers, set to the right.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+    texts: int = 1
+
+
+def render(template: str, charts: dict[str, dict[str, Any]], **context: Any) -> str:
+    """One self-contained HTML page.
+
+    Args:
+        template: file of this package that extends `shell.html.j2`.
+        charts: Vega-Lite spec, rows included, of each picture that the template places.
+        context: what the template shows.
+    """
+    return _environment().get_template(template).render(charts=charts, bundle=_bundle(), **context)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("stages.page", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    environment.tests["score"] = lambda value: isinstance(value, Score)
+    return environment
+
+
+@cache
+def _bundle() -> Any:
+    """Vega, Vega-Lite and vega-embed in one script."""
+    import markupsafe
+    import vl_convert
+
+    script: str = vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;")
+    return markupsafe.Markup(script.replace("</script", "<\\/script"))  # nothing in it may end its element
+
+
+def _number(value: Cell) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)

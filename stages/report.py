@@ -1,0 +1,118 @@
+"""Scores -> reports: scores.csv, the headline numbers, pictures and one page for the cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stages import layout
+from stages.errors import run
+
+if TYPE_CHECKING:
+    from stages.params import Params
+    from stages.summary import Cell, Landscape
+
+app = typer.Typer(add_completion=False)
+
+PICTURED = ("headline", "inout", "fusion")  # those that are also written as PNG
+
+
+@app.command()
+def main(
+    show: Annotated[bool, typer.Option("--show", help="Only print the table of the last report.")] = False,
+) -> None:
+    """Write the report of the cell, and print its short table and the page's path."""
+    from stages import params
+
+    if not show:
+        write(gather(params.load()))
+    _print_table()
+
+
+def gather(params: Params) -> Cell:
+    """Read everything that the cell's stages have written."""
+    import pandas as pd
+
+    from stages import registry, tables
+    from stages.summary import Cell
+
+    landscapes = sorted(params.evaluate_on)
+    return Cell(
+        params=params,
+        model=registry.model(params.model),
+        recipe=registry.recipe(params.recipe),
+        views={name: registry.view(name) for name in registry.ids("views")},
+        landscapes=[_landscape(name) for name in landscapes],
+        scores=pd.concat([tables.read(layout.scores(name), tables.SCORES) for name in landscapes], ignore_index=True),
+        pairs=tables.read(layout.PAIRS, tables.PAIRS),
+        seen=tables.read(layout.SEEN, tables.SEEN),
+        curve=tables.read(layout.CURVE, tables.CURVE),
+        costs={name: _costs(name) for name in (*landscapes, "cell")},
+    )
+
+
+def write(cell: Cell) -> None:
+    """Write every file of the report."""
+    from stages import charts, summary
+    from stages.files import replacing, write_json, write_text
+    from stages.page.cell import page
+
+    write_text(layout.SCORES, summary.scores_csv(cell.scores))
+    write_json(layout.HEADLINE, summary.headline(cell.scores))
+    rows = summary.plots(cell)
+    for name in charts.COLUMNS:
+        write_text(layout.plot(name), summary.plot_csv(name, rows[name]))
+    for name in PICTURED:
+        spec = charts.filled(charts.spec(name), [{**row, "rev": cell.name} for row in rows[name]])
+        with replacing(layout.figure(name)) as temporary:
+            temporary.write_bytes(charts.png(spec))
+    write_text(layout.PAGE, page(cell))
+
+
+def _landscape(name: str) -> Landscape:
+    from stages import registry, tables
+    from stages.summary import RETRIEVAL, Landscape
+
+    found = {system: layout.run(name, system) for system in RETRIEVAL}
+    return Landscape(
+        name=name,
+        entry=registry.landscape(name),
+        families=tables.read(layout.families(name), tables.FAMILIES, ["family_id", "title", "ipc"]),
+        queries=tables.read(layout.task(name, "queries"), tables.QUERIES),
+        qrels=tables.read(layout.task(name, "qrels"), tables.QRELS),
+        labels=tables.read(layout.task(name, "labels"), tables.LABELS),
+        pool=tables.read(layout.task(name, "pool"), tables.POOL),
+        lengths=tables.read(layout.lengths(name), tables.LENGTHS),
+        fusion=tables.read(layout.fusion(name), tables.FUSION),
+        runs={
+            system: tables.read(path, tables.RUN, ["query_id", "family_id", "rank"])
+            for system, path in found.items()
+            if path.exists()
+        },
+    )
+
+
+def _costs(where: str) -> dict[str, dict[str, object]]:
+    from stages.files import read_json
+
+    folder = layout.cost("any", where).parent
+    return {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
+
+
+def _print_table() -> None:
+    import pandas as pd
+
+    from stages import summary
+    from stages.errors import UserError
+
+    try:
+        scores = pd.read_csv(layout.SCORES, keep_default_na=False)
+    except FileNotFoundError:
+        raise UserError(f"{layout.SCORES}: no such file; run `dvc repro` first") from None
+    print(summary.table(scores))
+    print(f"page: {layout.PAGE}")
+
+
+if __name__ == "__main__":
+    run(app)
