@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from stages.encoders import Side, weights
 from stages.errors import UserError
 from stages.files import sha256
+from stages.progress import say
 from stages.registry import Model
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
+_POOLING = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "tokenizers", "peft")
 
 
@@ -57,6 +59,7 @@ class Encoder(ABC):
         self.model.max_seq_length = self.length
         if self.tokenizer is not None:
             self.tokenizer.padding_side = entry.padding
+        self._read_out()
         if self.adapter:
             self._adapt(self.adapter)
         self.model.eval()
@@ -121,6 +124,27 @@ class Encoder(ABC):
         """`encode_query`, `encode_document`, or `encode` where the model has tasks of its own or needs no side."""
         named = {} if self.entry.tasks else {"query": "encode_query", "document": "encode_document"}
         return getattr(self.model, named.get(side, "encode"))
+
+    def _read_out(self) -> None:
+        """Hold the entry's read-out against the weights' own: a wrong one gives plausible wrong numbers.
+
+        Weights without a sentence-transformers configuration are read out as the entry says.
+        """
+        modules = {type(module).__name__: module for module in self.model}
+        wanted = _POOLING.get(self.entry.pooling)
+        pooling = modules.get("Pooling")
+        configured = (self.folder / "modules.json").is_file()
+        if pooling is not None and wanted and pooling.pooling_mode != wanted:
+            if configured and "pooling" not in self.entry.unverified:
+                raise UserError(f"{self.entry.hub}: the registry says `pooling: {self.entry.pooling}`, the weights' own configuration {pooling.pooling_mode!r}; mend the entry")  # fmt: skip
+            if configured:
+                say(f"{self.entry.hub}: pooled by {pooling.pooling_mode!r} as its configuration says; its entry's {self.entry.pooling!r} is unverified")  # fmt: skip
+            else:
+                pooling.pooling_mode = wanted
+        if self.entry.encoder == "dense" and self.entry.head != ("Dense" in modules):
+            if "head" not in self.entry.unverified:
+                raise UserError(f"{self.entry.hub}: the registry says `head: {str(self.entry.head).lower()}`, but the weights {'have a' if 'Dense' in modules else 'lack the'} dense layer; mend the entry or fetch the model again")  # fmt: skip
+            say(f"{self.entry.hub}: its entry's `head` is unverified and does not fit the weights, which are followed")
 
     def _adapt(self, folder: Path) -> None:
         """Put the adapter on; in float32 it is merged into the weights, so that inference costs no more."""

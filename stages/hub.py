@@ -1,0 +1,96 @@
+"""The Hugging Face hub: downloading a pinned revision into the hub's own cache, checked file by file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from stages.errors import UserError
+from stages.files import sha256
+
+Kind = Literal["model", "dataset"]
+
+
+def download(
+    repository: str,
+    revision: str,
+    kind: Kind,
+    patterns: Sequence[str],
+    *,
+    skip: Sequence[str] = (),
+    pins: dict[str, str] | None = None,
+    retry: str,
+) -> Path:
+    """Download files of one commit; a connection that breaks is taken up where it broke.
+
+    Args:
+        repository: hub id.
+        revision: full commit.
+        kind: `model` or `dataset`.
+        patterns: which files, in shell style.
+        skip: which of them not.
+        pins: sha256 of files that the registry knows, by path.
+        retry: command that does this again, for the messages.
+
+    Returns:
+        Folder of the snapshot in the hub's cache.
+
+    Raises:
+        UserError: the hub cannot be reached, does not know the repository or revision, wants the
+            user to accept terms first, or a file differs from its checksum (it is then removed).
+    """
+    from huggingface_hub import constants, errors, get_session, snapshot_download
+
+    page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{repository}"
+    files = {"allow_patterns": list(patterns), "ignore_patterns": list(skip)}
+    try:
+        try:
+            folder = snapshot_download(repository, repo_type=kind, revision=revision, local_files_only=True, **files)
+        except errors.LocalEntryNotFoundError:
+            # Once and without the client's five retries: who is offline is told so at once.
+            get_session().head(constants.ENDPOINT, timeout=10)
+            folder = snapshot_download(repository, repo_type=kind, revision=revision, **files)
+    except errors.GatedRepoError:
+        raise UserError(f"{repository}: its owners want you to accept their terms: do so at {page}, run `hf auth login`, then `{retry}`") from None  # fmt: skip
+    except errors.RepositoryNotFoundError:
+        raise UserError(f"{repository}: the hub shows no such {kind} to you; see {page}, run `hf auth login` if it is private, then `{retry}`") from None  # fmt: skip
+    except errors.RevisionNotFoundError:
+        raise UserError(f"{repository}: no revision {revision} at {page}; mend `revision` in its entry") from None
+    except (errors.HTTPError, OSError) as error:
+        raise UserError(f"{repository}: could not be downloaded from {page} ({_reason(error)}); connect, then run `{retry}`") from None  # fmt: skip
+    name = _changed(Path(folder), pins or {})
+    if name:
+        (Path(folder) / name).resolve().unlink()
+        (Path(folder) / name).unlink(missing_ok=True)
+        raise UserError(f"{repository}: {name} is not the file that was pinned (its checksum differs); it was removed, run `{retry}`, and if it differs again, do not use it")  # fmt: skip
+    return Path(folder)
+
+
+def _changed(folder: Path, pins: dict[str, str]) -> str | None:
+    """First file that differs from the checksum of its commit or from the registry's.
+
+    The cache names each blob by the commit's checksum: sha256 of a large file, git's id of a small one.
+    """
+    for path in sorted(file for file in folder.rglob("*") if file.is_file()):
+        name, blob = path.relative_to(folder).as_posix(), path.resolve()
+        right = name not in pins or sha256(blob) == pins[name]
+        if path.is_symlink():
+            right = right and blob.name == (sha256(blob) if len(blob.name) == 64 else _git_id(blob))
+        if not right:
+            return name
+    return None
+
+
+def _git_id(path: Path) -> str:
+    """Id that git gives a file's content."""
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong at the bottom of a chain of errors, in a few words."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no detail'}"[:120]
