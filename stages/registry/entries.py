@@ -130,6 +130,9 @@ class View(Entry):
     study: str | None = None  # the study's view that this one stands for
 
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class _Landscape(Entry):
     """What every landscape's entry has."""
 
@@ -174,8 +177,26 @@ class Table(_Landscape):
     """The user's own file, as `python -m stages.landscape add` took it."""
 
     source: Literal["table"]
-    file: str  # under data/raw, tracked by DVC
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    file: Annotated[str, Field(pattern=r"^data/raw/[a-z0-9-]+(\.[a-z]+)+$")]  # tracked by DVC
+    sha256: Sha256
 
 
-Landscape = Annotated[Simulated | Table, Field(discriminator="source")]
+class Kista(_Landscape):
+    """A landscape of a KISTA patent trend report, a CSV file of a public GitHub repository."""
+
+    source: Literal["kista"]
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    file: Annotated[str, Field(pattern=r"^[a-z_]+\.csv$")]  # in the repository's `data`
+    sha256: Sha256
+
+
+class HistoricUs(_Landscape):
+    """US full texts of the 19th century, example data of a package's source distribution."""
+
+    source: Literal["historic-us"]
+    project: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]  # as package indexes name it
+    version: Annotated[str, Field(pattern=r"^[0-9.]+$")]
+    sha256: Sha256  # of the source distribution
+
+
+Landscape = Annotated[Simulated | Table | Kista | HistoricUs, Field(discriminator="source")]
