@@ -1,0 +1,169 @@
+"""From scored candidates to a run: what may be ranked, ties broken by family id, ranks from 1.
+
+Runs are held as two matrices, a row a query and a column a rank: scores, float32, -inf past the
+end, and rows, int64, the place of the family among ids in ascending order, -1 past the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stages.errors import UserError
+from stages.progress import track
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    Floats = npt.NDArray[np.float32]
+    Integers = npt.NDArray[np.int64]
+    # (places of queries [n], k) -> scores and rows of the k best for each, [n, at most k]
+    Search = Callable[[Integers, int], tuple[Floats, Integers]]
+
+_SPARE = 16  # candidates beyond the depth: the own family, and a tie at the cut
+_DEEPER = 4  # factor by which a search that was not deep enough is repeated
+_HELD = 1 << 23  # candidates held at once: bounds memory, not the result
+_NEVER = 1 << 62  # date of a family that is not to be retrieved
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Which family may be retrieved for which query.
+
+    Attributes:
+        families: ids of the documents, ascending; `rows` are places among them.
+        queries: ids of the queries.
+        own: place of the query's own family among the documents, -1 where it is none, [queries].
+        born: date of each family as a number, [families].
+        before: a family is retrieved where `born` is less than this, [queries].
+    """
+
+    families: list[str]
+    queries: list[str]
+    own: Integers
+    born: Integers
+    before: Integers
+
+
+def candidates(families: list[str], queries: list[str], pool: pd.DataFrame, *, earlier: bool) -> Candidates:
+    """Candidates of each query: the ranked families less its own, and if `earlier` only older ones.
+
+    Args:
+        families: ids of the documents, ascending.
+        queries: ids of the queries.
+        pool: rows of `tables.POOL`.
+        earlier: only families dated strictly before the query; without a date on a side, none.
+
+    Raises:
+        UserError: a document or query is not in the pool, so the files are of different runs.
+    """
+    import numpy as np
+    import pandas as pd
+
+    known = pd.Index(pool["family_id"])
+    documents, asked = known.get_indexer(pd.Index(families)), known.get_indexer(pd.Index(queries))
+    for ids, place in ((families, documents), (queries, asked)):
+        if (place < 0).any():
+            raise UserError(f"family {ids[int(np.argmin(place))]!r} is not in the landscape's pool; its files are of different runs, run `dvc repro`")  # fmt: skip
+    _, date = np.unique(pool["date"].to_numpy(dtype=object), return_inverse=True)
+    dated = pool["date"].to_numpy() != ""
+    born = np.where(dated, date, _NEVER) if earlier else np.zeros(len(pool), np.int64)
+    before = np.where(dated, date, -1) if earlier else np.ones(len(pool), np.int64)
+    born = np.where(pool["ranked"].to_numpy(), born, _NEVER)
+    own = pd.Index(families).get_indexer(pd.Index(queries)).astype(np.int64)
+    return Candidates(families, queries, own, born[documents], before[asked])
+
+
+def retrieve(
+    search: Search, candidates: Candidates, depth: int, *, label: str, block: int, margin: float = 0.0
+) -> tuple[Floats, Integers]:
+    """The best candidates of every query, exactly, from a search that knows nothing of candidates.
+
+    A query for which the search was not deep enough (own family, dates, or a tie at the cut took
+    the room) is searched again, deeper.
+
+    Args:
+        search: the k best documents of some queries; scores float32, rows int64, -1 past the end
+            with score -inf; in any order.
+        candidates: what may be retrieved.
+        depth: families kept for each query.
+        label: what progress shows.
+        block: queries searched at once, at most.
+        margin: how far a score may be off where the search decides what the k best are.
+
+    Returns:
+        Scores and rows, [queries, at most depth], as the module says; equal scores by family id.
+    """
+    import numpy as np
+
+    size = len(candidates.families)
+    depth = min(depth, size)
+    scores = np.full((len(candidates.queries), depth), -np.inf, np.float32)
+    rows = np.full((len(candidates.queries), depth), -1, np.int64)
+    pending, k = np.arange(len(candidates.queries) if size else 0), min(size, depth + _SPARE)
+    while len(pending):
+        step = max(1, min(block, _HELD // k))
+        parts = [pending[start : start + step] for start in range(0, len(pending), step)]
+        unsettled = []
+        for part in track(parts, total=len(pending), label=label, unit="queries", weight=step):
+            found, row = search(part, k)
+            unseen = found.min(axis=1) if k < size else np.full(len(part), -np.inf, np.float32)
+            open_ = (row >= 0) & (row != candidates.own[part, None])
+            open_ &= candidates.born[row] < candidates.before[part, None]
+            scores[part], rows[part] = best(np.where(open_, found, -np.inf), np.where(open_, row, -1), depth)
+            settled = np.isneginf(unseen) | (scores[part, -1] > unseen + margin)
+            unsettled.append(part[~settled])
+        pending, k, label = np.concatenate(unsettled), min(size, _DEEPER * k), f"{label}, deeper"
+    return scores, rows
+
+
+def best(scores: Floats, rows: Integers, depth: int) -> tuple[Floats, Integers]:
+    """The `depth` best of each query by score as float32, equal scores by row."""
+    import numpy as np
+
+    scores = scores.astype(np.float32)
+    order = np.lexsort((rows, -scores), axis=-1)[:, :depth]
+    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+
+def frame(queries: list[str], families: list[str], scores: Floats, rows: Integers) -> pd.DataFrame:
+    """Run as a table: rows of `tables.RUN`, its ids categorical (their categories in the order given)."""
+    import numpy as np
+    import pandas as pd
+
+    query, place = np.nonzero(rows >= 0)
+    return pd.DataFrame(
+        {
+            "query_id": pd.Categorical.from_codes(query, categories=pd.Index(queries, dtype="str")),
+            "family_id": pd.Categorical.from_codes(rows[query, place], categories=pd.Index(families, dtype="str")),
+            "rank": place + 1,
+            "score": scores[query, place],
+        }
+    )
+
+
+def matrices(run: pd.DataFrame, queries: list[str], families: list[str], depth: int) -> tuple[Floats, Integers]:
+    """Scores and rows, [queries, at most depth], of a run in long form: the inverse of `frame`.
+
+    Raises:
+        UserError: an id of the run is not among `queries` or `families`, so the files are of different runs.
+    """
+    import numpy as np
+    import pandas as pd
+
+    run = run[run["rank"] <= depth]
+    depth = int(run["rank"].max()) if len(run) else 0
+    query = pd.Index(queries).get_indexer(pd.Index(run["query_id"]))
+    family = pd.Index(families).get_indexer(pd.Index(run["family_id"]))
+    for column, place in (("query_id", query), ("family_id", family)):
+        if (place < 0).any():
+            raise UserError(f"{column} {run[column].iloc[int(np.argmin(place))]!r} of a run is not in the landscape; its files are of different runs, run `dvc repro`")  # fmt: skip
+    place = run["rank"].to_numpy() - 1
+    scores = np.full((len(queries), depth), -np.inf, np.float32)
+    rows = np.full((len(queries), depth), -1, np.int64)
+    scores[query, place] = run["score"]
+    rows[query, place] = family
+    return scores, rows
