@@ -1,0 +1,258 @@
+"""Every read-out of the registry against the same arithmetic written out with transformers alone."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+
+from stages import encoders, registry
+from stages.errors import UserError
+
+pytestmark = pytest.mark.pipeline
+
+SEARCH = "Represent this sentence for searching relevant passages: "[:20]  # short: the tiny model takes 64 letters
+TEMPLATE = "Instruct: find\nQuery:"
+CLOSE = {"rtol": 0, "atol": 1e-5}
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.bert(tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.decoder(tmp_path_factory.mktemp("decoder"))
+
+
+@cache
+def plain(folder: Path) -> Any:
+    """Tokenizer and model of transformers, nothing else."""
+    from transformers import AutoModel, AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+
+
+def states(folder: Path, text: str, length: int) -> Any:
+    """Last hidden states of one text alone, [tokens, dimension], cut to `length` tokens."""
+    import torch
+
+    tokenizer, model = plain(folder)
+    ids = tokenizer(text, truncation=True, max_length=length)["input_ids"]
+    with torch.no_grad():
+        return model(input_ids=torch.tensor([ids])).last_hidden_state[0].numpy()
+
+
+def unit(vector: Any) -> Any:
+    return vector / np.linalg.norm(vector)
+
+
+def head(folder: Path, vector: Any) -> Any:
+    """The dense layer behind the pooling, from its own file."""
+    from safetensors.numpy import load_file
+
+    file = next(folder.glob("2_*/model.safetensors"))
+    weights = load_file(file)
+    return np.tanh(weights["linear.weight"] @ vector + weights["linear.bias"])
+
+
+READ: dict[str, Callable[[Any], Any]] = {"mean": lambda h: h.mean(0), "cls": lambda h: h[0], "last": lambda h: h[-1]}
+PROMPTS = {
+    "none": {},
+    "query": {"query": SEARCH},
+    "both": {"query": "query: ", "document": "passage: "},
+    "instruction": {"query": TEMPLATE},
+    "space": {"query": TEMPLATE, "document": " "},
+    "tasks": {"query": "q: ", "document": "d: ", "classification": "cl: ", "clustering": "cu: "},
+}
+
+
+def check(encoder: Any, base: Path, read: Callable[[Any], Any], sides: tuple[Any, ...] = ("query", "document")) -> None:
+    """Vectors alone and in a padded batch of mixed lengths equal `read` of the prompted text's states."""
+    for side in sides:
+        batch = encoder.encode(tiny.TEXTS, side)
+        assert batch.dtype == np.float32
+        for text, row in zip(tiny.TEXTS, batch, strict=True):
+            wanted = read(states(base, encoder.prompt(side) + text, encoder.length))
+            np.testing.assert_allclose(row, wanted, **CLOSE)
+            np.testing.assert_allclose(encoder.encode([text], side)[0], wanted, **CLOSE)
+
+
+@pytest.mark.parametrize("prompts", PROMPTS)
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_encoder_models(bert: Path, tmp_path: Path, pooling: str, prompts: str) -> None:
+    folder = tiny.dense(tmp_path / "m", bert, pooling)
+    encoder = encoders.load(tiny.entry(folder, pooling=pooling, prompts=PROMPTS[prompts]))
+    check(encoder, bert, lambda h: unit(READ[pooling](h)), ("query", "document", "classification", "clustering"))
+
+
+@pytest.mark.parametrize("prompts", ["none", "instruction", "space"])
+def test_last_token_with_left_padding(decoder: Path, tmp_path: Path, prompts: str) -> None:
+    folder = tiny.dense(tmp_path / "m", decoder, "lasttoken")
+    encoder = encoders.load(tiny.entry(folder, pooling="last", padding="left", prompts=PROMPTS[prompts]))
+    assert encoder.tokenizer.padding_side == "left"
+    check(encoder, decoder, lambda h: unit(h[-1]))
+
+
+def test_one_space_prompt_changes_the_vector(decoder: Path, tmp_path: Path) -> None:
+    folder = tiny.dense(tmp_path / "m", decoder, "lasttoken")
+    plain = encoders.load(tiny.entry(folder, pooling="last", padding="left"))
+    spaced = encoders.load(tiny.entry(folder, pooling="last", padding="left", prompts=PROMPTS["space"]))
+    assert np.abs(plain.encode(tiny.TEXTS, "document") - spaced.encode(tiny.TEXTS, "document")).max() > 1e-3
+
+
+def test_masked_mean_with_left_padding(decoder: Path, tmp_path: Path) -> None:
+    folder = tiny.dense(tmp_path / "m", decoder, "mean")
+    check(encoders.load(tiny.entry(folder, padding="left")), decoder, lambda h: unit(h.mean(0)))
+
+
+def test_dense_head(bert: Path, tmp_path: Path) -> None:
+    folder = tiny.dense(tmp_path / "m", bert, "mean", head=True)
+    encoder = encoders.load(tiny.entry(folder, head=True, prompts=PROMPTS["both"]))
+    check(encoder, bert, lambda h: head(folder, h.mean(0)))
+    with pytest.raises(UserError, match=r"head: false.*have a dense layer"):
+        encoders.load(tiny.entry(folder))
+
+
+def test_lost_dense_head_is_refused(bert: Path, tmp_path: Path) -> None:
+    folder = tiny.dense(tmp_path / "m", bert, "mean")
+    with pytest.raises(UserError, match=r"head: true.*lack the dense layer"):
+        encoders.load(tiny.entry(folder, head=True))
+
+
+def test_registry_prompt_wins_over_the_weights(bert: Path, tmp_path: Path) -> None:
+    folder = tiny.dense(tmp_path / "m", bert, "mean", prompts={"query": "theirs: ", "document": "theirs too: "})
+    check(encoders.load(tiny.entry(folder, prompts={"query": "ours: "})), bert, lambda h: unit(h.mean(0)))
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_bare_weights_are_read_out_as_the_entry_says(bert: Path, pooling: str) -> None:
+    check(encoders.load(tiny.entry(bert, pooling=pooling)), bert, READ[pooling])
+
+
+def test_wrong_pooling_is_refused_unless_unverified(
+    bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny.dense(tmp_path / "m", bert, "cls")
+    with pytest.raises(UserError, match=r"pooling: mean.*'cls'"):
+        encoders.load(tiny.entry(folder))
+    encoder = encoders.load(tiny.entry(folder, unverified=["pooling"]))
+    assert "unverified" in capsys.readouterr().err
+    check(encoder, bert, lambda h: unit(h[0]))
+
+
+def test_length_cuts_prompt_and_text_together(bert: Path, tmp_path: Path) -> None:
+    folder = tiny.dense(tmp_path / "m", bert, "mean")
+    encoder = encoders.load(tiny.entry(folder, prompts=PROMPTS["both"]), length=12)
+    assert encoder.length == 12
+    check(encoder, bert, lambda h: unit(h.mean(0)))
+    assert encoders.load(tiny.entry(folder), length=1000).length == 64
+
+
+def test_minilm_equals_plain_sentence_transformers() -> None:
+    from sentence_transformers import SentenceTransformer
+
+    encoder = encoders.load(registry.model("minilm"))
+    plain = SentenceTransformer(str(encoder.folder), device="cpu")
+    plain.max_seq_length = registry.model("minilm").length
+    texts = ["A pump.", "A valve with a spring. " * 60, ""]
+    for side in ("query", "document"):
+        np.testing.assert_allclose(encoder.encode(texts, side), plain.encode(texts), **CLOSE)
+    assert encoder.encode([], "query").shape == (0, 384)
+
+
+def test_fingerprint_changes_with_whatever_changes_a_vector(bert: Path, tmp_path: Path) -> None:
+    folder = tiny.dense(tmp_path / "m", bert, "mean")
+    base = encoders.load(tiny.entry(folder, prompts=PROMPTS["query"]))
+    same = encoders.load(tiny.entry(folder, prompts=PROMPTS["query"]))
+    assert base.fingerprint("query") == same.fingerprint("query")
+    others = [
+        base.fingerprint("document"),
+        encoders.load(tiny.entry(folder, prompts={"query": "else: "})).fingerprint("query"),
+        encoders.load(tiny.entry(folder, prompts=PROMPTS["query"]), length=9).fingerprint("query"),
+        encoders.load(tiny.entry(folder, prompts=PROMPTS["query"]), dtype="bfloat16").fingerprint("query"),
+        encoders.load(
+            tiny.entry(tiny.dense(tmp_path / "cls", bert, "cls"), pooling="cls", prompts=PROMPTS["query"])
+        ).fingerprint("query"),
+    ]
+    prints = [str(base.fingerprint("query")), *map(str, others)]
+    assert len(set(prints)) == len(prints)
+    # Without prompts both sides of a plain model are the same vectors, and may share them.
+    bare = encoders.load(tiny.entry(folder))
+    assert bare.fingerprint("query") == bare.fingerprint("document")
+
+
+@pytest.fixture(scope="module")
+def adapter(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA adapter of rank 2 whose delta is not nothing."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModel
+
+    folder = tmp_path_factory.mktemp("adapter")
+    torch.manual_seed(3)
+    model = get_peft_model(AutoModel.from_pretrained(bert), LoraConfig(r=2, lora_alpha=6, target_modules=["query"]))
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    model.save_pretrained(str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_adapter_is_added_to_the_weights(bert: Path, adapter: Path, tmp_path: Path, scale: float) -> None:
+    from safetensors.torch import load_file
+    from transformers import AutoModel, AutoTokenizer
+
+    deltas = load_file(adapter / "adapter_model.safetensors")
+    model = AutoModel.from_pretrained(bert)
+    for i, layer in enumerate(model.encoder.layer):
+        key = f"base_model.model.encoder.layer.{i}.attention.self.query.lora_{{}}.weight"
+        layer.attention.self.query.weight.data += scale * (6 / 2) * deltas[key.format("B")] @ deltas[key.format("A")]
+    model.save_pretrained(tmp_path / "summed")
+    AutoTokenizer.from_pretrained(bert).save_pretrained(tmp_path / "summed")
+    encoder = encoders.load(tiny.entry(tiny.dense(tmp_path / "m", bert, "mean")), adapter=adapter, scale=scale)
+    check(encoder, tmp_path / "summed", lambda h: unit(h.mean(0)))
+    published = encoders.load(tiny.entry(tmp_path / "m"))
+    assert np.abs(published.encode(tiny.TEXTS, "query") - encoder.encode(tiny.TEXTS, "query")).max() > 1e-3
+    assert published.fingerprint("query") != encoder.fingerprint("query")
+    assert not any("lora" in name for name, _ in encoder.model.named_modules())
+    half = encoders.load(tiny.entry(tmp_path / "m"), adapter=adapter, scale=scale, dtype="bfloat16")
+    np.testing.assert_allclose(half.encode(tiny.TEXTS, "query"), encoder.encode(tiny.TEXTS, "query"), atol=0.1)
+
+
+def test_adapter_of_scale_nothing_is_the_published_model(bert: Path, adapter: Path, tmp_path: Path) -> None:
+    entry = tiny.entry(tiny.dense(tmp_path / "m", bert, "mean"))
+    off, plain = encoders.load(entry, adapter=adapter, scale=0.0), encoders.load(entry)
+    np.testing.assert_array_equal(off.encode(tiny.TEXTS, "query"), plain.encode(tiny.TEXTS, "query"))
+    assert off.fingerprint("query") == plain.fingerprint("query")
+
+
+def test_adapter_of_another_model_is_refused(decoder: Path, adapter: Path, tmp_path: Path) -> None:
+    entry = tiny.entry(tiny.dense(tmp_path / "m", decoder, "lasttoken"), pooling="last", padding="left")
+    with pytest.raises(UserError, match="does not fit tiny/model"):
+        encoders.load(entry, adapter=adapter)
+    with pytest.raises(UserError, match=r"no adapter_config\.json"):
+        encoders.load(entry, adapter=tmp_path)
+
+
+def test_check_finds_a_wrong_entry(bert: Path, tmp_path: Path) -> None:
+    from stages.model import findings
+
+    folder = tiny.dense(tmp_path / "m", bert, "mean")
+    right = {what: fine for what, _, fine in findings(encoders.load(tiny.entry(folder, prompts=PROMPTS["both"])))}
+    assert set(right) == {"dimension", "finite", "norm", "padding", "sides"}
+    assert all(right.values())
+    wrong = {what: fine for what, _, fine in findings(encoders.load(tiny.entry(folder, dimension=32)))}
+    assert not wrong["dimension"]
+
+
+def test_auto_dtype_is_resolved() -> None:
+    from stages.encoders.base import resolve
+
+    assert resolve("float32", "cpu") == "float32"
+    assert resolve("auto", "cpu") in ("float32", "bfloat16")
