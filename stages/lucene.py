@@ -7,6 +7,7 @@ Of pyserini only `pyserini.index.lucene` is imported: the packages beside it loa
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -120,6 +121,7 @@ class Index:
         self._reader, self._searcher, self._threads = reader, searcher, threads
         self._queries = java("io.anserini.search.query.BagOfWordsQueryGenerator")()
         self._analyzer = java("io.anserini.analysis.DefaultEnglishAnalyzer").newDefaultInstance()
+        self._json = java("com.fasterxml.jackson.databind.ObjectMapper")()
         every = searcher.search(java("org.apache.lucene.search.MatchAllDocsQuery")(), max(1, reader.maxDoc()))
         ids = java("io.anserini.search.ScoredDocs").fromTopDocs(every, searcher)
         # Lucene numbers documents as its threads happen to finish; the ids are our rows.
@@ -137,15 +139,17 @@ class Index:
         scores = np.full((len(texts), k), -np.inf, np.float32)
         rows = np.full((len(texts), k), -1, np.int64)
         for place, hits in enumerate(self._threads.map(lambda text: self._hits(text, k), texts)):
-            if hits:
-                documents, values = zip(*hits, strict=True)
-                rows[place, : len(hits)] = self._rows[list(documents)]
-                scores[place, : len(hits)] = values
+            rows[place, : len(hits)] = self._rows[np.array([hit["doc"] for hit in hits], np.int64)]
+            scores[place, : len(hits)] = [hit["score"] for hit in hits]
         return scores, rows
 
-    def _hits(self, text: str, k: int) -> list[tuple[int, float]]:
+    def _hits(self, text: str, k: int) -> list[dict[str, Any]]:
         query = self._queries.buildQuery("contents", self._analyzer, text)
-        return [(hit.doc, hit.score) for hit in self._searcher.search(query, k).scoreDocs]
+        # One string for all hits: a Java object each, read field by field, takes longer than the search.
+        hits: list[dict[str, Any]] = json.loads(self._json.writeValueAsString(self._searcher.search(query, k)))[
+            "scoreDocs"
+        ]
+        return hits
 
     def close(self) -> None:
         """Close Lucene's reader."""
