@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from stages.errors import UserError
+
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @contextmanager
@@ -36,7 +40,9 @@ def replacing(path: Path) -> Iterator[Path]:
             shutil.rmtree(path)
         temporary.replace(path)
     except OSError as error:
-        raise UserError(f"{path}: cannot write ({error.strerror or error}); free space or check permissions") from error
+        if error.errno not in _NO_ROOM:
+            raise
+        raise UserError(f"{path}: cannot write ({error.strerror}); free space or check permissions") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

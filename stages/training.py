@@ -1,21 +1,37 @@
-"""Contrastive training of a LoRA adapter with the sentence-transformers trainer."""
+"""Contrastive training of a LoRA adapter with the sentence-transformers trainer.
+
+Imported by the finetune stage only when there is something to train: the imports take seconds.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stages import layout
+import pandas as pd
+import torch
+from datasets import Dataset
+from peft import LoraConfig, TaskType
+from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.base.sampler import DefaultBatchSampler
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.util import cos_sim
+from torch.utils.data import SequentialSampler
+from transformers import TrainerCallback, set_seed
+from transformers.trainer_utils import get_last_checkpoint
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from torch import Tensor
+from stages import encoders, layout
+from stages.files import sha256, write_text
+from stages.params import Finetune
+from stages.progress import say, track
+from stages.registry.entries import Model
 
-    from stages.params import Finetune
-    from stages.registry.entries import Model
+SEAL = "seal"
 
 
 @dataclass(frozen=True)
@@ -38,14 +54,6 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path) -
         settings: the `finetune` block of params.yaml.
         folder: where the adapter goes, in peft's format.
     """
-    import torch
-    from peft import LoraConfig, TaskType
-    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-    from transformers import set_seed
-    from transformers.trainer_utils import get_last_checkpoint
-
-    from stages import encoders
-
     # Before the adapter exists: its initial weights come from this seed.
     set_seed(settings.seed)
     encoder = encoders.load(entry, length=settings.length)
@@ -68,26 +76,23 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path) -
         learning_rate=settings.rate, warmup_steps=max(1, steps // 10), seed=settings.seed, data_seed=settings.seed,
         eval_strategy="steps", eval_steps=interval, save_strategy="steps", save_steps=interval, save_total_limit=2,
         load_best_model_at_end=True, metric_for_best_model="loss", greater_is_better=False, eval_on_start=True,
-        logging_strategy="steps", logging_steps=1, report_to="none", batch_sampler=_in_order(), disable_tqdm=True,
+        logging_strategy="steps", logging_steps=1, report_to="none", batch_sampler=InOrder, disable_tqdm=True,
         prompts={"anchor": encoder.prompt("query"), "positive": encoder.prompt("document")},
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(), dataloader_drop_last=False,
-        gradient_checkpointing=entry.parameters >= 500,
+        activation_checkpointing=entry.parameters >= 500,
     )  # fmt: skip
     datasets = {name: _dataset(part) for name, part in pairs.groupby("split")}
     trainer = SentenceTransformerTrainer(
         model=model, args=arguments, train_dataset=datasets["train"], eval_dataset=datasets["dev"],
-        loss=_loss(model, _forbidden(pairs)), callbacks=[_progress(steps)],
+        loss=AllowedNegatives(model, _forbidden(pairs)), callbacks=[Progress(steps)],
     )  # fmt: skip
-    last = get_last_checkpoint(str(scratch)) if scratch.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
+    trainer.train(resume_from_checkpoint=_resumable(scratch))
     _save(model, entry, folder)
     return Trained(_curve(trainer.state.log_history), str(model.device))
 
 
-def _dataset(pairs: pd.DataFrame) -> Any:
+def _dataset(pairs: pd.DataFrame) -> Dataset:
     """Pairs in batch order; the label of a row is its number in the table of pairs."""
-    from datasets import Dataset
-
     ordered = pairs.sort_values(["step", "position"])
     return Dataset.from_dict(
         {
@@ -107,58 +112,73 @@ def _forbidden(pairs: pd.DataFrame) -> dict[int, list[int]]:
     return {row: [at[split, step, int(other)] for other in others] for row, split, step, others in keys}
 
 
-def _in_order() -> Any:
-    """Batch sampler that keeps the order of the table: its batches were composed beforehand."""
-    from sentence_transformers.base.sampler import DefaultBatchSampler
-    from torch.utils.data import SequentialSampler
+class InOrder(DefaultBatchSampler):
+    """Batches in the order of the table: they were composed beforehand."""
 
-    class InOrder(DefaultBatchSampler):
-        def __init__(self, dataset: Any, batch_size: int, drop_last: bool, **others: Any) -> None:
-            super().__init__(SequentialSampler(dataset), batch_size=batch_size, drop_last=drop_last, **others)
-
-    return InOrder
+    def __init__(self, dataset: Dataset, batch_size: int, drop_last: bool, **others: Any) -> None:
+        super().__init__(SequentialSampler(dataset), batch_size=batch_size, drop_last=drop_last, **others)
 
 
-def _loss(model: Any, forbidden: dict[int, list[int]]) -> Any:
+class AllowedNegatives(MultipleNegativesRankingLoss):
     """Symmetric in-batch contrastive loss whose negatives leave out what is forbidden.
 
-    The library's MultipleNegativesRankingLoss, both directions, each with its own softmax; the
-    similarities of a forbidden pair are set to minus infinity before it.
+    The library's loss, both directions, each with its own softmax; the similarities of a forbidden
+    pair are set to minus infinity before it.
     """
-    import torch
-    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-    from sentence_transformers.util import cos_sim
 
-    class AllowedNegatives(MultipleNegativesRankingLoss):
-        def forward(self, sentence_features: Any, labels: Tensor) -> Tensor:
-            rows = labels.tolist()
-            where = {row: position for position, row in enumerate(rows)}
-            mask = torch.zeros(len(rows), len(rows), dtype=torch.bool, device=labels.device)
-            for position, row in enumerate(rows):
-                mask[position, [where[other] for other in forbidden[row] if other in where]] = True
-            # The relation is symmetric, so one mask serves both directions.
-            self.similarity_fct = lambda a, b: cos_sim(a, b).masked_fill(mask, -torch.inf)
-            return super().forward(sentence_features, labels)
+    def __init__(self, model: Any, forbidden: dict[int, list[int]]) -> None:
+        super().__init__(model, directions=("query_to_doc", "doc_to_query"), partition_mode="per_direction")
+        self.forbidden = forbidden
 
-    return AllowedNegatives(model, directions=("query_to_doc", "doc_to_query"), partition_mode="per_direction")
+    def forward(self, sentence_features: Any, labels: torch.Tensor) -> torch.Tensor:
+        """Loss of one batch; `labels` are the rows of its pairs in the table of pairs."""
+        rows = labels.tolist()
+        where = {row: position for position, row in enumerate(rows)}
+        mask = torch.zeros(len(rows), len(rows), dtype=torch.bool, device=labels.device)
+        for position, row in enumerate(rows):
+            mask[position, [where[other] for other in self.forbidden[row] if other in where]] = True
+        # The relation is symmetric, so one mask serves both directions.
+        self.similarity_fct = lambda a, b: cos_sim(a, b).masked_fill(mask, -torch.inf)
+        return super().forward(sentence_features, labels)
 
 
-def _progress(steps: int) -> Any:
-    """Trainer callback that shows steps, rate and time left."""
-    from transformers import TrainerCallback
+class Progress(TrainerCallback):
+    """Steps, rate and time left."""
 
-    from stages.progress import track
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.bar: Iterator[int] = iter(())
 
-    class Progress(TrainerCallback):
-        def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            left = steps - state.global_step
-            self.bar = iter(track(range(left + 1), left, "finetune", unit="steps"))
-            next(self.bar)
+    def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Start the bar at the step that a resumed run is at."""
+        left = self.steps - state.global_step
+        self.bar = iter(track(range(left + 1), left, "finetune", unit="steps"))
+        next(self.bar)
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            next(self.bar, None)
+    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Move the bar."""
+        next(self.bar, None)
 
-    return Progress()
+    def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        """Seal the checkpoint: one without its seal was cut off while it was written."""
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        write_text(folder / SEAL, _digest(folder))
+
+
+def _resumable(scratch: Path) -> str | None:
+    """The last whole checkpoint of a killed run, if any; damaged ones are said and removed."""
+    for folder in sorted(scratch.glob("checkpoint-*")):
+        seal = folder / SEAL
+        if not seal.is_file() or seal.read_text(encoding="utf-8") != _digest(folder):
+            say(f"{folder}: damaged or unfinished checkpoint, trained again from the one before")
+            shutil.rmtree(folder)
+    return get_last_checkpoint(str(scratch)) if scratch.is_dir() else None
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 over the files of a checkpoint, its seal left out."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != SEAL)
+    return hashlib.sha256("".join(f"{name} {sha256(folder / name)}\n" for name in names).encode()).hexdigest()
 
 
 def _save(model: Any, entry: Model, folder: Path) -> None:
@@ -176,8 +196,6 @@ def _save(model: Any, entry: Model, folder: Path) -> None:
 
 def _curve(log: list[dict[str, Any]]) -> pd.DataFrame:
     """Rows of `tables.CURVE` from the trainer's log."""
-    import pandas as pd
-
     rows = [("train", entry["step"], entry["loss"]) for entry in log if "loss" in entry]
     rows += [("dev", entry["step"], entry["eval_loss"]) for entry in log if "eval_loss" in entry]
     return (

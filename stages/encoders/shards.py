@@ -50,7 +50,7 @@ def encode(encoder: Encoder, sides: Mapping[str, tuple[Side, list[str]]], label:
     }
     distinct = {key: sorted({text for name in sides if prints[name] == key for text in sides[name][1]}, key=lambda t: (-len(t), t))
                 for key in dict.fromkeys(prints.values())}  # fmt: skip
-    side_of = {prints[name]: side for name, (side, _) in reversed(sides.items())}
+    side_of = {prints[name]: side for name, (side, _) in reversed(list(sides.items()))}
     jobs = [(key, texts[i : i + SIZE]) for key, texts in distinct.items() for i in range(0, len(texts), SIZE)]
     total = sum(len(texts) for texts in distinct.values())
     found: dict[str, dict[str, np.ndarray]] = {key: {} for key in distinct}
