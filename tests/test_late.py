@@ -1,0 +1,158 @@
+"""Late interaction: token vectors against transformers alone, MaxSim against a double loop."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+
+from stages import encoders
+from stages.encoders.late import search
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.bert(tmp_path_factory.mktemp("bert"))
+
+
+def entry(folder: Path, **changes: Any) -> Any:
+    return tiny.entry(folder, encoder="late", pooling="tokens", similarity="maxsim", dimension=8, **changes)
+
+
+def tokens(base: Path, folder: Path, text: str, length: int, skip: str = "", pad: int = 0) -> Any:
+    """Projected unit vectors of a text's tokens, alone; `pad`: [MASK]s that see the text but are not seen."""
+    import torch
+    from safetensors.numpy import load_file
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModel.from_pretrained(base).eval()
+    ids = tokenizer(text, truncation=True, max_length=length)["input_ids"]
+    seen = [1] * len(ids) + [0] * max(0, pad - len(ids))
+    ids += [tokenizer.mask_token_id] * max(0, pad - len(ids))
+    with torch.no_grad():
+        hidden = model(torch.tensor([ids]), attention_mask=torch.tensor([seen])).last_hidden_state[0].numpy()
+    projected = hidden @ load_file(next(folder.glob("1_*/model.safetensors")))["linear.weight"].T
+    kept = [i for i, token in enumerate(tokenizer.convert_ids_to_tokens(ids)) if token not in skip or not skip]
+    projected = projected[kept]
+    return projected / np.linalg.norm(projected, axis=1, keepdims=True)
+
+
+def split(vectors: Any, offsets: Any) -> list[Any]:
+    return np.split(vectors, offsets[1:])
+
+
+@pytest.mark.parametrize("prompts", [{}, {"query": "q: ", "document": "d: "}])
+def test_token_vectors(bert: Path, tmp_path: Path, prompts: dict[str, str]) -> None:
+    folder = tiny.late(tmp_path / "m", bert)
+    encoder = encoders.load(entry(folder, prompts=prompts))
+    for side in ("query", "document"):
+        vectors, offsets = encoder.encode(tiny.TEXTS, side)
+        assert vectors.dtype == np.float32
+        assert offsets.dtype == np.int64
+        for text, found in zip(tiny.TEXTS, split(vectors, offsets), strict=True):
+            wanted = tokens(bert, folder, encoder.prompt(side) + text, 48, skip="." if side == "document" else "")
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+            np.testing.assert_allclose(encoder.encode([text], side)[0], wanted, rtol=0, atol=1e-5)
+
+
+def test_short_queries_are_expanded_and_long_ones_not_cut(bert: Path, tmp_path: Path) -> None:
+    folder = tiny.late(tmp_path / "m", bert, expansion=12)
+    encoder = encoders.load(entry(folder))
+    short, long = encoder.encode(["a pump", tiny.TEXTS[1]], "query")[1], tiny.TEXTS[1]
+    assert short[1] == 12
+    found = split(*encoder.encode(["a pump", long], "query"))
+    np.testing.assert_allclose(found[0], tokens(bert, folder, "a pump", 48, pad=12), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found[1], tokens(bert, folder, long, 48), rtol=0, atol=1e-5)
+    assert len(found[1]) == 48
+    cut = encoders.load(entry(folder, query_length=12))
+    assert [len(part) for part in split(*cut.encode(["a pump", long], "query"))] == [12, 12]
+
+
+def test_length_cuts_documents(bert: Path, tmp_path: Path) -> None:
+    encoder = encoders.load(entry(tiny.late(tmp_path / "m", bert)), length=10)
+    assert len(encoder.encode([tiny.TEXTS[1]], "document")[0]) == 10
+
+
+def test_nothing_to_encode(bert: Path, tmp_path: Path) -> None:
+    vectors, offsets = encoders.load(entry(tiny.late(tmp_path / "m", bert))).encode([], "query")
+    assert vectors.shape == (0, 8)
+    assert offsets.shape == (0,)
+
+
+def ragged(rng: np.random.Generator, sizes: list[int]) -> tuple[Any, Any]:
+    vectors = rng.standard_normal((sum(sizes), 8)).astype(np.float32)
+    return vectors, np.cumsum([0, *sizes[:-1]]).astype(np.int64)
+
+
+def brute(queries: list[Any], documents: list[Any], depth: int) -> tuple[Any, Any]:
+    """MaxSim by a double loop in float64."""
+    scores = np.zeros((len(queries), len(documents)))
+    for i, query in enumerate(queries):
+        for j, document in enumerate(documents):
+            scores[i, j] = sum(max(float(q @ d) for d in document) for q in query) if len(document) else 0.0
+    order = np.array([sorted(range(len(documents)), key=lambda j, row=row: (-row[j], j))[:depth] for row in scores])
+    return np.take_along_axis(scores, order, 1), order
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 15])
+def test_maxsim_equals_a_double_loop(block: int) -> None:
+    rng = np.random.default_rng(0)
+    queries, documents = ragged(rng, [3, 1, 5]), ragged(rng, [4, 1, 9, 2, 2, 30, 1, 6])
+    scores, rows = search(*queries, *documents, depth=5, block=block)
+    wanted, order = brute(split(*queries), split(*documents), 5)
+    np.testing.assert_array_equal(rows, order)
+    np.testing.assert_allclose(scores, wanted, rtol=1e-5)
+    assert scores.dtype == np.float32
+    assert rows.dtype == np.int64
+
+
+def test_equal_scores_keep_the_order_of_rows() -> None:
+    vector = np.ones((1, 8), np.float32)
+    documents = np.ones((6, 8), np.float32)
+    offsets = np.arange(6, dtype=np.int64)
+    for block in (1, 2, 100):
+        _, rows = search(vector, np.zeros(1, np.int64), documents, offsets, depth=4, block=block)
+        assert rows.tolist() == [[0, 1, 2, 3]]
+
+
+def test_a_long_query_and_a_document_without_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    from stages.encoders import late
+
+    monkeypatch.setattr(late, "_PART", 2)
+    rng = np.random.default_rng(1)
+    queries, documents = ragged(rng, [7]), ragged(rng, [2, 0, 3])
+    scores, rows = search(*queries, *documents, depth=9)
+    wanted, order = brute(split(*queries), split(*documents), 9)
+    np.testing.assert_array_equal(rows, order)
+    np.testing.assert_allclose(scores, wanted, rtol=1e-5)
+
+
+def test_memory_does_not_grow_with_the_pool(tmp_path: Path) -> None:
+    """A process that may allocate 64 MB more than a small pool took searches 160 MB, and cannot hold them."""
+    import subprocess
+    import sys
+
+    code = """
+import resource, sys, numpy as np
+from stages.encoders.late import search
+vectors = np.memmap(sys.argv[1], np.float32, "r", shape=(20_000 * 32, 64))
+queries = np.ones((64, 64), np.float32)
+search(queries, np.array([0, 32]), vectors[:32 * 2_000], np.arange(2_000) * 32, 10)
+status = open("/proc/self/status").read()
+limit = int(status.split("VmData:")[1].split()[0]) * 1024 + (64 << 20)
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+scores, rows = search(queries, np.array([0, 32]), vectors, np.arange(20_000) * 32, 10)
+print(rows.tolist() == [list(range(10))] * 2)
+try:
+    np.array(vectors)
+except MemoryError:
+    print("whole: no")
+"""
+    file = tmp_path / "vectors.bin"
+    with file.open("wb") as handle:
+        handle.truncate(20_000 * 32 * 64 * 4)
+    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["True", "whole: no"]
