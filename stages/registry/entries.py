@@ -152,19 +152,18 @@ class Simulated(_Landscape):
     source: Literal["simulated"]
     seed: int
     families: Annotated[int, Field(ge=50)]
-    idea_families: Annotated[float, Field(ge=2)] = (
-        12.0  # mean families that apply one idea: a mechanism with its details
-    )
-    combined: Annotated[float, Field(ge=0, le=1)] = 0.25  # share of ideas that add a second mechanism, and its label
-    cross_field_overlap: Annotated[float, Field(ge=0, le=1)] = 0.2  # share of mechanism wording that all fields use
-    wording_overlap: Annotated[float, Field(ge=0, le=1)] = (
-        0.5  # share of it that all landscapes use; elsewhere words mean other mechanisms
-    )
-    abstract_detail: Annotated[float, Field(ge=0, le=1)] = (
-        0.3  # how often title and abstract name what the claims always name
-    )
+    # Mean families that apply one idea, which is a mechanism with its details.
+    idea_families: Annotated[float, Field(ge=2)] = 12.0
+    # Share of ideas that add a second mechanism, and its label.
+    combined: Annotated[float, Field(ge=0, le=1)] = 0.25
+    # Share of the mechanism wording that is the same in all fields; at 1 only names of parts and places differ.
+    cross_field_overlap: Annotated[float, Field(ge=0, le=1)] = 0.45
+    # Share of the mechanism wording that is the same in all landscapes; in the rest the same words mean other mechanisms.
+    wording_overlap: Annotated[float, Field(ge=0, le=1)] = 0.75
+    # How often title and abstract name what the claims always name, instead of hinting at it.
+    abstract_detail: Annotated[float, Field(ge=0, le=1)] = 0.5
     citations_in: Annotated[float, Field(ge=0)] = 3.0  # most citations of a family within idea and field, mean
-    citations_out: Annotated[float, Field(ge=0)] = 0.6  # and within the idea, to other fields
+    citations_out: Annotated[float, Field(ge=0)] = 0.5  # and within the idea, to other fields
     citations_noise: Annotated[float, Field(ge=0)] = 0.1  # and to any other idea
 
     @property

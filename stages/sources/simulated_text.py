@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stages.sources.simulated_words import COMMON_FACETS, CONCEPTS, FIELDS, GROUPS, Field, Group, Mechanism
+from stages.sources.simulated_words import COMMON_FACETS, CONCEPTS, FIELDS, GROUPS, PLAIN, Field, Group, Mechanism
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,7 +23,8 @@ MECHANISMS: tuple[tuple[int, Mechanism], ...] = tuple(
 )
 PER_GROUP = len(_CATALOGUE[0].mechanisms)
 OPTIONS: tuple[int, ...] = (*(len(facet) for facet in _CATALOGUE[0].facets), *(len(facet) for facet in COMMON_FACETS))
-_SLIP = 0.2  # how often a writer leaves the usual phrase of the field for another one
+_SLIP = 0.35  # how often a writer leaves the usual phrase of the field for another one
+_PLAIN_SHARE = 0.5  # how often a part, place or trouble is one that any field may have
 _COMMON_SEED = 0  # of the wording that no landscape's seed changes
 
 
@@ -56,7 +57,7 @@ class Wording:
 def wording(items: int, phrases: int, block: int, entry: Simulated, stream: int) -> Wording:
     """Draw the wording of one kind of item.
 
-    A share `cross_field_overlap` of the blocks of items has the same words in all fields, the rest
+    A share `cross_field_overlap` of the items has the same words in all fields, the rest
     a phrase drawn for the field. A share `wording_overlap` is drawn alike for every landscape; the
     rest is the landscape's own, and there the phrases of a block change their meaning: each stands
     for another item of the block.
@@ -75,11 +76,11 @@ def wording(items: int, phrases: int, block: int, entry: Simulated, stream: int)
     def spread(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.repeat(values, block, axis=0)
 
-    neutral = spread(common.random((blocks, fields)) < entry.cross_field_overlap)
+    neutral = common.random((items, 1)) < entry.cross_field_overlap
     shared = np.where(
         neutral,
-        spread(common.random((blocks, 1)) < entry.wording_overlap),
-        spread(common.random((blocks, fields)) < entry.wording_overlap),
+        common.random((items, 1)) < entry.wording_overlap,
+        common.random((items, fields)) < entry.wording_overlap,
     )
     everywhere = common.integers(1, phrases, (items, fields))
     here = own.integers(1, phrases, (items, fields))
@@ -167,11 +168,12 @@ class Voice(dict[str, str]):
         self.group: Group = _CATALOGUE[self.group_number]
         self.depth = 1.0
         pick = self.rng.choice
-        own = [name for code in family.subclasses for name in self.field.components.get(code, ())]
+        own = [name for code in family.subclasses for name in self.field.components[code]]
         every = [name for names in self.field.components.values() for name in names]
-        # Most parts tell the subclass, some only the field.
-        self.parts = [pick(own) if own and self.rng.random() < 0.65 else pick(every) for _ in range(4)]
-        self.system = pick(self.field.systems)
+        # Most parts of the field tell the subclass, some only the field.
+        pools = [own if self.rng.random() < 0.7 else every, *(own if self.rng.random() < 0.7 else every for _ in "qr")]
+        self.parts = [pick(PLAIN.components[""] if self.rng.random() < _PLAIN_SHARE else pool) for pool in pools]
+        self.system = pick(self._plain_or_own().systems)
         self.details = list(range(len(family.options)))
         self.rng.shuffle(self.details)
         self._next = 0
@@ -190,17 +192,17 @@ class Voice(dict[str, str]):
             case "p" | "q" | "r":
                 return self.parts["pqr".index(slot)]
             case "other":
-                return pick(pick(list(self.field.components.values())))
+                return pick(pick(list(self._plain_or_own().components.values())))
             case "where":
-                return pick(self.field.environments)
+                return pick(self._plain_or_own().environments)
             case "trouble":
-                return pick(self.field.troubles)
+                return pick(self._plain_or_own().troubles)
             case "stuff":
-                return pick(self.field.materials)
+                return pick(self._plain_or_own().materials)
             case "user":
-                return pick(self.field.users)
+                return pick(self._plain_or_own().users)
             case "prefix":
-                return pick(self.field.prefixes)
+                return pick(self._plain_or_own().prefixes)
             case "core":
                 return self.core
             case "act":
@@ -242,6 +244,9 @@ class Voice(dict[str, str]):
     def some(self, patterns: tuple[str, ...], number: int) -> list[str]:
         """Several different patterns as sentences."""
         return [self.sentence((pattern,)) for pattern in self.rng.sample(patterns, number)]
+
+    def _plain_or_own(self) -> Field:
+        return PLAIN if self.rng.random() < _PLAIN_SHARE else self.field
 
     def _mechanism(self, kind: str) -> str:
         return self.lexicon.of_mechanism(kind, self.family.mechanism, self.family.field, self.rng)
@@ -442,7 +447,7 @@ def _abstract(voice: Voice) -> str:
 def _claims(voice: Voice) -> str:
     rng = voice.rng
     claims: list[str] = []
-    for patterns, dependents in ((FIRST_CLAIMS, rng.randint(4, 7)), (SECOND_CLAIMS, rng.randint(1, 3))):
+    for patterns, dependents in ((FIRST_CLAIMS, rng.randint(3, 6)), (SECOND_CLAIMS, rng.randint(0, 2))):
         head, pattern = rng.choice(patterns)
         head, first = voice.say(head), len(claims) + 1
         claims.append(voice.sentence((pattern,)))

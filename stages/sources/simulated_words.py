@@ -281,6 +281,29 @@ FIELDS: tuple[Field, ...] = (
     ),
 )
 
+# What any field may say: a text is not made of its field's own words alone.
+PLAIN = Field(
+    _phrases("apparatus; machine; installation; device; system; unit of equipment; plant; piece of apparatus"),
+    _phrases("side; front; rear; base; auxiliary"),
+    _phrases(
+        "under changing conditions; in continuous service; at partial duty; after a long standstill; in confined space; "
+        "at short notice; during maintenance; in rough surroundings"
+    ),
+    _phrases(
+        "premature wear; unwanted noise; loss of efficiency; frequent standstill; faulty operation; "
+        "difficult maintenance; uneven operation; damage by dirt"
+    ),
+    _phrases("steel; aluminium; rubber; a thermoplastic; ceramic; a fibre composite; brass; sheet metal"),
+    _phrases("operator; user; attendant; person skilled in the art"),
+    {
+        "": _phrases(
+            "bracket; carrier frame; cover; base plate; support arm; intake; outlet; mounting rail; lever; bearing block; "
+            "cross member; side wall; insert; guide rod; holder; end cap; partition; flange; shaft; connecting rod; "
+            "adapter; socket; shell half; tube section"
+        )
+    },
+)
+
 GROUPS: dict[str, Group] = {
     "heat": _group(
         "thermal arrangement; temperature management unit; heat handling assembly; cooling provision",
