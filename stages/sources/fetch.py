@@ -39,7 +39,7 @@ def place(sha256: str) -> Path:
     return layout.scratch() / "downloads" / sha256[:16]
 
 
-def fetch(url: str, sha256: str, label: str, mend: str = "check the network") -> Path:
+def fetch(url: str, sha256: str, label: str, mend: str = "check the network", certificate: str | None = None) -> Path:
     """Download a file unless it is held already.
 
     Args:
@@ -47,6 +47,7 @@ def fetch(url: str, sha256: str, label: str, mend: str = "check the network") ->
         sha256: hex hash that the file must have.
         label: what is being downloaded, for progress and errors.
         mend: what the user can do where the URL cannot be reached.
+        certificate: bundle of certificates to trust in place of the default.
 
     Raises:
         UserError: unreachable, broken off too often (a later call continues), or the hash differs.
@@ -60,11 +61,11 @@ def fetch(url: str, sha256: str, label: str, mend: str = "check the network") ->
         with FileLock(f"{target}.lock"):
             if found := held(sha256):
                 return found
-            resumed = _download(url, partial, label, mend)
+            resumed = _download(url, partial, label, mend, certificate)
             if resumed and files.sha256(partial) != sha256:
                 # What was there before may have come from another version of the file.
                 partial.unlink()
-                _download(url, partial, label, mend)
+                _download(url, partial, label, mend, certificate)
             found_hash = files.sha256(partial)
             if found_hash != sha256:
                 partial.unlink()
@@ -75,11 +76,11 @@ def fetch(url: str, sha256: str, label: str, mend: str = "check the network") ->
         raise UserError(f"{target}: cannot write ({error.strerror or error}); free space or set XDG_CACHE_HOME to another folder") from None  # fmt: skip
 
 
-def get(url: str, headers: dict[str, str], stream: bool = False) -> requests.Response:
-    """Answer of an HTTP server. Raises what `requests` raises; honours pip's certificate setting no more than its own."""
+def get(url: str, headers: dict[str, str], certificate: str | None = None, stream: bool = False) -> requests.Response:
+    """Answer of an HTTP server; `certificate` is a bundle to trust in place of the default. Raises what requests raises."""
     import requests
 
-    return requests.get(url, headers=headers, stream=stream, timeout=TIMEOUT)
+    return requests.get(url, headers=headers, stream=stream, timeout=TIMEOUT, verify=certificate or True)
 
 
 def shown(url: str) -> str:
@@ -94,7 +95,7 @@ def reason(error: Exception) -> str:
     return f"HTTP {response.status_code}" if response is not None else type(error).__name__
 
 
-def _download(url: str, partial: Path, label: str, mend: str) -> bool:
+def _download(url: str, partial: Path, label: str, mend: str, certificate: str | None) -> bool:
     """Fill `partial`; whether a part of it was there before."""
     import requests
     import urllib3
@@ -104,11 +105,11 @@ def _download(url: str, partial: Path, label: str, mend: str) -> bool:
         have = partial.stat().st_size if partial.exists() else 0
         resumed |= have > 0
         try:
-            _receive(url, partial, have, label)
+            _receive(url, partial, have, label, certificate)
             return resumed
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            refused = getattr(error, "response", None) is not None and error.response.status_code < 500
-            if refused or attempt == ATTEMPTS:
+            answer = getattr(error, "response", None)
+            if attempt == ATTEMPTS or (answer is not None and answer.status_code < 500):
                 kept = (
                     f"; {partial.stat().st_size:,} bytes are kept, the next run continues" if partial.exists() else ""
                 )
@@ -116,7 +117,7 @@ def _download(url: str, partial: Path, label: str, mend: str) -> bool:
     return resumed
 
 
-def _receive(url: str, partial: Path, have: int, label: str) -> None:
+def _receive(url: str, partial: Path, have: int, label: str, certificate: str | None) -> None:
     if url.startswith("file:"):
         source = Path(url2pathname(urlsplit(url).path))
         if not source.is_file():
@@ -124,7 +125,7 @@ def _receive(url: str, partial: Path, have: int, label: str) -> None:
         shutil.copyfile(source, partial)
         return
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with get(url, headers, stream=True) as response:
+    with get(url, headers, certificate, stream=True) as response:
         if have and response.status_code == 416:  # nothing is missing; the hash will tell
             return
         response.raise_for_status()

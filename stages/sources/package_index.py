@@ -1,0 +1,105 @@
+"""Find a file on the package indexes that pip is configured with, without installing or building anything.
+
+Indexes speak the simple repository interface, as HTML (PEP 503) or JSON (PEP 691).
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.request import url2pathname
+
+from stages.errors import UserError
+from stages.sources.fetch import get, reason, shown
+
+ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+
+
+@dataclass(frozen=True)
+class Configured:
+    """What pip is configured with: indexes in the order they are asked, and its certificate bundle if it has its own."""
+
+    indexes: tuple[str, ...]
+    certificate: str | None
+
+
+def configured() -> Configured:
+    """Read pip's configuration: its environment variables first, then its files, else its default index."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+    )
+    settings: dict[str, str] = {}
+    for line in listed.stdout.splitlines():
+        key, _, value = line.partition("=")
+        settings[key] = str(ast.literal_eval(value))
+
+    def setting(name: str) -> str:
+        return next((settings[key] for key in (f":env:.{name}", f"download.{name}", f"install.{name}", f"global.{name}") if key in settings), "")  # fmt: skip
+
+    own = "" if setting("no-index").lower() in ("1", "true", "yes", "on") else setting("index-url") or _default()
+    return Configured((*own.split(), *setting("extra-index-url").split()), setting("cert") or None)
+
+
+def locate(project: str, filename: str, pip: Configured) -> str:
+    """URL of a project's file on the first configured index that offers it.
+
+    Raises:
+        UserError: no index is configured, or none of them offers the file.
+    """
+    import requests
+
+    tried = []
+    for index in pip.indexes:
+        page = f"{index.rstrip('/')}/{project}/"
+        try:
+            links = _local(page) if page.startswith("file:") else _remote(page, pip.certificate)
+        except (requests.RequestException, OSError, ValueError) as error:
+            tried.append(f"{shown(index)}: {reason(error)}")
+            continue
+        for link in links:
+            if unquote(urlsplit(link).path).rsplit("/", 1)[-1] == filename:
+                return link
+        tried.append(f"{shown(index)}: not offered")
+    raise UserError(
+        f"{filename}: on no package index that pip is configured with ({'; '.join(tried) or 'there is none'}); "
+        "set PIP_INDEX_URL to one that has it"
+    )
+
+
+def _default() -> str:
+    from pip._internal.models.index import PyPI
+
+    return str(PyPI.simple_url)
+
+
+def _remote(page: str, certificate: str | None) -> list[str]:
+    with get(page, {"Accept": ACCEPT}, certificate) as response:
+        response.raise_for_status()
+        if "json" in response.headers.get("Content-Type", ""):
+            return [urldefrag(urljoin(response.url, file["url"])).url for file in response.json()["files"]]
+        return _links(response.text, response.url)
+
+
+def _local(page: str) -> list[str]:
+    return _links(Path(url2pathname(urlsplit(page).path), "index.html").read_text(encoding="utf-8"), page)
+
+
+def _links(text: str, page: str) -> list[str]:
+    reader = _Anchors()
+    reader.feed(text)
+    return [urldefrag(urljoin(page, target)).url for target in reader.targets]
+
+
+class _Anchors(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep where a link leads."""
+        self.targets += [value for name, value in attrs if tag == "a" and name == "href" and value]
