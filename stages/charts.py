@@ -6,6 +6,7 @@ of `dvc plots`. Rows have a `rev`: the cell's name on the page, the revision in 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -35,24 +36,25 @@ COLOURS = {
 }
 LABEL_SETS = ["ipc-section", "ipc-class", "ipc-subclass", "cpc-subclass", "own"]
 
-# Columns of each picture's data; `rev` is added by whoever draws it.
+# Columns of each picture's data; `rev` is added by whoever draws it. Not named `step`: DVC writes a row number there.
 COLUMNS: dict[str, dict[str, str]] = {
     "headline": {"panel": "text", "system": "text", "value": "number", "ci_low": "number", "ci_high": "number"},
     "inout": {"panel": "text", "system": "text", "scope": "text", "value": "number", "ci_low": "number", "ci_high": "number"},
     "fusion": {"panel": "text", "method": "text", "setting": "number", "split": "text", "value": "number", "mark": "text"},
     "classification": {"panel": "text", "label_set": "text", "system": "text", "value": "number", "ci_low": "number", "ci_high": "number"},
     "clustering": {"panel": "text", "label_set": "text", "system": "text", "value": "number", "ci_low": "number", "ci_high": "number"},
-    "training": {"split": "text", "step": "number", "loss": "number"},
+    "training": {"split": "text", "optimiser_step": "number", "loss": "number"},
 }  # fmt: skip
 
 
 @app.command()
 def main() -> None:
-    """Write the templates that `dvc plots` draws with."""
-    from stages.files import write_json
+    """Write the templates that `dvc plots` draws with, and the page that it puts them on."""
+    from stages.files import write_json, write_text
 
     for name in COLUMNS:
         write_json(layout.template(name), spec(name))
+    write_text(layout.TEMPLATE_PAGE, template_page())
 
 
 def spec(name: str) -> dict[str, Any]:
@@ -81,6 +83,24 @@ def spec(name: str) -> dict[str, Any]:
 def filled(spec: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The spec with rows in the place of the anchor."""
     return {**spec, "data": {**spec["data"], "values": list(rows)}}
+
+
+@cache
+def script() -> str:
+    """JavaScript that defines `vegaEmbed`, everything inside; fit for a script element."""
+    import vl_convert
+
+    bundle: str = vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;")
+    return bundle.replace("</script", "<\\/script")  # nothing in it may end its element
+
+
+def template_page() -> str:
+    """Page for `dvc plots show` and `diff` that needs no network, unlike DVC's own."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{refresh_tag}\n<title>Plots</title>\n'
+        "<style>body { font: 15px sans-serif; margin: 2rem; }</style>\n"
+        f"<script>{script()}</script>\n</head>\n<body>\n{{plot_divs}}\n</body>\n</html>\n"
+    )
 
 
 def png(spec: dict[str, Any]) -> bytes:
@@ -164,16 +184,22 @@ def _fusion() -> Any:
 def _floors(title: str, systems: list[str]) -> Any:
     import altair as alt
 
-    rows = alt.Chart().encode(
-        y=alt.Y("label_set:N", sort=LABEL_SETS, title=None, axis=alt.Axis(grid=True, ticks=False, domain=False)),
-        yOffset=alt.YOffset("system:N", sort=systems),
-        detail="rev:N",
-        color=_colour("system", systems),
+    # One line within a label set for each system and revision.
+    line = {"line": "datum.system + ' ' + datum.rev", "place": f"indexof({systems}, datum.system)"}
+    rows = (
+        alt.Chart()
+        .transform_calculate(**line)
+        .encode(
+            y=alt.Y("label_set:N", sort=LABEL_SETS, title=None, axis=alt.Axis(grid=True, ticks=False, domain=False)),
+            yOffset=alt.YOffset("line:N", sort=alt.EncodingSortField("place", op="min")),
+            detail="rev:N",
+            color=_colour("system", systems),
+        )
     )
     return alt.layer(
         rows.mark_rule(strokeWidth=2.5).encode(x=_score("ci_low", title), x2="ci_high:Q"),
         rows.mark_point(filled=True, size=60, opacity=1).encode(x="value:Q", shape=_revision("shape"), tooltip=_tooltip("system", "label_set")),
-        width=PANEL, height=alt.Step(16 * len(systems), **{"for": "position"}),
+        width=PANEL, height=alt.Step(14, **{"for": "offset"}),
     )  # fmt: skip
 
 
@@ -181,7 +207,7 @@ def _training() -> Any:
     import altair as alt
 
     curve = alt.Chart().encode(
-        x=alt.X("step:Q", title="optimiser step"),
+        x=alt.X("optimiser_step:Q", title="optimiser step"),
         y=alt.Y("loss:Q", title="contrastive loss", scale=alt.Scale(zero=False)),
         color=alt.Color(
             "split:N", title="pairs", scale=alt.Scale(domain=["train", "dev"], range=["#9db7d5", "#1f4e86"])
@@ -191,7 +217,7 @@ def _training() -> Any:
     return alt.layer(
         curve.mark_line(strokeWidth=2),
         curve.transform_filter("datum.split == 'dev'").mark_point(filled=True, size=55, opacity=1)
-        .encode(tooltip=_tooltip("split", "step", value="loss", interval=False)),
+        .encode(tooltip=_tooltip("split", "optimiser_step", value="loss", interval=False)),
         width=2 * PANEL, height=220,
     )  # fmt: skip
 
@@ -223,12 +249,12 @@ def _revision(channel: str) -> Any:
     """The channel that tells revisions apart; its legend names the cell where there is one only."""
     import altair as alt
 
-    legend = alt.Legend(title="cell", symbolStrokeColor="#666", symbolFillColor="#666")
     if channel == "shape":
+        legend = alt.Legend(title="cell", symbolStrokeColor="#666", symbolFillColor="#666")
         return alt.Shape(
             "rev:N", sort=None, legend=legend, scale=alt.Scale(range=["circle", "square", "triangle-up", "diamond"])
         )
-    return alt.StrokeDash("rev:N", sort=None, legend=legend)
+    return alt.StrokeDash("rev:N", sort=None, legend=alt.Legend(title="cell", symbolType="stroke"))
 
 
 def _tooltip(*fields: str, value: str = "value", interval: bool = True) -> list[Any]:
@@ -248,7 +274,7 @@ def _styled(chart: Any) -> Any:
     return (
         chart.configure(font="Liberation Sans, Arial, Helvetica, sans-serif")
         .configure_axis(labelColor=ink, titleColor=ink, domainColor=ink, tickColor=ink, titleFontWeight="normal", labelFontSize=11, titleFontSize=11, tickCount=6, **faint)
-        .configure_legend(labelColor=ink, titleColor=ink, titleFontWeight="normal", orient="bottom", labelFontSize=11, titleFontSize=11, labelLimit=260, columns=2)
+        .configure_legend(labelColor=ink, titleColor=ink, titleFontWeight="normal", orient="bottom", labelFontSize=11, titleFontSize=11, labelLimit=260, columns=3)
         .configure_header(labelColor=ink, labelFontSize=12, labelFontWeight="bold", labelAnchor="start")
         .configure_view(stroke=None)
     )  # fmt: skip

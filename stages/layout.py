@@ -29,6 +29,7 @@ PAGE = REPORTS / "index.html"
 PLOTS = REPORTS / "plots"
 FIGURES = REPORTS / "figures"
 TEMPLATES = Path(".dvc/plots")
+TEMPLATE_PAGE = TEMPLATES / "page.html"
 
 PER_LANDSCAPE = (
     "families", "citations", "relations", "views", "tasks", "lengths", "embeddings",

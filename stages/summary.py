@@ -125,7 +125,7 @@ def plots(cell: Cell) -> dict[str, list[dict[str, Any]]]:
             found = _in_order(_of(ours, task, metric), systems).rename(columns={"scope": "label_set"})
             rows[task] += _panelled(landscape, found, None)
         rows["fusion"] += _fusion_rows(landscape)
-    rows["training"] = records(cell.curve)
+    rows["training"] = records(cell.curve.rename(columns={"step": "optimiser_step"}))
     return {
         name: [{column: row[column] for column in COLUMNS[name]} for row in picture] for name, picture in rows.items()
     }

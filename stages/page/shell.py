@@ -49,7 +49,11 @@ def render(template: str, charts: dict[str, dict[str, Any]], **context: Any) -> 
         charts: Vega-Lite spec, rows included, of each picture that the template places.
         context: what the template shows.
     """
-    return _environment().get_template(template).render(charts=charts, bundle=_bundle(), **context)
+    import markupsafe
+
+    from stages.charts import script
+
+    return _environment().get_template(template).render(charts=charts, bundle=markupsafe.Markup(script()), **context)
 
 
 @cache
@@ -66,16 +70,6 @@ def _environment() -> jinja2.Environment:
     environment.filters["number"] = _number
     environment.tests["score"] = lambda value: isinstance(value, Score)
     return environment
-
-
-@cache
-def _bundle() -> Any:
-    """Vega, Vega-Lite and vega-embed in one script."""
-    import markupsafe
-    import vl_convert
-
-    script: str = vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;")
-    return markupsafe.Markup(script.replace("</script", "<\\/script"))  # nothing in it may end its element
 
 
 def _number(value: Cell) -> str:

@@ -1,0 +1,275 @@
+"""The report of a small finished cell: files, numbers, sentences, and the page's text."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import html.parser
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from cells import HOSTILE, write_cell
+from typer.testing import CliRunner
+
+from stages import layout, params, registry, report, summary, tables
+from stages.errors import UserError
+from stages.page.cell import example, missing, page, training
+
+COLUMNS = ["landscape", "simulated", "task", "system", "scope", "metric", "value", "ci_low", "ci_high", "n"]
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_cell(tmp_path)
+    return tmp_path
+
+
+class Text(html.parser.HTMLParser):
+    """Text of a page outside of scripts and styles, its elements and where they point to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.links: list[str] = []
+        self.scripts = 0
+        self._skipping = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script"
+        self._skipping += tag in ("script", "style")
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "action", "data")]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._skipping -= tag in ("script", "style")
+
+    def handle_data(self, data: str) -> None:
+        if not self._skipping:
+            self.words.append(data)
+
+    @classmethod
+    def of(cls, page: str) -> Text:
+        parser = cls()
+        parser.feed(page)
+        return parser
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def gathered() -> summary.Cell:
+    return report.gather(params.load())
+
+
+def digests(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_command_writes_every_file_twice_the_same_and_prints_a_short_table(finished: Path) -> None:
+    first = CliRunner().invoke(report.app, [])
+    assert first.exit_code == 0, first.output
+    lines = first.output.splitlines()
+    assert 4 <= len(lines) <= 12
+    assert max(map(len, lines)) <= 100
+    assert lines[-1] == "page: reports/index.html"
+    assert any(line.startswith("sim-beta") for line in lines)
+    assert "say nothing about real patents" in first.output
+
+    before = digests(finished / "reports")
+    assert {"scores.csv", "metrics.json", "index.html", "plots/headline.csv", "figures/headline.png"} <= set(before)
+    assert CliRunner().invoke(report.app, []).exit_code == 0
+    assert digests(finished / "reports") == before
+
+    shown = CliRunner().invoke(report.app, ["--show"])
+    assert shown.output == first.output
+    assert digests(finished / "reports") == before
+
+
+def test_scores_file_is_the_score_tables_to_four_decimals(finished: Path) -> None:
+    cell = gathered()
+    with_rows = list(csv.reader(summary.scores_csv(cell.scores).splitlines()))
+    assert with_rows[0] == COLUMNS
+    keys = [(row[0], *row[2:6]) for row in with_rows[1:]]
+    assert keys == sorted(keys)
+    expected = pd.concat([tables.read(layout.scores(name), tables.SCORES) for name in ("sim-alpha", "sim-beta")])
+    by_key = {(r.landscape, r.task, r.system, r.scope, r.metric): r for r in expected.itertuples()}
+    assert len(keys) == len(by_key) > 0
+    for row, key in zip(with_rows[1:], keys, strict=True):
+        assert row[1] == "true"
+        assert row[6] == format(by_key[key].value, ".4f")
+        assert all(re.fullmatch(r"-?\d+\.\d{4}", number) for number in row[6:9])
+        assert row[9] == "10"
+
+
+def test_scores_file_says_false_for_a_real_landscape_and_has_no_negative_zero() -> None:
+    rows = pd.DataFrame(
+        [("mine", False, "clustering", "random", "own", "AMI", -0.00001, -0.2, 0.1, 7)], columns=COLUMNS
+    )
+    assert summary.scores_csv(rows).splitlines()[1] == "mine,false,clustering,random,own,AMI,0.0000,-0.2000,0.1000,7"
+
+
+def test_headline_numbers_are_the_scores_that_their_names_promise(finished: Path) -> None:
+    report.write(gathered())
+    numbers = json.loads(layout.HEADLINE.read_text(encoding="utf-8"))
+    scores = list(csv.DictReader(layout.SCORES.read_text(encoding="utf-8").splitlines()))
+
+    def score(*key: str) -> float:
+        found = [r for r in scores if (r["landscape"], r["task"], r["system"], r["scope"], r["metric"]) == key]
+        assert len(found) == 1
+        return float(found[0]["value"])
+
+    for name in ("sim-alpha", "sim-beta"):
+        assert numbers[name] == {
+            "ndcg": score(name, "retrieval", "dense", "all", "nDCG@10"),
+            "out": score(name, "retrieval", "dense", "out", "nDCG@10"),
+            "fused": score(name, "retrieval", "interpolation", "all", "nDCG@10"),
+            "f1": score(name, "classification", "probe", "ipc-subclass", "micro-F1"),
+            "v": score(name, "clustering", "kmeans", "ipc-subclass", "V-measure"),
+        }
+
+
+def test_pictures_leave_oracles_out_but_for_their_mark_on_the_curve(finished: Path) -> None:
+    pictures = summary.plots(gathered())
+    assert {row["system"] for row in pictures["headline"]} == {"bm25", "dense", "rrf", "interpolation"}
+    assert {row["scope"] for row in pictures["inout"]} == {"in", "out"}
+    assert {row["panel"] for row in pictures["headline"]} == {
+        f"sim-{x} (simulated), 10 test queries" for x in ("alpha", "beta")
+    }
+    marks = [
+        (row["panel"][:9], row["method"], row["setting"], row["split"], row["mark"])
+        for row in pictures["fusion"]
+        if row["mark"]
+    ]
+    assert sorted(marks) == sorted(
+        (name, method, setting, "test", mark)
+        for name in ("sim-alpha", "sim-beta ")
+        for method, setting, mark in [("interpolation", 0.6, "chosen"), ("interpolation", 0.7, "oracle"), ("rrf", 60.0, "chosen"), ("rrf", 60.0, "oracle")]
+    )  # fmt: skip
+
+
+def test_page_is_self_contained_and_names_what_it_measures(finished: Path) -> None:
+    found = Text.of(page(gathered()))
+    assert [link for link in found.links if not link.startswith("data:")] == []
+    for wanted in [
+        "Simulated landscapes: sim-alpha, sim-beta.", "say nothing about real patents", "sentence-transformers/all-MiniLM-L6-v2",
+        "In-domain against out-of-domain", "micro-F1", "random", "oracle-interpolation (tuned on test, not a score)",
+        "weight of dense 0.6", "k = 60", "20 relevant pairs: 10 IN, 10 OUT, 0 of unknown scope",
+        "12 (30%)", "3 (8%)", "full (95%)", "CC0-1.0", "apache-2.0", "tac for TAC", "17",
+    ]:  # fmt: skip
+        assert wanted in found.text, wanted
+
+
+def test_page_of_real_landscapes_has_no_banner(finished: Path) -> None:
+    block = {
+        "source": "table",
+        "description": "Mine.",
+        "licence": "CC-BY-4.0",
+        "file": "data/raw/mine.jsonl",
+        "sha256": "0" * 64,
+    }
+    entry = registry.validated("landscapes", "mine", block)
+    cell = gathered()
+    real = dataclasses.replace(cell, landscapes=[dataclasses.replace(place, entry=entry) for place in cell.landscapes])
+    found = Text.of(page(real)).text
+    assert "say nothing about real patents" not in found
+    assert "(simulated)" not in page(real)
+    assert "CC-BY-4.0" in found
+
+
+def test_untrusted_titles_stay_text(finished: Path) -> None:
+    made, found = page(gathered()), Text.of(page(gathered()))
+    assert "<script>document.title" not in made
+    assert "<b>valve" not in made
+    assert " ".join(HOSTILE.split()) in found.text
+    assert found.scripts == 3
+    embedded = re.search(r'<script type="application/json" id="charts">(.*?)</script>', made, flags=re.S)
+    assert embedded
+    assert not set("<>&\u2028\u2029") & set(embedded.group(1))
+    assert set(json.loads(embedded.group(1))) == {
+        "headline",
+        "inout",
+        "fusion",
+        "classification",
+        "clustering",
+        "training",
+    }
+
+
+def test_training_counts_pairs_negatives_and_families_seen(finished: Path) -> None:
+    shown = training(gathered())
+    assert shown is not None
+    assert shown["pairs"].rows == [["section", 4, 8]]
+    assert (shown["used"], shown["asked"]) == (4, 384)
+    assert shown["negatives"] == 2.0  # batches of four: less itself, less the one in conflict
+    assert shown["kept"] == (30, 0.9)
+    assert shown["seen"] == [("sim-alpha", 4, 40), ("sim-beta", 0, 40)]
+    assert "fewer than the 384 asked for" in Text.of(page(gathered())).text
+
+
+def test_zero_shot_page_says_that_nothing_was_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_cell(tmp_path, recipe="zero-shot")
+    made = page(gathered())
+    assert "Zero-shot: nothing was trained" in Text.of(made).text
+    assert 'data-chart="training"' not in made
+    assert summary.plot_csv("training", summary.plots(gathered())["training"]) == "split,optimiser_step,loss\n"
+
+
+@pytest.mark.parametrize(
+    ("lacking", "sentence", "headline"),
+    [
+        ("citations", "sim-beta has no citations between its families: no retrieval and no fusion.", {"f1", "v"}),
+        ("codes", "sim-beta has neither codes nor labels: no classification and no clustering.", {"ndcg", "fused"}),
+    ],
+)
+def test_what_was_not_possible_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str, sentence: str, headline: set[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_cell(tmp_path, without=lacking)
+    result = CliRunner().invoke(report.app, [])
+    assert result.exit_code == 0, result.output
+    found = Text.of(layout.PAGE.read_text(encoding="utf-8")).text
+    assert sentence in found
+    assert missing(gathered(), gathered().landscapes[0]) == []
+    assert set(json.loads(layout.HEADLINE.read_text(encoding="utf-8"))["sim-beta"]) == headline
+    if lacking == "codes":
+        assert "0 IN, 0 OUT, 20 of unknown scope" in found
+        assert "sim-beta has no test query with relevant families IN or OUT." in found
+
+
+def test_worked_example_marks_exactly_the_relevant_families(finished: Path) -> None:
+    cell = gathered()
+    shown = example(cell, cell.landscapes[0])
+    assert shown is not None
+    assert (shown["query"], shown["title"], shown["codes"]) == ("sim-alpha-000", HOSTILE, "A61")
+    assert [system["name"] for system in shown["systems"]] == ["bm25", "dense", "rrf", "interpolation"]
+    relevant = {"sim-alpha-020": "in", "sim-alpha-021": "out"}
+    for system in shown["systems"]:
+        run = tables.read(layout.run("sim-alpha", system["name"]), tables.RUN)
+        best = run[run["query_id"] == shown["query"]].sort_values("rank")["family_id"].tolist()
+        assert [result["id"] for result in system["top"]] == best[:5]
+        assert [result["scope"] for result in system["top"]] == [relevant.get(family) for family in best[:5]]
+        assert system["first"] == 1 + min(best.index(family) for family in relevant if family in best)
+
+
+def test_missing_table_is_one_clear_line(finished: Path) -> None:
+    layout.fusion("sim-beta").unlink()
+    with pytest.raises(UserError, match=r"data/fusion/sim-beta\.parquet: no such file"):
+        gathered()
+    assert not layout.REPORTS.exists()
+
+
+def test_table_before_any_report_is_one_clear_line(finished: Path) -> None:
+    result = CliRunner().invoke(report.app, ["--show"])
+    assert isinstance(result.exception, UserError)
+    assert "reports/scores.csv" in str(result.exception)
