@@ -198,4 +198,27 @@ class HistoricUs(_Landscape):
     sha256: Sha256  # of the source distribution
 
 
-Landscape = Annotated[Simulated | Table | Kista | HistoricUs, Field(discriminator="source")]
+class Hub(_Landscape):
+    """A dataset of the Hugging Face hub at a pinned revision, with judgements of its own."""
+
+    source: Literal["hub"]
+    layout: Literal["dapfam", "nano", "patenteb"]  # how its files are arranged
+    hub: str
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None  # full commit; null: none pinned
+    files: dict[str, Sha256] = {}  # hashes of its files, where known, beside the commit's own
+    split: str | None = None  # nano: which of the dataset's splits
+    scope: Literal["in", "out", "unknown"] = "unknown"  # nano, patenteb: of every positive; dapfam says it itself
+    descriptions: bool = False  # dapfam: read these as well, nearly all of its bytes
+    gated: bool = False
+    unverified: list[str] = []  # fields whose value nobody here has checked at the source
+
+    @model_validator(mode="after")
+    def _whole(self) -> Hub:
+        if not self.revision and "revision" not in self.unverified:
+            raise ValueError("needs a full `revision`, or `revision` among `unverified`")
+        if (self.layout == "nano") != (self.split is not None):
+            raise ValueError("`layout: nano` and `split` go together")
+        return self
+
+
+Landscape = Annotated[Simulated | Table | Kista | HistoricUs | Hub, Field(discriminator="source")]
