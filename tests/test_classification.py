@@ -1,0 +1,158 @@
+"""Multi-label classification against scikit-learn and against planted labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score, label_ranking_average_precision_score
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import normalize
+
+from stages.evaluation import classification
+
+
+def planted(seed: int, n: int = 240, noise: float = 1.0) -> tuple[np.ndarray, pd.Series, pd.DataFrame]:
+    """Vectors that are the sum of their labels' prototypes and noise; label `rare` has no train family."""
+    rng = np.random.default_rng(seed)
+    names = np.array([f"L{i}" for i in range(6)])
+    gold = rng.random((n, 6)) < [0.5, 0.3, 0.25, 0.2, 0.15, 0.1]
+    gold[~gold.any(axis=1), 0] = True
+    vectors = gold @ rng.normal(size=(6, 16)) + noise * rng.normal(size=(n, 16))
+    split = np.array(["train"] * (n * 7 // 10) + ["dev"] * (n // 10) + ["test"] * (n - n * 7 // 10 - n // 10))
+    labels = [list(names[row]) for row in gold]
+    for place in (n - 1, n - 5):
+        labels[place].append("rare")
+    ids = pd.Series([f"F{i:03d}" for i in range(n)])
+    frame = pd.DataFrame({"family_id": ids, "label_set": "own", "labels": labels, "split": split})
+    return vectors.astype(np.float32), ids, frame
+
+
+def test_logistic_weights_are_scikit_learns() -> None:
+    vectors, _, labels = planted(0)
+    gold = classification.indicator(labels["labels"])[:, :6]
+    features = ((vectors - vectors.mean(axis=0)) / vectors.std(axis=0)).astype(np.float32)
+    penalties = (0.01, 0.1, 1.0)
+    for inverse, weights in zip(penalties, classification.fit_logistic(features, gold, penalties, 1e-9), strict=True):
+        reference = OneVsRestClassifier(LogisticRegression(C=inverse, tol=1e-9, max_iter=5000)).fit(features, gold)
+        ours = 1 / (1 + np.exp(-(features @ weights[:-1] + weights[-1])))
+        np.testing.assert_allclose(ours, reference.predict_proba(features), rtol=0, atol=1e-3)
+
+
+def test_default_tolerance_and_blocks_stay_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, _, labels = planted(1)
+    gold = classification.indicator(labels["labels"])[:, :6]
+    exact = classification.fit_logistic(vectors, gold, (0.01,), 1e-10)[0]
+    monkeypatch.setattr(classification, "_ROWS", 33)
+    near = classification.fit_logistic(vectors, gold, (0.01,))[0]
+    assert np.abs(vectors @ (exact - near)[:-1] + (exact - near)[-1]).max() < 0.05
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_ranking_precision_is_scikit_learns(ties: bool) -> None:
+    rng = np.random.default_rng(2)
+    gold = rng.random((80, 9)) < 0.3
+    gold[~gold.any(axis=1), 3] = True
+    scores = rng.normal(size=gold.shape).astype(np.float32)
+    if ties:
+        scores = np.round(scores)
+    each = classification.ranking_precision(scores, gold)
+    assert each.mean() == pytest.approx(label_ranking_average_precision_score(gold, scores), abs=1e-12)
+    first = label_ranking_average_precision_score(gold[:1], scores[:1])
+    assert each[0] == pytest.approx(first, abs=1e-12)
+
+
+@pytest.mark.parametrize("decimals", [1, 8])
+def test_threshold_is_the_best_of_all(decimals: int) -> None:
+    rng = np.random.default_rng(3)
+    gold = rng.random((40, 5)) < 0.3
+    scores = np.round(gold * 0.4 + rng.random((40, 5)), decimals).astype(np.float32)
+    candidates = np.append(np.unique(scores), scores.max() + 1)
+    best = max(f1_score(gold, scores >= value, average="micro", zero_division=0) for value in candidates)
+    chosen = scores >= classification.threshold(scores, gold)
+    assert f1_score(gold, chosen, average="micro") == pytest.approx(best, abs=1e-12)
+
+
+def test_scores_are_scikit_learns_and_follow_from_the_outcomes() -> None:
+    vectors, ids, labels = planted(4)
+    results = classification.classify(vectors, ids, labels, 200, 0)
+    test = labels["split"] == "test"
+    gold = classification.indicator(labels["labels"])
+    train_gold = gold[(labels["split"] == "train").to_numpy()]
+    neighbours = KNeighborsClassifier(n_neighbors=10, metric="cosine").fit(
+        normalize(vectors)[labels["split"] == "train"], train_gold
+    )
+    nearest = neighbours.kneighbors(vectors[test], return_distance=True)
+    weight = 1 - nearest[0]
+    shares = (weight[:, :, None] * train_gold[nearest[1]]).sum(axis=1) / weight.sum(axis=1, keepdims=True)
+    shares[:, ~train_gold.any(axis=0)] = -1.0
+    lrap = label_ranking_average_precision_score(gold[test], shares)
+    assert results["knn"].scores["LRAP"][0] == pytest.approx(lrap, abs=1e-5)
+    for result in results.values():
+        tp, fp, fn = (result.outcomes[name].sum() for name in ("tp", "fp", "fn"))
+        assert result.scores["micro-F1"][0] == pytest.approx(2 * tp / (2 * tp + fp + fn))
+        assert result.scores["LRAP"][0] == pytest.approx(result.outcomes["LRAP"].mean())
+        assert tp + fn == gold[test].sum()
+        assert list(result.family_id) == list(labels.loc[test, "family_id"])
+        for value, low, high in result.scores.values():
+            assert low < value < high
+
+
+def test_macro_counts_a_label_without_train_families_as_zero() -> None:
+    vectors, ids, labels = planted(5, noise=0.01)
+    result = classification.classify(vectors, ids, labels, 50, 0)["probe"]
+    assert result.scores["macro-F1"][0] == pytest.approx(6 / 7, abs=0.02)
+    assert result.outcomes["fn"].sum() >= 2
+
+
+def test_planted_labels_are_found_and_shuffled_vectors_fall_to_the_prior() -> None:
+    vectors, ids, labels = planted(6, n=600)
+    planted_scores = classification.classify(vectors, ids, labels, 50, 0)
+    shuffled = classification.classify(np.random.default_rng(0).permutation(vectors), ids, labels, 50, 0)
+    prior = planted_scores["prior"].scores
+    for system in ("probe", "knn"):
+        for metric in ("micro-F1", "LRAP"):
+            assert planted_scores[system].scores[metric][1] > prior[metric][2]
+            assert shuffled[system].scores[metric][0] < prior[metric][0] + 0.05
+    np.testing.assert_array_equal(prior["LRAP"], shuffled["prior"].scores["LRAP"])
+
+
+def test_test_labels_and_vectors_do_not_move_what_is_fitted() -> None:
+    vectors, ids, labels = planted(7)
+    one = classification.classify(vectors, ids, labels, 20, 0)["probe"]
+    test = np.flatnonzero(labels["split"] == "test")
+    dropped = np.delete(np.arange(len(ids)), test[:10])
+    other = classification.classify(
+        vectors[dropped], ids.iloc[dropped].reset_index(drop=True), labels.iloc[dropped].reset_index(drop=True), 20, 0
+    )["probe"]
+    np.testing.assert_allclose(one.outcomes["LRAP"][10:], other.outcomes["LRAP"], atol=1e-9)
+    np.testing.assert_array_equal(one.outcomes["tp"][10:], other.outcomes["tp"])
+
+
+def test_micro_interval_agrees_with_resampled_scikit_learn() -> None:
+    vectors, ids, labels = planted(8, n=400)
+    result = classification.classify(vectors, ids, labels, 4000, 0)["probe"]
+    rng = np.random.default_rng(1)
+    counts = np.column_stack([result.outcomes[name] for name in ("tp", "fp", "fn")])
+    sums = counts[rng.integers(0, len(counts), (4000, len(counts)))].sum(axis=1)
+    f1 = 2 * sums[:, 0] / (2 * sums[:, 0] + sums[:, 1] + sums[:, 2])
+    low, high = np.quantile(f1, [0.025, 0.975])
+    assert result.scores["micro-F1"][1] == pytest.approx(low, abs=0.01)
+    assert result.scores["micro-F1"][2] == pytest.approx(high, abs=0.01)
+
+
+def test_families_without_vectors_or_split_parts() -> None:
+    vectors, ids, labels = planted(9)
+    extra = pd.concat([labels, labels[:1].assign(family_id="elsewhere")], ignore_index=True)
+    assert len(classification.classify(vectors, ids, extra, 20, 0)["knn"].family_id) == 48
+    assert classification.classify(vectors, ids, labels[labels["split"] != "dev"], 20, 0) == {}
+
+
+def test_a_label_that_every_train_family_has() -> None:
+    vectors, ids, labels = planted(10)
+    labels["labels"] = [[*names, "everyone"] for names in labels["labels"]]
+    results = classification.classify(vectors, ids, labels, 20, 0)
+    assert all(np.isfinite(result.scores["micro-F1"]).all() for result in results.values())
+    assert results["probe"].scores["micro-F1"][0] > 0.7
