@@ -103,12 +103,13 @@ def retrieve(
     depth = min(depth, size)
     scores = np.full((len(candidates.queries), depth), -np.inf, np.float32)
     rows = np.full((len(candidates.queries), depth), -1, np.int64)
-    pending, k = np.arange(len(candidates.queries) if size else 0), min(size, depth + _SPARE)
+    pending = np.flatnonzero(candidates.before > candidates.born.min(initial=_NEVER))
+    k, shown = min(size, depth + _SPARE), label
     while len(pending):
         step = max(1, min(block, _HELD // k))
         parts = [pending[start : start + step] for start in range(0, len(pending), step)]
         unsettled = []
-        for part in track(parts, total=len(pending), label=label, unit="queries", weight=step):
+        for part in track(parts, total=len(pending), label=shown, unit="queries", weight=step):
             found, row = search(part, k)
             unseen = found.min(axis=1) if k < size else np.full(len(part), -np.inf, np.float32)
             open_ = (row >= 0) & (row != candidates.own[part, None])
@@ -116,7 +117,8 @@ def retrieve(
             scores[part], rows[part] = best(np.where(open_, found, -np.inf), np.where(open_, row, -1), depth)
             settled = np.isneginf(unseen) | (scores[part, -1] > unseen + margin)
             unsettled.append(part[~settled])
-        pending, k, label = np.concatenate(unsettled), min(size, _DEEPER * k), f"{label}, deeper"
+        pending, k = np.concatenate(unsettled), min(size, _DEEPER * k)
+        shown = f"{label}: {k} deep"
     return scores, rows
 
 
