@@ -144,3 +144,54 @@ def test_unpaired_outcomes_are_refused() -> None:
         statistics.compare(np.zeros(3), np.zeros(4), 10, 0)
     with pytest.raises(ValueError, match="no units"):
         statistics.interval(np.zeros((0, 2)), 10, 0)
+
+
+def test_ratios_with_denominator_one_are_means() -> None:
+    values = np.random.default_rng(21).random((60, 3))
+    values[:, 1] += 0.1
+    found = statistics.compare_ratios(values, np.ones_like(values), [(1, 0), (0, 2)], 2000, 4)
+    for (a, b), ratio in zip([(1, 0), (0, 2)], found, strict=True):
+        mean = statistics.compare(values[:, a], values[:, b], 2000, 4)
+        for name in ("difference", "low", "high", "effect", "n"):
+            assert getattr(ratio, name) == pytest.approx(getattr(mean, name), abs=1e-12), name
+        assert ratio.p == pytest.approx(mean.p, abs=1e-12)
+
+
+def test_exact_p_value_of_micro_f1_equals_enumeration() -> None:
+    counts = np.random.default_rng(5).integers(0, 4, (7, 3, 2)).astype(float)  # tp, fp, fn of two systems
+    top, bottom = 2 * counts[:, 0], 2 * counts[:, 0] + counts[:, 1] + counts[:, 2]
+
+    def difference(exchanged: tuple[int, ...]) -> float:
+        columns = np.array(exchanged)
+        rows = np.arange(7)
+        first = top[rows, columns].sum() / bottom[rows, columns].sum()
+        return float(first - top[rows, 1 - columns].sum() / bottom[rows, 1 - columns].sum())
+
+    all_ways = [abs(difference(ways)) for ways in itertools.product([0, 1], repeat=7)]
+    by_hand = np.mean([value >= abs(difference((0,) * 7)) - 1e-12 for value in all_ways])
+    (found,) = statistics.compare_ratios(top, bottom, [(0, 1)], 500, 0)
+    assert found.p == pytest.approx(by_hand)
+    assert found.difference == pytest.approx(difference((0,) * 7))
+
+
+def test_under_the_null_ratios_reject_five_percent() -> None:
+    generator = np.random.default_rng(8)
+    p = []
+    for seed in range(600):
+        hits = generator.binomial(3, 0.6, (60, 2)).astype(float)
+        p.append(
+            statistics.compare_ratios(
+                hits, np.full((60, 2), 3.0) + generator.integers(0, 2, (60, 2)), [(0, 1)], 999, seed
+            )[0].p
+        )
+    assert abs(np.mean(np.array(p) <= 0.05) - 0.05) <= 0.018
+
+
+def test_bootstrap_of_a_quotient_agrees_with_scipy() -> None:
+    inside, outside = np.random.default_rng(3).beta([2.0, 1.0], [2.0, 4.0], (300, 2)).T
+    theirs = scipy.stats.bootstrap(
+        (inside, outside), lambda a, b, axis: 1 - b.mean(axis=axis) / a.mean(axis=axis), paired=True,
+        n_resamples=20_000, method="percentile", rng=np.random.default_rng(1),
+    ).confidence_interval  # fmt: skip
+    ours = statistics.bootstrap(np.stack([inside, outside], 1), lambda sums: 1 - sums[:, 1] / sums[:, 0], 20_000, 0)
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.003)

@@ -6,7 +6,7 @@ column (system, metric) sees the same resamples, so that differences between col
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -52,6 +52,82 @@ def compare(first: Floats, second: Floats, resamples: int, seed: int) -> Compari
     return Comparison(
         float(differences.mean()), float(low), float(high), float(p), effect_size(differences), len(differences)
     )
+
+
+def compare_ratios(
+    numerators: Floats, denominators: Floats, pairs: list[tuple[int, int]], resamples: int, seed: int
+) -> list[Comparison]:
+    """Compare systems whose score is a ratio of sums over units, such as micro-F1; of means too, with denominators 1.
+
+    The interval is the bootstrap's over units. The test exchanges the two systems' numerators and
+    denominators unit by unit, all 2**units ways where there are at most `resamples` of them. The
+    effect is the mean linearised difference in its standard deviations (`effect_size`).
+
+    Args:
+        numerators: [units, systems].
+        denominators: [units, systems]; their sums must be positive.
+        pairs: columns to compare, first minus second.
+        resamples: of the bootstrap and of the test.
+        seed: of both; every pair shares them.
+
+    Raises:
+        ValueError: there are no units.
+    """
+    import numpy as np
+
+    if not len(numerators):
+        raise ValueError("no units to compare")
+    if not pairs:
+        return []
+    n = len(numerators)
+    first, second = np.array(pairs).T
+    score = numerators.sum(axis=0) / denominators.sum(axis=0)
+    resampled = np.concatenate([_ratio(rows @ numerators, rows @ denominators) for rows in draws(n, resamples, seed)])
+    low, high = percentiles(resampled[:, first] - resampled[:, second])
+
+    totals = [part[:, first].sum(axis=0) + part[:, second].sum(axis=0) for part in (numerators, denominators)]
+    changes = [part[:, first] - part[:, second] for part in (numerators, denominators)]
+    moved = ((changes[0] != 0) | (changes[1] != 0)).any(axis=1)
+    fixed = [part[:, second].sum(axis=0) for part in (numerators, denominators)]
+    exact = (units := int(moved.sum())) < 63 and 2**units <= resamples
+    observed = np.abs(score[first] - score[second]) - 1e-12
+    count = np.zeros(len(pairs))
+    for signs in _assignments(units) if exact else _random_signs(units, resamples, seed):
+        top, bottom = (base + signs @ change[moved] for base, change in zip(fixed, changes, strict=True))
+        exchanged = _ratio(top, bottom) - _ratio(totals[0] - top, totals[1] - bottom)
+        count += (np.abs(exchanged) >= observed).sum(axis=0)
+    p = count / 2**units if exact else (count + 1) / (resamples + 1)
+
+    linear = (numerators - score * denominators) / denominators.mean(axis=0) + score
+    return [
+        Comparison(
+            float(score[a] - score[b]), float(low[i]), float(high[i]), float(p[i]), effect_size(linear[:, a] - linear[:, b]), n
+        )
+        for i, (a, b) in enumerate(pairs)
+    ]  # fmt: skip
+
+
+def bootstrap(columns: Floats, statistic: Callable[[Floats], Floats], resamples: int, seed: int) -> tuple[float, float]:
+    """Percentile interval of a statistic of column sums.
+
+    Args:
+        columns: outcomes [units, columns]; columns share their resamples.
+        statistic: of column sums [resamples, columns], gives [resamples].
+        resamples: how many.
+        seed: of the resampling.
+    """
+    import numpy as np
+
+    values = np.concatenate([statistic(rows @ columns) for rows in draws(len(columns), resamples, seed)])
+    low, high = percentiles(values)
+    return float(low), float(high)
+
+
+def _ratio(top: Floats, bottom: Floats) -> Floats:
+    """Quotient, 0 where nothing is divided by nothing."""
+    import numpy as np
+
+    return np.divide(top, bottom, out=np.zeros(np.broadcast_shapes(top.shape, bottom.shape)), where=bottom != 0)
 
 
 def draws(n: int, resamples: int, seed: int) -> Iterator[Floats]:
