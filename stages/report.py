@@ -72,23 +72,27 @@ def write(cell: Cell) -> None:
 
 def _landscape(name: str) -> Landscape:
     from stages import registry, tables
-    from stages.summary import RETRIEVAL, Landscape
+    from stages.summary import RETRIEVAL, Landscape, example_query
 
     found = {system: layout.run(name, system) for system in RETRIEVAL}
+    queries = tables.read(layout.task(name, "queries"), tables.QUERIES)
+    qrels = tables.read(layout.task(name, "qrels"), tables.QRELS)
+    example = example_query(queries, qrels)
     return Landscape(
         name=name,
         entry=registry.landscape(name),
         families=tables.read(layout.families(name), tables.FAMILIES, ["family_id", "title", "ipc"]),
-        queries=tables.read(layout.task(name, "queries"), tables.QUERIES),
-        qrels=tables.read(layout.task(name, "qrels"), tables.QRELS),
+        queries=queries,
+        qrels=qrels,
         labels=tables.read(layout.task(name, "labels"), tables.LABELS),
         pool=tables.read(layout.task(name, "pool"), tables.POOL),
         lengths=tables.read(layout.lengths(name), tables.LENGTHS),
         fusion=tables.read(layout.fusion(name), tables.FUSION),
+        example=example,
         runs={
-            system: tables.read(path, tables.RUN, ["query_id", "family_id", "rank"])
+            system: tables.read(path, tables.RUN, ["query_id", "family_id", "rank"], ("query_id", example))
             for system, path in found.items()
-            if path.exists()
+            if example and path.exists()
         },
     )
 

@@ -43,7 +43,8 @@ class Landscape:
     pool: pd.DataFrame
     lengths: pd.DataFrame
     fusion: pd.DataFrame
-    runs: dict[str, pd.DataFrame]  # system -> query_id, family_id, rank
+    example: str | None  # the query of the worked example
+    runs: dict[str, pd.DataFrame]  # system -> query_id, family_id, rank of that query
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,14 @@ class Cell:
     def simulated(self) -> list[str]:
         """Landscapes of the cell whose families are generated."""
         return [landscape.name for landscape in self.landscapes if landscape.entry.simulated]
+
+
+def example_query(queries: pd.DataFrame, qrels: pd.DataFrame) -> str | None:
+    """The first test query, by id, that has relevant families IN and OUT; any where none has both."""
+    tests = queries.loc[queries["split"] == "test", "query_id"]
+    relevant = qrels[(qrels["relevance"] > 0) & qrels["query_id"].isin(tests)]
+    both = set(relevant.loc[relevant["scope"] == "in", "query_id"]) & set(relevant.loc[relevant["scope"] == "out", "query_id"])  # fmt: skip
+    return min(both or set(relevant["query_id"]), default=None)
 
 
 def scores_csv(scores: pd.DataFrame) -> str:

@@ -155,13 +155,16 @@ def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
         pq.write_table(rows, temporary, compression="zstd", store_schema=False, version="2.6", row_group_size=1 << 20)
 
 
-def read(path: Path, table: Table, columns: list[str] | None = None) -> pd.DataFrame:
+def read(
+    path: Path, table: Table, columns: list[str] | None = None, only: tuple[str, str] | None = None
+) -> pd.DataFrame:
     """Read a table and check it against its schema.
 
     Args:
         path: the file.
         table: its schema.
         columns: read and check these only.
+        only: read and check the rows whose column (the first) has this text (the second), however large the rest.
 
     Returns:
         Frame with the schema's columns in order; lists are numpy object arrays of str.
@@ -191,7 +194,8 @@ def read(path: Path, table: Table, columns: list[str] | None = None) -> pd.DataF
             if found != wanted and not (pyarrow.types.is_list(found) and pyarrow.types.is_list(wanted)
                                         and found.value_type == wanted.value_type):  # fmt: skip
                 raise UserError(f"{path}: column {name!r} is {found}, expected {wanted}; {_MEND}")
-        frame = file.read(columns=list(table.columns)).to_pandas()
+        rows = [(only[0], "==", only[1])] if only else None
+        frame = pq.read_table(path, columns=list(table.columns), filters=rows, memory_map=True).to_pandas()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run `dvc repro` first") from None
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:

@@ -85,6 +85,8 @@ def missing(cell: Cell, landscape: Landscape) -> list[str]:
             out.append(f"{landscape.name} has no test query with relevant families {' or '.join(lacking)}.")
         elif "in-paired" not in scopes:
             out.append(f"{landscape.name} has no test query with relevant families both IN and OUT: nothing paired.")
+    if len(landscape.fusion) and "dev" not in set(landscape.fusion["split"]):
+        out.append(f"{landscape.name} has no dev query with a relevant family: its fusions are not tuned.")
     if landscape.labels.empty:
         out.append(f"{landscape.name} has neither codes nor labels: no classification and no clustering.")
     else:
@@ -259,28 +261,23 @@ def training(cell: Cell) -> dict[str, Any] | None:
 
 
 def example(cell: Cell, landscape: Landscape) -> dict[str, Any] | None:
-    """The first test query that has relevant families IN and OUT, and the top of every system for it."""
-    tests = landscape.queries.loc[landscape.queries["split"] == "test", "query_id"]
-    relevant = landscape.qrels[(landscape.qrels["relevance"] > 0) & landscape.qrels["query_id"].isin(tests)]
-    if relevant.empty:
+    """The query of the worked example, and the top of every system for it."""
+    query = landscape.example
+    if query is None:
         return None
-    hits_of: dict[str, dict[str, str]] = {}
-    for pair in records(relevant):
-        hits_of.setdefault(pair["query_id"], {})[pair["family_id"]] = pair["scope"]
-    both = [query for query, found in hits_of.items() if {"in", "out"} <= set(found.values())]
-    query = min(both or hits_of)
-    hits = hits_of[query]
+    ours = landscape.qrels[(landscape.qrels["relevance"] > 0) & (landscape.qrels["query_id"] == query)]
+    hits = dict(zip(ours["family_id"], ours["scope"], strict=True))
     families = landscape.families
     titles = dict(zip(families["family_id"], families["title"], strict=True))
     codes = {code[:3] for code in families.loc[families["family_id"] == query, "ipc"].iloc[0]}
     systems = []
     for system, run in landscape.runs.items():
-        ours = run[run["query_id"] == query].sort_values("rank")
+        ranked = run.sort_values("rank")
         top = [
             {"title": titles[family] or "(no title)", "id": family, "scope": hits.get(family)}
-            for family in ours["family_id"].head(TOP)
+            for family in ranked["family_id"].head(TOP)
         ]
-        first = ours.loc[ours["family_id"].isin(list(hits)), "rank"]
+        first = ranked.loc[ranked["family_id"].isin(list(hits)), "rank"]
         systems.append({"name": system, "top": top, "first": int(first.min()) if len(first) else None})
     count = list(hits.values())
     return {
