@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stages.encoders import shards
+
+
+class Counting:
+    """An encoder whose vector is a text's length and first letter, and which counts what it encodes."""
+
+    def __init__(self, late: bool = False, prompt: str = "") -> None:
+        self.late, self.asked, self.prompts = late, list[str](), {"query": prompt}
+
+    def fingerprint(self, side: str) -> dict[str, Any]:
+        return {"late": self.late, "prompt": self.prompts.get(side, "")}
+
+    def encode(self, texts: Sequence[str], side: str) -> Any:
+        self.asked += texts
+        rows = [
+            np.full((len(text) if self.late else 1, 2), [len(text), ord(text[0])], dtype=np.float32) for text in texts
+        ]
+        counts = np.array([len(row) for row in rows])
+        return (np.concatenate(rows), np.cumsum(counts) - counts) if self.late else np.concatenate(rows)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> None:
+    monkeypatch.setattr(shards, "SIZE", 3)
+
+
+TEXTS = ["b", "aa", "b", "cccc", "ddd", "e", "aa"]
+
+
+def test_vectors_come_in_the_order_of_the_texts_and_each_text_is_encoded_once() -> None:
+    encoder = Counting()
+    encoded = shards.encode(encoder, {"documents": ("document", TEXTS), "queries": ("query", ["aa", "z"])}, "t")  # type: ignore[arg-type]
+    assert encoded.sides["documents"].tolist() == [[len(t), ord(t[0])] for t in TEXTS]  # type: ignore[union-attr]
+    assert encoded.sides["queries"].tolist() == [[2, ord("a")], [1, ord("z")]]  # type: ignore[union-attr]
+    assert sorted(encoder.asked) == sorted({*TEXTS, "z"})
+    assert (encoded.texts, encoded.computed) == (6, 6)
+
+
+def test_a_prompt_of_its_own_keeps_a_side_apart() -> None:
+    encoder = Counting(prompt="query: ")
+    shards.encode(encoder, {"documents": ("document", ["a"]), "queries": ("query", ["a"])}, "t")  # type: ignore[arg-type]
+    assert encoder.asked == ["a", "a"]
+
+
+def test_token_vectors_come_with_the_first_row_of_each_text() -> None:
+    vectors, offsets = shards.encode(Counting(late=True), {"documents": ("document", TEXTS)}, "t").sides["documents"]  # type: ignore[arg-type]
+    assert offsets.tolist() == [0, 1, 3, 4, 8, 11, 12]
+    assert vectors[:, 0].tolist() == [len(text) for text in TEXTS for _ in text]
+
+
+def test_after_a_kill_at_most_one_shard_is_encoded_again() -> None:
+    class Killed(Counting):
+        def encode(self, texts: Sequence[str], side: str) -> Any:
+            if len(self.asked) >= 3:
+                raise KeyboardInterrupt
+            return super().encode(texts, side)
+
+    with pytest.raises(KeyboardInterrupt):
+        shards.encode(Killed(), {"documents": ("document", TEXTS)}, "t")  # type: ignore[arg-type]
+    again = Counting()
+    shards.encode(again, {"documents": ("document", TEXTS)}, "t")  # type: ignore[arg-type]
+    assert len(again.asked) == len(set(TEXTS)) - 3
+    assert shards.encode(Counting(), {"documents": ("document", TEXTS)}, "t").computed == 0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("damage", [lambda blob: blob[:-3], lambda blob: blob[:50] + bytes([blob[50] ^ 1]) + blob[51:]])
+def test_a_damaged_shard_is_named_and_encoded_again(
+    damage: Any, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = shards.encode(Counting(), {"documents": ("document", TEXTS)}, "t").sides["documents"]  # type: ignore[arg-type]
+    victim = sorted((workspace / "cache").rglob("*.shard"))[0]
+    victim.write_bytes(damage(victim.read_bytes()))
+    again = shards.encode(Counting(), {"documents": ("document", TEXTS)}, "t")  # type: ignore[arg-type]
+    np.testing.assert_array_equal(again.sides["documents"], whole)
+    assert 0 < again.computed <= 3
+    assert f"{victim}: damaged shard" in capsys.readouterr().err

