@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(landscape: str) -> None:
     """Embed the documents and queries of one landscape, with the cell's adapter where there is one."""
-    from stages import costs, encoders, params, registry, tables
+    from stages import costs, encoders, params, registry, scratch, tables
     from stages.encoders import shards
     from stages.files import replacing
 
@@ -57,6 +57,7 @@ def main(landscape: str) -> None:
             for name in sides:
                 ids = queries[["query_id"]] if name == "queries" else documents[["family_id"]]
                 save(folder, name, vectors.sides[name], ids)
+        scratch.clean(layout.scratch())
         cost.update(texts=vectors.texts, computed=vectors.computed, device=encoder.device, dtype=encoder.dtype)
 
 

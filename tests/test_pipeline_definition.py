@@ -23,7 +23,7 @@ PLUMBING = {
     "files",
     "layout",
     "params",
-    "progress",
+    "progress", "scratch",
     "registry",
     "tables",
     "sources",
