@@ -56,7 +56,8 @@ def clean(folder: Path, days: float = DAYS, gib: float = GIB) -> tuple[int, int]
             path.unlink(missing_ok=True)
             left -= size
     for path in sorted(folder.rglob("*"), reverse=True) if folder.is_dir() else []:
-        if path.is_dir() and not any(path.iterdir()):
+        # A folder just made is about to be written to by another run.
+        if path.is_dir() and not any(path.iterdir()) and path.stat().st_mtime < oldest:
             path.rmdir()
     return total - left, left
 

@@ -22,7 +22,7 @@ def test_old_files_go_first_and_then_the_least_recently_used(tmp_path: Path) -> 
         put(tmp_path / "c/new", 100, 1),
     )
     assert scratch.clean(tmp_path, days=30, gib=1) == (100, 200)
-    assert not old.parent.exists() and middle.exists() and new.exists()
+    assert not old.exists() and middle.exists() and new.exists()
     assert scratch.clean(tmp_path, days=30, gib=150 / 2**30) == (100, 100)
     assert not middle.exists() and new.exists()
 
