@@ -254,7 +254,9 @@ def _revision(channel: str) -> Any:
         return alt.Shape(
             "rev:N", sort=None, legend=legend, scale=alt.Scale(range=["circle", "square", "triangle-up", "diamond"])
         )
-    return alt.StrokeDash("rev:N", sort=None, legend=alt.Legend(title="cell", symbolType="stroke"))
+    return alt.StrokeDash(
+        "rev:N", sort=None, legend=alt.Legend(title="cell", symbolType="stroke", symbolStrokeColor="#888")
+    )
 
 
 def _tooltip(*fields: str, value: str = "value", interval: bool = True) -> list[Any]:
