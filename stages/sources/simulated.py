@@ -29,6 +29,8 @@ _JURISDICTIONS = {"US": 0.33, "CN": 0.2, "EP": 0.17, "JP": 0.12, "DE": 0.08, "KR
 _FIELDS_OF_IDEA = np.array([0.5, 0.3, 0.2])  # share of an idea's families in each field that takes it up
 _SUBCLASSES = [tuple(entry.components) for entry in FIELDS]
 _MAIN = 4  # subclasses of a field's own class; the one after them belongs to a second class
+_SHARES = (0.45, 0.3, 0.17, 0.08)  # of the subclasses of a class; some are rare, as in life
+_MISSED, _WRONG = 0.3, 0.12  # labels are put on by people: a second one is missed, a wrong one added
 _CHUNK = 5000
 
 
@@ -88,10 +90,10 @@ def _subclasses(rng: np.random.Generator, idea: Integers, field: Integers) -> In
     n = len(idea)
     usual = (idea * 7 + field * 3) % _MAIN
     chosen = np.full((n, 3), -1)
-    chosen[:, 0] = np.where(rng.random(n) < 0.6, usual, rng.integers(0, _MAIN, n))
-    second = rng.random(n) < 0.4
+    chosen[:, 0] = np.where(rng.random(n) < 0.4, usual, rng.choice(_MAIN, n, p=_SHARES))
+    second = rng.random(n) < 0.25
     chosen[second, 1] = (chosen[second, 0] + rng.integers(1, _MAIN, second.sum())) % _MAIN
-    chosen[rng.random(n) < 0.2, 2] = _MAIN
+    chosen[rng.random(n) < 0.15, 2] = _MAIN
     return chosen
 
 
@@ -176,11 +178,15 @@ def _written(planned: Plan, lexicon: Lexicon, ids: npt.NDArray[np.object_], part
         cpc = [*ipc, *(_code(rng, subclass) for subclass in subclasses if rng.random() < 0.5)]
         if rng.random() < 0.4:
             cpc.append(_code(rng, schemes[MECHANISMS[mechanism][0]]))
-        members = {groups[MECHANISMS[chosen][0]] for chosen in (mechanism, second) if chosen >= 0}
+        kinds = {MECHANISMS[mechanism][0]}
+        if second >= 0 and rng.random() >= _MISSED:
+            kinds.add(MECHANISMS[second][0])
+        if rng.random() < _WRONG:
+            kinds.add(int(rng.integers(len(GROUPS))))
         jurisdiction = str(rng.choice(list(_JURISDICTIONS), p=list(_JURISDICTIONS.values())))
         rows.append(
             (ids[row], *sections(family, lexicon), sorted(set(ipc)), sorted(set(cpc)), jurisdiction,
-             str(planned.dates[row]), sorted(members))
+             str(planned.dates[row]), sorted(groups[kind] for kind in kinds))
         )  # fmt: skip
     return pd.DataFrame(
         rows,

@@ -171,8 +171,10 @@ class Voice(dict[str, str]):
         own = [name for code in family.subclasses for name in self.field.components[code]]
         every = [name for names in self.field.components.values() for name in names]
         # Most parts of the field tell the subclass, some only the field.
-        pools = [own if self.rng.random() < 0.7 else every, *(own if self.rng.random() < 0.7 else every for _ in "qr")]
-        self.parts = [pick(PLAIN.components[""] if self.rng.random() < _PLAIN_SHARE else pool) for pool in pools]
+        pools = [own if self.rng.random() < 0.9 else every for _ in "pqr"]
+        plain = PLAIN.components[""]
+        # The part in front is one of the field; beside it stand parts that any field has.
+        self.parts = [pick(pools[0]), *(pick(plain if self.rng.random() < 0.6 else pool) for pool in pools[1:])]
         self.system = pick(self._plain_or_own().systems)
         self.details = list(range(len(family.options)))
         self.rng.shuffle(self.details)
