@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 READY := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
-.PHONY: help install repro show test test-fast lint lock
+.PHONY: help install repro show share restore grid test test-slow test-fast lint clean-scratch lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -21,11 +21,24 @@ repro: $(READY)  ## compute the cell of params.yaml, then its table and page
 	dvc repro
 	@python -m stages.report --show
 
-show: $(READY)  ## experiments side by side: what differs, and the headline metrics
-	@dvc exp show --only-changed --drop '.*\.(py|yaml|lock|txt|parquet|json)$$|^data/|^stages/|^environment' --hide-workspace
+show: $(READY)  ## experiments side by side: model, recipe, landscape and the headline metrics
+	@dvc exp show --hide-workspace --only-changed --keep '^(model|recipe|landscape)$$' --drop 'Created|.*\.(out|fused|f1|v)$$|.*\.(py|yaml|lock|txt|parquet|json)$$'
+
+share: $(READY)  ## push results, experiments and all that they were computed from to the default remote
+	python -m stages.share push
+
+restore: $(READY)  ## pull what others computed; nothing is run again
+	python -m stages.share pull
+
+grid: $(READY)  ## the sample grid, then its page
+	python -m stages.grid run --preset sample
+	python -m stages.grid report
 
 test: lint  ## every test but the slow ones, after lint and types
 	pytest -m 'not slow'
+
+test-slow: $(READY)  ## the long ones: kills, faults, remotes
+	pytest -m slow
 
 test-fast: $(READY)  ## tests that need no torch, no JVM and no DVC
 	pytest -m 'not slow and not pipeline' -n 2
@@ -34,6 +47,9 @@ lint: $(READY)  ## ruff and mypy
 	ruff check .
 	ruff format --check .
 	mypy
+
+clean-scratch: $(READY)  ## drop half-finished work of interrupted runs from your cache directory
+	python -m stages.scratch
 
 lock: $(READY)  ## write environment.lock from constraints.txt
 	python -m stages.environment
