@@ -132,7 +132,7 @@ def best(scores: Floats, rows: Integers, depth: int) -> tuple[Floats, Integers]:
 
 
 def frame(queries: list[str], families: list[str], scores: Floats, rows: Integers) -> pd.DataFrame:
-    """Run as a table: rows of `tables.RUN`, its ids categorical (their categories in the order given)."""
+    """Run as a table: rows of `tables.RUN`, its ids categorical; both lists of ids ascend, as sorting goes by them."""
     import numpy as np
     import pandas as pd
 

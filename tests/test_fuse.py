@@ -224,10 +224,9 @@ def test_the_stage_writes_runs_table_and_cost_the_same_twice(landscape: str) -> 
     for system, flag in (("", "chosen"), ("oracle-", "oracle")):
         for method in ("rrf", "interpolation"):
             value = table.loc[(table["method"] == method) & table[flag], "value"].iloc[0]
-            expected = fuse.fused(legs(run(1), run(2)), method, value, 1000).astype(
-                {"query_id": "str", "family_id": "str"}
-            )
-            written = tables.read(layout.run(L, system + method), tables.RUN)
+            ids = {"query_id": "str", "family_id": "str"}
+            expected = fuse.fused(legs(run(1), run(2)), method, value, 1000).astype(ids)
+            written = tables.read(layout.run(L, system + method), tables.RUN).astype(ids)
             key = ["query_id", "rank"]
             pd.testing.assert_frame_equal(written, expected.sort_values(key, ignore_index=True))
 
