@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stages.encoders.base import Encoder
-    from stages.registry import Model
+    from stages.registry import Weights
 
 app = typer.Typer(add_completion=False, help="Embedding models of stages/registry/models.yaml.")
 
@@ -52,10 +52,12 @@ def show(name: str) -> None:
 
 @app.command()
 def fetch(names: list[str]) -> None:
-    """Download models into the hub's cache at their pinned revisions."""
+    """Download models and rerankers into the hub's cache at their pinned revisions."""
     from stages import registry
 
-    for entry, name in [(registry.model(name), name) for name in names]:
+    rerankers = registry.ids("rerankers")
+    entries = [registry.reranker(name) if name in rerankers else registry.model(name) for name in names]
+    for name, entry in zip(names, entries, strict=True):
         download(entry, name)
 
 
@@ -73,7 +75,7 @@ def check(name: str) -> None:
         raise typer.Exit(1)
 
 
-def download(entry: Model, name: str) -> None:
+def download(entry: Weights, name: str) -> None:
     """Fetch one model and say where it lies and under which licence."""
     from stages import hub
     from stages.encoders import weights

@@ -72,6 +72,14 @@ class Fuse(Block):
     depth: Positive
 
 
+class Rerank(Block):
+    """Second stage over the best of one run; off where no model is named."""
+
+    model: Identifier | None = None
+    system: Literal["bm25", "dense", "rrf", "interpolation"] = "rrf"
+    depth: Positive = 100
+
+
 class Metrics(Block):
     """Scores and their intervals."""
 
@@ -95,6 +103,7 @@ class Params(Block):
     bm25: Bm25
     search: Search
     fuse: Fuse
+    rerank: Rerank = Rerank()
     metrics: Metrics
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from stages.errors import UserError
 from stages.files import sha256
-from stages.registry import Model
+from stages.registry import Weights
 
 MODELS = "MODELS_DIR"
 CONSENT = "TRUST_REMOTE_CODE"
 
 
-def locate(entry: Model) -> Path:
+def locate(entry: Weights) -> Path:
     """Folder with the model's whole weights, of a package, the hub's cache or the disk.
 
     A model of the hub is looked for under `MODELS_DIR` first, as `MODELS_DIR/org/name` or
@@ -37,7 +37,7 @@ def locate(entry: Model) -> Path:
     return folder
 
 
-def available(entry: Model) -> bool:
+def available(entry: Weights) -> bool:
     """Whether the model's files lie on this machine, whole. Reads names only."""
     try:
         return missing(_folder(entry)) is None
@@ -45,7 +45,7 @@ def available(entry: Model) -> bool:
         return False
 
 
-def consented(entry: Model) -> bool:
+def consented(entry: Weights) -> bool:
     """Whether code of the model's repository may run.
 
     Raises:
@@ -90,7 +90,7 @@ def _parts(folder: Path) -> list[Path]:
     return sorted({folder / module["path"] for module in modules if not module["type"].endswith(bare)})
 
 
-def _folder(entry: Model) -> Path:
+def _folder(entry: Weights) -> Path:
     if entry.source == "package":
         from importlib.util import find_spec
 
@@ -120,17 +120,17 @@ def _cached(repository: str, revision: str) -> Path | None:
     return snapshot if snapshot.is_dir() else None
 
 
-def _absent(entry: Model) -> Path:
+def _absent(entry: Weights) -> Path:
     raise UserError(f"{entry.hub} at {str(entry.revision)[:12]} is not on this machine; {_mend(entry)}")
 
 
-def hub_page(entry: Model) -> str:
+def hub_page(entry: Weights) -> str:
     """Page of the model's commits on the hub."""
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     return f"{endpoint}/{entry.hub}/commits/main"
 
 
-def _mend(entry: Model) -> str:
+def _mend(entry: Weights) -> str:
     if entry.source == "package":
         return "run `pip install -e .`"
     if entry.source == "folder":

@@ -11,17 +11,28 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from stages import layout
 from stages.errors import UserError, nearest
-from stages.registry.entries import Landscape, Model, Recipe, View
+from stages.registry.entries import Landscape, Model, Recipe, Reranker, View, Weights
 
 E = TypeVar("E")
 
-_KINDS: dict[str, Any] = {"models": Model, "recipes": Recipe, "landscapes": Landscape, "views": View}
+_KINDS: dict[str, Any] = {
+    "models": Model,
+    "rerankers": Reranker,
+    "recipes": Recipe,
+    "landscapes": Landscape,
+    "views": View,
+}
 IDENTIFIER = re.compile(r"[a-z0-9-]+")
 
 
 def model(name: str) -> Model:
     """Registry entry of a model. Raises UserError where the id is unknown or the entry is wrong."""
     return entry("models", name)
+
+
+def reranker(name: str) -> Reranker:
+    """Registry entry of a cross-encoder. Raises UserError where the id is unknown or the entry is wrong."""
+    return entry("rerankers", name)
 
 
 def recipe(name: str) -> Recipe:
@@ -40,7 +51,7 @@ def view(name: str) -> View:
 
 
 def ids(kind: str) -> list[str]:
-    """Sorted ids of `models`, `recipes`, `landscapes` or `views`."""
+    """Sorted ids of `models`, `rerankers`, `recipes`, `landscapes` or `views`."""
     return sorted(_read(layout.registry(kind).resolve()))
 
 
@@ -92,12 +103,15 @@ __all__ = [
     "Landscape",
     "Model",
     "Recipe",
+    "Reranker",
     "View",
+    "Weights",
     "entry",
     "ids",
     "landscape",
     "model",
     "recipe",
+    "reranker",
     "validated",
     "view",
 ]

@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
 
 class Entry(BaseModel):
     """A registry block: frozen, and unknown fields are refused."""
@@ -39,23 +42,45 @@ class Plan(Entry):
     tokens: int  # of a batch in encoding, padding included
 
 
-class Model(Entry):
-    """An embedding model: where its weights are and how its vectors are read out."""
+class Weights(Entry):
+    """Where a model's weights are, and on which terms."""
 
     source: Literal["package", "hub", "folder"]
     package: str | None = None  # importable package that carries the weights
     path: str | None = None  # folder of weights, inside the package or on disk; $VARIABLES are expanded
     hub: str  # hub id; for `package` and `folder` what the weights are a copy of
-    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = (
-        None  # full commit on the hub; null: none pinned
-    )
-    weights: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}  # file: sha256, checked before loading
-    encoder: Literal["dense", "late"] = "dense"
-    family: str  # models of one family differ in size only
+    revision: Commit | None = None  # full commit on the hub; null: none pinned
+    weights: dict[str, Sha256] = {}  # file: sha256, checked before loading
     parameters: Annotated[float, Field(gt=0)]  # millions
-    dimension: Annotated[int, Field(gt=0)]  # of a vector (late: of a token's vector)
     max_length: Annotated[int, Field(gt=0)]  # tokens that the model takes
     length: Annotated[int, Field(gt=0)]  # tokens that texts are cut to in evaluation
+    remote_code: bool = False
+    licence: str
+    gated: bool = False
+    unverified: list[str] = []  # fields whose value nobody here has checked at the source
+
+    @model_validator(mode="after")
+    def _located(self) -> Weights:
+        if self.source == "package" and not (self.package and self.path):
+            raise ValueError("a `package` model needs `package` and `path`")
+        if self.source == "folder" and not self.path:
+            raise ValueError("a `folder` model needs `path`")
+        if self.source == "hub" and not self.revision and "revision" not in self.unverified:
+            raise ValueError("a `hub` model needs a full `revision`, or `revision` among `unverified`")
+        if self.length > self.max_length:
+            raise ValueError(f"`length` {self.length} is more than `max_length` {self.max_length}")
+        unknown = sorted(set(self.unverified) - set(type(self).model_fields))
+        if unknown:
+            raise ValueError(f"`unverified` names no field: {unknown[0]}")
+        return self
+
+
+class Model(Weights):
+    """An embedding model: its weights and how its vectors are read out."""
+
+    encoder: Literal["dense", "late"] = "dense"
+    family: str  # models of one family differ in size only
+    dimension: Annotated[int, Field(gt=0)]  # of a vector (late: of a token's vector)
     query_length: int | None = None  # late: tokens of a query; null: as documents
     prompts: Prompts = Prompts()
     tasks: Tasks | None = None
@@ -64,11 +89,7 @@ class Model(Entry):
     padding: Literal["left", "right"] = "right"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"  # that the authors evaluate in
     similarity: Literal["cosine", "dot", "maxsim"] = "cosine"
-    remote_code: bool = False
-    licence: str
-    gated: bool = False
     contamination: str | None = None  # known or possible overlap of training data with a benchmark
-    unverified: list[str] = []  # fields whose value nobody here has checked at the source
     study: str | None = None  # its row in the study's table
     memory: Plan | None = None  # null: by size
 
@@ -84,27 +105,16 @@ class Model(Entry):
         return Plan(weights="nf4", checkpointing=True, tokens=16384)
 
     @model_validator(mode="after")
-    def _located(self) -> Model:
-        if self.source == "package" and not (self.package and self.path):
-            raise ValueError("a `package` model needs `package` and `path`")
-        if self.source == "folder" and not self.path:
-            raise ValueError("a `folder` model needs `path`")
-        if self.source == "hub" and not self.revision and "revision" not in self.unverified:
-            raise ValueError("a `hub` model needs a full `revision`, or `revision` among `unverified`")
-        return self
-
-    @model_validator(mode="after")
     def _consistent(self) -> Model:
-        if self.length > self.max_length:
-            raise ValueError(f"`length` {self.length} is more than `max_length` {self.max_length}")
         if (self.encoder == "late") != (self.pooling == "tokens") or (self.encoder == "late") != (
             self.similarity == "maxsim"
         ):
             raise ValueError("`encoder: late`, `pooling: tokens` and `similarity: maxsim` go together")
-        unknown = sorted(set(self.unverified) - set(type(self).model_fields))
-        if unknown:
-            raise ValueError(f"`unverified` names no field: {unknown[0]}")
         return self
+
+
+class Reranker(Weights):
+    """A cross-encoder: reads query and document together and scores the pair."""
 
 
 Signal = Literal["citation", "label", "section"]
@@ -128,9 +138,6 @@ class View(Entry):
     description: str
     sections: Annotated[list[Section], Field(min_length=1)]  # joined by one newline, an absent one left out
     study: str | None = None  # the study's view that this one stands for
-
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Landscape(Entry):
@@ -184,7 +191,7 @@ class Kista(_Landscape):
     """A landscape of a KISTA patent trend report, a CSV file of a public GitHub repository."""
 
     source: Literal["kista"]
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    commit: Commit
     file: Annotated[str, Field(pattern=r"^[a-z_]+\.csv$")]  # in the repository's `data`
     sha256: Sha256
 
@@ -204,7 +211,7 @@ class Hub(_Landscape):
     source: Literal["hub"]
     layout: Literal["dapfam", "nano", "patenteb"]  # how its files are arranged
     hub: str
-    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None  # full commit; null: none pinned
+    revision: Commit | None  # full commit; null: none pinned
     files: dict[str, Sha256] = {}  # hashes of its files, where known, beside the commit's own
     split: str | None = None  # nano: which of the dataset's splits
     scope: Literal["in", "out", "unknown"] = "unknown"  # nano, patenteb: of every positive; dapfam says it itself
