@@ -62,7 +62,8 @@ def rerank(
     """
     import numpy as np
 
-    ordered = best.sort_values(["query_id", "rank"], kind="stable")
+    # A run's ids are read as categories, which sort by first appearance.
+    ordered = best.astype({"query_id": "str", "family_id": "str"}).sort_values(["query_id", "rank"], kind="stable")
     blocks = [block for _, block in ordered.groupby("query_id", sort=False)]
     scores = []
     for block in track(blocks, len(blocks), label, unit="queries"):
