@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from stages import layout
 from stages.errors import UserError, nearest
 from stages.registry.entries import Landscape, Model, Recipe, Reranker, View, Weights
+from stages.registry.grid import Family, Finding, Preset
 
 E = TypeVar("E")
 
@@ -21,6 +22,9 @@ _KINDS: dict[str, Any] = {
     "recipes": Recipe,
     "landscapes": Landscape,
     "views": View,
+    "presets": Preset,
+    "families": Family,
+    "findings": Finding,
 }
 IDENTIFIER = re.compile(r"[a-z0-9-]+")
 
@@ -53,6 +57,11 @@ def view(name: str) -> View:
 def ids(kind: str) -> list[str]:
     """Sorted ids of `models`, `rerankers`, `recipes`, `landscapes` or `views`."""
     return sorted(_read(layout.registry(kind).resolve()))
+
+
+def every(kind: str) -> dict[str, Any]:
+    """Every entry of a registry by its id, in the file's order. Raises UserError as `entry` does."""
+    return {name: entry(kind, name) for name in _read(layout.registry(kind).resolve())}
 
 
 def entry(kind: str, name: str) -> Any:
@@ -107,6 +116,7 @@ __all__ = [
     "View",
     "Weights",
     "entry",
+    "every",
     "ids",
     "landscape",
     "model",

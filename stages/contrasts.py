@@ -1,0 +1,237 @@
+"""Outcomes of many cells, matched unit by unit, and the comparisons that follow from them.
+
+A unit is a test query (retrieval), a test family (classification) or a fold (clustering, whose runs share
+their families). Its outcome is a numerator and a denominator, since micro-F1 is a ratio of sums; the
+denominator of a mean is 1. Training seeds are averaged before anything is compared, and folds are pooled:
+every query is a test query in one fold only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from stages.evaluation.statistics import Comparison
+
+    Floats = npt.NDArray[np.float64]
+
+# What makes a cell, its seeds and folds aside. `trained_on` is "" for zero-shot, `dimensions` 0 for all of them.
+CONFIG = ["model", "recipe", "trained_on", "query_view", "document_view", "dimensions"]
+UNIT = ["landscape", "fold", "query_id"]
+HEADLINE = {"retrieval": ("dense", "nDCG@10"), "classification": ("probe", "micro-F1"), "clustering": ("kmeans", "V-measure")}  # fmt: skip
+COUNTS = ("tp", "fp", "fn")  # of a family's labels: their sums give micro-F1
+RESAMPLES = 10_000
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One comparison with its adjusted p-value: what is compared, where, first minus second."""
+
+    family: str
+    landscape: str
+    task: str
+    first: str
+    second: str
+    scope: str
+    metric: str
+    result: Comparison
+    p_holm: float
+
+    @property
+    def significant(self) -> bool:
+        """Whether the adjusted p-value is below the level."""
+        return self.p_holm < LEVEL
+
+
+def units(outcomes: pd.DataFrame, task: str, system: str | None = None, scope: str = "all") -> pd.DataFrame:
+    """Outcomes of a task's headline metric on the test split, training seeds averaged.
+
+    Args:
+        outcomes: one row for each cell, system, task, scope, metric and query, as `stages.grid` gathers them.
+        task: `retrieval`, `classification` or `clustering`.
+        system: other than the headline one.
+        scope: of retrieval; for labels the first set of `HEADLINE_LABELS` that the landscape has.
+
+    Returns:
+        `CONFIG`, `UNIT`, `simulated`, `scope`, `system`, `numerator`, `denominator` (float64).
+    """
+    import pandas as pd
+
+    chosen, metric = HEADLINE[task]
+    metrics = COUNTS if metric == "micro-F1" else (metric,)
+    rows = outcomes[
+        (outcomes["task"] == task)
+        & (outcomes["system"] == (system or chosen))
+        & outcomes["metric"].isin(metrics)
+        & (outcomes["split"] == "test")
+    ]
+    rows = rows[rows["scope"] == scope] if task == "retrieval" else _label_set(rows)
+    if task == "clustering":
+        rows = rows.assign(query_id="runs")
+    keys = [*CONFIG, *UNIT, "simulated", "scope", "system"]
+    if metric == "micro-F1":
+        sums = rows.pivot_table(index=[*keys, "seed"], columns="metric", values="value", observed=True).reset_index()
+        sums = sums.reindex(columns=[*keys, "seed", *COUNTS])
+        sums["numerator"] = 2 * sums["tp"]
+        sums["denominator"] = 2 * sums["tp"] + sums["fp"] + sums["fn"]
+    else:
+        sums = rows.rename(columns={"value": "numerator"}).assign(denominator=1.0)
+    averaged = sums.groupby(keys, observed=True, sort=True)[["numerator", "denominator"]].mean().reset_index()
+    return pd.DataFrame(averaged)
+
+
+def _label_set(rows: pd.DataFrame) -> pd.DataFrame:
+    from stages.summary import HEADLINE_LABELS
+
+    place = {name: number for number, name in enumerate(HEADLINE_LABELS)}
+    rows = rows[rows["scope"].isin(list(place))]
+    first = rows["scope"].map(place).groupby(rows["landscape"]).transform("min")
+    return rows[rows["scope"].map(place) == first]
+
+
+def at_home(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose cell was trained on the landscape that it is scored on, and zero-shot ones."""
+    return rows[(rows["trained_on"] == rows["landscape"]) | (rows["trained_on"] == "")]
+
+
+def usual(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows at full dimensions under the pair of views that most cells have, so that other axes do not mix in."""
+    full = rows[rows["dimensions"] == 0]
+    if full.empty:
+        return full
+    views = full[CONFIG].drop_duplicates().groupby(["query_view", "document_view"]).size()
+    query, document = max(views.index, key=lambda pair: (views[pair], pair))
+    return full[(full["query_view"] == query) & (full["document_view"] == document)]
+
+
+def paired(first: pd.DataFrame, second: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:
+    """Match two sets of rows on their unit and on everything of their cell that is not varied.
+
+    Returns:
+        Matching columns, `CONFIG` of the first, and `numerator`, `denominator` with suffixes `_first`, `_second`.
+    """
+    on = [*(name for name in CONFIG if name not in varied), *UNIT]
+    kept = second[[*on, "numerator", "denominator"]]
+    return first.merge(kept, on=on, suffixes=("_first", "_second"))
+
+
+def pooled(pairs: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
+    """Compare over all units of `paired`, a unit's outcomes averaged over the cells that share it."""
+    from stages.evaluation import statistics
+
+    values = pairs.groupby(UNIT, observed=True)[
+        ["numerator_first", "numerator_second", "denominator_first", "denominator_second"]
+    ].mean()
+    table = values.to_numpy(dtype=float)
+    (result,) = statistics.compare_ratios(table[:, :2], table[:, 2:], [(0, 1)], resamples, seed)
+    return result
+
+
+def score(rows: pd.DataFrame) -> float:
+    """The score of rows of `units`: the sum of numerators over that of denominators."""
+    return float(rows["numerator"].sum() / rows["denominator"].sum())
+
+
+def adjusted(results: Sequence[Comparison]) -> list[float]:
+    """Holm's p-values of one family."""
+    import numpy as np
+
+    from stages.evaluation import statistics
+
+    return [float(value) for value in statistics.holm(np.array([result.p for result in results]))] if results else []
+
+
+def name(config: Iterable[object]) -> str:
+    """A cell in words, from its values of `CONFIG`: model, recipe and where it was trained, then views, dimensions."""
+    model, recipe, trained_on, query_view, document_view, dimensions = config
+    views = str(query_view) if query_view == document_view else f"{query_view} to {document_view}"
+    words = [str(model), str(recipe), *([str(trained_on)] if trained_on else []), views]
+    return " ".join([*words, *([f"{dimensions} dimensions"] if dimensions else [])])
+
+
+def every_pair(outcomes: pd.DataFrame, family: str, compares: str, task: str, resamples: int = RESAMPLES, seed: int = 0) -> list[Tested]:  # fmt: skip
+    """All comparisons of a declared family on one task, Holm within each landscape.
+
+    Args:
+        outcomes: as in `units`.
+        family: its id.
+        compares: `cells` (each pair), `tuned` (each tuned cell with its zero-shot), `systems` (each with dense).
+        task: as in `units`.
+        resamples: of each interval and test.
+        seed: of both.
+    """
+    import pandas as pd
+
+    from stages.summary import RETRIEVAL
+
+    systems = RETRIEVAL if compares == "systems" else (None,)
+    rows = pd.concat([units(outcomes, task, system) for system in systems], ignore_index=True)
+    found = []
+    for landscape, ours in rows.groupby("landscape", observed=True):
+        columns = ours.assign(column=ours[[*CONFIG, "system"]].apply(tuple, axis=1))
+        wide = columns.pivot_table(
+            index=["fold", "query_id"], columns="column", values=["numerator", "denominator"], sort=True
+        )
+        keys = list(wide["numerator"].columns)
+        pairs = _pairs(keys, compares)
+        results = _compare(wide["numerator"].to_numpy(), wide["denominator"].to_numpy(), pairs, resamples, seed)
+        kept = [(pair, result) for pair, result in zip(pairs, results, strict=True) if result]
+        for ((a, b), result), p in zip(kept, adjusted([result for _, result in kept]), strict=True):
+            suffix = (f", {keys[a][-1]}", f", {keys[b][-1]}") if compares == "systems" else ("", "")
+            found.append(
+                Tested(family, str(landscape), task, name(keys[a][:-1]) + suffix[0], name(keys[b][:-1]) + suffix[1],
+                       str(ours["scope"].iloc[0]), HEADLINE[task][1], result, p)
+            )  # fmt: skip
+    return found
+
+
+def _pairs(keys: list[tuple[object, ...]], compares: str) -> list[tuple[int, int]]:
+    """Columns to compare; a key is `CONFIG` and the system."""
+    import itertools
+
+    place = {key: number for number, key in enumerate(keys)}
+    if compares == "cells":
+        return list(itertools.combinations(range(len(keys)), 2))
+    out = []
+    for key in keys:
+        # CONFIG begins with model, recipe, trained_on.
+        other = (*key[:-1], "dense") if compares == "systems" else (key[0], "zero-shot", "", *key[3:])
+        if other != key and other in place:
+            out.append((place[key], place[other]))
+    return out
+
+
+def _compare(
+    numerators: Floats, denominators: Floats, pairs: list[tuple[int, int]], resamples: int, seed: int
+) -> list[Comparison | None]:
+    """Comparisons of pairs of columns, None where they share no unit; pairs with the same units share their draws."""
+    import numpy as np
+
+    from stages.evaluation import statistics
+
+    present = ~np.isnan(numerators)
+    groups: dict[bytes, list[int]] = {}
+    for number, (a, b) in enumerate(pairs):
+        groups.setdefault((present[:, a] & present[:, b]).tobytes(), []).append(number)
+    results: list[Comparison | None] = [None] * len(pairs)
+    for mask, members in groups.items():
+        common = np.frombuffer(mask, dtype=bool)
+        if not common.any():
+            continue
+        used = sorted({column for number in members for column in pairs[number]})
+        place = {column: number for number, column in enumerate(used)}
+        renamed = [(place[pairs[number][0]], place[pairs[number][1]]) for number in members]
+        found = statistics.compare_ratios(
+            numerators[common][:, used], denominators[common][:, used], renamed, resamples, seed
+        )
+        for number, result in zip(members, found, strict=True):
+            results[number] = result
+    return results

@@ -1,0 +1,505 @@
+"""The findings of the study, each judged by its declared rule from the outcomes of many cells.
+
+Real and simulated landscapes are judged apart. What is planted can be recovered or missed; it cannot
+support a finding about patents. Nothing here reads or writes a file.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stages import contrasts
+from stages.contrasts import CONFIG, LEVEL, RESAMPLES, UNIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from stages.evaluation.statistics import Comparison
+    from stages.registry import grid
+
+    Floats = npt.NDArray[np.float64]
+
+SUPPORTED, CONTRADICTED, UNDETERMINED, NOT_TESTED = "supported", "contradicted", "undetermined", "not tested"
+PLANTED = {SUPPORTED: "plant recovered", CONTRADICTED: "plant missed"}
+VIEWS = ["query_view", "document_view"]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A size with its 95 % interval: `what` it is, over `n` units."""
+
+    what: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the cells say of one finding on one ground.
+
+    Attributes:
+        finding: id.
+        ground: `real` or `simulated`.
+        verdict: supported, contradicted (simulated: plant recovered, plant missed), undetermined, not tested.
+        reason: why, in a sentence.
+        effect: the size that the verdict rests on; None where nothing could be compared.
+        hypotheses: the comparisons of the finding's own Holm family.
+        cells: those used.
+        needs: axes of the cells that would test it, where it is not tested or undetermined.
+    """
+
+    finding: str
+    ground: str
+    verdict: str
+    reason: str
+    effect: Effect | None = None
+    hypotheses: list[dict[str, Any]] = field(default_factory=list)
+    cells: list[str] = field(default_factory=list)
+    needs: dict[str, list[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A rule's answer before it is put in a judgement."""
+
+    verdict: str
+    reason: str
+    effect: Effect | None = None
+    hypotheses: list[tuple[str, Comparison]] = field(default_factory=list)
+    used: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What a rule looks at: outcomes of one ground, family and size of each model, and how to resample."""
+
+    outcomes: pd.DataFrame
+    sizes: Mapping[str, tuple[str, float]]
+    resamples: int
+    seed: int
+
+    def pooled(self, pairs: pd.DataFrame) -> Comparison:
+        return contrasts.pooled(pairs, self.resamples, self.seed)
+
+
+def judge(
+    outcomes: pd.DataFrame,
+    findings: Mapping[str, Any],
+    sizes: Mapping[str, tuple[str, float]],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Judgement]:
+    """Judge every finding on real landscapes and on simulated ones.
+
+    Args:
+        outcomes: columns cell, model, recipe, trained_on ("" for zero-shot), landscape, simulated, query_view,
+            document_view, dimensions (0: all), fold, seed, system, task, scope, metric, query_id, split, value.
+        findings: id -> entry of `registry.grid.Finding`.
+        sizes: model -> its family and parameters.
+        resamples: of every interval and test.
+        seed: of both.
+
+    Returns:
+        For each finding, in order, one judgement on each ground.
+    """
+    out = []
+    for name, finding in findings.items():
+        for ground, simulated in (("real", False), ("simulated", True)):
+            rows = outcomes[outcomes["simulated"] == simulated]
+            if rows.empty:
+                out.append(Judgement(name, ground, NOT_TESTED, f"No cell is scored on a {ground} landscape.", needs=finding.cells))  # fmt: skip
+            elif simulated and finding.plant is None:
+                out.append(Judgement(name, ground, NOT_TESTED, "Simulated landscapes plant nothing of the kind."))
+            else:
+                found = _RULES[finding.rule](finding, _Ground(rows, sizes, resamples, seed))
+                out.append(_judgement(name, ground, finding, found))
+    return out
+
+
+def _judgement(name: str, ground: str, finding: Any, found: _Found) -> Judgement:
+    adjusted = contrasts.adjusted([result for _, result in found.hypotheses])
+    hypotheses = [
+        {"hypothesis": text, "difference": result.difference, "low": result.low, "high": result.high, "p": result.p,
+         "p_holm": p, "effect": result.effect, "n": result.n}
+        for (text, result), p in zip(found.hypotheses, adjusted, strict=True)
+    ]  # fmt: skip
+    cells = sorted(set(found.used["cell"])) if found.used is not None and "cell" in found.used else []
+    open_ = found.verdict in (NOT_TESTED, UNDETERMINED)
+    verdict = PLANTED.get(found.verdict, found.verdict) if ground == "simulated" else found.verdict
+    return Judgement(
+        name, ground, verdict, found.reason, found.effect, hypotheses, cells, finding.cells if open_ else {}
+    )
+
+
+def _best(finding: grid.Best, ground: _Ground) -> _Found:
+    rows = contrasts.units(ground.outcomes, finding.task)
+    if finding.vary == "recipe":
+        rows, varied = contrasts.usual(contrasts.at_home(rows)), ["recipe", "trained_on"]
+        side = {name: rows[rows["recipe"] == name] for name in (finding.candidate, *finding.rivals)}
+    else:
+        rows, varied = rows[(rows["recipe"] == "zero-shot") & (rows["dimensions"] == 0)], VIEWS
+        same = rows[rows["query_view"] == rows["document_view"]]
+        side = {name: same[same["query_view"] == name] for name in (finding.candidate, *finding.rivals)}
+    compared = {}
+    for rival in finding.rivals:
+        pairs = contrasts.paired(side[finding.candidate], side[rival], varied)
+        if len(pairs):
+            compared[rival] = ground.pooled(pairs)
+    if not compared:
+        return _Found(NOT_TESTED, f"No cells with {finding.candidate} and a rival on the same queries.")
+    hypotheses = [(f"{finding.candidate} - {rival}", result) for rival, result in compared.items()]
+    adjusted = dict(zip(compared, contrasts.adjusted(list(compared.values())), strict=True))
+    closest = min(compared, key=lambda rival: compared[rival].difference)
+    metric = contrasts.HEADLINE[finding.task][1]
+    effect = _effect(f"{metric}, {finding.candidate} - {closest} (its closest rival)", compared[closest])
+    found: dict[str, Any] = {"effect": effect, "hypotheses": hypotheses, "used": _cells(ground, side.values())}
+    worse = [rival for rival in compared if adjusted[rival] < LEVEL and compared[rival].difference < 0]
+    missing = [rival for rival in finding.rivals if rival not in compared]
+    if worse:
+        return _Found(CONTRADICTED, f"{finding.candidate} is significantly worse than {_list(worse)}.", **found)
+    if missing:
+        return _Found(NOT_TESTED, f"No cells of {_list(missing)} to compare with.", **found)
+    beaten = [rival for rival in compared if adjusted[rival] < LEVEL]
+    if len(beaten) == len(compared):
+        return _Found(SUPPORTED, f"{finding.candidate} is significantly better than {_list(beaten)}.", **found)
+    left = [rival for rival in compared if rival not in beaten]
+    return _Found(UNDETERMINED, f"The difference from {_list(left)} is not significant.", **found)
+
+
+def _depends(finding: grid.Depends, ground: _Ground) -> _Found:
+    compared: dict[tuple[str, str, str], Comparison] = {}
+    reference: dict[tuple[str, str], float] = {}
+    used = []
+    for task in finding.tasks:
+        rows = contrasts.usual(contrasts.at_home(contrasts.units(ground.outcomes, task)))
+        side = {recipe: rows[rows["recipe"] == recipe] for recipe in finding.recipes}
+        used += list(side.values())
+        reference |= {(task, recipe): contrasts.score(part) for recipe, part in side.items() if len(part)}
+        for a, b in itertools.combinations(finding.recipes, 2):
+            pairs = contrasts.paired(side[a], side[b], ["recipe", "trained_on"])
+            if len(pairs):
+                compared[task, a, b] = ground.pooled(pairs)
+    tasks = {task for task, _, _ in compared}
+    if len(tasks) < 2:
+        return _Found(NOT_TESTED, "Fewer than two tasks have two recipes on the same landscape.")
+    hypotheses = [(f"{task}: {a} - {b}", result) for (task, a, b), result in compared.items()]
+    adjusted = contrasts.adjusted(list(compared.values()))
+    sign = {key: (1 if result.difference > 0 else -1) * (p < LEVEL)
+            for (key, result), p in zip(compared.items(), adjusted, strict=True)}  # fmt: skip
+    reversals = [(a, b, s, t) for s, t in itertools.permutations(finding.tasks, 2)
+                 for a, b in itertools.combinations(finding.recipes, 2)
+                 if sign.get((s, a, b)) == 1 and sign.get((t, a, b)) == -1]  # fmt: skip
+    widest = max(compared, key=lambda key: abs(compared[key].difference))
+    if reversals:
+        # The strongest reversal is the one whose weaker side is largest.
+        a, b, s, t = max(reversals, key=lambda r: min(abs(compared[r[2], r[0], r[1]].difference), abs(compared[r[3], r[0], r[1]].difference)))  # fmt: skip
+        effect = _effect(f"{contrasts.HEADLINE[t][1]}, {b} - {a} ({t})", _reversed(compared[t, a, b]))
+        return _Found(SUPPORTED, f"{a} is significantly better than {b} on {s}, and worse on {t}.",
+                      effect, hypotheses, _cells(ground, used))  # fmt: skip
+    at, a, b = widest
+    found: dict[str, Any] = {"effect": _effect(f"{contrasts.HEADLINE[at][1]}, {a} - {b} ({at}), the widest difference", compared[widest]),
+             "hypotheses": hypotheses, "used": _cells(ground, used)}  # fmt: skip
+    complete = len(compared) == len(finding.tasks) * len(list(itertools.combinations(finding.recipes, 2)))
+    if not complete:
+        return _Found(NOT_TESTED, "No recipe pair is reversed so far, and not every recipe has cells for every task.", **found)  # fmt: skip
+    for recipe in finding.recipes:
+        if all(_not_inferior(recipe, key, result, reference, finding.margin) for key, result in compared.items()):
+            return _Found(CONTRADICTED, f"{recipe} is not inferior to any other recipe on any task.", **found)
+    return _Found(UNDETERMINED, "No pair of recipes is significantly reversed, none is shown best throughout.", **found)
+
+
+def _not_inferior(
+    recipe: str, key: tuple[str, str, str], result: Comparison, reference: Mapping[tuple[str, str], float], margin: float
+) -> bool:  # fmt: skip
+    task, a, b = key
+    if recipe not in (a, b):
+        return True
+    low, rival = (result.low, b) if recipe == a else (-result.high, a)
+    return low > -margin * reference[task, rival]
+
+
+def _harm(finding: grid.Harm, ground: _Ground) -> _Found:
+    rows = contrasts.usual(contrasts.units(ground.outcomes, finding.task))
+    tuned = rows[(rows["trained_on"] != "") & (rows["trained_on"] != rows["landscape"])]
+    pairs = contrasts.paired(tuned, rows[rows["recipe"] == "zero-shot"], ["recipe", "trained_on"])
+    if pairs.empty:
+        return _Found(NOT_TESTED, "No tuned cell is scored on a landscape other than its own, beside its zero-shot model.")  # fmt: skip
+    compared, harmless = [], 0
+    for key, part in pairs.groupby(["model", "recipe", "trained_on", "landscape"], observed=True):
+        result = ground.pooled(part)
+        model, recipe, home, abroad = map(str, key)
+        compared.append((f"{model} {recipe} {home} on {abroad} - zero-shot", result))
+        zero_shot = part["numerator_second"].sum() / part["denominator_second"].sum()
+        harmless += result.low > -finding.margin * zero_shot
+    total = len(compared)
+    adjusted = contrasts.adjusted([result for _, result in compared])
+    harmed = sum(p < LEVEL and result.difference < 0 for (_, result), p in zip(compared, adjusted, strict=True))
+    reason = (
+        f"Of {total} comparisons {harmed} show harm, {harmless} show none beyond {finding.margin:.0%}, "
+        f"{total - harmed - harmless} are open."
+    )
+    if harmed > finding.share * total:
+        verdict = SUPPORTED
+    elif harmless >= (1 - finding.share) * total and harmed <= harmless:
+        verdict = CONTRADICTED
+    else:
+        verdict = UNDETERMINED
+    effect = _relative(pairs, ground, "relative change abroad, tuned - zero-shot, all together")
+    return _Found(verdict, reason, effect, compared, _cells(ground, [tuned, rows[rows["recipe"] == "zero-shot"]]))
+
+
+def _strength(finding: grid.Strength, ground: _Ground) -> _Found:
+    """Slope over models of relative change abroad against zero-shot score at home, by resampled units.
+
+    Strength is taken at home, where no unit of the change abroad is: regression to the mean cannot make a slope.
+    """
+    import numpy as np
+
+    from stages.evaluation import statistics
+
+    rows = contrasts.usual(contrasts.units(ground.outcomes, finding.task))
+    zero = rows[rows["recipe"] == "zero-shot"]
+    tuned = rows[(rows["trained_on"] != "") & (rows["trained_on"] != rows["landscape"])]
+    pairs = contrasts.paired(tuned, zero, ["recipe", "trained_on"])
+    columns, slopes = [], []
+    for home in sorted(set(pairs["trained_on"])):
+        strength = zero[zero["landscape"] == home].pivot_table(index=UNIT, columns="model", values="numerator")
+        ours = pairs[pairs["trained_on"] == home]
+        after = ours.pivot_table(index=UNIT, columns="model", values="numerator_first")
+        before = ours.pivot_table(index=UNIT, columns="model", values="numerator_second")
+        models = [name for name in after.columns if name in strength.columns]
+        here, there = strength[models].dropna(), after[models].dropna()
+        if len(models) < finding.models or here.empty or there.empty:
+            continue
+        columns.append((here.to_numpy(), there.to_numpy(), before.loc[there.index, models].to_numpy()))
+    if not columns:
+        return _Found(NOT_TESTED, f"Fewer than {finding.models} models are tuned on one landscape and scored on another.")  # fmt: skip
+    drawn = []
+    for number, (here, there, before) in enumerate(columns):
+        k = here.shape[1]
+        home_sums = np.concatenate([w @ here for w in statistics.draws(len(here), ground.resamples, ground.seed + 2 * number)])  # fmt: skip
+        abroad = np.hstack([there, before])
+        abroad_sums = np.concatenate([w @ abroad for w in statistics.draws(len(abroad), ground.resamples, ground.seed + 2 * number + 1)])  # fmt: skip
+        drawn.append(_slope(home_sums / len(here), abroad_sums[:, :k] / abroad_sums[:, k:] - 1))
+        slopes.append(_slope(here.mean(axis=0)[None], (there.sum(axis=0) / before.sum(axis=0) - 1)[None])[0])
+    low, high = statistics.percentiles(np.mean(drawn, axis=0))
+    value = float(np.mean(slopes))
+    effect = Effect(
+        "relative change abroad for each .01 of zero-shot nDCG@10 at home", value / 100, float(low) / 100,
+        float(high) / 100, sum(len(there) for _, there, _ in columns),
+    )  # fmt: skip
+    used = _cells(ground, [tuned, zero])
+    if high < 0:
+        return _Found(SUPPORTED, "The slope is below 0: stronger models lose more abroad.", effect, used=used)
+    if low > 0:
+        return _Found(CONTRADICTED, "The slope is above 0: stronger models lose less abroad.", effect, used=used)
+    return _Found(UNDETERMINED, "The interval of the slope holds 0.", effect, used=used)
+
+
+def _slope(x: Floats, y: Floats) -> Floats:
+    """Least-squares slope of each row [resamples, models]."""
+    import numpy as np
+
+    centred = x - x.mean(axis=1, keepdims=True)
+    return np.asarray((centred * y).sum(axis=1) / (centred**2).sum(axis=1))
+
+
+def _inside_outside(ground: _Ground, system: str) -> pd.DataFrame:
+    """Zero-shot IN and OUT outcomes [unit] of the same queries, averaged over models: columns `in`, `out`."""
+    parts = {}
+    for scope in ("in", "out"):
+        rows = contrasts.usual(contrasts.units(ground.outcomes, "retrieval", system, f"{scope}-paired"))
+        rows = rows[rows["recipe"] == "zero-shot"]
+        parts[scope] = rows.groupby([*UNIT, "model"], observed=True)["numerator"].mean()
+    both = parts["in"].to_frame("in").join(parts["out"].to_frame("out"), how="inner")
+    return both.groupby(level=UNIT, observed=True).mean()
+
+
+def _gap(finding: grid.Gap, ground: _Ground) -> _Found:
+    from stages.evaluation import statistics
+
+    both = _inside_outside(ground, "dense")
+    if both.empty or both["in"].sum() == 0:
+        return _Found(NOT_TESTED, "No zero-shot cell has test queries with relevant families both IN and OUT.")
+    low, high = statistics.bootstrap(both.to_numpy(), _loss, ground.resamples, ground.seed)
+    value = 1 - both["out"].sum() / both["in"].sum()
+    effect = Effect("relative loss of nDCG@10 from IN to OUT, dense", float(value), low, high, len(both))
+    return _banded(effect, finding.band, _zero_shot(ground))
+
+
+def _loss(sums: Floats) -> Floats:
+    """Relative loss from the first column to the second; a resample without any IN gain has none to lose."""
+    import numpy as np
+
+    return 1 - np.divide(sums[:, 1], sums[:, 0], out=np.ones(len(sums)), where=sums[:, 0] != 0)
+
+
+def _remains(finding: grid.Closed, ground: _Ground) -> _Found:
+    from stages.evaluation import statistics
+
+    dense, fused = _inside_outside(ground, "dense"), _inside_outside(ground, finding.system)
+    both = dense.join(fused, how="inner", lsuffix="", rsuffix=" fused")
+    if both.empty or both["in"].sum() == 0:
+        return _Found(NOT_TESTED, "No zero-shot cell has fused results for queries with relevant families IN and OUT.")
+
+    def excess(sums: Floats) -> Floats:
+        return _loss(sums[:, 2:]) - finding.share * _loss(sums[:, :2])
+
+    table = both.to_numpy()
+    low, high = statistics.bootstrap(table, excess, ground.resamples, ground.seed)
+    total = table.sum(axis=0)[None]
+    effect = Effect(
+        f"relative loss after {finding.system} less {finding.share:.0%} of the dense one",
+        float(excess(total)[0]), low, high, len(both),
+    )  # fmt: skip
+    before, after = float(_loss(total[:, :2])[0]), float(_loss(total[:, 2:])[0])
+    reason = f"Relative loss from IN to OUT: {before:.0%} dense, {after:.0%} after {finding.system}."
+    if float(_loss(total[:, :2])[0]) <= 0:
+        return _Found(UNDETERMINED, f"{reason} There is no gap to close.", effect, used=_zero_shot(ground))
+    verdict = SUPPORTED if low > 0 else CONTRADICTED if high < 0 else UNDETERMINED
+    return _Found(verdict, reason, effect, used=_zero_shot(ground))
+
+
+def _gain(finding: grid.Gain, ground: _Ground) -> _Found:
+    sides = []
+    for system in (finding.system, "dense"):
+        rows = contrasts.usual(contrasts.units(ground.outcomes, "retrieval", system))
+        sides.append(rows[rows["recipe"] == "zero-shot"])
+    pairs = contrasts.paired(sides[0], sides[1], [])
+    if pairs.empty:
+        return _Found(NOT_TESTED, f"No zero-shot cell has {finding.system} beside dense.")
+    result = ground.pooled(pairs)
+    effect = _effect(f"nDCG@10, {finding.system} - dense", result)
+    return _banded(effect, finding.band, _zero_shot(ground), [(f"{finding.system} - dense", result)])
+
+
+def _banded(
+    effect: Effect, band: tuple[float, float], used: pd.DataFrame, hypotheses: list[tuple[str, Comparison]] | None = None
+) -> _Found:  # fmt: skip
+    low, high = band
+    where = f"the band of {low:g} to {high:g}"
+    if low < effect.low and effect.high <= high:
+        return _Found(SUPPORTED, f"The interval lies within {where}.", effect, hypotheses or [], used)
+    if effect.high < low or effect.low > high:
+        return _Found(CONTRADICTED, f"The interval lies outside {where}.", effect, hypotheses or [], used)
+    return _Found(UNDETERMINED, f"The interval crosses an end of {where}.", effect, hypotheses or [], used)
+
+
+def _models(finding: Any, ground: _Ground) -> tuple[dict[str, pd.DataFrame], list[tuple[str, str]]]:
+    """Zero-shot rows of each model, and every pair (smaller, larger) that shares units."""
+    rows = contrasts.usual(contrasts.units(ground.outcomes, finding.task))
+    rows = rows[rows["recipe"] == "zero-shot"]
+    side = {str(name): part for name, part in rows.groupby("model", observed=True)}
+    ordered = sorted((name for name in side if name in ground.sizes), key=lambda name: (ground.sizes[name][1], name))
+    pairs = [(a, b) for a, b in itertools.combinations(ordered, 2) if ground.sizes[a][1] < ground.sizes[b][1]]
+    return side, pairs
+
+
+def _monotone(finding: grid.Monotone, ground: _Ground) -> _Found:
+    side, pairs = _models(finding, ground)
+    within = [(a, b) for a, b in pairs if ground.sizes[a][0] == ground.sizes[b][0]]
+    # The next larger only: nothing of the family between the two.
+    steps = [(a, b) for a, b in within if not any((a, c) in within and (c, b) in within for c in side)]
+    compared = _sized(side, steps, ground)
+    if not compared:
+        return _Found(NOT_TESTED, "No two models of one family differ in size.")
+    hypotheses = [(f"{b} - {a}", result) for (a, b), result in compared.items()]
+    adjusted = contrasts.adjusted(list(compared.values()))
+    worst = min(compared, key=lambda pair: compared[pair].difference)
+    effect = _effect(f"{contrasts.HEADLINE[finding.task][1]}, {worst[1]} - {worst[0]} (the smallest step)", compared[worst])  # fmt: skip
+    found: dict[str, Any] = {"effect": effect, "hypotheses": hypotheses, "used": _cells(ground, side.values())}
+    signs = [(1 if result.difference > 0 else -1) * (p < LEVEL)
+             for result, p in zip(compared.values(), adjusted, strict=True)]  # fmt: skip
+    if -1 in signs:
+        return _Found(CONTRADICTED, f"{worst[1]} is significantly worse than the smaller {worst[0]}.", **found)
+    if all(sign == 1 for sign in signs):
+        return _Found(SUPPORTED, "Every next larger model is significantly better.", **found)
+    return _Found(UNDETERMINED, f"{signs.count(0)} of {len(signs)} steps are not significant.", **found)
+
+
+def _inversion(finding: grid.Inversion, ground: _Ground) -> _Found:
+    side, pairs = _models(finding, ground)
+    across = [(a, b) for a, b in pairs if ground.sizes[a][0] != ground.sizes[b][0]]
+    compared = _sized(side, across, ground)
+    if not compared:
+        return _Found(NOT_TESTED, "No two models of different families and sizes.")
+    hypotheses = [(f"{b} - {a}", result) for (a, b), result in compared.items()]
+    adjusted = contrasts.adjusted(list(compared.values()))
+    worst = min(compared, key=lambda pair: compared[pair].difference)
+    effect = _effect(f"{contrasts.HEADLINE[finding.task][1]}, {worst[1]} - {worst[0]} (the widest inversion)", compared[worst])  # fmt: skip
+    found: dict[str, Any] = {"effect": effect, "hypotheses": hypotheses, "used": _cells(ground, side.values())}
+    signs = [(1 if result.difference > 0 else -1) * (p < LEVEL)
+             for result, p in zip(compared.values(), adjusted, strict=True)]  # fmt: skip
+    if -1 in signs:
+        return _Found(SUPPORTED, f"{worst[0]} is significantly better than the larger {worst[1]}.", **found)
+    if all(sign == 1 for sign in signs):
+        return _Found(CONTRADICTED, "Every larger model is significantly better, whatever its family.", **found)
+    return _Found(UNDETERMINED, f"{signs.count(0)} of {len(signs)} pairs are not significant, none is inverted.", **found)  # fmt: skip
+
+
+def _sized(side: Mapping[str, pd.DataFrame], steps: list[tuple[str, str]], ground: _Ground) -> dict[tuple[str, str], Comparison]:  # fmt: skip
+    """Larger minus smaller, for each pair (smaller, larger) that shares units."""
+    matched = {(a, b): contrasts.paired(side[b], side[a], ["model"]) for a, b in steps}
+    return {step: ground.pooled(pairs) for step, pairs in matched.items() if len(pairs)}
+
+
+def _relative(pairs: pd.DataFrame, ground: _Ground, what: str) -> Effect:
+    from stages.evaluation import statistics
+
+    table = pairs.groupby(UNIT, observed=True)[["numerator_first", "numerator_second"]].mean().to_numpy(dtype=float)
+
+    def change(sums: Floats) -> Floats:
+        return -_loss(sums[:, ::-1])
+
+    low, high = statistics.bootstrap(table, change, ground.resamples, ground.seed)
+    return Effect(what, float(change(table.sum(axis=0)[None])[0]), low, high, len(table))
+
+
+def _effect(what: str, result: Comparison) -> Effect:
+    return Effect(what, result.difference, result.low, result.high, result.n)
+
+
+def _reversed(result: Comparison) -> Comparison:
+    from dataclasses import replace
+
+    return replace(
+        result, difference=-result.difference, low=-result.high, high=-result.low, effect=-result.effect
+    )  # fmt: skip
+
+
+def _zero_shot(ground: _Ground) -> pd.DataFrame:
+    return ground.outcomes[ground.outcomes["recipe"] == "zero-shot"]
+
+
+def _cells(ground: _Ground, parts: Any) -> pd.DataFrame:
+    """The outcomes of the cells that rows of `units` came from."""
+    import pandas as pd
+
+    used = pd.concat([part[[*CONFIG, "landscape"]] for part in parts]).drop_duplicates()
+    cells = ground.outcomes[["cell", *CONFIG, "landscape"]].drop_duplicates()
+    return cells.merge(used, on=[*CONFIG, "landscape"])
+
+
+def _list(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+_RULES: dict[str, Callable[[Any, _Ground], _Found]] = {
+    "best": _best,
+    "depends": _depends,
+    "harm": _harm,
+    "strength": _strength,
+    "gap": _gap,
+    "remains": _remains,
+    "gain": _gain,
+    "monotone": _monotone,
+    "inversion": _inversion,
+}

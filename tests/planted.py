@@ -1,0 +1,81 @@
+"""Outcomes of many cells with planted effects, as `stages.grid` would gather them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+LABELS = "ipc-subclass"
+
+
+class Planted:
+    """Cells over the same queries: a query's difficulty is shared, so that differences are paired.
+
+    Args:
+        queries: test queries (and families) a fold.
+        folds: how many.
+        simulated: whether the landscapes are.
+        noise: of each cell's outcome around its level.
+    """
+
+    def __init__(self, queries: int, folds: int = 5, *, simulated: bool = False, noise: float = 0.05) -> None:
+        self.queries, self.folds, self.simulated, self.noise = queries, folds, simulated, noise
+        self.rows: list[dict[str, Any]] = []
+
+    def cell(
+        self, level: float, landscape: str = "a", *, model: str = "m", recipe: str = "zero-shot", trained_on: str = "",
+        view: str = "tac", tasks: Iterable[str] = ("retrieval",), fused: float = 0.005, loss: float = 0.6,
+        fused_loss: float | None = None, seed: int = 0, dimensions: int = 0, levels: dict[str, float] | None = None,
+    ) -> Planted:  # fmt: skip
+        """Add a cell scored on a landscape: `level` of its dense run, `fused` what interpolation adds, `loss` from IN to OUT."""
+        home = trained_on or "nowhere"
+        for fold in range(self.folds):
+            shared = np.random.default_rng([fold, *map(ord, landscape)])
+            own = np.random.default_rng([fold, seed, *map(ord, f"{landscape}{model}{recipe}{trained_on}{view}")])
+            difficulty = shared.normal(0, 0.1, self.queries)
+            key = {
+                "cell": f"{model}-{recipe}-{home}-{view}-fold{fold}", "model": model, "recipe": recipe, "trained_on": trained_on,
+                "landscape": landscape, "simulated": self.simulated, "query_view": view, "document_view": view,
+                "dimensions": dimensions, "fold": fold, "seed": seed, "split": "test",
+            }  # fmt: skip
+            for task in tasks:
+                at = (levels or {}).get(task, level)
+                add = {"retrieval": self._retrieval, "classification": self._labels, "clustering": self._runs}[task]
+                add({**key, "task": task}, at, difficulty, own, fused, loss, loss if fused_loss is None else fused_loss)
+        return self
+
+    def frame(self) -> pd.DataFrame:
+        return pd.DataFrame(self.rows)
+
+    def _retrieval(self, key: dict[str, Any], level: float, difficulty: Any, own: Any, fused: float, loss: float, fused_loss: float) -> None:  # fmt: skip
+        for system, shift, gap in (("dense", 0.0, loss), ("interpolation", fused, fused_loss), ("bm25", -0.05, loss)):
+            steady = own.normal(0, self.noise if system == "dense" else self.noise / 10, self.queries)
+            values = level + shift + difficulty + (steady if system == "dense" else steady + self._dense)
+            if system == "dense":
+                self._dense, self._out = steady, own.normal(0, self.noise, self.queries)
+            for scope, outcomes in (
+                ("all", values),
+                ("in-paired", values),
+                ("out-paired", values * (1 - gap) + self._out),
+            ):
+                for query, value in enumerate(outcomes):
+                    self._row(key, system, scope, "nDCG@10", f"{key['landscape']}{key['fold']}-{query}", value)
+
+    def _labels(self, key: dict[str, Any], level: float, difficulty: Any, own: Any, *_: float) -> None:
+        for query in range(self.queries):
+            share = np.clip(level + difficulty[query] + own.normal(0, self.noise), 0, 1)
+            right = 10 * share
+            counts = {"tp": right, "fp": 10 - right, "fn": 10 - right, "LRAP": share}
+            for metric, value in counts.items():
+                self._row(key, "probe", LABELS, metric, f"{key['landscape']}{key['fold']}-{query}", value)
+
+    def _runs(self, key: dict[str, Any], level: float, difficulty: Any, own: Any, *_: float) -> None:
+        for run in range(5):
+            value = level + difficulty.mean() + own.normal(0, self.noise / 5)
+            self._row(key, "kmeans", LABELS, "V-measure", f"run-{run}", value)
+
+    def _row(self, key: dict[str, Any], system: str, scope: str, metric: str, query: str, value: float) -> None:
+        self.rows.append({**key, "system": system, "scope": scope, "metric": metric, "query_id": query, "value": float(value)})  # fmt: skip

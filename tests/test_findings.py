@@ -1,0 +1,184 @@
+"""Every finding on three planted tables: where it is true, where it is false, where there is too little to say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from planted import Planted
+
+from stages import findings, registry
+
+TASKS = ("retrieval", "classification", "clustering")
+RECIPES = ("r1", "r2", "r3", "r4")
+SIZES = {"small": ("f", 10.0), "base": ("f", 100.0), "large": ("f", 300.0), "other": ("g", 50.0), "m": ("m", 22.0)}
+Build = Callable[[Planted], Planted]
+
+
+def recipes(levels: dict[str, dict[str, float]]) -> Build:
+    """Cells at home on two landscapes; `levels` is recipe -> task -> level."""
+
+    def build(plant: Planted) -> Planted:
+        for landscape in ("a", "b"):
+            plant.cell(0.5, landscape, tasks=TASKS)
+            for recipe in RECIPES:
+                plant.cell(0.5, landscape, recipe=recipe, trained_on=landscape, tasks=TASKS, levels=levels.get(recipe, {}))  # fmt: skip
+        return plant
+
+    return build
+
+
+def best(recipe: str, task: str) -> Build:
+    return recipes({recipe: {task: 0.58}})
+
+
+def abroad(changes: dict[str, float], homes: dict[str, float] | None = None) -> Build:
+    """Models tuned on a and scored on b; `changes` is model -> change on b, `homes` its zero-shot level."""
+
+    def build(plant: Planted) -> Planted:
+        for model, change in changes.items():
+            level = (homes or {}).get(model, 0.5)
+            for landscape in ("a", "b"):
+                plant.cell(level, landscape, model=model)
+            for recipe in ("r1", "r3"):
+                plant.cell(level + 0.05, "a", model=model, recipe=recipe, trained_on="a")
+                plant.cell(level + change, "b", model=model, recipe=recipe, trained_on="a")
+        return plant
+
+    return build
+
+
+def views(levels: dict[str, float]) -> Build:
+    def build(plant: Planted) -> Planted:
+        for view in ("title", "abstract", "ta", "tac", "claim1", "full"):
+            plant.cell(levels.get(view, 0.5), view=view)
+        return plant
+
+    return build
+
+
+def models(levels: dict[str, float]) -> Build:
+    def build(plant: Planted) -> Planted:
+        for model, level in levels.items():
+            plant.cell(level, model=model)
+        return plant
+
+    return build
+
+
+def alone(**options: float) -> Build:
+    return lambda plant: plant.cell(0.5, **options)  # type: ignore[arg-type]
+
+
+# Finding -> a table where it is true and one where it is false. With four queries and much noise the first says nothing.
+TRUE_FALSE: dict[str, tuple[Build, Build]] = {
+    "recipe-optimum-depends-on-task": (
+        recipes({"r1": {"retrieval": 0.58}, "r2": {"classification": 0.58}}),
+        recipes({"r4": dict.fromkeys(TASKS, 0.6)}),
+    ),
+    "r3-best-for-retrieval": (best("r3", "retrieval"), best("r1", "retrieval")),
+    "r4-best-for-classification": (best("r4", "classification"), best("r2", "classification")),
+    "r4-best-for-clustering": (best("r4", "clustering"), best("r2", "clustering")),
+    "tuning-harms-abroad": (abroad({"m": -0.06, "small": -0.05}), abroad({"m": 0.01, "small": 0.02})),
+    "stronger-models-suffer-most": (
+        abroad({"small": 0.02, "base": -0.03, "large": -0.1}, {"small": 0.3, "base": 0.4, "large": 0.5}),
+        abroad({"small": -0.08, "base": -0.03, "large": 0.02}, {"small": 0.3, "base": 0.4, "large": 0.5}),
+    ),
+    "out-below-in": (alone(loss=0.4), alone(loss=-0.2)),
+    "gap-of-55-to-65-percent": (alone(loss=0.6), alone(loss=0.3)),
+    "fusion-does-not-close-the-gap": (alone(loss=0.6, fused_loss=0.55), alone(loss=0.6, fused_loss=0.1)),
+    "interpolation-gains-2-to-15-points": (alone(fused=0.008), alone(fused=0.05)),
+    "tac-best-view": (views({"tac": 0.58}), views({"ta": 0.58})),
+    "scaling-within-families": (
+        models({"small": 0.3, "base": 0.4, "large": 0.5}),
+        models({"small": 0.3, "base": 0.5, "large": 0.4}),
+    ),
+    "scaling-broken-across-families": (
+        models({"other": 0.5, "base": 0.4, "large": 0.45}),
+        models({"small": 0.3, "other": 0.35, "base": 0.4}),
+    ),
+}
+
+
+def verdict(finding: str, plant: Planted) -> findings.Judgement:
+    entries = {finding: registry.entry("findings", finding)}
+    real, simulated = findings.judge(plant.frame(), entries, SIZES, resamples=1000)
+    return simulated if plant.simulated else real
+
+
+def test_every_finding_has_its_tables() -> None:
+    assert set(TRUE_FALSE) == set(registry.ids("findings"))
+
+
+@pytest.mark.parametrize("finding", TRUE_FALSE)
+def test_true(finding: str) -> None:
+    found = verdict(finding, TRUE_FALSE[finding][0](Planted(40)))
+    assert found.verdict == "supported", found.reason
+    assert found.effect is not None
+    assert found.effect.low <= found.effect.value <= found.effect.high
+    assert found.cells
+    assert not found.needs
+
+
+@pytest.mark.parametrize("finding", TRUE_FALSE)
+def test_false(finding: str) -> None:
+    found = verdict(finding, TRUE_FALSE[finding][1](Planted(40)))
+    assert found.verdict == "contradicted", found.reason
+    assert found.cells
+
+
+@pytest.mark.parametrize("finding", TRUE_FALSE)
+def test_too_small(finding: str) -> None:
+    found = verdict(finding, TRUE_FALSE[finding][0](Planted(4, folds=1, noise=0.4)))
+    assert found.verdict == "undetermined", found.reason
+    assert found.needs
+
+
+@pytest.mark.parametrize("finding", TRUE_FALSE)
+def test_simulated_landscapes_recover_or_miss_and_never_support(finding: str) -> None:
+    true, false = (
+        verdict(finding, build(Planted(40, simulated=True))).verdict for build in TRUE_FALSE[finding]
+    )  # fmt: skip
+    planted = registry.entry("findings", finding).plant is not None
+    assert (true, false) == (("plant recovered", "plant missed") if planted else ("not tested", "not tested"))
+
+
+@pytest.mark.parametrize("finding", TRUE_FALSE)
+def test_without_its_cells_a_finding_is_not_tested_and_says_what_would(finding: str) -> None:
+    plant = Planted(10).cell(0.5, recipe="r2", trained_on="b", model="unknown", tasks=TASKS)
+    found = verdict(finding, plant)
+    assert found.verdict == "not tested"
+    assert found.needs == registry.entry("findings", finding).cells
+    assert found.effect is None
+
+
+def test_grounds_are_judged_apart() -> None:
+    import pandas as pd
+
+    both = pd.concat([alone(loss=0.4)(Planted(40)).frame(), alone(loss=-0.2)(Planted(40, simulated=True)).frame()])
+    entries = {"out-below-in": registry.entry("findings", "out-below-in")}
+    found = findings.judge(both, entries, SIZES, resamples=500)
+    assert [(one.ground, one.verdict) for one in found] == [("real", "supported"), ("simulated", "plant missed")]
+
+
+def test_an_equal_change_is_no_harm_only_if_there_are_queries_enough() -> None:
+    build = abroad({"m": 0.0})
+    assert verdict("tuning-harms-abroad", build(Planted(80))).verdict == "contradicted"
+    assert verdict("tuning-harms-abroad", build(Planted(8, folds=1, noise=0.2))).verdict == "undetermined"
+
+
+def test_one_missing_rival_leaves_a_lead_untested() -> None:
+    frame = best("r3", "retrieval")(Planted(40)).frame()
+    entries = {"r3-best-for-retrieval": registry.entry("findings", "r3-best-for-retrieval")}
+    found = findings.judge(frame[frame["recipe"] != "r4"], entries, SIZES, resamples=500)[0]
+    assert found.verdict == "not tested"
+    assert "r4" in found.reason
+
+
+def test_seeds_are_averaged_not_counted_as_queries() -> None:
+    plant = Planted(20, folds=1)
+    for seed in range(3):
+        plant.cell(0.5, seed=seed)
+    found = verdict("interpolation-gains-2-to-15-points", plant)
+    assert found.effect is not None
+    assert found.effect.n == 20
