@@ -19,11 +19,13 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main() -> None:
     """Check params.yaml against the registries; write a constant file that every stage depends on."""
-    from stages import params
+    from stages import lucene, params
     from stages.files import write_text
 
     cell = params.load()
     validate(cell)
+    # Java is needed minutes later, by bm25: said now, before anything is computed.
+    lucene.java_home()
     prune(cell.evaluate_on)
     write_text(layout.CHECKED, "checked\n")
 
@@ -34,6 +36,8 @@ def validate(cell: Params) -> None:
 
     model = registry.model(cell.model)
     registry.recipe(cell.recipe)
+    if cell.rerank.model is not None:
+        registry.reranker(cell.rerank.model)
     for view in (cell.query_view, cell.document_view):
         registry.view(view)
     for name in cell.evaluate_on:
