@@ -256,3 +256,33 @@ def test_auto_dtype_is_resolved() -> None:
 
     assert resolve("float32", "cpu") == "float32"
     assert resolve("auto", "cpu") in ("float32", "bfloat16")
+
+
+def test_weights_frozen_in_four_bits_train_an_adapter(decoder: Path, tmp_path: Path) -> None:
+    """QLoRA: the frozen weights are quantised, the vectors stay near, and gradients reach the adapter alone."""
+    pytest.importorskip("bitsandbytes")
+    from peft import LoraConfig, TaskType
+
+    entry = tiny.entry(tiny.dense(tmp_path / "m", decoder, "lasttoken"), pooling="last", padding="left")
+    encoder, plain = encoders.load(entry, frozen="nf4"), encoders.load(entry)
+    assert any(type(module).__name__ == "Linear4bit" for module in encoder.model.modules())
+    near = (encoder.encode(tiny.TEXTS, "query") * plain.encode(tiny.TEXTS, "query")).sum(1)
+    assert near.min() > 0.7
+    assert encoder.fingerprint("query") != plain.fingerprint("query")
+    encoder.model.add_adapter(LoraConfig(task_type=TaskType.FEATURE_EXTRACTION, r=2, target_modules="all-linear"))
+    encoder.model(encoder.model.preprocess(tiny.TEXTS))["sentence_embedding"].float().sum().backward()
+    learning = {name for name, parameter in encoder.model.named_parameters() if parameter.grad is not None}
+    assert learning
+    assert all("lora_" in name for name in learning)
+
+
+def test_four_bits_without_the_library_is_one_line(
+    decoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib.util
+
+    entry = tiny.entry(tiny.dense(tmp_path / "m", decoder, "lasttoken"), pooling="last", padding="left")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "bitsandbytes" else find(name, *rest))  # fmt: skip
+    with pytest.raises(UserError, match="pip install bitsandbytes"):
+        encoders.load(entry, frozen="nf4")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from stages.encoders.base import Encoder as Encoder
 
 Side = Literal["query", "document", "classification", "clustering"]
+Frozen = Literal["float32", "bfloat16", "nf4"]
 
 
 def load(
@@ -21,6 +22,7 @@ def load(
     dtype: str = "float32",
     adapter: Path | None = None,
     scale: float = 1.0,
+    frozen: Frozen | None = None,
 ) -> Encoder:
     """Load a model from this machine, never from the network.
 
@@ -30,19 +32,21 @@ def load(
         dtype: `float32`, `bfloat16`, or `auto`: bfloat16 where the device computes it natively.
         adapter: folder with a peft adapter, or None for the model as published.
         scale: weight of the adapter, 0 (as published) to 1 (as trained).
+        frozen: what the weights are kept in while an adapter is trained on them, such as the
+            entry's `plan.weights`; overrides `dtype`. None: not for training.
 
     Returns:
         A `dense.Dense` or `late.Late` encoder, on the GPU where there is one.
 
     Raises:
         UserError: the weights are not here or differ from their pin, the model needs code that the
-            user has not agreed to run, or the adapter does not fit.
+            user has not agreed to run, the adapter does not fit, or 4 bits need a library.
     """
     from stages.encoders.dense import Dense
     from stages.encoders.late import Late
 
     kind = Late if entry.encoder == "late" else Dense
-    return kind(entry, length=length, dtype=dtype, adapter=adapter, scale=scale)
+    return kind(entry, length=length, dtype=dtype, adapter=adapter, scale=scale, frozen=frozen)
 
 
 def tokenizer(entry: Model) -> Any:
@@ -57,4 +61,4 @@ def tokenizer(entry: Model) -> Any:
     return loaded
 
 
-__all__ = ["Side", "load", "tokenizer", "weights"]
+__all__ = ["Frozen", "Side", "load", "tokenizer", "weights"]

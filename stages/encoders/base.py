@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.encoders import Side, weights
+from stages.encoders import Frozen, Side, weights
 from stages.errors import UserError
 from stages.files import sha256
 from stages.progress import say
@@ -31,12 +31,15 @@ class Encoder(ABC):
         model: the sentence-transformers model, in evaluation mode.
         length: tokens that texts are cut to, prompt and special tokens included.
         dtype: `float32` or `bfloat16`, as resolved.
+        frozen: what the weights are kept in for tuning, or None.
         device: `cpu` or `cuda`.
     """
 
     model_class: str
 
-    def __init__(self, entry: Model, *, length: int | None, dtype: str, adapter: Path | None, scale: float) -> None:
+    def __init__(
+        self, entry: Model, *, length: int | None, dtype: str, adapter: Path | None, scale: float, frozen: Frozen | None
+    ) -> None:
         import sentence_transformers
         import torch
         from transformers.utils import logging
@@ -46,7 +49,8 @@ class Encoder(ABC):
         self.length = min(length or entry.length, entry.max_length)
         self.folder = weights.locate(entry)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.dtype = resolve(dtype, self.device)
+        self.frozen = frozen
+        self.dtype = resolve("bfloat16" if frozen == "nf4" else frozen or dtype, self.device)
         self.adapter = adapter if scale else None
         self.scale = scale if adapter else 1.0
         self.model: Any = getattr(sentence_transformers, self.model_class)(
@@ -54,7 +58,11 @@ class Encoder(ABC):
             device=self.device,
             local_files_only=True,
             trust_remote_code=weights.consented(entry),
-            model_kwargs={"dtype": getattr(torch, self.dtype), "use_safetensors": not weights.pickles(self.folder)},
+            model_kwargs={
+                "dtype": getattr(torch, self.dtype),
+                "use_safetensors": not weights.pickles(self.folder),
+                **(quantised(self.device) if frozen == "nf4" else {}),
+            },
         )
         self.model.max_seq_length = self.length
         if self.tokenizer is not None:
@@ -90,7 +98,7 @@ class Encoder(ABC):
             "task": getattr(tasks, side) if tasks else None,
             "length": self.length,
             "padding": self.entry.padding,
-            "dtype": self.dtype,
+            "dtype": self.frozen or self.dtype,
             "device": self.device,
             "libraries": {name: version(name) for name in _LIBRARIES},
             "adapter": digest(self.adapter) if self.adapter else None,
@@ -181,6 +189,28 @@ def resolve(dtype: str, device: str) -> str:
     else:
         native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return "bfloat16" if native else "float32"
+
+
+def quantised(device: str) -> dict[str, Any]:
+    """Arguments that load weights in 4 bits, as QLoRA (Dettmers et al., 2023) freezes them: nf4, quantised twice.
+
+    Raises:
+        UserError: the library for it is not installed.
+    """
+    from importlib.util import find_spec
+
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if find_spec("bitsandbytes") is None:
+        raise UserError("this model is tuned on weights in 4 bits: run `pip install bitsandbytes`, or set `memory.weights` of its entry to bfloat16")  # fmt: skip
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": config, "device_map": {"": device}}
 
 
 def digest(folder: Path) -> str:

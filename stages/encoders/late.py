@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stages.encoders import Side
 from stages.encoders.base import Encoder
@@ -22,8 +21,8 @@ class Late(Encoder):
 
     model_class = "MultiVectorEncoder"
 
-    def __init__(self, entry: Model, *, length: int | None, dtype: str, adapter: Path | None, scale: float) -> None:
-        super().__init__(entry, length=length, dtype=dtype, adapter=adapter, scale=scale)
+    def __init__(self, entry: Model, **options: Any) -> None:
+        super().__init__(entry, **options)
         first = self.model[0]
         queries = min(entry.query_length or self.length, entry.max_length)
         expansion = first.query_expansion
