@@ -138,7 +138,10 @@ class Lexicon:
     def _said(self, phrases: tuple[str, ...], pick: int, place: int, rng: random.Random) -> str:
         if rng.random() < _SLIP:
             pick = rng.randrange(len(phrases))
-        phrase = phrases[pick]
+        return self.in_words_of(place, phrases[pick])
+
+    def in_words_of(self, place: int, phrase: str) -> str:
+        """The phrase with its concepts called as field `place` calls them."""
         key = (place, phrase)
         if key not in self._resolved:
             self._resolved[key] = _CONCEPT.sub(lambda found: self._concept(found[1], place), phrase)
@@ -212,9 +215,9 @@ class Voice(dict[str, str]):
             case "aim":
                 return self._mechanism("aim")
             case "device":
-                return self.core if self.rng.random() < self.depth else pick(self.group.hints)
+                return self.core if self.rng.random() < self.depth else self._vague(self.group.hints)
             case "gain":
-                return self._mechanism("aim") if self.rng.random() < self.depth else pick(self.group.purposes)
+                return self._mechanism("aim") if self.rng.random() < self.depth else self._vague(self.group.purposes)
             case "does":
                 return self._mechanism("act") if self.rng.random() < self.depth else pick(_VAGUE)
             case "detail":
@@ -249,6 +252,9 @@ class Voice(dict[str, str]):
 
     def _plain_or_own(self) -> Field:
         return PLAIN if self.rng.random() < _PLAIN_SHARE else self.field
+
+    def _vague(self, phrases: tuple[str, ...]) -> str:
+        return self.lexicon.in_words_of(self.family.field, self.rng.choice(phrases))
 
     def _mechanism(self, kind: str) -> str:
         return self.lexicon.of_mechanism(kind, self.family.mechanism, self.family.field, self.rng)

@@ -251,7 +251,7 @@ FIELDS: tuple[Field, ...] = (
         F03B="guide vane; runner; draft tube; float arm; water wheel",
         F03G="solar boiler; salt pond; spring drive; geothermal riser; gravity store",
         F03H="plasma thruster; ion grid; propellant line; neutraliser; discharge tube",
-        H02P="converter cabinet; stator winding; excitation stage; generator terminal; crowbar circuit",
+        E04H="tower segment; foundation ring; mast bracing; anchor cage; lattice mast",
     ),
     _field(
         "measuring instrument; analytical device; inspection apparatus; metering arrangement; test bench",
