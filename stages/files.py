@@ -14,7 +14,6 @@ from typing import Any
 
 from stages.errors import UserError
 
-
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
 
 

@@ -112,5 +112,5 @@ def test_batches_go_through_all_pairs_before_repeating_one() -> None:
 
 def test_a_landscape_without_claims_says_what_to_change(material: Material) -> None:
     bare = replace(material, families=material.families.assign(claims=""))
-    with pytest.raises(UserError, match="no families with both abstract and claims .* change sections of the recipe"):
+    with pytest.raises(UserError, match=r"no families with both abstract and claims .* change sections of the recipe"):
         laid_out(bare, RECIPES["r3"], SETTINGS, "orbit")

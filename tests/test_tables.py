@@ -75,7 +75,7 @@ def test_read_names_file_column_and_mend(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="column 'family_id' is missing"):
         tables.read(path, tables.RUN)
     pq.write_table(pa.table({"family_id": pa.array([None], pa.string())}), path)
-    with pytest.raises(UserError, match="'family_id', row 0: .* is not text"):
+    with pytest.raises(UserError, match=r"'family_id', row 0: .* is not text"):
         tables.read(path, tables.ROWS)
 
 
