@@ -1,0 +1,185 @@
+"""Runs and vectors -> scores of the test split with intervals, and the outcome of every query, family or run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from stages import layout
+from stages.errors import run
+from stages.progress import say, track
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from stages.params import Metrics
+
+    Vectors = npt.NDArray[np.float32]
+    Parts = tuple[list[pd.DataFrame], list[pd.DataFrame]]
+
+app = typer.Typer(add_completion=False)
+
+RETRIEVAL = ("bm25", "dense", "rrf", "interpolation", "reranked", "oracle-rrf", "oracle-interpolation")
+
+
+@app.command()
+def main(landscape: str) -> None:
+    """Score every system of one landscape: retrieval, classification and clustering."""
+    import pandas as pd
+
+    from stages import costs, params, registry, tables
+
+    cell = params.load()
+    simulated = registry.landscape(landscape).simulated
+    late = registry.model(cell.model).similarity == "maxsim"
+    with costs.measured(layout.cost("metrics", landscape)) as cost:
+        queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
+        qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
+        labels = tables.read(layout.task(landscape, "labels"), tables.LABELS)
+        outcomes, scores = retrieval(landscape, qrels, queries, cell.metrics)
+        for task, evaluate in (("classification", classification), ("clustering", clustering)):
+            if len(labels):
+                families, vectors = family_vectors(landscape, task, late)
+                for part, more in zip((outcomes, scores), evaluate(vectors, families, labels, cell.metrics), strict=True):  # fmt: skip
+                    part += [frame.assign(task=task) for frame in more]
+        tables.write(_joined(outcomes, tables.OUTCOMES.columns), layout.outcomes(landscape), tables.OUTCOMES)
+        scored = [frame.assign(landscape=landscape, simulated=simulated) for frame in scores]
+        tables.write(_joined(scored, tables.SCORES.columns), layout.scores(landscape), tables.SCORES)
+        cost.update(queries=len(queries), labelled=int(pd.unique(labels["family_id"]).size))
+
+
+def retrieval(landscape: str, qrels: pd.DataFrame, queries: pd.DataFrame, settings: Metrics) -> Parts:
+    """Outcomes of the queries of all splits and scores of the test queries, for every system.
+
+    A run of no rows by the reranker means that none was chosen: left out. The systems share the resamples of a scope, so that their intervals move together.
+    """
+    from stages import tables
+    from stages.evaluation.retrieval import per_query
+
+    if queries.empty:
+        return [], []
+    outcomes = []
+    systems = [system for system in RETRIEVAL if system != "reranked" or layout.run(landscape, system).exists()]
+    for system in track(systems, len(systems), f"metrics {landscape}", unit="runs"):
+        found = tables.read(layout.run(landscape, system), tables.RUN)
+        if system == "reranked" and found.empty:
+            continue
+        outcomes.append(per_query(found, qrels, queries).assign(system=system, task="retrieval"))
+    return outcomes, mean_scores(outcomes, settings)
+
+
+def mean_scores(outcomes: list[pd.DataFrame], settings: Metrics) -> list[pd.DataFrame]:
+    """Means over the test queries of each scope, with bootstrap intervals.
+
+    Args:
+        outcomes: for each system its rows of `tables.OUTCOMES`, the same queries in the same order.
+        settings: number of resamples and their seed.
+
+    Returns:
+        A frame for each scope, with the columns of `tables.SCORES` that are not the landscape's.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from stages.evaluation.statistics import interval
+
+    test = pd.concat([frame[frame["split"] == "test"] for frame in outcomes], ignore_index=True)
+    scores = []
+    for scope, rows in test.groupby("scope", sort=True):
+        columns = rows.groupby(["system", "metric"], sort=True)["value"]
+        values = np.column_stack([column.to_numpy() for _, column in columns])
+        low, high = interval(values, settings.resamples, settings.seed)
+        keys = pd.DataFrame([key for key, _ in columns], columns=["system", "metric"])
+        scores.append(keys.assign(task="retrieval", scope=scope, value=values.mean(axis=0), ci_low=low, ci_high=high, n=len(values)))  # fmt: skip
+    return scores
+
+
+def classification(vectors: Vectors, families: pd.Series, labels: pd.DataFrame, settings: Metrics) -> Parts:
+    """Outcomes (`LRAP`, `tp`, `fp`, `fn` of a family) and scores of every classifier under every label set."""
+    import pandas as pd
+
+    from stages.evaluation.classification import classify
+
+    outcomes, scores = [], []
+    for label_set, rows in labels.groupby("label_set", sort=True):
+        results = classify(vectors, families, rows, settings.resamples, settings.seed)
+        if not results:
+            say(f"{label_set}: train, dev or test has no labelled family; not classified")
+        for system, result in results.items():
+            outcomes += [
+                pd.DataFrame({"query_id": result.family_id, "metric": metric, "value": value}).assign(
+                    system=system, scope=label_set, split="test"
+                )
+                for metric, value in result.outcomes.items()
+            ]
+            table = pd.DataFrame(
+                [(metric, *bounds) for metric, bounds in result.scores.items()],
+                columns=["metric", "value", "ci_low", "ci_high"],
+            )
+            scores.append(table.assign(system=system, scope=label_set, n=len(result.family_id)))
+    return outcomes, scores
+
+
+def clustering(vectors: Vectors, families: pd.Series, labels: pd.DataFrame, settings: Metrics) -> Parts:
+    """Outcomes (of a k-means run; the unit is `seed-0`, `seed-1`, ...) and scores under every label set."""
+    import pandas as pd
+
+    from stages.evaluation.clustering import METRICS, cluster
+
+    outcomes, scores = [], []
+    for label_set, rows in labels.groupby("label_set", sort=True):
+        results = cluster(vectors, families, rows, settings.clusterings, settings.seed)
+        if not results:
+            say(f"{label_set}: fewer than two labels, or than two test families a label; not clustered")
+        for system, result in results.items():
+            units = [f"seed-{run}" for run in range(len(result.runs))]
+            outcomes += [
+                pd.DataFrame({"query_id": units, "metric": metric, "value": result.runs[:, place]}).assign(
+                    system=system, scope=label_set, split="test"
+                )
+                for place, metric in enumerate(METRICS)
+            ]
+            table = pd.DataFrame(
+                {"metric": METRICS, "value": result.runs.mean(axis=0), "ci_low": result.low, "ci_high": result.high}
+            )
+            scores.append(table.assign(system=system, scope=label_set, n=result.n))
+    return outcomes, scores
+
+
+def family_vectors(landscape: str, task: str, late: bool) -> tuple[pd.Series, Vectors]:
+    """Families and their vectors [families, dimension] for a task: its own where the model has a prompt for it."""
+    from stages import tables
+    from stages.search import load
+
+    side = task if layout.vectors(landscape, task).exists() else "documents"
+    rows = tables.read(layout.vector_ids(landscape, side), tables.TOKEN_ROWS if late else tables.ROWS)
+    vectors = load(layout.vectors(landscape, side), rows=None if late else len(rows))
+    return rows["family_id"], pooled(vectors, rows["offset"].to_numpy()) if late else vectors
+
+
+def pooled(tokens: Vectors, offsets: npt.NDArray[np.int64]) -> Vectors:
+    """Mean of the token vectors [tokens, dimension] of each family, which start at its offset, ascending."""
+    import numpy as np
+
+    counts = np.diff(np.append(offsets, len(tokens)))
+    # reduceat takes no empty stretch: a family without tokens stays at zero.
+    means = np.zeros((len(offsets), tokens.shape[1]), dtype=np.float32)
+    filled = counts > 0
+    means[filled] = np.add.reduceat(tokens, offsets[filled], axis=0) / counts[filled][:, None]
+    return means
+
+
+def _joined(frames: list[pd.DataFrame], columns: dict[str, str]) -> pd.DataFrame:
+    """Frames below one another, typed; with no frames, no rows."""
+    import pandas as pd
+
+    types = {"text": "str", "int": "int64", "bool": "bool", "float64": "float64"}
+    whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({name: [] for name in columns})
+    return whole[list(columns)].astype({name: types[kind] for name, kind in columns.items()})
+
+
+if __name__ == "__main__":
+    run(app)
