@@ -6,7 +6,7 @@ import io
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -296,3 +296,30 @@ def test_landscape_failures(hub: server.Hub, workspace: Path, fault: str, words:
     line = refused(python(hub, workspace, "stages.download", "tiny", **environment))
     assert all(word.replace("https://", "http://") in line for word in words), line
     assert not (workspace / layout.families("tiny")).exists()
+
+
+@pytest.mark.slow
+def test_a_cell_runs_on_data_and_model_of_the_hub(
+    hub: server.Hub, model: server.Repository, workspace: Path, set_params: Callable[..., None]
+) -> None:
+    landscape(hub, workspace, dapfam(), layout="dapfam")
+    set_params(model="tiny", recipe="zero-shot", landscape="tiny", evaluate_on=["tiny"], metrics__resamples=20)
+    assert python(hub, workspace, "stages.model", "fetch", "tiny").returncode == 0
+    for stage, *name in [
+        ("check",), ("download", "tiny"), ("views", "tiny"), ("tasks", "tiny"), ("pairs",), ("finetune",),
+        ("embed", "tiny"), ("bm25", "tiny"), ("search", "tiny"), ("fuse", "tiny"), ("rerank", "tiny"), ("metrics", "tiny"),
+    ]:  # fmt: skip
+        done = python(hub, workspace, f"stages.{stage}", *name)
+        assert done.returncode == 0, (stage, done.stderr)
+    pool = tables.read(workspace / layout.task("tiny", "pool"), tables.POOL)
+    assert set(pool.loc[pool["ranked"], "family_id"]) == {f"d{i:03d}" for i in range(40)}
+    run = tables.read(workspace / layout.run("tiny", "dense"), tables.RUN)
+    assert run.groupby("query_id", observed=True).size().tolist() == [40] * 20
+    scores = tables.read(workspace / layout.scores("tiny"), tables.SCORES)
+    asked = scores[(scores["system"] == "bm25") & (scores["metric"] == "nDCG@10")].set_index("scope")
+    # Four families share a query's only telling word; two of them are judged relevant.
+    lexical = tables.read(workspace / layout.run("tiny", "bm25"), tables.RUN)
+    for query, rows in lexical.groupby("query_id", observed=True):
+        assert {int(family[1:]) % 10 for family in rows["family_id"].astype(str)[:4]} == {int(query[1:]) % 10}
+    assert asked.loc["all", "value"] > 0.5
+    assert {"all", "in"} <= set(asked.index)

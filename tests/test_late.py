@@ -1,5 +1,6 @@
 """Late interaction: token vectors against transformers alone, MaxSim against a double loop."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,40 @@ def test_a_long_query_and_a_document_without_tokens(monkeypatch: pytest.MonkeyPa
     wanted, order = brute(split(*queries), split(*documents), 9)
     np.testing.assert_array_equal(rows, order)
     np.testing.assert_allclose(scores, wanted, rtol=1e-5)
+
+
+def test_a_cell_embeds_and_ranks(bert: Path, workspace: Path, set_params: Callable[..., None], tmp_path: Path) -> None:
+    """Stages embed and search on a late model give the run of a double loop."""
+    import pandas as pd
+    import yaml
+
+    from stages import embed, layout, tables
+    from stages import search as stage
+
+    block = entry(tiny.late(tmp_path / "m", bert)).model_dump(exclude_defaults=True)
+    path = layout.registry("models")
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "tiny": block}))
+    set_params(model="tiny", recipe="zero-shot", embed__length=20, search__depth=4)
+    texts = dict(zip("abcdefg", [*tiny.TEXTS, "a pump with a seal", "spring", "rope and wheel"], strict=True))
+    view = pd.DataFrame({"family_id": list(texts), "text": list(texts.values()), "complete": True})
+    tables.write(view, layout.view("tiny", "tac"), tables.VIEW)
+    tables.write(
+        pd.DataFrame({"query_id": ["b", "e"], "split": "test"}), layout.task("tiny", "queries"), tables.QUERIES
+    )
+    pool = pd.DataFrame({"family_id": list(texts), "date": "", "split": "test", "ranked": True})
+    tables.write(pool[list(tables.POOL.columns)], layout.task("tiny", "pool"), tables.POOL)
+    embed.main("tiny")
+    stage.main("tiny")
+    run = tables.read(layout.run("tiny", "dense"), tables.RUN)
+    encoder = encoders.load(entry(tmp_path / "m"), length=20)
+    documents = split(*encoder.encode(list(texts.values()), "document"))
+    for query in ("b", "e"):
+        others = [i for i, family in enumerate(texts) if family != query]
+        asked = encoder.encode([texts[query]], "query")[0]
+        scores, order = brute([asked], [documents[i] for i in others], 4)
+        rows = run[run["query_id"] == query]
+        assert rows["family_id"].tolist() == [list(texts)[others[j]] for j in order[0]]
+        assert rows["score"].tolist() == pytest.approx(scores[0].tolist(), rel=1e-4)
 
 
 def test_memory_does_not_grow_with_the_pool(tmp_path: Path) -> None:
