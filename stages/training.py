@@ -56,7 +56,8 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path) -
     """
     # Before the adapter exists: its initial weights come from this seed.
     set_seed(settings.seed)
-    encoder = encoders.load(entry, length=settings.length)
+    frozen = entry.plan.weights if torch.cuda.is_available() else None
+    encoder = encoders.load(entry, length=settings.length, frozen=frozen)
     model = encoder.model
     model.add_adapter(
         LoraConfig(
@@ -79,7 +80,7 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path) -
         logging_strategy="steps", logging_steps=1, report_to="none", batch_sampler=InOrder, disable_tqdm=True,
         prompts={"anchor": encoder.prompt("query"), "positive": encoder.prompt("document")},
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(), dataloader_drop_last=False,
-        activation_checkpointing=entry.parameters >= 500,
+        activation_checkpointing=entry.plan.checkpointing,
     )  # fmt: skip
     datasets = {name: _dataset(part) for name, part in pairs.groupby("split")}
     trainer = SentenceTransformerTrainer(
