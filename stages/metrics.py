@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 RETRIEVAL = ("bm25", "dense", "rrf", "interpolation", "reranked", "oracle-rrf", "oracle-interpolation")
+_SMALL = 5000  # families or queries
 
 
 @app.command()
 def main(landscape: str) -> None:
     """Score every system of one landscape: retrieval, classification and clustering."""
-    import pandas as pd
+    import sklearn.cluster  # noqa: F401 (loads the libraries whose threads are limited below)
+    from threadpoolctl import threadpool_limits
 
     from stages import costs, params, registry, tables
 
@@ -39,22 +41,26 @@ def main(landscape: str) -> None:
         queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
         qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
         labels = tables.read(layout.task(landscape, "labels"), tables.LABELS)
-        outcomes, scores = retrieval(landscape, qrels, queries, cell.metrics)
-        for task, evaluate in (("classification", classification), ("clustering", clustering)):
-            if len(labels):
-                families, vectors = family_vectors(landscape, task, late)
-                for part, more in zip((outcomes, scores), evaluate(vectors, families, labels, cell.metrics), strict=True):  # fmt: skip
-                    part += [frame.assign(task=task) for frame in more]
+        labelled = int(labels["family_id"].nunique())
+        # Threads of a small matrix product wait for one another longer than they compute.
+        with threadpool_limits(1 if max(labelled, len(queries)) < _SMALL else None):
+            outcomes, scores = retrieval(landscape, qrels, queries, cell.metrics)
+            for task, evaluate in (("classification", classification), ("clustering", clustering)):
+                if labelled:
+                    families, vectors = family_vectors(landscape, task, late)
+                    for part, more in zip((outcomes, scores), evaluate(vectors, families, labels, cell.metrics), strict=True):  # fmt: skip
+                        part += [frame.assign(task=task) for frame in more]
         tables.write(_joined(outcomes, tables.OUTCOMES.columns), layout.outcomes(landscape), tables.OUTCOMES)
         scored = [frame.assign(landscape=landscape, simulated=simulated) for frame in scores]
         tables.write(_joined(scored, tables.SCORES.columns), layout.scores(landscape), tables.SCORES)
-        cost.update(queries=len(queries), labelled=int(pd.unique(labels["family_id"]).size))
+        cost.update(queries=len(queries), labelled=labelled)
 
 
 def retrieval(landscape: str, qrels: pd.DataFrame, queries: pd.DataFrame, settings: Metrics) -> Parts:
     """Outcomes of the queries of all splits and scores of the test queries, for every system.
 
-    A run of no rows by the reranker means that none was chosen: left out. The systems share the resamples of a scope, so that their intervals move together.
+    A reranked run without rows means that no reranker was chosen; it is left out. The systems
+    share the resamples of a scope, so that their intervals move together.
     """
     from stages import tables
     from stages.evaluation.retrieval import per_query

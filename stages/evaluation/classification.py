@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Gold = npt.NDArray[np.bool_]
     Floats = npt.NDArray[np.float64]
 
-INVERSE_PENALTIES = (0.001, 0.01, 0.1)  # scikit-learn's C, on standardised features
+INVERSE_PENALTIES = (0.003, 0.01, 0.03, 0.1)  # scikit-learn's C, on standardised features
 NEIGHBOURS = 10
 _ROWS = 1 << 13  # rows of a block: bounds memory, not the result
 
