@@ -77,7 +77,7 @@ def spec(name: str) -> dict[str, Any]:
         chart.data = rows
     # DVC hands over the CSV's text, so the numbers are parsed by the spec.
     data = {"values": ANCHOR, "format": {"parse": numbers}}
-    return {**_styled(chart).to_dict(), "background": "transparent", "data": data}
+    return {**styled(chart).to_dict(), "background": "transparent", "data": data}
 
 
 def filled(spec: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -266,7 +266,8 @@ def _tooltip(*fields: str, value: str = "value", interval: bool = True) -> list[
     return ["rev:N", *(f"{field}:N" for field in fields), *(alt.Tooltip(f"{name}:Q", format=".4f") for name in numbers)]
 
 
-def _styled(chart: Any) -> Any:
+def styled(chart: Any) -> Any:
+    """The look that all pictures share."""
     # `currentColor` follows the page between light and dark. Liberation Sans comes with vl-convert,
     # so that the PNG does not depend on the fonts of the machine.
     ink, faint = (

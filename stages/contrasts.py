@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-# What makes a cell, its seeds and folds aside. `trained_on` is "" for zero-shot, `dimensions` 0 for all of them.
-CONFIG = ["model", "recipe", "trained_on", "query_view", "document_view", "dimensions"]
+# What makes a cell, its seeds and folds aside. `trained_on` is "" for zero-shot, `dimensions` 0 for all of them,
+# `variant` whatever else differs from params.yaml, "" for nothing.
+CONFIG = ["model", "recipe", "trained_on", "query_view", "document_view", "dimensions", "variant"]
 UNIT = ["landscape", "fold", "query_id"]
 HEADLINE = {"retrieval": ("dense", "nDCG@10"), "classification": ("probe", "micro-F1"), "clustering": ("kmeans", "V-measure")}  # fmt: skip
 COUNTS = ("tp", "fp", "fn")  # of a family's labels: their sums give micro-F1
@@ -38,12 +39,26 @@ class Tested:
     family: str
     landscape: str
     task: str
-    first: str
-    second: str
+    first_config: tuple[object, ...]  # values of CONFIG, and of the system
+    second_config: tuple[object, ...]
     scope: str
     metric: str
     result: Comparison
     p_holm: float
+
+    @property
+    def first(self) -> str:
+        """The first cell in words; its system too, where systems are compared."""
+        return self._name(self.first_config)
+
+    @property
+    def second(self) -> str:
+        """The second cell in words, as `first`."""
+        return self._name(self.second_config)
+
+    def _name(self, config: tuple[object, ...]) -> str:
+        differ = self.first_config[-1] != self.second_config[-1]
+        return name(config[:-1]) + (f", {config[-1]}" if differ else "")
 
     @property
     def significant(self) -> bool:
@@ -103,13 +118,22 @@ def at_home(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def usual(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows at full dimensions under the pair of views that most cells have, so that other axes do not mix in."""
+    """Rows at full dimensions, under the views and variant that most cells have: other axes must not mix in."""
     full = rows[rows["dimensions"] == 0]
     if full.empty:
         return full
-    views = full[CONFIG].drop_duplicates().groupby(["query_view", "document_view"]).size()
-    query, document = max(views.index, key=lambda pair: (views[pair], pair))
-    return full[(full["query_view"] == query) & (full["document_view"] == document)]
+    axes = ["query_view", "document_view", "variant"]
+    counts = full[CONFIG].drop_duplicates().groupby(axes).size()
+    chosen = max(counts.index, key=lambda key: (counts[key], key[2] == "", key))
+    kept = full["variant"] == chosen[2]
+    # A zero-shot cell knows nothing of how the others were trained.
+    kept |= (full["recipe"] == "zero-shot") & (full["variant"] == untrained(chosen[2]))
+    return full[kept & (full["query_view"] == chosen[0]) & (full["document_view"] == chosen[1])]
+
+
+def untrained(variant: str) -> str:
+    """A variant without what only training uses."""
+    return " ".join(word for word in variant.split() if not word.startswith("finetune."))
 
 
 def paired(first: pd.DataFrame, second: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:
@@ -150,11 +174,12 @@ def adjusted(results: Sequence[Comparison]) -> list[float]:
 
 
 def name(config: Iterable[object]) -> str:
-    """A cell in words, from its values of `CONFIG`: model, recipe and where it was trained, then views, dimensions."""
-    model, recipe, trained_on, query_view, document_view, dimensions = config
+    """A cell in words, from its values of `CONFIG`: model, recipe, where it was trained, views, and what else differs."""
+    model, recipe, trained_on, query_view, document_view, dimensions, variant = config
     views = str(query_view) if query_view == document_view else f"{query_view} to {document_view}"
     words = [str(model), str(recipe), *([str(trained_on)] if trained_on else []), views]
-    return " ".join([*words, *([f"{dimensions} dimensions"] if dimensions else [])])
+    words += [f"{dimensions} dimensions"] if dimensions else []
+    return " ".join([*words, *([str(variant)] if variant else [])])
 
 
 def every_pair(outcomes: pd.DataFrame, family: str, compares: str, task: str, resamples: int = RESAMPLES, seed: int = 0) -> list[Tested]:  # fmt: skip
@@ -185,11 +210,7 @@ def every_pair(outcomes: pd.DataFrame, family: str, compares: str, task: str, re
         results = _compare(wide["numerator"].to_numpy(), wide["denominator"].to_numpy(), pairs, resamples, seed)
         kept = [(pair, result) for pair, result in zip(pairs, results, strict=True) if result]
         for ((a, b), result), p in zip(kept, adjusted([result for _, result in kept]), strict=True):
-            suffix = (f", {keys[a][-1]}", f", {keys[b][-1]}") if compares == "systems" else ("", "")
-            found.append(
-                Tested(family, str(landscape), task, name(keys[a][:-1]) + suffix[0], name(keys[b][:-1]) + suffix[1],
-                       str(ours["scope"].iloc[0]), HEADLINE[task][1], result, p)
-            )  # fmt: skip
+            found.append(Tested(family, str(landscape), task, keys[a], keys[b], str(ours["scope"].iloc[0]), HEADLINE[task][1], result, p))  # fmt: skip
     return found
 
 
@@ -203,7 +224,8 @@ def _pairs(keys: list[tuple[object, ...]], compares: str) -> list[tuple[int, int
     out = []
     for key in keys:
         # CONFIG begins with model, recipe, trained_on.
-        other = (*key[:-1], "dense") if compares == "systems" else (key[0], "zero-shot", "", *key[3:])
+        zero_shot = (key[0], "zero-shot", "", *key[3:-2], untrained(str(key[-2])), key[-1])
+        other = (*key[:-1], "dense") if compares == "systems" else zero_shot
         if other != key and other in place:
             out.append((place[key], place[other]))
     return out

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SUPPORTED, CONTRADICTED, UNDETERMINED, NOT_TESTED = "supported", "contradicted", "undetermined", "not tested"
 PLANTED = {SUPPORTED: "plant recovered", CONTRADICTED: "plant missed"}
 VIEWS = ["query_view", "document_view"]
+TRAINING = ["recipe", "trained_on", "variant"]  # what a tuned cell and its zero-shot model differ in
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def judge(
 
     Args:
         outcomes: columns cell, model, recipe, trained_on ("" for zero-shot), landscape, simulated, query_view,
-            document_view, dimensions (0: all), fold, seed, system, task, scope, metric, query_id, split, value.
+            document_view, dimensions (0: all), variant, fold, seed, system, task, scope, metric, query_id, split, value.
         findings: id -> entry of `registry.grid.Finding`.
         sizes: model -> its family and parameters.
         resamples: of every interval and test.
@@ -142,10 +143,13 @@ def _judgement(name: str, ground: str, finding: Any, found: _Found) -> Judgement
 def _best(finding: grid.Best, ground: _Ground) -> _Found:
     rows = contrasts.units(ground.outcomes, finding.task)
     if finding.vary == "recipe":
-        rows, varied = contrasts.usual(contrasts.at_home(rows)), ["recipe", "trained_on"]
+        rows, varied = contrasts.usual(contrasts.at_home(rows)), TRAINING
         side = {name: rows[rows["recipe"] == name] for name in (finding.candidate, *finding.rivals)}
     else:
-        rows, varied = rows[(rows["recipe"] == "zero-shot") & (rows["dimensions"] == 0)], VIEWS
+        rows, varied = (
+            rows[(rows["recipe"] == "zero-shot") & (rows["dimensions"] == 0) & (rows["variant"] == "")],
+            VIEWS,
+        )
         same = rows[rows["query_view"] == rows["document_view"]]
         side = {name: same[same["query_view"] == name] for name in (finding.candidate, *finding.rivals)}
     compared = {}
@@ -184,7 +188,7 @@ def _depends(finding: grid.Depends, ground: _Ground) -> _Found:
         used += list(side.values())
         reference |= {(task, recipe): contrasts.score(part) for recipe, part in side.items() if len(part)}
         for a, b in itertools.combinations(finding.recipes, 2):
-            pairs = contrasts.paired(side[a], side[b], ["recipe", "trained_on"])
+            pairs = contrasts.paired(side[a], side[b], TRAINING)
             if len(pairs):
                 compared[task, a, b] = ground.pooled(pairs)
     tasks = {task for task, _, _ in compared}
@@ -229,7 +233,7 @@ def _not_inferior(
 def _harm(finding: grid.Harm, ground: _Ground) -> _Found:
     rows = contrasts.usual(contrasts.units(ground.outcomes, finding.task))
     tuned = rows[(rows["trained_on"] != "") & (rows["trained_on"] != rows["landscape"])]
-    pairs = contrasts.paired(tuned, rows[rows["recipe"] == "zero-shot"], ["recipe", "trained_on"])
+    pairs = contrasts.paired(tuned, rows[rows["recipe"] == "zero-shot"], TRAINING)
     if pairs.empty:
         return _Found(NOT_TESTED, "No tuned cell is scored on a landscape other than its own, beside its zero-shot model.")  # fmt: skip
     compared, harmless = [], 0
@@ -268,7 +272,7 @@ def _strength(finding: grid.Strength, ground: _Ground) -> _Found:
     rows = contrasts.usual(contrasts.units(ground.outcomes, finding.task))
     zero = rows[rows["recipe"] == "zero-shot"]
     tuned = rows[(rows["trained_on"] != "") & (rows["trained_on"] != rows["landscape"])]
-    pairs = contrasts.paired(tuned, zero, ["recipe", "trained_on"])
+    pairs = contrasts.paired(tuned, zero, TRAINING)
     columns, slopes = [], []
     for home in sorted(set(pairs["trained_on"])):
         strength = zero[zero["landscape"] == home].pivot_table(index=UNIT, columns="model", values="numerator")

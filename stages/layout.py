@@ -31,6 +31,12 @@ FIGURES = REPORTS / "figures"
 TEMPLATES = Path(".dvc/plots")
 TEMPLATE_PAGE = TEMPLATES / "page.html"
 
+GRID = REPORTS / "grid"
+GRID_SCORES = GRID / "scores.csv"
+GRID_COMPARISONS = GRID / "comparisons.csv"
+GRID_FINDINGS = GRID / "findings.json"
+GRID_PAGE = GRID / "index.html"
+
 PER_LANDSCAPE = (
     "families", "citations", "relations", "views", "tasks", "lengths", "embeddings",
     "runs", "fusion", "outcomes", "scores", "costs",
@@ -125,6 +131,11 @@ def plot(name: str) -> Path:
 def figure(name: str) -> Path:
     """A picture as PNG."""
     return FIGURES / f"{name}.png"
+
+
+def grid_figure(name: str) -> Path:
+    """A picture of the grid as PNG."""
+    return GRID / "figures" / f"{name}.png"
 
 
 def template(name: str) -> Path:

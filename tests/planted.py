@@ -39,7 +39,7 @@ class Planted:
             key = {
                 "cell": f"{model}-{recipe}-{home}-{view}-fold{fold}", "model": model, "recipe": recipe, "trained_on": trained_on,
                 "landscape": landscape, "simulated": self.simulated, "query_view": view, "document_view": view,
-                "dimensions": dimensions, "fold": fold, "seed": seed, "split": "test",
+                "dimensions": dimensions, "variant": "", "fold": fold, "seed": seed, "split": "test",
             }  # fmt: skip
             for task in tasks:
                 at = (levels or {}).get(task, level)

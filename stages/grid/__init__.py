@@ -1,0 +1,1 @@
+"""The grid: many cells as DVC experiments, compared."""

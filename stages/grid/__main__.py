@@ -1,0 +1,85 @@
+"""The grid: run its cells as DVC experiments, report on them, recommend one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from stages.errors import UserError, run
+
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@app.command("run")
+def run_(
+    preset: Annotated[str | None, typer.Option(help="A grid of stages/registry/presets.yaml.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("-S", help="An axis, key=value1,value2; also narrows a preset's.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Cells computed at the same time.")] = 1,
+) -> None:
+    """Compute the cells that no experiment of this code version holds, through DVC's queue.
+
+    Interrupt it as you like: the workers go on, and the same command takes up the watch again.
+    """
+    import yaml
+
+    from stages import layout, params, registry
+    from stages.grid import cells, experiments
+    from stages.progress import say
+
+    params.load()
+    base = yaml.safe_load(layout.PARAMS.read_text(encoding="utf-8"))
+    axes: dict[str, Any] = dict(registry.entry("presets", preset).axes) if preset else {}
+    axes |= cells.parse(setting or [])
+    if not axes:
+        raise UserError(f"no grid: name a preset ({', '.join(registry.every('presets'))}) or an axis with -S")
+    wanted = cells.expand(base, axes)
+    experiments.clean()
+    held = experiments.held()
+    commit = experiments.head()
+    missing = [cell for cell in wanted if experiments.inputs(commit, params.Params.model_validate(cell.params)) not in held]  # fmt: skip
+    say(f"{len(wanted)} cells, {len(wanted) - len(missing)} of them held by experiments of this code version")
+    if missing:
+        _compute(missing, commit, jobs)
+    print("every cell is there; look at them with `python -m stages.grid report`")
+
+
+def _compute(missing: list[Any], commit: str, jobs: int) -> None:
+    from stages.grid import queue
+    from stages.progress import say
+
+    names = {cell.name for cell in missing}
+    found = queue.state(commit)
+    lost = found.running if found.running and not queue.workers() else set()
+    queue.clear((found.failed | lost) & names, commit)
+    waiting = (found.queued | found.running) - lost
+    try:
+        for cell in missing:
+            if cell.name not in waiting:
+                queue.add(cell)
+                say(f"queued: {cell.name}")
+        queue.start(jobs)
+        ended = queue.watch(sorted(names), commit, jobs)
+    except KeyboardInterrupt:
+        say(
+            "no longer watching; DVC's workers go on. The same command watches again; `dvc queue stop --kill` stops them"
+        )
+        raise
+    if failed := sorted(ended.failed & names):
+        for name in failed:
+            print(f"{name}: {queue.error_line(name)}")
+        raise UserError(f"{len(failed)} of {len(names)} cells failed; `dvc queue logs NAME` shows a log, running this again tries them again")  # fmt: skip
+
+
+@app.command()
+def report() -> None:
+    """Compare the experiments of this code version: reports/grid/."""
+    from stages.grid.report import write
+
+    write()
+
+
+if __name__ == "__main__":
+    run(app)

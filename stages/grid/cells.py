@@ -1,0 +1,144 @@
+"""Cells of a grid: axes expanded over params.yaml, checked and named."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stages import layout
+from stages.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+VIEW = "view"  # an axis that sets both sides
+_SIDES = ("query_view", "document_view")
+_NAMED = ("model", "recipe", "landscape")  # what every name begins with
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its experiment's name, what it changes in params.yaml (dotted keys), and its whole parameters."""
+
+    name: str
+    overrides: dict[str, Any]
+    params: dict[str, Any] = field(repr=False)
+
+
+def parse(settings: Sequence[str]) -> dict[str, list[Any]]:
+    """Axes from `key=v1,v2`; values are YAML, a list is one value in brackets.
+
+    Raises:
+        UserError: a setting that is not of this form.
+    """
+    import yaml
+
+    axes = {}
+    for setting in settings:
+        key, equals, values = setting.partition("=")
+        try:
+            # Commas within brackets belong to one value.
+            axes[key] = [yaml.safe_load(value) for value in re.findall(r"(?:\[[^\]]*\]|[^,\[])+", values)]
+        except yaml.YAMLError:
+            axes[key] = []
+        if not (key and equals and axes[key]):
+            raise UserError(f"-S {setting!r}: write -S key=value1,value2 with a key of {layout.PARAMS}")
+    return axes
+
+
+def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[Cell]:
+    """Every combination of the axes' values over the base, once; zero-shot cells first.
+
+    What a zero-shot cell does not use (where it would be trained, how) stays as in the base, so that it is
+    one cell and not one for each landscape.
+
+    Args:
+        base: params.yaml.
+        axes: dotted keys of it, or `view` for both sides, with their values.
+
+    Raises:
+        UserError: an unknown key, an id that is in no registry, a value of the wrong type, or a landscape of
+            training that is not among `evaluate_on`.
+    """
+    _check_keys(base, axes)
+    cells: dict[str, Cell] = {}
+    for values in itertools.product(*axes.values()):
+        changes = dict(_sides(zip(axes, values, strict=True)))
+        cell = _cell(base, changes)
+        cells.setdefault(cell.name, cell)
+    return sorted(cells.values(), key=lambda cell: cell.params["recipe"] != "zero-shot")
+
+
+def _sides(changes: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for key, value in changes:
+        yield from ((side, value) for side in _SIDES) if key == VIEW else [(key, value)]
+
+
+def _check_keys(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None:
+    known = [VIEW, *flat(base)]
+    for key in axes:
+        if key not in known:
+            raise UserError(f"axis {key!r} is no key of {layout.PARAMS}{nearest(key, known)}; name keys as block.key")
+
+
+def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Parameters by dotted key."""
+    out: dict[str, Any] = {}
+    for key, value in params.items():
+        out |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return out
+
+
+def _cell(base: Mapping[str, Any], changes: dict[str, Any]) -> Cell:
+    from pydantic import ValidationError
+
+    from stages import registry
+    from stages.params import Params, explain
+
+    recipe = changes.get("recipe", base["recipe"])
+    if not registry.recipe(recipe).signals:
+        changes = {key: value for key, value in changes.items() if not key.startswith("finetune.")}
+        evaluated = changes.get("evaluate_on", base["evaluate_on"])
+        changes["landscape"] = base["landscape"] if base["landscape"] in evaluated else evaluated[0]
+    params = deepcopy(dict(base))
+    for key, value in changes.items():
+        *blocks, last = key.split(".")
+        target = params
+        for block in blocks:
+            target = target[block]
+        target[last] = value
+    try:
+        typed = Params.model_validate(params)
+    except ValidationError as error:
+        raise UserError(f"cell {changes}: {explain(error)}") from None
+    registry.model(typed.model)
+    for landscape in typed.evaluate_on:
+        registry.landscape(landscape)
+    for view in (typed.query_view, typed.document_view):
+        registry.view(view)
+    if typed.landscape not in typed.evaluate_on:
+        raise UserError(
+            f"landscape {typed.landscape!r} is not one of evaluate_on ({', '.join(typed.evaluate_on)}); "
+            "add -S 'evaluate_on=[...]' with every landscape of the grid"
+        )
+    before = flat(base)
+    overrides = {key: value for key, value in changes.items() if value != before[key]}
+    return Cell(_name(typed.model_dump(), overrides), overrides, params)
+
+
+def _name(params: dict[str, Any], overrides: dict[str, Any]) -> str:
+    """`minilm-r1-sim-alpha-ta-fold3`: model, recipe, where trained, and what else differs from params.yaml."""
+    parts = [params["model"], params["recipe"]]
+    if params["recipe"] != "zero-shot":
+        parts.append(params["landscape"])
+    if set(overrides) & set(_SIDES):
+        sides = dict.fromkeys(params[side] for side in _SIDES)
+        parts.append("-to-".join(sides))
+    for key, value in overrides.items():
+        if key not in (*_NAMED, *_SIDES):
+            words = "-".join(map(str, value)) if isinstance(value, list) else str(value)
+            parts.append(("on-" if key == "evaluate_on" else key.split(".")[-1]) + words)
+    return re.sub(r"[^A-Za-z0-9-]+", "_", "-".join(parts))

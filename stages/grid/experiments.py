@@ -1,0 +1,167 @@
+"""Experiments as git and DVC hold them: which cell each one is, under which version of the code.
+
+A cell's inputs are its parameters, the stages of dvc.yaml, the code and lock file that they depend on, and
+the registry blocks of its model, recipe, landscapes and views. Two commits with the same inputs hold the same
+cell, whatever else differs between them. The stages `check` and `report` compute no outcome and are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from stages import layout
+from stages.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stages.params import Params
+
+_NO_OUTCOME = {"check", "report"}
+_SPENT = ("finetune", "landscape")  # what a zero-shot cell has no use for
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A finished cell: the experiment's name, its commit, its parameters, and the hash of its inputs."""
+
+    name: str
+    commit: str
+    params: Params
+    inputs: str
+
+
+def git(*arguments: str) -> str:
+    """What git prints.
+
+    Raises:
+        UserError: git fails, with its own first line.
+    """
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"git {arguments[0]}: {done.stderr.strip().splitlines()[0] if done.stderr else 'failed'}")
+    return done.stdout
+
+
+def head() -> str:
+    """Commit of HEAD."""
+    return git("rev-parse", "--verify", "HEAD").strip()
+
+
+def clean() -> None:
+    """Refuse to go on where what a cell depends on differs from HEAD.
+
+    Raises:
+        UserError: such a file, by name. Queued experiments run in a copy that has only what is committed.
+    """
+    changed = git("status", "--porcelain", "--", str(layout.PIPELINE), str(layout.PARAMS), *_code("HEAD"), str(layout.REGISTRY))  # fmt: skip
+    lines = changed.splitlines()
+    if lines:
+        more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+        raise UserError(f"{lines[0][3:]}{more}: not committed; commit first, so that every experiment says which code made it")  # fmt: skip
+
+
+def held() -> dict[str, Experiment]:
+    """Every finished experiment of any commit by the hash of its inputs; of equals the first by name."""
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        listed = repo.experiments.ls(all_commits=True)
+    found: dict[str, Experiment] = {}
+    for name, commit in sorted((name, commit) for pairs in listed.values() for name, commit in pairs):
+        params = finished(commit)
+        if params is not None:
+            key = inputs(commit, params)
+            found.setdefault(key, Experiment(name, commit, params, key))
+    return found
+
+
+def finished(commit: str) -> Params | None:
+    """Parameters of the cell that a commit holds; None if it holds none, or one of other keys than today's."""
+    import yaml
+    from pydantic import ValidationError
+
+    from stages.params import Params
+
+    names = set(_tree(commit))
+    if not {"dvc.lock", layout.SCORES.as_posix(), layout.PARAMS.as_posix()} <= names:
+        return None
+    params = yaml.safe_load(show(commit, layout.PARAMS.as_posix()))
+    lock = yaml.safe_load(show(commit, "dvc.lock"))
+    reported = lock["stages"].get("report", {}).get("params", {}).get(layout.PARAMS.as_posix())
+    if reported != params:  # the report is of other parameters: the cell was not computed to its end
+        return None
+    try:
+        return Params.model_validate(params)
+    except ValidationError:
+        return None
+
+
+def inputs(commit: str, params: Params) -> str:
+    """Hash of everything at a commit that the outcomes of a cell depend on."""
+    values = params.model_dump(mode="json")
+    recipe = _block(commit, "recipes", params.recipe)
+    if not recipe.get("signals"):
+        values = {key: value for key, value in values.items() if key not in _SPENT}
+    content = {
+        "params": values,
+        "stages": _stages(commit),
+        "code": {path: _tree(commit)[path] for path in _files(commit)},
+        "model": _block(commit, "models", params.model),
+        "recipe": recipe,
+        "landscapes": [_block(commit, "landscapes", name) for name in params.evaluate_on],
+        "views": [_block(commit, "views", name) for name in (params.query_view, params.document_view)],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@cache
+def show(commit: str, path: str) -> str:
+    """Text of a file at a commit."""
+    return git("show", f"{commit}:{path}")
+
+
+@cache
+def _tree(commit: str) -> dict[str, str]:
+    """Path -> git's hash of every file at a commit."""
+    rows = [line.split(maxsplit=3) for line in git("ls-tree", "-r", "--full-tree", commit).splitlines()]
+    return {path: digest for _, _, digest, path in rows}
+
+
+@cache
+def _stages(commit: str) -> dict[str, Any]:
+    """Stages of dvc.yaml that lead to outcomes; descriptions change nothing."""
+    import yaml
+
+    stages = yaml.safe_load(show(commit, layout.PIPELINE.as_posix()))["stages"]
+    bodies = {name: dict(body.get("do", body)) for name, body in stages.items() if name not in _NO_OUTCOME}
+    return {name: {key: value for key, value in body.items() if key != "desc"} for name, body in bodies.items()}
+
+
+@cache
+def _code(commit: str) -> tuple[str, ...]:
+    """Files and folders that the stages depend on and that git tracks."""
+    deps = {dep for body in _stages(commit).values() for dep in body.get("deps", [])}
+    return tuple(sorted(dep for dep in deps if not dep.startswith(f"{layout.DATA}/")))
+
+
+def _files(commit: str) -> list[str]:
+    roots = _code(commit)
+    return [path for path in _tree(commit) if any(path == root or path.startswith(f"{root}/") for root in roots)]
+
+
+def _block(commit: str, kind: str, name: str) -> Any:
+    blocks: Mapping[str, Any] = _registry(commit, kind)
+    return blocks.get(name, {})
+
+
+@cache
+def _registry(commit: str, kind: str) -> Any:
+    import yaml
+
+    return yaml.load(show(commit, layout.registry(kind).as_posix()), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # fmt: skip

@@ -1,0 +1,172 @@
+"""Outcomes, scores, costs and jurisdictions of many experiments, each read at its own commit.
+
+Tables come from DVC's cache by the hash in the commit's dvc.lock, or from the remote where the cache lacks them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages import layout
+from stages.errors import UserError
+from stages.progress import track
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pandas as pd
+
+    from stages.grid.experiments import Experiment
+
+METRICS = ("nDCG@10", "V-measure", "tp", "fp", "fn")  # what the comparisons rest on
+KEYS = ("cell", "model", "recipe", "trained_on", "query_view", "document_view", "dimensions", "variant", "fold", "seed")
+# Parameters that have a column of their own, or only say where else the cell was scored.
+_AXES = {"model", "recipe", "landscape", "evaluate_on", "query_view", "document_view", "search.dimensions", "tasks.fold", "finetune.seed"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All cells of one code version.
+
+    Attributes:
+        outcomes: as `stages.findings.judge` takes them, test split, `METRICS` only.
+        scores: `KEYS` and the columns of reports/scores.csv.
+        costs: `KEYS`, `where` (a landscape or `cell`), `stage`, `seconds`, `texts_per_second`, `peak_mib`, `device`.
+        jurisdictions: `landscape`, `query_id`, `jurisdiction` of every family.
+        experiments: by name of the cell.
+    """
+
+    outcomes: pd.DataFrame
+    scores: pd.DataFrame
+    costs: pd.DataFrame
+    jurisdictions: pd.DataFrame
+    experiments: dict[str, Experiment]
+
+
+def current() -> list[Experiment]:
+    """Finished experiments of the code version of HEAD, by name.
+
+    Raises:
+        UserError: there is none.
+    """
+    from stages.grid import experiments
+    from stages.progress import say
+
+    held = experiments.held()
+    commit = experiments.head()
+    ours = [one for one in held.values() if experiments.inputs(commit, one.params) == one.inputs]
+    if not ours:
+        others = f" ({len(held)} of other versions)" if held else ""
+        raise UserError(f"no experiment of this code version{others}; run `python -m stages.grid run --preset sample` first")  # fmt: skip
+    if len(ours) < len(held):
+        say(f"left out: {len(held) - len(ours)} experiments of other code versions")
+    return sorted(ours, key=lambda one: one.name)
+
+
+def load(found: list[Experiment]) -> Grid:
+    """Read everything that the comparisons need of these experiments."""
+    import pandas as pd
+    from dvc.repo import Repo
+
+    from stages import params, registry
+    from stages.grid.cells import flat
+    from stages.grid.experiments import show
+
+    base = flat(params.load().model_dump(mode="json"))
+    outcomes, scores, costs = [], [], []
+    places: dict[str, pd.DataFrame] = {}
+    with Repo() as repo:
+        for one in track(found, len(found), "read", unit="cells"):
+            keys = _keys(one, base)
+            store = _Store(repo, one)
+            scores.append(pd.read_csv(io.StringIO(show(one.commit, layout.SCORES.as_posix())), keep_default_na=False).assign(**keys))  # fmt: skip
+            for name in one.params.evaluate_on:
+                table = _outcomes(store.read(layout.outcomes(name)))
+                simulated = registry.landscape(name).simulated
+                outcomes.append(table.assign(landscape=name, simulated=simulated, **keys))
+                if name not in places and store.has(layout.families(name)):
+                    places[name] = _jurisdictions(store.read(layout.families(name))).assign(landscape=name)
+            for path in store.under(layout.DATA / "costs"):
+                record = json.loads(store.read(path))
+                wanted = {key: record.get(key) for key in ("seconds", "texts_per_second", "peak_mib", "device")}
+                costs.append({**keys, "where": path.parent.name, "stage": path.stem, **wanted})
+    columns = ["landscape", "query_id", "jurisdiction"]
+    return Grid(
+        pd.concat(outcomes, ignore_index=True),
+        pd.concat(scores, ignore_index=True),
+        pd.DataFrame(costs, columns=[*KEYS, "where", "stage", "seconds", "texts_per_second", "peak_mib", "device"]),
+        pd.concat(places.values(), ignore_index=True)[columns] if places else pd.DataFrame(columns=columns),
+        {one.name: one for one in found},
+    )
+
+
+def _keys(one: Experiment, base: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of `KEYS`; `base` is params.yaml, flat."""
+    from stages import registry
+    from stages.grid.cells import flat
+
+    params = one.params
+    others = {key: value for key, value in flat(params.model_dump(mode="json")).items() if key not in _AXES and base.get(key) != value}  # fmt: skip
+    values = (
+        one.name, params.model, params.recipe, params.landscape if registry.recipe(params.recipe).signals else "",
+        params.query_view, params.document_view, params.search.dimensions or 0,
+        " ".join(f"{key}={value}" for key, value in sorted(others.items())), params.tasks.fold, params.finetune.seed,
+    )  # fmt: skip
+    return dict(zip(KEYS, values, strict=True))
+
+
+def _outcomes(content: bytes) -> pd.DataFrame:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    wanted = (pc.field("split") == "test") & pc.field("metric").isin(list(METRICS))
+    return pq.read_table(io.BytesIO(content), filters=wanted).to_pandas()
+
+
+def _jurisdictions(content: bytes) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(io.BytesIO(content), columns=["family_id", "jurisdiction"]).to_pandas().rename(columns={"family_id": "query_id"})  # fmt: skip
+
+
+class _Store:
+    """Outputs of one commit."""
+
+    def __init__(self, repo: Any, one: Experiment) -> None:
+        import yaml
+
+        from stages.grid.experiments import show
+
+        self._repo, self._one = repo, one
+        stages = yaml.safe_load(show(one.commit, "dvc.lock"))["stages"].values()
+        self._hashes = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
+
+    def has(self, path: Path) -> bool:
+        return path.as_posix() in self._hashes
+
+    def under(self, folder: Path) -> Iterable[Path]:
+        return sorted(Path(path) for path in self._hashes if folder in Path(path).parents)
+
+    def read(self, path: Path) -> bytes:
+        """Content of an output. Raises UserError where neither cache nor remote has it."""
+        if not self.has(path):
+            raise UserError(f"{path}: experiment {self._one.name} has no such output; remove it with `dvc exp remove` and run it again")  # fmt: skip
+        cached = Path(self._repo.cache.local.oid_to_path(self._hashes[path.as_posix()]))
+        try:
+            return cached.read_bytes()
+        except FileNotFoundError:
+            return self._fetched(path)
+
+    def _fetched(self, path: Path) -> bytes:
+        import dvc.api
+        from dvc.exceptions import DvcException
+
+        try:
+            content: bytes = dvc.api.read(path.as_posix(), rev=self._one.commit, mode="rb")
+        except (DvcException, OSError):
+            raise UserError(f"{path} of experiment {self._one.name} is neither in the cache nor in a remote; `dvc exp remove {self._one.name}` and run the grid again") from None  # fmt: skip
+        return content

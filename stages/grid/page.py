@@ -1,0 +1,129 @@
+"""The page of the grid: ledger, cells, pictures, comparisons and costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stages import contrasts
+from stages.contrasts import CONFIG, HEADLINE
+from stages.page.shell import Score, Table, render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from stages.contrasts import Tested
+    from stages.findings import Judgement
+    from stages.grid.figures import Picture
+    from stages.grid.gather import Grid
+    from stages.page.shell import Cell
+
+ORDER = ("supported", "plant recovered", "contradicted", "plant missed", "undetermined", "not tested")
+
+
+@dataclass(frozen=True)
+class Marked(Score):
+    """A score, and what is said beside it."""
+
+    note: str = ""
+
+
+def page(
+    grid: Grid, tested: Sequence[Tested], judged: Sequence[Judgement], entries: Mapping[str, Any], pictures: Mapping[str, Picture]
+) -> str:  # fmt: skip
+    """The whole page as HTML."""
+    simulated = grid.outcomes.loc[grid.outcomes["simulated"], "landscape"].unique()
+    return render(
+        "grid.html.j2",
+        charts={name: picture.spec for name, picture in pictures.items() if picture.spec},
+        count=len(grid.experiments),
+        landscapes=sorted(grid.outcomes["landscape"].unique()),
+        simulated=sorted(simulated),
+        folds=sorted({int(fold) for fold in grid.outcomes["fold"]}),
+        seeds=sorted({int(seed) for seed in grid.outcomes["seed"]}),
+        ledger=ledger(judged, entries),
+        cells=cells(grid, tested),
+        pictures=pictures,
+        comparisons=comparisons(tested),
+        costs=costs(grid),
+    )
+
+
+def ledger(judged: Sequence[Judgement], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Findings in the registry's order, each with what every ground says of it."""
+    from stages.grid.report import command
+
+    found: dict[str, dict[str, Any]] = {}
+    for one in judged:
+        entry = entries[one.finding]
+        line = found.setdefault(one.finding, {"id": one.finding, "statement": entry.statement, "decision": entry.decision, "plant": entry.plant, "grounds": []})  # fmt: skip
+        rows: list[list[Cell]] = [
+            [row["hypothesis"], Score(row["difference"], row["low"], row["high"]), row["p"], row["p_holm"], row["effect"], row["n"]]
+            for row in one.hypotheses
+        ]  # fmt: skip
+        hypotheses = Table(["comparison", "difference", "p", "p (Holm)", "effect", "n"], rows) if rows else None
+        line["grounds"].append({"judgement": one, "hypotheses": hypotheses, "command": command(one)})
+    return list(found.values())
+
+
+def cells(grid: Grid, tested: Sequence[Tested]) -> Table:
+    """Each cell on each landscape, the headline score of every task, folds pooled and seeds averaged."""
+    from stages.grid.figures import landscapes, scored
+
+    winners = _winners(tested)
+    lines: dict[tuple[Any, ...], dict[str, Cell]] = {}
+    for task in HEADLINE:
+        rows = contrasts.units(grid.outcomes, task)
+        for row in scored(rows.assign(shown=landscapes(rows)), [*CONFIG, "landscape", "shown"]).to_dict("records"):
+            config = tuple(row[key] for key in CONFIG)
+            best = (row["landscape"], task, config) in winners
+            lines.setdefault((row["shown"], *config), {})[task] = Marked(row["value"], row["low"], row["high"], "best" if best else "")  # fmt: skip
+    out: list[list[Cell]] = []
+    for key, line in sorted(lines.items()):
+        shown, model, recipe, trained_on, query_view, document_view, dimensions, variant = key
+        views = query_view if query_view == document_view else f"{query_view} to {document_view}"
+        extra = " ".join(word for word in (f"{dimensions} dimensions" if dimensions else "", variant) if word)
+        out.append([shown, model, recipe, trained_on, views, extra, *(line.get(task) for task in HEADLINE)])
+    heads = [f"{task}, {metric}" for task, (_, metric) in HEADLINE.items()]
+    return Table(["landscape", "model", "recipe", "trained on", "view", "else", *heads], out, texts=6)
+
+
+def _winners(tested: Sequence[Tested]) -> set[tuple[str, str, tuple[object, ...]]]:
+    """(landscape, task, configuration) of cells that are significantly better than every other one there."""
+    beaten: dict[tuple[str, str, tuple[object, ...]], set[bool]] = {}
+    for one in tested:
+        if one.family != "cells":
+            continue
+        better = one.result.difference > 0
+        for config, wins in ((one.first_config, better), (one.second_config, not better)):
+            beaten.setdefault((one.landscape, one.task, config[:-1]), set()).add(one.significant and wins)
+    return {key for key, results in beaten.items() if results == {True}}
+
+
+def comparisons(tested: Sequence[Tested]) -> Table:
+    """Every comparison of the declared families."""
+    rows: list[list[Cell]] = [
+        [one.family, one.landscape, one.task, one.first, one.second,
+         Marked(one.result.difference, one.result.low, one.result.high, "*" if one.significant else ""),
+         one.p_holm, one.result.effect, one.result.n]
+        for one in tested
+    ]  # fmt: skip
+    return Table(["family", "landscape", "task", "first", "second", "first - second", "p (Holm)", "effect", "n"], rows, texts=5)  # fmt: skip
+
+
+def costs(grid: Grid) -> Table:
+    """Seconds of each cell's stages, texts per second of embedding, peak memory; mean over folds and seeds."""
+    rows: list[list[Cell]] = []
+    records: pd.DataFrame = grid.costs
+    for config, part in records.groupby(CONFIG, observed=True):
+        runs = part["cell"].nunique()
+        embed = part[part["stage"] == "embed"]
+        training = part[part["stage"] == "finetune"]["seconds"].sum() / runs
+        device = ", ".join(sorted(set(part["device"].dropna())))
+        rate = float(embed["texts_per_second"].mean()) if embed["texts_per_second"].notna().any() else None
+        rows.append([contrasts.name(config), float(part["seconds"].sum() / runs), float(training),
+                     float(embed["seconds"].sum() / runs), rate, int(part["peak_mib"].max()), device])  # fmt: skip
+    heads = ["cell", "seconds, all stages", "training", "embedding", "texts a second", "peak MiB", "device"]
+    return Table(heads, rows)

@@ -1,0 +1,172 @@
+"""Cells through DVC's own queue: queued, watched, and taken up again after an interrupt.
+
+DVC's workers have a process group of their own. An interrupt ends the watching, not the work.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.errors import UserError
+from stages.progress import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stages.grid.cells import Cell
+
+POLL = 3.0  # seconds between two looks at the queue
+_LOST = 10  # looks without any worker after which workers are started again
+
+
+@dataclass(frozen=True)
+class State:
+    """Names of the experiments of one baseline commit, by what became of them."""
+
+    queued: set[str] = field(default_factory=set)
+    running: set[str] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+
+
+def state(baseline: str) -> State:
+    """Where DVC's queue stands with the experiments of a baseline commit."""
+    with _queue() as queue:
+        return State(
+            {entry.name for entry in queue.iter_queued() if entry.baseline_rev == baseline},
+            {entry.name for entry in queue.iter_active() if entry.baseline_rev == baseline},
+            {entry.name for entry, _ in queue.iter_success() if entry.baseline_rev == baseline},
+            {entry.name for entry, _ in queue.iter_failed() if entry.baseline_rev == baseline},
+        )
+
+
+def add(cell: Cell) -> None:
+    """Queue one cell. Raises UserError where DVC refuses."""
+    settings = [part for key, value in cell.overrides.items() for part in ("-S", f"{key}={_override(value)}")]
+    _dvc("exp", "run", "--queue", "--name", cell.name, *settings)
+
+
+def clear(names: set[str], baseline: str) -> None:
+    """Take failed tasks, and those whose worker was killed, out of the queue, so that they can be queued again."""
+    found = state(baseline)
+    if lost := found.running & names:
+        _dvc("queue", "kill", "--force", *sorted(lost))
+    if ended := (found.failed | lost) & names:
+        _dvc("queue", "remove", *sorted(ended))
+
+
+def workers() -> int:
+    """How many of DVC's workers answer."""
+    with _queue() as queue:
+        return len(queue.worker_status())
+
+
+def start(jobs: int) -> None:
+    """Start workers up to a number."""
+    _dvc("queue", "start", "--jobs", str(jobs))
+
+
+def watch(names: Sequence[str], baseline: str, jobs: int) -> State:
+    """Wait until no cell is queued or running, saying what runs, what is left and when it should end."""
+    ours = set(names)
+    began: dict[str, float] = {}
+    lengths: list[float] = []
+    shown: tuple[frozenset[str], int] | None = None
+    looks = 0
+    while True:
+        now = state(baseline)
+        running, queued = now.running & ours, now.queued & ours
+        clock = time.monotonic()
+        for name in [name for name in began if name not in running]:
+            lengths.append(clock - began.pop(name))
+            say(f"{'failed' if name in now.failed else 'done'}: {name} ({_span(lengths[-1])})")
+        for name in running:
+            began.setdefault(name, clock)
+        if not running and not queued:
+            return now
+        if (frozenset(running), len(queued)) != shown:
+            shown = (frozenset(running), len(queued))
+            say(_status(running, len(queued), len(ours), _end(lengths, list(began.values()), len(queued), jobs)))
+        looks = looks + 1 if not running else 0
+        if looks >= _LOST and not workers():
+            start(jobs)
+            looks = 0
+        time.sleep(POLL)
+
+
+def error_line(name: str) -> str:
+    """The line of a failed cell's log that says why."""
+    done = subprocess.run(_command("queue", "logs", name), capture_output=True, text=True, check=False, env=_environment())  # fmt: skip
+    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    # The stage's own line comes before DVC's summary of it.
+    telling = [line for line in lines if line.startswith("error:")] or [line for line in lines if "ERROR" in line]
+    return telling[0] if telling else lines[-1] if lines else "no log"
+
+
+def _status(running: set[str], queued: int, total: int, end: str) -> str:
+    finished = total - queued - len(running)
+    return f"[{finished} of {total}] running: {', '.join(sorted(running)) or 'nothing yet'}; {queued} waiting{end}"
+
+
+def _end(lengths: list[float], began: list[float], queued: int, jobs: int) -> str:
+    """When the rest should be done, from the mean of the cells that have ended; nothing before one has."""
+    if not lengths:
+        return ""
+    mean = sum(lengths) / len(lengths)
+    left = sum(max(mean - (time.monotonic() - start), 0) for start in began) + mean * queued
+    end = time.localtime(time.time() + left / jobs)
+    return f"; done at about {time.strftime('%H:%M', end)}, in {_span(left / jobs)}"
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def _override(value: Any) -> str:
+    """A value in the grammar of DVC's -S."""
+    if value is None:
+        return "null"
+    if isinstance(value, list):
+        return f"[{','.join(map(_override, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _queue() -> Any:
+    from contextlib import contextmanager
+
+    from dvc.repo import Repo
+
+    @contextmanager
+    def opened() -> Any:
+        with Repo() as repo:
+            yield repo.experiments.celery_queue
+
+    return opened()
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "dvc", *arguments]
+
+
+def _environment() -> dict[str, str]:
+    """Workers find `dvc` and `python` on PATH: those of this interpreter."""
+    here = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": os.pathsep.join([here, os.environ.get("PATH", "")])}
+
+
+def _dvc(*arguments: str) -> None:
+    # Workers keep what they are started with open: a pipe would not end before they do.
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+        done = subprocess.run(_command(*arguments), stdout=said, stderr=said, check=False, env=_environment())
+        said.seek(0)
+        if done.returncode:
+            text = " ".join(said.read().replace("ERROR:", "").split())
+            raise UserError(f"dvc {' '.join(arguments[:3])}: {text[:300]}")

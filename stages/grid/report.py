@@ -1,0 +1,110 @@
+"""What the grid's cells come to: scores, comparisons, the verdict on each finding, pictures and one page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from stages import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stages.contrasts import Tested
+    from stages.findings import Judgement
+    from stages.grid.gather import Grid
+
+COMPARED = ("family", "landscape", "task", "scope", "metric", "first", "second", "difference", "ci_low", "ci_high", "p", "p_holm", "effect", "n")  # fmt: skip
+
+
+def write() -> None:
+    """Write reports/grid/ from the experiments of this code version.
+
+    Raises:
+        UserError: there is no such experiment, or an output of one is lost.
+    """
+    from stages import charts, findings, registry
+    from stages.files import replacing, write_json, write_text
+    from stages.grid import figures, gather, page
+    from stages.progress import say
+
+    grid = gather.load(gather.current())
+    sizes = sizes_of(sorted(set(grid.outcomes["model"])))
+    say("comparing")
+    tested = comparisons(grid)
+    say("judging the findings")
+    entries = registry.every("findings")
+    judged = findings.judge(grid.outcomes, entries, sizes)
+    write_text(layout.GRID_SCORES, grid.scores.sort_values(list(grid.scores.columns), kind="stable").to_csv(index=False, float_format="%.4f", lineterminator="\n"))  # fmt: skip
+    write_text(layout.GRID_COMPARISONS, comparisons_csv(tested))
+    write_json(layout.GRID_FINDINGS, ledger(judged, entries))
+    drawn = figures.pictures(grid, tested, sizes)
+    for name, picture in drawn.items():
+        if picture.spec:
+            with replacing(layout.grid_figure(name)) as temporary:
+                temporary.write_bytes(charts.png(picture.spec))
+        else:
+            layout.grid_figure(name).unlink(missing_ok=True)  # of a grid that had its cells
+    write_text(layout.GRID_PAGE, page.page(grid, tested, judged, entries, drawn))
+    for one in judged:
+        if one.verdict != findings.NOT_TESTED:
+            print(f"{one.verdict:<16} {one.ground:<10} {entries[one.finding].statement}")
+    print(f"page: {layout.GRID_PAGE}")
+
+
+def sizes_of(models: Sequence[str]) -> dict[str, tuple[str, float]]:
+    """Family and parameters (millions) of each model."""
+    from stages import registry
+
+    return {name: (registry.model(name).family, registry.model(name).parameters) for name in models}
+
+
+def comparisons(grid: Grid) -> list[Tested]:
+    """Every comparison of the declared families."""
+    from stages import contrasts, registry
+
+    return [
+        one
+        for name, family in registry.every("families").items()
+        for task in family.tasks
+        for one in contrasts.every_pair(grid.outcomes, name, family.compares, task)
+    ]
+
+
+def comparisons_csv(tested: Sequence[Tested]) -> str:
+    """`comparisons.csv`: first minus second, with 95 % interval, p-value as it is and after Holm, effect size."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COMPARED)
+    for one in tested:
+        found = one.result
+        numbers = [f"{value:.4f}" for value in (found.difference, found.low, found.high, found.p, one.p_holm, found.effect)]  # fmt: skip
+        writer.writerow([one.family, one.landscape, one.task, one.scope, one.metric, one.first, one.second, *numbers, found.n])  # fmt: skip
+    return text.getvalue()
+
+
+def ledger(judged: Sequence[Judgement], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """`findings.json`: each finding on each ground, its statement, rule, verdict, effect, hypotheses and cells."""
+    return [
+        _rounded(asdict(one)) | {"statement": entries[one.finding].statement, "decision": entries[one.finding].decision, "command": command(one)}
+        for one in judged
+    ]  # fmt: skip
+
+
+def command(judgement: Judgement) -> str:
+    """What computes the cells that would test a finding; "" where it needs none."""
+    if not judgement.needs:
+        return ""
+    axes = [f"-S {key}={','.join('ID' if value == 'ANY' else str(value) for value in values)}" for key, values in judgement.needs.items()]  # fmt: skip
+    folds = ["-S tasks.fold=0,1,2,3,4"] if judgement.verdict == "undetermined" else []
+    return " ".join(["python -m stages.grid run", *axes, *folds])
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_rounded(inner) for inner in value]
+    return round(value, 4) if isinstance(value, float) else value
