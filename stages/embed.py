@@ -82,10 +82,11 @@ def require_text(texts: Sequence[str], landscape: str, view: str) -> None:
 
 
 def save(folder: Path, name: str, vectors: np.ndarray | tuple[np.ndarray, np.ndarray], ids: pd.DataFrame) -> None:
-    """Write vectors float32 and the table of their ids; token vectors come with each text's first row."""
+    """Write vectors float32, their digest and the table of their ids; token vectors come with each text's first row."""
     import numpy as np
 
     from stages import tables
+    from stages.files import sha256
 
     query = "query_id" in ids.columns
     if isinstance(vectors, tuple):
@@ -94,7 +95,9 @@ def save(folder: Path, name: str, vectors: np.ndarray | tuple[np.ndarray, np.nda
         table = tables.TOKEN_QUERY_ROWS if query else tables.TOKEN_ROWS
     else:
         table = tables.QUERY_ROWS if query else tables.ROWS
-    np.save(folder / f"{name}.npy", np.ascontiguousarray(vectors, dtype=np.float32))
+    path = folder / f"{name}.npy"
+    np.save(path, np.ascontiguousarray(vectors, dtype=np.float32))
+    path.with_suffix(".sha256").write_text(f"{sha256(path)}\n", encoding="ascii")
     tables.write(ids, folder / f"{name}.parquet", table)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from typing import Any
 
 from stages.errors import UserError
 
+PARTIAL = ".partial"  # of temporaries, which DVC ignores (.dvcignore)
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -28,8 +31,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         # DVC links outputs read-only into its cache: replace them, never write through.
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}.", suffix=PARTIAL, dir=path.parent))
     except OSError as error:
         raise UserError(f"{path}: cannot write ({error.strerror}); free space or check permissions") from error
     temporary = scratch / path.name
@@ -44,6 +48,24 @@ def replacing(path: Path) -> Iterator[Path]:
         raise UserError(f"{path}: cannot write ({error.strerror}); free space or check permissions") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove temporaries of `path` whose process is gone: it was killed."""
+    for left in path.parent.glob(f"*{PARTIAL}"):
+        owner = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.\w+{re.escape(PARTIAL)}", left.name)
+        if owner and not _lives(int(owner[1])):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -64,7 +64,9 @@ def load(path: Path, rows: int | None) -> Floats:
     """
     import numpy as np
 
-    again = "delete its folder and run `dvc repro`"
+    from stages.files import sha256
+
+    again = "run `python -m stages.share check`, then `dvc repro`"
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
@@ -75,6 +77,9 @@ def load(path: Path, rows: int | None) -> Floats:
         raise UserError(f"{path}: {vectors.dtype} of shape {vectors.shape}, expected rows of float32; {again}")
     if rows is not None and len(vectors) != rows:
         raise UserError(f"{path}: {len(vectors)} vectors for {rows} ids; {again}")
+    digest = path.with_suffix(".sha256")
+    if digest.exists() and digest.read_text(encoding="ascii").strip() != sha256(path):
+        raise UserError(f"{path}: damaged vectors (not those of {digest.name}); {again}")
     for start in range(0, len(vectors), 1 << 16):
         if not np.isfinite(vectors[start : start + (1 << 16)]).all():
             raise UserError(f"{path}: a vector holds a number that is not finite; {again}")

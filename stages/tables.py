@@ -152,7 +152,8 @@ def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
     _check(ordered, path, table)
     rows = pyarrow.Table.from_pandas(ordered, schema=table.arrow, preserve_index=False).replace_schema_metadata(None)
     with replacing(path) as temporary:
-        pq.write_table(rows, temporary, compression="zstd", store_schema=False, version="2.6", row_group_size=1 << 20)
+        pq.write_table(rows, temporary, compression="zstd", store_schema=False, version="2.6", row_group_size=1 << 20,
+                       write_page_checksum=True)  # fmt: skip
 
 
 def read(
@@ -198,8 +199,9 @@ def read(
         # A run repeats its ids a thousand times: as categories they take a tenth of the memory.
         ids = [name for name, kind in table.columns.items() if kind == "text"] if table.ranked else None
         frame = pq.read_table(
-            path, columns=list(table.columns), filters=rows, memory_map=True, read_dictionary=ids
-        ).to_pandas()
+            path, columns=list(table.columns), filters=rows, memory_map=True, read_dictionary=ids,
+            page_checksum_verification=True,
+        ).to_pandas()  # fmt: skip
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run `dvc repro` first") from None
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -209,7 +211,8 @@ def read(
     return frame
 
 
-_MEND = "delete it and run `dvc repro` (or `dvc pull`)"
+# DVC's cache may hold the same damage: the check removes it there too.
+_MEND = "run `python -m stages.share check`, then `dvc repro`"
 
 
 def _check(frame: pd.DataFrame, path: Path, table: Table) -> None:
