@@ -25,6 +25,8 @@ PER_GROUP = len(_CATALOGUE[0].mechanisms)
 OPTIONS: tuple[int, ...] = (*(len(facet) for facet in _CATALOGUE[0].facets), *(len(facet) for facet in COMMON_FACETS))
 _SLIP = 0.35  # how often a writer leaves the usual phrase of the field for another one
 _PLAIN_SHARE = 0.5  # how often a part, place or trouble is one that any field may have
+_PLAIN_BESIDE = 0.6  # the same for the parts that are not in front
+_TELLING = 0.9  # how often a part of the field is one of the family's subclasses
 _COMMON_SEED = 0  # of the wording that no landscape's seed changes
 
 
@@ -170,22 +172,25 @@ class Voice(dict[str, str]):
         self.group_number, _ = MECHANISMS[family.mechanism]
         self.group: Group = _CATALOGUE[self.group_number]
         self.depth = 1.0
-        pick = self.rng.choice
-        own = [name for code in family.subclasses for name in self.field.components[code]]
-        every = [name for names in self.field.components.values() for name in names]
-        # Most parts of the field tell the subclass, some only the field.
-        pools = [own if self.rng.random() < 0.9 else every for _ in "pqr"]
-        plain = PLAIN.components[""]
-        # The part in front is one of the field; beside it stand parts that any field has.
-        self.parts = [pick(pools[0]), *(pick(plain if self.rng.random() < 0.6 else pool) for pool in pools[1:])]
-        self.system = pick(self._plain_or_own().systems)
         self.details = list(range(len(family.options)))
         self.rng.shuffle(self.details)
-        self._next = 0
         self.renew()
 
     def renew(self) -> None:
-        """Begin a section: settle what the device is called in it, and start the details over."""
+        """Begin a section: settle what things are called in it, and start the details over.
+
+        Sections differ in words, as claims are drafted wider than the abstract: what they have in
+        common is the field, its subclasses and the idea.
+        """
+        pick, chance = self.rng.choice, self.rng.random
+        own = [name for code in self.family.subclasses for name in self.field.components[code]]
+        every = [name for names in self.field.components.values() for name in names]
+        plain = PLAIN.components[""]
+        # The part in front is one of the field, mostly of the subclass; beside it stand parts that any field has.
+        front = pick(own if chance() < _TELLING else every)
+        beside = [pick(plain if chance() < _PLAIN_BESIDE else own if chance() < _TELLING else every) for _ in "qr"]
+        self.parts = [front, *beside]
+        self.system = pick(self._plain_or_own().systems)
         self.core = self._mechanism("core")
         self._next = 0
 
