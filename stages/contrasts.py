@@ -8,6 +8,7 @@ every query is a test query in one fold only.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ HEADLINE = {"retrieval": ("dense", "nDCG@10"), "classification": ("probe", "micr
 COUNTS = ("tp", "fp", "fn")  # of a family's labels: their sums give micro-F1
 RESAMPLES = 10_000
 LEVEL = 0.05
+FEWEST = 6  # units: with fewer no two-sided exact test can reach 5 %
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def units(outcomes: pd.DataFrame, task: str, system: str | None = None, scope: s
         & outcomes["metric"].isin(metrics)
         & (outcomes["split"] == "test")
     ]
-    rows = rows[rows["scope"] == scope] if task == "retrieval" else _label_set(rows)
+    rows = rows[rows["scope"] == scope] if task == "retrieval" else headline_labels(rows)
     if task == "clustering":
         rows = rows.assign(query_id="runs")
     keys = [*CONFIG, *UNIT, "simulated", "scope", "system"]
@@ -103,7 +105,8 @@ def units(outcomes: pd.DataFrame, task: str, system: str | None = None, scope: s
     return pd.DataFrame(averaged)
 
 
-def _label_set(rows: pd.DataFrame) -> pd.DataFrame:
+def headline_labels(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the first label set of `HEADLINE_LABELS` that their landscape has."""
     from stages.summary import HEADLINE_LABELS
 
     place = {name: number for number, name in enumerate(HEADLINE_LABELS)}
@@ -156,7 +159,21 @@ def pooled(pairs: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> Co
     ].mean()
     table = values.to_numpy(dtype=float)
     (result,) = statistics.compare_ratios(table[:, :2], table[:, 2:], [(0, 1)], resamples, seed)
-    return result
+    return _without_false_interval(result)
+
+
+def reversed_(result: Comparison) -> Comparison:
+    """The comparison the other way round."""
+    from dataclasses import replace
+
+    return replace(result, difference=-result.difference, low=-result.high, high=-result.low, effect=-result.effect)
+
+
+def _without_false_interval(result: Comparison) -> Comparison:
+    """The bootstrap of a handful of units is far too narrow: no interval (NaN) where there are fewer than `FEWEST`."""
+    from dataclasses import replace
+
+    return result if result.n >= FEWEST else replace(result, low=math.nan, high=math.nan)
 
 
 def score(rows: pd.DataFrame) -> float:
@@ -177,9 +194,8 @@ def name(config: Iterable[object]) -> str:
     """A cell in words, from its values of `CONFIG`: model, recipe, where it was trained, views, and what else differs."""
     model, recipe, trained_on, query_view, document_view, dimensions, variant = config
     views = str(query_view) if query_view == document_view else f"{query_view} to {document_view}"
-    words = [str(model), str(recipe), *([str(trained_on)] if trained_on else []), views]
-    words += [f"{dimensions} dimensions"] if dimensions else []
-    return " ".join([*words, *([str(variant)] if variant else [])])
+    words = (model, recipe, trained_on, views, f"{dimensions} dimensions" if dimensions else "", variant)
+    return " ".join(str(word) for word in words if word)
 
 
 def every_pair(outcomes: pd.DataFrame, family: str, compares: str, task: str, resamples: int = RESAMPLES, seed: int = 0) -> list[Tested]:  # fmt: skip
@@ -188,17 +204,13 @@ def every_pair(outcomes: pd.DataFrame, family: str, compares: str, task: str, re
     Args:
         outcomes: as in `units`.
         family: its id.
-        compares: `cells` (each pair), `tuned` (each tuned cell with its zero-shot), `systems` (each with dense).
+        compares: `cells` (each pair), `tuned` (each tuned cell with its zero-shot), `systems` (each with dense),
+            `candidates` (each pair of cell and system).
         task: as in `units`.
         resamples: of each interval and test.
         seed: of both.
     """
-    import pandas as pd
-
-    from stages.summary import RETRIEVAL
-
-    systems = RETRIEVAL if compares == "systems" else (None,)
-    rows = pd.concat([units(outcomes, task, system) for system in systems], ignore_index=True)
+    rows = {"systems": _every_system, "candidates": candidates}.get(compares, units)(outcomes, task)
     found = []
     for landscape, ours in rows.groupby("landscape", observed=True):
         columns = ours.assign(column=ours[[*CONFIG, "system"]].apply(tuple, axis=1))
@@ -214,12 +226,31 @@ def every_pair(outcomes: pd.DataFrame, family: str, compares: str, task: str, re
     return found
 
 
+def _every_system(outcomes: pd.DataFrame, task: str) -> pd.DataFrame:
+    import pandas as pd
+
+    from stages.summary import RETRIEVAL
+
+    systems = RETRIEVAL if task == "retrieval" else (None,)
+    return pd.concat([units(outcomes, task, system) for system in systems], ignore_index=True)
+
+
+def candidates(outcomes: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Rows of `units` for every system; BM25, which no model or recipe changes, is a cell of its own."""
+    rows = _every_system(outcomes, task)
+    lexical = rows["system"] == "bm25"
+    alone = rows.assign(
+        **{key: rows[key].mask(lexical, value) for key, value in (("model", "bm25"), ("recipe", ""), ("trained_on", ""), ("dimensions", 0), ("variant", ""))}
+    )  # fmt: skip
+    return alone.drop_duplicates([*CONFIG, *UNIT, "system"])
+
+
 def _pairs(keys: list[tuple[object, ...]], compares: str) -> list[tuple[int, int]]:
     """Columns to compare; a key is `CONFIG` and the system."""
     import itertools
 
     place = {key: number for number, key in enumerate(keys)}
-    if compares == "cells":
+    if compares in ("cells", "candidates"):
         return list(itertools.combinations(range(len(keys)), 2))
     out = []
     for key in keys:
@@ -255,5 +286,5 @@ def _compare(
             numerators[common][:, used], denominators[common][:, used], renamed, resamples, seed
         )
         for number, result in zip(members, found, strict=True):
-            results[number] = result
+            results[number] = _without_false_interval(result)
     return results

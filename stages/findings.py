@@ -205,7 +205,7 @@ def _depends(finding: grid.Depends, ground: _Ground) -> _Found:
     if reversals:
         # The strongest reversal is the one whose weaker side is largest.
         a, b, s, t = max(reversals, key=lambda r: min(abs(compared[r[2], r[0], r[1]].difference), abs(compared[r[3], r[0], r[1]].difference)))  # fmt: skip
-        effect = _effect(f"{contrasts.HEADLINE[t][1]}, {b} - {a} ({t})", _reversed(compared[t, a, b]))
+        effect = _effect(f"{contrasts.HEADLINE[t][1]}, {b} - {a} ({t})", contrasts.reversed_(compared[t, a, b]))
         return _Found(SUPPORTED, f"{a} is significantly better than {b} on {s}, and worse on {t}.",
                       effect, hypotheses, _cells(ground, used))  # fmt: skip
     at, a, b = widest
@@ -469,14 +469,6 @@ def _relative(pairs: pd.DataFrame, ground: _Ground, what: str) -> Effect:
 
 def _effect(what: str, result: Comparison) -> Effect:
     return Effect(what, result.difference, result.low, result.high, result.n)
-
-
-def _reversed(result: Comparison) -> Comparison:
-    from dataclasses import replace
-
-    return replace(
-        result, difference=-result.difference, low=-result.high, high=-result.low, effect=-result.effect
-    )  # fmt: skip
 
 
 def _zero_shot(ground: _Ground) -> pd.DataFrame:

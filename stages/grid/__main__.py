@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -79,6 +79,18 @@ def report() -> None:
     from stages.grid.report import write
 
     write()
+
+
+@app.command()
+def recommend(
+    landscape: Annotated[str, typer.Option(help="Where it is to be used: an id of the landscapes' registry.")],
+    task: Annotated[Literal["retrieval", "classification", "clustering"], typer.Option(help="What for.")] = "retrieval",
+) -> None:
+    """Name the model, recipe, view and system to use on a landscape, what it costs, and how sure that is."""
+    from stages.grid import gather
+    from stages.grid.recommend import advice
+
+    print("\n".join(advice(gather.load(gather.current()), landscape, task)))
 
 
 if __name__ == "__main__":

@@ -87,6 +87,30 @@ def scored(rows: pd.DataFrame, by: list[str], seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(out, columns=[*by, "value", "low", "high", "n"])
 
 
+def clustered(grid: Grid) -> pd.DataFrame:
+    """V-measure of k-means, as `scored` gives it: the mean over folds, its interval from those of the folds.
+
+    A fold's interval is that of reports/scores.csv (jackknife over families, runs); folds share no test family.
+    """
+    import numpy as np
+    import pandas as pd
+
+    system, metric = HEADLINE["clustering"]
+    kept = grid.scores[(grid.scores["task"] == "clustering") & (grid.scores["system"] == system) & (grid.scores["metric"] == metric)]  # fmt: skip
+    kept = contrasts.headline_labels(kept)
+    kept = kept.assign(
+        simulated=kept["simulated"].astype(str).str.lower() == "true",
+        variance=((kept["ci_high"] - kept["ci_low"]) / 2) ** 2,
+    )
+    out = []
+    for key, part in kept.groupby([*CONFIG, "landscape", "simulated"], observed=True, sort=True):
+        folds = part.groupby("fold")[["value", "variance", "n"]].mean()
+        half = float(np.sqrt(folds["variance"].sum()) / len(folds))
+        value = float(folds["value"].mean())
+        out.append((*key, value, value - half, value + half, int(folds["n"].sum())))
+    return pd.DataFrame(out, columns=[*CONFIG, "landscape", "simulated", "value", "low", "high", "n"])
+
+
 def losses(grid: Grid, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
     """Relative loss of nDCG@10 from IN to OUT, paired: `CONFIG`, `landscape`, `system`, `value`, `low`, `high`, `n`."""
     import pandas as pd
@@ -143,14 +167,21 @@ def _data(rows: pd.DataFrame) -> Any:
 
     from stages.summary import records
 
-    plain = [{key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()} for row in records(rows)]  # fmt: skip
-    return alt.Data(values=plain)
+    return alt.Data(values=[{key: _plain(value) for key, value in row.items()} for row in records(rows)])
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: no interval is null."""
+    if not isinstance(value, float):
+        return value
+    return None if value != value else round(value, 5)
 
 
 def _faceted(chart: Any, rows: pd.DataFrame, by: str, columns: int) -> Any:
     import altair as alt
 
-    return chart.facet(alt.Facet(f"{by}:N", title=None, sort=None), data=_data(rows), columns=columns)
+    panels = list(dict.fromkeys(rows[by]))
+    return chart.facet(alt.Facet(f"{by}:N", title=None, sort=panels), data=_data(rows), columns=columns)
 
 
 def _dots(rows: pd.DataFrame, x: str, y: str, colour: str, *, zero: bool = True, order: Any = None, by: str = "landscape", columns: int = 2) -> Any:  # fmt: skip
@@ -160,20 +191,20 @@ def _dots(rows: pd.DataFrame, x: str, y: str, colour: str, *, zero: bool = True,
     base = alt.Chart().encode(
         y=alt.Y(f"{y}:N", title=None, sort=order, axis=alt.Axis(grid=True, ticks=False, domain=False, labelLimit=220)),
         yOffset=alt.YOffset(f"{colour}:N", sort=None),
-        color=alt.Color(f"{colour}:N", title=None, sort=None, scale=alt.Scale(range=PALETTE)),
+        color=alt.Color(f"{colour}:N", title=None, sort=None, scale=alt.Scale(range=PALETTE), legend=None),
     )
     tips = [f"{y}:N", f"{colour}:N", *(alt.Tooltip(f"{name}:Q", format=".4f") for name in ("value", "low", "high")), "n:Q"]  # fmt: skip
-    filled = {"fillOpacity": alt.FillOpacity("significant:N", scale=alt.Scale(domain=[True, False], range=[1, 0]), legend=None)} if "significant" in rows else {}  # fmt: skip
+    filled = {"fillOpacity": alt.FillOpacity("significant:O", scale=alt.Scale(domain=[True, False], range=[1, 0]), legend=None)} if "significant" in rows else {}  # fmt: skip
     layers = [
         base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=x, scale=alt.Scale(zero=zero, nice=True)), x2="high:Q"),
         base.mark_point(size=60, strokeWidth=2, opacity=1).encode(
-            x="value:Q", fill=alt.Fill(f"{colour}:N", title=None, sort=None, scale=alt.Scale(range=PALETTE), legend=None), tooltip=tips, **filled
+            x="value:Q", fill=alt.Fill(f"{colour}:N", title=None, sort=None, scale=alt.Scale(range=PALETTE)), tooltip=tips, **filled
         ),
     ]  # fmt: skip
     if "significant" in rows:
         layers.insert(0, alt.Chart().mark_rule(strokeDash=[3, 3], opacity=0.5).encode(x=alt.datum(0)))
     step = max(16, 11 * rows[colour].nunique() + 6)
-    return _faceted(alt.layer(*layers, width=330, height=alt.Step(step)), rows, by, columns)
+    return _faceted(alt.layer(*layers, width=330, height=alt.Step(step, **{"for": "position"})), rows, by, columns)
 
 
 def _of(tested: Sequence[Tested], family: str) -> pd.DataFrame:
@@ -343,7 +374,7 @@ def _matched(grid: Grid) -> Any:
         x=alt.X("value:Q", title="score, a point a seed", scale=alt.Scale(zero=False)),
         color=alt.Color("where:N", title=None, scale=alt.Scale(range=PALETTE)),
         tooltip=["cell:N", "where:N", "seed:Q", alt.Tooltip("value:Q", format=".4f")],
-    ).properties(width=330, height=alt.Step(30))  # fmt: skip
+    ).properties(width=330, height=alt.Step(30, **{"for": "position"}))  # fmt: skip
     return _faceted(chart, found, "panel", 3)
 
 

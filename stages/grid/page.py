@@ -70,24 +70,28 @@ def ledger(judged: Sequence[Judgement], entries: Mapping[str, Any]) -> list[dict
 
 def cells(grid: Grid, tested: Sequence[Tested]) -> Table:
     """Each cell on each landscape, the headline score of every task, folds pooled and seeds averaged."""
-    from stages.grid.figures import landscapes, scored
+    from stages.grid.figures import clustered, landscapes, scored
+    from stages.summary import records
 
     winners = _winners(tested)
+    folds = grid.outcomes.groupby([*CONFIG, "landscape"], observed=True)["fold"].unique()
     lines: dict[tuple[Any, ...], dict[str, Cell]] = {}
     for task in HEADLINE:
-        rows = contrasts.units(grid.outcomes, task)
-        for row in scored(rows.assign(shown=landscapes(rows)), [*CONFIG, "landscape", "shown"]).to_dict("records"):
+        keys = [*CONFIG, "landscape", "simulated"]
+        rows = clustered(grid) if task == "clustering" else scored(contrasts.units(grid.outcomes, task), keys)
+        for row in records(rows.assign(shown=landscapes(rows))):
             config = tuple(row[key] for key in CONFIG)
             best = (row["landscape"], task, config) in winners
-            lines.setdefault((row["shown"], *config), {})[task] = Marked(row["value"], row["low"], row["high"], "best" if best else "")  # fmt: skip
+            pooled = ", ".join(map(str, sorted(folds[(*config, row["landscape"])])))
+            lines.setdefault((row["shown"], *config, pooled), {})[task] = Marked(row["value"], row["low"], row["high"], "best" if best else "")  # fmt: skip
     out: list[list[Cell]] = []
     for key, line in sorted(lines.items()):
-        shown, model, recipe, trained_on, query_view, document_view, dimensions, variant = key
+        shown, model, recipe, trained_on, query_view, document_view, dimensions, variant, pooled = key
         views = query_view if query_view == document_view else f"{query_view} to {document_view}"
         extra = " ".join(word for word in (f"{dimensions} dimensions" if dimensions else "", variant) if word)
-        out.append([shown, model, recipe, trained_on, views, extra, *(line.get(task) for task in HEADLINE)])
+        out.append([shown, model, recipe, trained_on, views, extra, pooled, *(line.get(task) for task in HEADLINE)])
     heads = [f"{task}, {metric}" for task, (_, metric) in HEADLINE.items()]
-    return Table(["landscape", "model", "recipe", "trained on", "view", "else", *heads], out, texts=6)
+    return Table(["landscape", "model", "recipe", "trained on", "view", "else", "folds", *heads], out, texts=7)
 
 
 def _winners(tested: Sequence[Tested]) -> set[tuple[str, str, tuple[object, ...]]]:

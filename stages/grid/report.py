@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ def comparisons_csv(tested: Sequence[Tested]) -> str:
     writer.writerow(COMPARED)
     for one in tested:
         found = one.result
-        numbers = [f"{value:.4f}" for value in (found.difference, found.low, found.high, found.p, one.p_holm, found.effect)]  # fmt: skip
+        numbers = ["" if value != value else f"{value:.4f}" for value in (found.difference, found.low, found.high, found.p, one.p_holm, found.effect)]  # fmt: skip
         writer.writerow([one.family, one.landscape, one.task, one.scope, one.metric, one.first, one.second, *numbers, found.n])  # fmt: skip
     return text.getvalue()
 
@@ -107,4 +108,6 @@ def _rounded(value: Any) -> Any:
         return {key: _rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_rounded(inner) for inner in value]
-    return round(value, 4) if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    return round(value, 4) if math.isfinite(value) else None  # JSON has neither NaN nor infinity

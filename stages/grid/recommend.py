@@ -1,0 +1,114 @@
+"""Which cell and system to use on a landscape: the best by score, how sure its lead is, what it costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stages import contrasts
+from stages.contrasts import CONFIG, HEADLINE
+from stages.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stages.evaluation.statistics import Comparison
+    from stages.grid.gather import Grid
+
+
+def advice(grid: Grid, landscape: str, task: str) -> list[str]:
+    """Lines that name the best candidate, the next best, its cost here and what its tuning does elsewhere.
+
+    A candidate is a cell under a system; the lead is tested among all pairs of candidates (Holm), since the
+    best of many is best by luck too.
+
+    Raises:
+        UserError: no cell is scored on this landscape for this task, or only one.
+    """
+    known = sorted(grid.outcomes["landscape"].unique())
+    here = grid.outcomes[grid.outcomes["landscape"] == landscape]
+    if here.empty:
+        raise UserError(f"no cell is scored on {landscape!r}{nearest(landscape, known)}; landscapes of these cells: {', '.join(known)}")  # fmt: skip
+    here = _shared_folds(here)
+    tested = contrasts.every_pair(here, "candidates", "candidates", task)
+    if not tested:
+        raise UserError(f"{landscape}: fewer than two candidates for {task}; run more cells with `python -m stages.grid run`")  # fmt: skip
+    scores = _scores(here, task)
+    order = sorted(scores, key=lambda config: (-scores[config][0], config))
+    first, second = order[:2]
+    metric = HEADLINE[task][1]
+    value, count = scores[first]
+    lines = [
+        f"{task} on {landscape}: use {_words(first)}",
+        f"  {metric} {value:.4f} over {count} {'folds' if task == 'clustering' else 'test units'}",
+        f"  next best: {_words(second)}, {scores[second][0]:.4f}",
+        f"  lead: {_lead(tested, first, second)}",
+        *_cost(grid.costs, first),
+        *_elsewhere(grid, first, landscape, task),
+    ]
+    if here["simulated"].any():
+        lines.append(f"  {landscape} is simulated: this says nothing about real patents")
+    return lines
+
+
+def _shared_folds(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes of the folds that every cell has: scores over other queries do not rank cells."""
+    folds = [set(part) for _, part in outcomes.groupby(CONFIG, observed=True)["fold"]]
+    shared = set.intersection(*folds)
+    if not shared:
+        raise UserError("these cells have no fold in common; run the missing ones with -S tasks.fold=0,1,2,3,4")
+    return outcomes[outcomes["fold"].isin(shared)]
+
+
+def _scores(outcomes: pd.DataFrame, task: str) -> dict[tuple[object, ...], tuple[float, int]]:
+    rows = contrasts.candidates(outcomes, task)
+    return {
+        tuple(key): (contrasts.score(part), len(part))
+        for key, part in rows.groupby([*CONFIG, "system"], observed=True)
+    }  # fmt: skip
+
+
+def _words(config: tuple[object, ...]) -> str:
+    model, recipe, trained_on, query_view, document_view, dimensions, variant, system = config
+    if system == "bm25":
+        return f"BM25, view {query_view}"
+    cell = f"{model}, {recipe}{f' trained on {trained_on}' if trained_on else ''}"
+    views = query_view if query_view == document_view else f"{query_view} to {document_view}"
+    extra = "".join(f", {word}" for word in (f"{dimensions} dimensions" if dimensions else "", variant) if word)
+    return f"{cell}, view {views}{extra}, system {system}"
+
+
+def _lead(tested: list[contrasts.Tested], first: tuple[object, ...], second: tuple[object, ...]) -> str:
+    for one in tested:
+        if {one.first_config, one.second_config} == {first, second}:
+            result = one.result if one.first_config == first else contrasts.reversed_(one.result)
+            return f"{_change(result, one.significant)} (p {one.p_holm:.4f} after Holm over {len(tested)} comparisons)"
+    return "the two share no test unit"
+
+
+def _cost(costs: pd.DataFrame, config: tuple[object, ...]) -> list[str]:
+    if config[-1] == "bm25":
+        return []
+    ours = costs[(costs[CONFIG] == list(config[:-1])).all(axis=1)]
+    runs = max(ours["cell"].nunique(), 1)
+    training = ours.loc[ours["stage"] == "finetune", "seconds"].sum() / runs
+    embed = ours[ours["stage"] == "embed"]
+    rate = embed["texts_per_second"].mean()
+    speed = f" ({rate:,.0f} texts a second)" if rate == rate else ""
+    device = ", ".join(sorted(set(embed["device"].dropna())))
+    return [f"  cost: {training:,.0f} s of training, {embed['seconds'].sum() / runs:,.0f} s of embedding every landscape{speed}, on {device or 'an unnamed device'}"]  # fmt: skip
+
+
+def _elsewhere(grid: Grid, config: tuple[object, ...], landscape: str, task: str) -> list[str]:
+    """What the tuning of the chosen cell changes on other landscapes, against its zero-shot model."""
+    if config[1] in ("", "zero-shot"):
+        return []
+    lines = []
+    for one in contrasts.every_pair(grid.outcomes, "tuned", "tuned", task):
+        if one.first_config[:-1] == config[:-1] and one.landscape != landscape:
+            lines.append(f"  on {one.landscape}, against zero-shot: {_change(one.result, one.significant)}")
+    return lines or ["  elsewhere: no cell says what this tuning costs on other landscapes"]
+
+
+def _change(result: Comparison, significant: bool) -> str:
+    span = f" ({result.low:+.4f} to {result.high:+.4f})" if result.n >= contrasts.FEWEST else ""
+    return f"{result.difference:+.4f}{span}, {'significant' if significant else 'not significant'}"
