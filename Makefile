@@ -22,7 +22,7 @@ repro: $(READY)  ## compute the cell of params.yaml, then its table and page
 	@python -m stages.report --show
 
 show: $(READY)  ## experiments side by side: model, recipe, landscape and the headline metrics
-	@dvc exp show --hide-workspace --only-changed --keep '^(model|recipe|landscape)$$' --drop 'Created|.*\.(out|fused|f1|v)$$|.*\.(py|yaml|lock|txt|parquet|json)$$'
+	@dvc exp show --hide-workspace --only-changed --keep '^(model|recipe|landscape)$$' --drop '^(?!Experiment$$|model$$|recipe$$|landscape$$|query_view$$|document_view$$|.*\.ndcg$$).*'
 
 share: $(READY)  ## push results, experiments and all that they were computed from to the default remote
 	python -m stages.share push
