@@ -1,0 +1,152 @@
+"""The page of the grid in Chromium: sorts, filters, draws every picture, asks for nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from planted import Planted
+from test_page import chromium, opened  # noqa: F401
+
+from stages import findings, registry
+from stages.grid import figures, page, report
+from stages.grid.gather import KEYS, Grid
+
+pytestmark = [
+    pytest.mark.pipeline,
+    pytest.mark.skipif(
+        not (shutil.which("chromium") and shutil.which("chromedriver")),
+        reason="needs Debian's chromium and chromium-driver on PATH",
+    ),
+]
+HOSTILE = "<script>document.title='owned'</script>"
+PICTURES = ["recipes", "transfer", "inout", "views", "scaling", "dimensions", "jurisdictions", "matched", "cost"]
+
+
+def planted() -> Grid:
+    """Cells for every picture."""
+    plant = Planted(15, folds=2)
+    for place in ("a", "b"):
+        for model, level in (("minilm", 0.4), ("e5-base", 0.5), ("e5-small", 0.45)):
+            plant.cell(level, place, model=model, tasks=("retrieval", "classification", "clustering"))
+        for view in ("ta", "title"):
+            plant.cell(0.35, place, model="minilm", view=view)
+        for dimensions in (64, 128):
+            plant.cell(0.3 + dimensions / 2000, place, model="minilm", dimensions=dimensions)
+        for recipe in ("r1", "r3"):
+            for home in ("a", "b"):
+                for seed in (0, 1):
+                    plant.cell(0.48 if place == home else 0.33, place, model="minilm", recipe=recipe, trained_on=home, seed=seed,
+                               tasks=("retrieval", "classification", "clustering"))  # fmt: skip
+    outcomes = plant.frame()
+    clusters = outcomes[outcomes["task"] == "clustering"]
+    scores = clusters.groupby([*KEYS, "landscape", "simulated", "task", "system", "scope", "metric"], sort=True)["value"].mean().reset_index()  # fmt: skip
+    scores = scores.assign(ci_low=scores["value"] - 0.02, ci_high=scores["value"] + 0.02, n=15)
+    costs = outcomes[list(KEYS)].drop_duplicates().assign(where="a", stage="embed", seconds=12.5, texts_per_second=80.0, peak_mib=700, device="cpu")  # fmt: skip
+    asked = outcomes.loc[outcomes["task"] == "retrieval", ["landscape", "query_id"]].drop_duplicates()
+    places = [HOSTILE if number % 2 else "EP" for number in range(len(asked))]
+    return Grid(outcomes, scores, costs, asked.assign(jurisdiction=places), {})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    grid = planted()
+    sizes = report.sizes_of(sorted(set(grid.outcomes["model"])))
+    tested = report.comparisons(grid)
+    entries = registry.every("findings")
+    judged = findings.judge(grid.outcomes, entries, sizes, resamples=500)
+    drawn = figures.pictures(grid, tested, sizes)
+    assert [name for name, picture in drawn.items() if picture.spec] == PICTURES
+    path = tmp_path_factory.mktemp("grid") / "index.html"
+    path.write_text(page.page(grid, tested, judged, entries, drawn), encoding="utf-8")
+    yield path
+
+
+def column(driver: Any, table: str, number: int) -> list[str]:
+    found: list[str] = driver.execute_script(
+        "return [...document.querySelectorAll(`#${arguments[0]} tbody tr:not([hidden])`)].map(row => row.cells[arguments[1]].dataset.sort)",
+        table, number,
+    )  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_every_picture_is_drawn_and_nothing_asked_for(made: Path, chromium: Any, width: int) -> None:  # noqa: F811
+    asked = opened(chromium, made, width)
+    assert [address for address in asked if not address.startswith(("file:", "data:"))] == []
+    assert chromium.get_log("browser") == []
+    sizes = chromium.execute_script("return [...document.querySelectorAll('[data-chart] svg')].map(svg => [svg.clientWidth, svg.clientHeight])")  # fmt: skip
+    assert len(sizes) == len(PICTURES)
+    assert all(wide > 200 and high > 60 for wide, high in sizes)
+    assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
+    assert chromium.title.startswith("Grid of")
+
+
+def test_tables_sort_by_number_and_by_word(made: Path, chromium: Any) -> None:  # noqa: F811
+    opened(chromium, made, 1280)
+    heads = chromium.find_elements("css selector", "#cells th button")
+    number = [head.text for head in heads].index("retrieval, nDCG@10")
+    heads[number].click()
+    values = [float(value) for value in column(chromium, "cells", number)]
+    assert values == sorted(values, reverse=True)
+    heads[number].click()
+    assert [float(value) for value in column(chromium, "cells", number)] == values[::-1]
+    assert chromium.find_elements("css selector", "#cells th")[number].get_attribute("aria-sort") == "ascending"
+    heads[1].click()
+    models = column(chromium, "cells", 1)
+    assert models == sorted(models)
+    # A cell that has no such score stays at the end, whichever way.
+    clustering = len(heads) - 1
+    for _ in range(2):
+        heads[clustering].click()
+        shown = column(chromium, "cells", clustering)
+        filled = [value for value in shown if value]
+        assert shown == filled + [""] * (len(shown) - len(filled))
+        assert len(filled) < len(shown)
+
+
+def test_tables_filter_by_all_words(made: Path, chromium: Any) -> None:  # noqa: F811
+    opened(chromium, made, 400)
+    block = chromium.find_element("css selector", "input[aria-controls=comparisons]")
+    rows = len(column(chromium, "comparisons", 0))
+    block.send_keys("Tuned retrieval r3")
+    assert set(column(chromium, "comparisons", 0)) == {"tuned"}
+    assert set(column(chromium, "comparisons", 2)) == {"retrieval"}
+    shown = len(column(chromium, "comparisons", 0))
+    assert 0 < shown < rows
+    assert f"{shown} of {rows} rows" in chromium.find_element("css selector", ".sortable:has(#comparisons)").text
+    block.clear()
+    block.send_keys(" ")
+    assert len(column(chromium, "comparisons", 0)) == rows
+
+
+def test_only_significant_winners_are_marked(made: Path, chromium: Any) -> None:  # noqa: F811
+    opened(chromium, made, 1280)
+    marked = chromium.find_elements("css selector", "#cells .note")
+    tested = report.comparisons(planted())
+    best = {(one.landscape, one.task) for one in tested if one.family == "cells"}
+    assert len(marked) == len(page._winners(tested)) <= len(best)
+
+
+def test_a_finding_opens(made: Path, chromium: Any) -> None:  # noqa: F811
+    opened(chromium, made, 400)
+    summary = chromium.find_element("css selector", "#out-below-in summary")
+    assert "supported" in summary.text
+    summary.click()
+    assert "interval lies within" in chromium.find_element("id", "out-below-in").text
+
+
+def test_missing_cells_are_named(made: Path, tmp_path: Path) -> None:
+    grid = planted()
+    alone = grid.outcomes[(grid.outcomes["recipe"] == "zero-shot") & (grid.outcomes["landscape"] == "a") & (grid.outcomes["model"] == "minilm")
+                          & (grid.outcomes["query_view"] == "tac") & (grid.outcomes["dimensions"] == 0)]  # fmt: skip
+    small = Grid(alone, grid.scores.iloc[:0], grid.costs.iloc[:0], pd.DataFrame(columns=["landscape", "query_id", "jurisdiction"]), {})  # fmt: skip
+    drawn = figures.pictures(small, report.comparisons(small), report.sizes_of(["minilm"]))
+    assert [name for name, picture in drawn.items() if picture.spec] == ["inout"]
+    html = page.page(small, [], [], {}, drawn)
+    assert html.count("No cells for it yet") == len(PICTURES) - 1
+    assert "python -m stages.grid run --preset views" in html

@@ -1,0 +1,242 @@
+"""The grid on a scratch repository: which cells, under which names, computed once, compared, recommended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from toy import LIFT, ROOT, git, repository
+
+from stages import registry
+from stages.errors import UserError
+from stages.grid import cells
+
+BASE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+
+
+def names(**axes: list[object]) -> list[str]:
+    return [cell.name for cell in cells.expand(BASE, {key.replace("__", "."): value for key, value in axes.items()})]
+
+
+def test_the_sample_is_every_recipe_on_both_landscapes_and_zero_shot_once() -> None:
+    found = cells.expand(BASE, registry.entry("presets", "sample").axes)
+    tuned = {(recipe, place) for recipe in LIFT for place in ("sim-alpha", "sim-beta")}
+    assert {(cell.params["recipe"], cell.params["landscape"]) for cell in found[1:]} == tuned
+    assert [cell.name for cell in found[:1]] == ["minilm-zero-shot"]
+    assert len({cell.name for cell in found}) == len(found) == 9
+
+
+@pytest.mark.parametrize("preset", registry.ids("presets"))
+def test_every_preset_expands(preset: str) -> None:
+    found = cells.expand(BASE, registry.entry("presets", preset).axes)
+    assert found
+    assert all(set(cell.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.") for cell in found)
+
+
+def test_names_say_what_differs_from_the_parameters() -> None:
+    assert names(recipe=["r1"], tasks__fold=[0, 3]) == ["minilm-r1-sim-alpha", "minilm-r1-sim-alpha-fold3"]
+    assert names(recipe=["zero-shot"], view=["ta"]) == ["minilm-zero-shot-ta"]
+    assert names(recipe=["r1"], query_view=["ta"]) == ["minilm-r1-sim-alpha-ta-to-tac"]
+    assert names(recipe=["r1"], evaluate_on=[["sim-alpha"]]) == ["minilm-r1-sim-alpha-on-sim-alpha"]
+    assert names(recipe=["zero-shot"], finetune__seed=[0, 1, 2]) == ["minilm-zero-shot"]
+    assert names(recipe=["r1"], finetune__seed=[0, 1]) == ["minilm-r1-sim-alpha", "minilm-r1-sim-alpha-seed1"]
+
+
+def test_only_what_differs_is_overridden() -> None:
+    (cell,) = cells.expand(BASE, {"recipe": ["r1"], "tasks.fold": [0], "embed.adapter_scale": [0.5]})
+    assert cell.overrides == {"recipe": "r1", "embed.adapter_scale": 0.5}
+    assert cell.params["embed"]["adapter_scale"] == 0.5
+    assert BASE["embed"]["adapter_scale"] == 1.0
+
+
+def test_settings_are_read_as_yaml_lists_in_brackets() -> None:
+    assert cells.parse(["tasks.fold=0,1", "search.dimensions=null,64", "evaluate_on=[a,b],[c]"]) == {
+        "tasks.fold": [0, 1], "search.dimensions": [None, 64], "evaluate_on": [["a", "b"], ["c"]],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("axes", "says"),
+    [
+        ({"modle": ["minilm"]}, "did you mean model"),
+        ({"model": ["minilmm"]}, "did you mean minilm"),
+        ({"tasks.fold": [7]}, "tasks.fold"),
+        ({"landscape": ["orbit"]}, "not one of evaluate_on"),
+        ({"evaluate_on": [["nowhere"]], "landscape": ["nowhere"]}, "nowhere"),
+        ({"view": ["tca"]}, "did you mean ta, tac"),
+    ],
+)
+def test_bad_axes_are_refused(axes: dict[str, list[object]], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        cells.expand(BASE, axes)
+
+
+@pytest.mark.parametrize("setting", ["recipe", "=r1", "recipe="])
+def test_bad_settings_are_refused(setting: str) -> None:
+    with pytest.raises(UserError, match="key=value"):
+        cells.parse([setting])
+
+
+# ---- in a scratch repository, through DVC
+
+
+def grid(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([sys.executable, "-m", "stages.grid", *arguments], cwd=folder, capture_output=True, text=True, timeout=500)  # fmt: skip
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+def experiments(folder: Path) -> dict[str, str]:
+    lines = git(folder, "for-each-ref", "--format=%(refname) %(objectname)", "refs/exps").splitlines()
+    pairs = [line.split() for line in lines]
+    return {ref.rsplit("/", 1)[1]: commit for ref, commit in pairs if ref.count("/") == 4}
+
+
+SMALL = ("-S", "recipe=zero-shot,r1,r2", "-S", "landscape=sim-alpha,sim-beta")
+SMALL_NAMES = {"minilm-zero-shot", *(f"minilm-{recipe}-{place}" for recipe in ("r1", "r2") for place in ("sim-alpha", "sim-beta"))}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five cells of the toy pipeline, computed by two workers."""
+    folder = repository(tmp_path_factory.mktemp("grid") / "repo")
+    done = grid(folder, "run", *SMALL, "--jobs", "2")
+    assert "running: " in done.stderr
+    return folder
+
+
+@pytest.mark.pipeline
+def test_cells_become_experiments_and_are_not_computed_twice(repo: Path) -> None:
+    before = experiments(repo)
+    assert set(before) == SMALL_NAMES
+    assert "5 cells, 5 of them held" in grid(repo, "run", *SMALL).stderr
+    (repo / "README.md").write_text("Nothing that a cell depends on.\n", encoding="utf-8")
+    git(repo, "add", "README.md")
+    git(repo, "commit", "-qm", "Readme")
+    assert "5 of them held" in grid(repo, "run", *SMALL).stderr
+    assert experiments(repo) == before
+
+
+@pytest.mark.pipeline
+def test_a_failed_cell_says_why_and_the_rest_is_done(repo: Path) -> None:
+    done = grid(repo, "run", "-S", "recipe=r1", "-S", "finetune.steps=13,14", check=False)
+    assert done.returncode == 2
+    assert "minilm-r1-sim-alpha-steps13: error: thirteen steps are one too many" in done.stdout
+    assert "1 of 2 cells failed" in done.stderr
+    assert "minilm-r1-sim-alpha-steps14" in experiments(repo)
+    # It is tried again, and the finished one is not.
+    again = grid(repo, "run", "-S", "recipe=r1", "-S", "finetune.steps=13,14", check=False)
+    assert "2 cells, 1 of them held" in again.stderr
+    assert "queued: minilm-r1-sim-alpha-steps13" in again.stderr
+    subprocess.run([sys.executable, "-m", "dvc", "exp", "remove", "minilm-r1-sim-alpha-steps14"], cwd=repo, check=True, capture_output=True)  # fmt: skip
+
+
+@pytest.mark.pipeline
+def test_uncommitted_code_is_refused(repo: Path) -> None:
+    params = repo / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    params.write_text(text.replace("recipe: r3", "recipe: r2"), encoding="utf-8")
+    done = grid(repo, "run", "-S", "tasks.fold=1", check=False)
+    params.write_text(text, encoding="utf-8")
+    assert done.returncode == 2
+    assert "params.yaml: not committed" in done.stderr
+
+
+@pytest.mark.pipeline
+def test_report_compares_what_was_planted(repo: Path) -> None:
+    grid(repo, "report")
+    folder = repo / "reports/grid"
+    scores = pd.read_csv(folder / "scores.csv")
+    assert set(scores["cell"]) == SMALL_NAMES
+    # The scores of a cell are those of its own commit.
+    commit = experiments(repo)["minilm-r1-sim-alpha"]
+    theirs = pd.read_csv(pd.io.common.StringIO(git(repo, "show", f"{commit}:reports/scores.csv")))
+    ours = scores[scores["cell"] == "minilm-r1-sim-alpha"]
+    assert sorted(ours["value"]) == sorted(theirs["value"])
+    compared = pd.read_csv(folder / "comparisons.csv")
+    tuned = compared[(compared["family"] == "tuned") & (compared["task"] == "retrieval") & compared["first"].str.contains(" r1 ")]  # fmt: skip
+    home = [place in first for place, first in zip(tuned["landscape"], tuned["first"], strict=True)]
+    assert (tuned["difference"][home] > 0.03).all()
+    assert (tuned["difference"][[not at for at in home]] < -0.05).all()
+    assert (tuned["p_holm"] < 0.05).all()
+    assert (compared["p_holm"] >= compared["p"]).all()
+    verdicts = {(one["finding"], one["ground"]): one["verdict"] for one in json.loads((folder / "findings.json").read_text())}  # fmt: skip
+    assert verdicts["tuning-harms-abroad", "simulated"] == "plant recovered"
+    assert verdicts["r3-best-for-retrieval", "simulated"] == "not tested"
+    assert not {verdict for (_, ground), verdict in verdicts.items() if ground == "simulated"} & {"supported", "contradicted"}  # fmt: skip
+    assert {verdict for (_, ground), verdict in verdicts.items() if ground == "real"} == {"not tested"}
+    assert (folder / "figures/transfer.png").exists()
+    assert not (folder / "figures/views.png").exists()
+    first = (folder / "index.html").read_bytes()
+    grid(repo, "report")
+    assert (folder / "index.html").read_bytes() == first
+
+
+@pytest.mark.pipeline
+def test_recommendation_names_the_planted_best(repo: Path) -> None:
+    said = grid(repo, "recommend", "--landscape", "sim-alpha", "--task", "retrieval").stdout
+    assert "use minilm, r1 trained on sim-alpha, view tac, system interpolation" in said
+    assert "on sim-beta, against zero-shot: -0.0" in said
+    assert "simulated" in said
+    done = grid(repo, "recommend", "--landscape", "sim-alfa", check=False)
+    assert done.returncode == 2
+    assert "did you mean sim-alpha" in done.stderr
+
+
+@pytest.mark.pipeline
+def test_other_code_makes_other_cells(repo: Path) -> None:
+    head = git(repo, "rev-parse", "HEAD").strip()
+    with (repo / "toy.py").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    git(repo, "commit", "-qam", "Change")
+    done = grid(repo, "report", check=False)
+    assert done.returncode == 2
+    assert "no experiment of this code version (5 of other versions)" in done.stderr
+    git(repo, "reset", "-q", "--hard", head)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Path]:
+    """A scratch repository whose cells take some seconds."""
+    folder = repository(tmp_path / "repo")
+    (folder / "toy.yaml").write_text("3", encoding="utf-8")
+    git(folder, "add", "toy.yaml")
+    git(folder, "commit", "-qm", "Slow")
+    yield folder
+    subprocess.run([sys.executable, "-m", "dvc", "queue", "stop", "--kill"], cwd=folder, capture_output=True, check=False)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers_too", [False, True])
+def test_interrupted_it_finishes_without_repeating_a_finished_cell(slow: Path, workers_too: bool) -> None:
+    arguments = ("run", "-S", "recipe=zero-shot,r1,r2,r3")
+    process = subprocess.Popen([sys.executable, "-m", "stages.grid", *arguments], cwd=slow, stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("done: "):
+            break
+    first = experiments(slow)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == 130
+    if workers_too:
+        for path in (slow / ".dvc/tmp/exps").rglob("*.json"):
+            pid = json.loads(path.read_text(encoding="utf-8")).get("pid")
+            if pid:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+        time.sleep(2)
+    grid(slow, *arguments)
+    last = experiments(slow)
+    assert set(last) == {"minilm-zero-shot", "minilm-r1-sim-alpha", "minilm-r2-sim-alpha", "minilm-r3-sim-alpha"}
+    assert {name: last[name] for name in first} == first
