@@ -164,7 +164,7 @@ class Simulated(_Landscape):
     # Share of ideas that add a second mechanism, and its label.
     combined: Annotated[float, Field(ge=0, le=1)] = 0.25
     # Share of the mechanism wording that is the same in all fields; at 1 only names of parts and places differ.
-    cross_field_overlap: Annotated[float, Field(ge=0, le=1)] = 0.45
+    cross_field_overlap: Annotated[float, Field(ge=0, le=1)] = 0.55
     # Share of the mechanism wording that is the same in all landscapes; in the rest the same words mean other mechanisms.
     wording_overlap: Annotated[float, Field(ge=0, le=1)] = 0.75
     # How often title and abstract name what the claims always name, instead of hinting at it.

@@ -24,8 +24,8 @@ MECHANISMS: tuple[tuple[int, Mechanism], ...] = tuple(
 PER_GROUP = len(_CATALOGUE[0].mechanisms)
 OPTIONS: tuple[int, ...] = (*(len(facet) for facet in _CATALOGUE[0].facets), *(len(facet) for facet in COMMON_FACETS))
 _SLIP = 0.35  # how often a writer leaves the usual phrase of the field for another one
-_PLAIN_SHARE = 0.5  # how often a part, place or trouble is one that any field may have
-_PLAIN_BESIDE = 0.6  # the same for the parts that are not in front
+_PLAIN_SHARE = 0.6  # how often a part, place or trouble is one that any field may have
+_PLAIN_BESIDE = 0.7  # the same for the parts that are not in front
 _TELLING = 0.9  # how often a part of the field is one of the family's subclasses
 _COMMON_SEED = 0  # of the wording that no landscape's seed changes
 
