@@ -37,6 +37,8 @@ GRID_COMPARISONS = GRID / "comparisons.csv"
 GRID_FINDINGS = GRID / "findings.json"
 GRID_PAGE = GRID / "index.html"
 
+EXPECTED = REPORTS / "expected.csv"
+
 PER_LANDSCAPE = (
     "families", "citations", "relations", "views", "tasks", "lengths", "embeddings",
     "runs", "fusion", "outcomes", "scores", "costs",
@@ -155,3 +157,9 @@ def scratch() -> Path:
     """
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "patent-embeddings"
+
+
+def account() -> Path:
+    """Random name of this user on this machine, in the user's state directory."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "patent-embeddings" / "account"

@@ -104,12 +104,9 @@ def finished(commit: str) -> Params | None:
 
 def inputs(commit: str, params: Params) -> str:
     """Hash of everything at a commit that the outcomes of a cell depend on."""
-    values = params.model_dump(mode="json")
     recipe = _block(commit, "recipes", params.recipe)
-    if not recipe.get("signals"):
-        values = {key: value for key, value in values.items() if key not in _SPENT}
     content = {
-        "params": values,
+        "params": settings(params, trained=bool(recipe.get("signals"))),
         "stages": _stages(commit),
         "code": {path: _tree(commit)[path] for path in _files(commit)},
         "model": _block(commit, "models", params.model),
@@ -118,6 +115,12 @@ def inputs(commit: str, params: Params) -> str:
         "views": [_block(commit, "views", name) for name in (params.query_view, params.document_view)],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def settings(params: Params, trained: bool) -> dict[str, Any]:
+    """The parameters that the outcomes of a cell depend on; not where and how a model is trained that is not."""
+    values = params.model_dump(mode="json")
+    return {key: value for key, value in values.items() if trained or key not in _SPENT}
 
 
 @cache
