@@ -83,7 +83,6 @@ def held() -> dict[str, Experiment]:
 
 def finished(commit: str) -> Params | None:
     """Parameters of the cell that a commit holds; None if it holds none, or one of other keys than today's."""
-    import yaml
     from pydantic import ValidationError
 
     from stages.params import Params
@@ -91,8 +90,8 @@ def finished(commit: str) -> Params | None:
     names = set(_tree(commit))
     if not {"dvc.lock", layout.SCORES.as_posix(), layout.PARAMS.as_posix()} <= names:
         return None
-    params = yaml.safe_load(show(commit, layout.PARAMS.as_posix()))
-    lock = yaml.safe_load(show(commit, "dvc.lock"))
+    params = parsed(commit, layout.PARAMS.as_posix())
+    lock = parsed(commit, "dvc.lock")
     reported = lock["stages"].get("report", {}).get("params", {}).get(layout.PARAMS.as_posix())
     if reported != params:  # the report is of other parameters: the cell was not computed to its end
         return None
@@ -130,6 +129,15 @@ def show(commit: str, path: str) -> str:
 
 
 @cache
+def parsed(commit: str, path: str) -> Any:
+    """A YAML file at a commit."""
+    import yaml
+
+    # The parser in C reads a lock file of a thousand lines in milliseconds.
+    return yaml.load(show(commit, path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+@cache
 def _tree(commit: str) -> dict[str, str]:
     """Path -> git's hash of every file at a commit."""
     rows = [line.split(maxsplit=3) for line in git("ls-tree", "-r", "--full-tree", commit).splitlines()]
@@ -139,9 +147,7 @@ def _tree(commit: str) -> dict[str, str]:
 @cache
 def _stages(commit: str) -> dict[str, Any]:
     """Stages of dvc.yaml that lead to outcomes; descriptions change nothing."""
-    import yaml
-
-    stages = yaml.safe_load(show(commit, layout.PIPELINE.as_posix()))["stages"]
+    stages = parsed(commit, layout.PIPELINE.as_posix())["stages"]
     bodies = {name: dict(body.get("do", body)) for name, body in stages.items() if name not in _NO_OUTCOME}
     return {name: {key: value for key, value in body.items() if key != "desc"} for name, body in bodies.items()}
 
@@ -159,12 +165,5 @@ def _files(commit: str) -> list[str]:
 
 
 def _block(commit: str, kind: str, name: str) -> Any:
-    blocks: Mapping[str, Any] = _registry(commit, kind)
+    blocks: Mapping[str, Any] = parsed(commit, layout.registry(kind).as_posix())
     return blocks.get(name, {})
-
-
-@cache
-def _registry(commit: str, kind: str) -> Any:
-    import yaml
-
-    return yaml.load(show(commit, layout.registry(kind).as_posix()), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # fmt: skip

@@ -137,12 +137,10 @@ class _Store:
     """Outputs of one commit."""
 
     def __init__(self, repo: Any, one: Experiment) -> None:
-        import yaml
-
-        from stages.grid.experiments import show
+        from stages.grid.experiments import parsed
 
         self._repo, self._one = repo, one
-        stages = yaml.safe_load(show(one.commit, "dvc.lock"))["stages"].values()
+        stages = parsed(one.commit, "dvc.lock")["stages"].values()
         self._hashes = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
 
     def has(self, path: Path) -> bool:

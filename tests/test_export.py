@@ -1,0 +1,211 @@
+"""What is exported is read back by the tools that it is for, and gives our numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import ir_measures
+import numpy as np
+import pandas as pd
+import pytest
+from cells import write_cell
+
+from stages import export, layout, params, registry, tables
+from stages.errors import UserError
+from stages.evaluation.retrieval import per_query
+from stages.files import write_json
+from stages.page.shell import Score, Table
+
+L = "sim-alpha"
+
+
+@pytest.fixture
+def cell(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished cell in a folder of its own, in a git repository."""
+    from conftest import ROOT
+    from toy import git
+
+    here = workspace / "cell"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    write_cell(here)
+    git(here, "init", "-q")
+    git(here, "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty", "-m", "x")
+    (here / "environment.lock").write_text((ROOT / "environment.lock").read_text())
+    scores = pd.concat([tables.read(layout.scores(name), tables.SCORES) for name in ("sim-alpha", "sim-beta")])
+    layout.SCORES.parent.mkdir()
+    scores.to_csv(layout.SCORES, index=False)
+    return here
+
+
+def planted_run() -> None:
+    """A landscape of 30 queries with random runs, half of them with one score for everything."""
+    generator = np.random.default_rng(3)
+    ids = [f"F{number:03d}" for number in range(80)]
+    queries = pd.DataFrame({"query_id": ids[:30], "split": ["test", "dev", "train"] * 10}).astype("str")
+    judged = [(query, family, 1, ["in", "out", "unknown"][int(generator.integers(3))])
+              for query in ids[:30] for family in generator.choice(ids[30:], 4, replace=False)]  # fmt: skip
+    kinds = {"query_id": "str", "family_id": "str", "scope": "str"}
+    tables.write(queries, layout.task(L, "queries"), tables.QUERIES)
+    tables.write(pd.DataFrame(judged, columns=list(tables.QRELS.columns)).astype(kinds), layout.task(L, "qrels"), tables.QRELS)  # fmt: skip
+    for system in ("bm25", "dense"):
+        rows = [
+            (query, family, rank, 1.0 if system == "bm25" else 1 / rank)
+            for query in ids[1:30]
+            for rank, family in enumerate(generator.permutation(ids[30:])[:40], 1)
+        ]
+        found = pd.DataFrame(rows, columns=list(tables.RUN.columns)).astype({"query_id": "str", "family_id": "str", "score": "float32"})  # fmt: skip
+        tables.write(found, layout.run(L, system), tables.RUN)
+
+
+def test_ir_measures_gives_our_scores_from_the_files(cell: Path) -> None:
+    planted_run()
+    export.trec(cell / "out")
+    queries = tables.read(layout.task(L, "queries"), tables.QUERIES)
+    qrels = tables.read(layout.task(L, "qrels"), tables.QRELS)
+    checked = 0
+    for system in ("bm25", "dense"):
+        ours = per_query(tables.read(layout.run(L, system), tables.RUN), qrels, queries)
+        means = ours[ours["split"] == "test"].groupby(["scope", "metric"])["value"].mean()
+        run = list(ir_measures.read_trec_run(str(cell / f"out/{L}/{system}.run")))
+        for (scope, metric), value in means.items():
+            judged = list(ir_measures.read_trec_qrels(str(cell / f"out/{L}/qrels.{scope}.txt")))
+            measure = ir_measures.parse_measure(str(metric))
+            # The first query has no result at all: it counts 0, as with us.
+            assert ir_measures.calc_aggregate([measure], judged, run)[measure] == pytest.approx(value, abs=1e-9), (system, scope, metric)  # fmt: skip
+            checked += 1
+    assert checked == 2 * 5 * 5
+
+
+def test_ids_with_white_space_are_refused() -> None:
+    found = pd.DataFrame({"query_id": ["a"], "family_id": ["b c"], "rank": [1], "score": [1.0]})
+    with pytest.raises(UserError, match="'b c'"):
+        export.run_text(found, "dense")
+
+
+def test_mteb_results_hold_scores_prompts_revision_and_versions(cell: Path) -> None:
+    export.mteb(cell / "out")
+    (folder,) = (cell / "out/results").glob("*/*")
+    assert folder.parent.name == "sentence-transformers__all-MiniLM-L6-v2-r3-sim-alpha"
+    meta = json.loads((folder / "model_meta.json").read_text())
+    assert meta["prompts"]["query"] == ""
+    assert meta["base_revision"] == registry.model("minilm").revision
+    result = json.loads((folder / "SimAlphaPatentRetrieval.json").read_text())
+    scores = tables.read(layout.scores(L), tables.SCORES)
+    dense = scores[(scores["system"] == "dense") & (scores["scope"] == "out") & (scores["metric"] == "nDCG@10")]
+    (subset,) = (one for one in result["scores"]["test"] if one["hf_subset"] == "out")
+    assert subset["main_score"] == subset["ndcg_at_10"] == pytest.approx(dense["value"].iloc[0])
+    assert result["versions"]["torch"]
+    assert result["parameters"]["recipe"] == "r3"
+    assert result["dataset_revision"] == f"seed-{registry.landscape(L).seed}-families-{registry.landscape(L).families}"
+
+
+@pytest.mark.pipeline
+def test_mteb_loads_its_files(cell: Path) -> None:
+    mteb = pytest.importorskip("mteb", reason="mteb is not installed: `pip install --no-deps mteb polars polars-runtime-32`")  # fmt: skip
+    export.mteb(cell / "out")
+    paths = mteb.ResultCache(cell / "out").get_cache_paths(include_remote=False)
+    found = {path.stem: mteb.results.TaskResult.from_disk(path) for path in paths}
+    assert set(found) == {f"{place}Patent{task}" for place in ("SimAlpha", "SimBeta") for task in ("Retrieval", "Classification", "Clustering")}  # fmt: skip
+    scores = tables.read(layout.scores(L), tables.SCORES)
+    f1 = scores[(scores["system"] == "probe") & (scores["metric"] == "micro-F1")]["value"].iloc[0]
+    loaded = found["SimAlphaPatentClassification"]
+    assert loaded.scores["test"][0]["main_score"] == pytest.approx(f1)
+    assert loaded.date is not None
+
+
+def test_zero_shot_has_no_model_to_export(cell: Path) -> None:
+    text = layout.PARAMS.read_text(encoding="utf-8")
+    layout.PARAMS.write_text(text.replace("recipe: r3", "recipe: zero-shot"), encoding="utf-8")
+    with pytest.raises(UserError, match="no adapter"):
+        export.model(cell / "out")
+
+
+def test_the_card_says_where_it_was_trained_and_how_it_does(cell: Path) -> None:
+    scores = pd.read_csv(layout.SCORES)
+    text = export.card(params.load(), scores)
+    assert "license: apache-2.0" in text
+    assert "base_model: sentence-transformers/all-MiniLM-L6-v2" in text
+    assert "abstract of a family with its claims" in text
+    assert "say nothing about real patents" in text
+    home = scores[(scores["landscape"] == L) & (scores["system"] == "dense") & (scores["scope"] == "all") & (scores["metric"] == "nDCG@10")].iloc[0]  # fmt: skip
+    assert f"| sim-alpha (home) | retrieval | all | nDCG@10 | {home['value']:.4f} | {home['ci_low']:.4f} to {home['ci_high']:.4f} | 10 |" in text  # fmt: skip
+    assert "| sim-beta | retrieval |" in text
+    assert f"- sim-beta: {registry.landscape('sim-beta').licence}" in text
+
+
+@pytest.mark.pipeline
+def test_the_exported_adapter_loads_and_gives_our_vectors(cell: Path) -> None:
+    import torch
+    from peft import LoraConfig, TaskType
+    from sentence_transformers import SentenceTransformer
+
+    from stages import encoders
+    from stages.encoders import weights
+
+    entry = registry.model("minilm")
+    base = str(weights.locate(entry))
+    tuned = SentenceTransformer(base, device="cpu", local_files_only=True)
+    torch.manual_seed(0)
+    tuned.add_adapter(LoraConfig(task_type=TaskType.FEATURE_EXTRACTION, r=4, init_lora_weights=False))
+    tuned[0].auto_model.save_pretrained(str(layout.ADAPTER))
+    export.model(cell / "out")
+    texts = ["A valve with a spring.", "Method of sealing a duct."]
+    ours = encoders.load(entry, adapter=layout.ADAPTER).encode(texts, "document")
+    theirs = SentenceTransformer(base, device="cpu", local_files_only=True)
+    before = theirs.encode(texts)
+    theirs.load_adapter(str(cell / "out"))
+    theirs.max_seq_length = entry.length
+    after = theirs.encode(texts, normalize_embeddings=True)
+    np.testing.assert_allclose(after, np.asarray(ours), atol=1e-5)
+    assert np.abs(after - before).max() > 0.01
+    assert (cell / "out/README.md").read_text().startswith("---\n")
+
+
+TABLE = Table(
+    ["who & what", "n", "nDCG@10"],
+    [["minilm_r1 50%", 3, Score(0.5, 0.4, 0.6)], ["none", None, None]],
+    "Scores of a_b", texts=1,
+)  # fmt: skip
+
+
+def test_csv_has_three_columns_for_a_score() -> None:
+    rows = list(csv.reader(io.StringIO(export.comma_separated(TABLE))))
+    assert rows == [
+        ["who & what", "n", "nDCG@10", "nDCG@10 low", "nDCG@10 high"],
+        ["minilm_r1 50%", "3", "0.5", "0.4", "0.6"],
+        ["none", "", "", "", ""],
+    ]
+
+
+def test_latex_is_escaped() -> None:
+    text = export.latex(TABLE)
+    assert r"who \& what & n & nDCG@10 \\" in text
+    assert r"minilm\_r1 50\% & 3 & 0.5000 [0.400, 0.600] \\" in text
+    assert r"\toprule" in text
+    assert r"none & -- & -- \\" in text
+
+
+@pytest.mark.parametrize("name", ["retrieval", "inout", "fusion", "classification", "clustering", "costs", "licences"])
+def test_every_table_of_the_page_is_exported(cell: Path, name: str) -> None:
+    for form in ("csv", "latex"):
+        export.table(name, form, cell / "out")  # type: ignore[arg-type]
+    rows = list(csv.reader((cell / f"out/{name}.csv").open(encoding="utf-8")))
+    assert len(rows) > 1
+    assert (cell / f"out/{name}.tex").read_text().count(r"\\") >= len(rows)
+
+
+def test_an_unknown_table_is_named(cell: Path) -> None:
+    with pytest.raises(UserError, match="did you mean retrieval"):
+        export.table("retreival", "csv", cell / "out")
+
+
+def test_costs_become_the_evaluation_time(cell: Path) -> None:
+    write_json(layout.cost("embed", L), {"seconds": 2.0})
+    write_json(layout.cost("search", L), {"seconds": 1.5})
+    export.mteb(cell / "out")
+    (path,) = (cell / "out/results").glob("*/*/SimAlphaPatentRetrieval.json")
+    assert json.loads(path.read_text())["evaluation_time"] == 3.5
