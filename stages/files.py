@@ -18,6 +18,8 @@ from stages.errors import UserError
 
 PARTIAL = ".partial"  # of temporaries, which DVC ignores (.dvcignore)
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
+# Of numpy, safetensors and torch, whose errors of a full disk carry no number.
+_UNNUMBERED = re.compile(r"requested and \d+ written|\(os error (13|27|28|30|122)\)|PytorchStreamWriter failed writing")
 
 
 @contextmanager
@@ -29,25 +31,39 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
-    try:
+    with writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
         # DVC links outputs read-only into its cache: replace them, never write through.
         scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}.", suffix=PARTIAL, dir=path.parent))
-    except OSError as error:
-        raise UserError(f"{path}: cannot write ({error.strerror}); free space or check permissions") from error
     temporary = scratch / path.name
     try:
-        yield temporary
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        raise UserError(f"{path}: cannot write ({error.strerror}); free space or check permissions") from error
+        with writable(path):
+            yield temporary
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            temporary.replace(path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Say in one line that the disk is full or may not be written, whichever library met it.
+
+    Raises:
+        UserError: as above; every other error passes.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        if number not in _NO_ROOM and (number is not None or not _UNNUMBERED.search(str(error))):
+            raise
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UserError(f"{path}: cannot write ({reason:.100}); free space or check permissions") from error
 
 
 def _sweep(path: Path) -> None:

@@ -36,10 +36,10 @@ def push() -> None:
         records = sorted(_records(repo.cache.legacy))
         objects = _objects(repo, records, push=True)
         whole = _whole(repo, _absent(repo, objects, remote))
-        with _transfer(f"remote {remote.name!r} ({remote.path})", "push") as said:
+        with _transfer(f"remote {remote.name!r} ({remote.path})", "push"):
             result = repo.cloud.push(whole)
             if result.failed:
-                raise said.error(f"{len(result.failed)} of {len(whole)} files are not sent")
+                raise UserError(f"{len(result.failed)} of {len(whole)} files are not sent")
             sent = _send(repo.cache.legacy, remote.legacy_odb, records)
         say(f"{remote.name}: {len(whole)} files and {sent} records of past runs sent; {len(objects)} files in all")
         _exchange_experiments(repo, "push")
@@ -51,7 +51,7 @@ def pull(experiment: Annotated[str | None, typer.Argument(help="Fetch this exper
     with _repository() as repo:
         remote = _remote(repo, "pull")
         _exchange_experiments(repo, "pull", experiment)
-        with _transfer(f"remote {remote.name!r} ({remote.path})", "pull") as said:
+        with _transfer(f"remote {remote.name!r} ({remote.path})", "pull"):
             records = sorted(_records(remote.legacy_odb)) if experiment is None else []
             received = _send(remote.legacy_odb, repo.cache.legacy, records)
             damaged = _drop_damaged_records(repo, records)
@@ -59,7 +59,7 @@ def pull(experiment: Annotated[str | None, typer.Argument(help="Fetch this exper
             remote.odb.verify = True
             result = repo.cloud.pull(objects, odb=remote.odb)
             if result.failed:
-                raise said.error(f"{len(result.failed)} of {len(objects)} files are not here yet")
+                raise UserError(f"{len(result.failed)} of {len(objects)} files are not here yet")
         gone = sorted({_name(one) for one in result.transferred if not _has(repo.cache.local, one)})
         if gone or damaged:
             raise UserError(
@@ -94,6 +94,7 @@ def check() -> None:
             raise UserError(f"{len(bad)} damaged files and {broken} damaged records of runs removed; `make restore` brings whole ones, `dvc repro` computes them again")  # fmt: skip
         say(f"{len(oids)} files are whole")
 
+
 class _Said(logging.Handler):
     """Keeps what DVC would log of a transfer, to say it in one line."""
 
@@ -107,7 +108,7 @@ class _Said(logging.Handler):
 
 
 @contextmanager
-def _transfer(where: str, command: str) -> Iterator[_Said]:
+def _transfer(where: str, command: str) -> Iterator[None]:
     """Turn what goes wrong on the way to or from a remote into one line.
 
     Raises:
@@ -120,7 +121,7 @@ def _transfer(where: str, command: str) -> Iterator[_Said]:
         logger.propagate = False
     again = f"`python -m stages.share {command}` goes on where it stopped"
     try:
-        yield said
+        yield
     except UserError as error:
         raise UserError(f"{where}: {error} ({_reason(said.first)}); {again}") from None
     except Exception as error:  # each kind of remote has a library and errors of its own
@@ -280,17 +281,19 @@ def _name(one: HashInfo) -> str:
 
 def _workspace_links(repo: Repo, oids: list[str]) -> list[Path]:
     """Files of the workspace that are links to these files of the cache."""
-    import os
-
-    damaged = {(status.st_dev, status.st_ino) for oid in oids for status in [os.stat(repo.cache.local.oid_to_path(oid))]}
+    damaged = {_inode(Path(repo.cache.local.oid_to_path(oid))) for oid in oids}
     found = []
     for out in repo.index.outs:
         root = Path(out.fs_path)
         for path in [root, *root.rglob("*")] if damaged and out.use_cache and root.exists() else []:
-            status = path.stat()
-            if path.is_file() and (status.st_dev, status.st_ino) in damaged:
+            if path.is_file() and _inode(path) in damaged:
                 found.append(path.relative_to(repo.root_dir))
     return sorted(found)
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _checkout(repo: Repo) -> None:
@@ -320,9 +323,8 @@ def _exchange_experiments(repo: Repo, command: str, name: str | None = None) -> 
     with _transfer(f"git remote {git!r}", command):
         known = [ref.name for ref in exp_refs(repo.scm, git if command == "pull" else None)]
         if known and (name is None or name in known):
-            done = (repo.experiments.push if command == "push" else repo.experiments.pull)(
-                git, **({"all_commits": True} if name is None else {"exp_names": [name]})
-            )
+            exchange = repo.experiments.push if command == "push" else repo.experiments.pull
+            exchange(git, all_commits=name is None, exp_names=name)
         say(f"{git}: {len(known)} experiments")
 
 

@@ -26,7 +26,7 @@ from transformers import TrainerCallback, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from stages import encoders, layout
-from stages.files import sha256, write_text
+from stages.files import sha256, writable, write_text
 from stages.params import Finetune
 from stages.progress import say, track
 from stages.registry.entries import Model
@@ -87,7 +87,8 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path) -
         model=model, args=arguments, train_dataset=datasets["train"], eval_dataset=datasets["dev"],
         loss=AllowedNegatives(model, _forbidden(pairs)), callbacks=[Progress(steps)],
     )  # fmt: skip
-    trainer.train(resume_from_checkpoint=_resumable(scratch))
+    with writable(scratch):
+        trainer.train(resume_from_checkpoint=_resumable(scratch))
     _save(model, entry, folder)
     return Trained(_curve(trainer.state.log_history), str(model.device))
 

@@ -47,7 +47,7 @@ class Clone:
         return {
             **kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(beside),
             "XDG_CACHE_HOME": str(beside / "cache"), "DVC_SITE_CACHE_DIR": str(beside / "site"),
-            "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **self.variables,
+            "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", **self.variables,
         }  # fmt: skip
 
     @property

@@ -1,0 +1,129 @@
+"""What one clone has computed, another restores: over a folder, SSH and S3, without running anything again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from collaboration import clones, remotes
+from collaboration.clones import SECOND, Clone, ran
+
+pytestmark = pytest.mark.pipeline
+
+
+@contextmanager
+def folder(path: Path) -> Iterator[dict[str, str]]:
+    yield {"url": str(path / "store")}
+
+
+def connect(clone: Clone, settings: dict[str, str]) -> None:
+    """Point the committed default remote at a server of this test."""
+    for name, value in settings.items():
+        clone.dvc("remote", "modify", "--local", "lab", name, value)
+
+
+@pytest.fixture(scope="module")
+def two_cells(bare: Path, tiny_clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> tuple[Clone, Path]:
+    """Clone A, which has run two cells, the second as an experiment, and its origin."""
+    base = tmp_path_factory.mktemp("two")
+    a = clones.copy(tiny_clone, base / "a")
+    origin = base / "origin.git"
+    a.run("git", "clone", "--quiet", "--bare", str(bare), str(origin))
+    a.git("remote", "set-url", "origin", str(origin))
+    # Before the first experiment: applying one brings the configuration back that it was run with.
+    a.dvc("remote", "add", "--default", "lab", "/nowhere")
+    a.commit()
+    a.dvc("exp", "run", "--temp", "--name", SECOND, "--set-param", "search.dimensions=8")
+    return a, origin
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [folder, pytest.param(remotes.ssh, marks=pytest.mark.slow), pytest.param(remotes.s3, marks=pytest.mark.slow)],
+    ids=["folder", "ssh", "s3"],
+)
+def test_a_fresh_clone_restores_what_another_computed(
+    two_cells: tuple[Clone, Path], kind: object, tmp_path: Path
+) -> None:
+    a, origin = clones.copy(two_cells[0], tmp_path / "a"), tmp_path / "origin.git"
+    a.run("git", "clone", "--quiet", "--mirror", str(two_cells[1]), str(origin))
+    a.git("remote", "set-url", "origin", str(origin))
+    with kind(tmp_path / "server") as settings:  # type: ignore[operator]
+        connect(a, settings)
+        assert "1 experiments" in a.share("push")
+        assert "0 files and 0 records" in a.share("push")
+
+        b = clones.clone(origin, tmp_path / "elsewhere" / "b")
+        connect(b, settings)
+        b.share("pull")
+        assert not set(ran(b.dvc("repro"))) - {"report"}
+        assert b.results() == a.results()
+
+        b.git("checkout", "--", ".")
+        b.dvc("exp", "apply", SECOND)
+        assert not set(ran(b.dvc("repro"))) - {"report"}
+        assert b.results()["data/runs/tiny/dense.parquet"] != a.results()["data/runs/tiny/dense.parquet"]
+        a.dvc("exp", "apply", SECOND)
+        a.dvc("checkout")
+        assert b.results() == a.results()
+
+        # A run of the past that no commit and no experiment names comes from its record.
+        b.git("checkout", "--force", "HEAD", "--", ".")
+        b.dvc("exp", "remove", SECOND)
+        b.dvc("checkout")
+        assert not set(ran(b.dvc("exp", "run", "--set-param", "search.dimensions=8"))) - {"check", "report"}
+
+
+def test_one_experiment_is_fetched_by_name(two_cells: tuple[Clone, Path], tmp_path: Path) -> None:
+    a, origin = clones.copy(two_cells[0], tmp_path / "a"), tmp_path / "origin.git"
+    a.run("git", "clone", "--quiet", "--mirror", str(two_cells[1]), str(origin))
+    a.git("remote", "set-url", "origin", str(origin))
+    connect(a, {"url": str(tmp_path / "store")})
+    a.share("push")
+    b = clones.clone(origin, tmp_path / "b")
+    connect(b, {"url": str(tmp_path / "store")})
+    assert f"dvc exp apply {SECOND}" in b.share("pull", SECOND)
+    assert not (b.path / ".dvc/cache/runs").exists()
+    b.dvc("exp", "apply", SECOND)
+    assert not set(ran(b.dvc("repro"))) - {"report"}
+    assert "no experiment 'absent'" in b.share("pull", "absent", status=2)
+
+
+def test_two_clones_share_a_cache_directory_at_the_same_time(bare: Path, tiny_clone: Clone, tmp_path: Path) -> None:
+    cells = [clones.clone(bare, tmp_path / name) for name in ("one", "two")]
+    for cell in cells:
+        cell.dvc("cache", "dir", "--local", str(tmp_path / "cache"))
+    commands = [["dvc", "repro"], ["dvc", "exp", "run", "--set-param", "search.dimensions=8"]]
+    started = [cell.start(*command) for cell, command in zip(cells, commands, strict=True)]
+    for process in started:
+        said = process.communicate(timeout=600)[0]
+        assert process.returncode == 0, said
+    assert cells[0].results() == tiny_clone.results()
+    alone = clones.copy(tiny_clone, tmp_path / "alone")
+    alone.dvc("exp", "run", "--set-param", "search.dimensions=8")
+    assert cells[1].results() == alone.results()
+    third = clones.clone(bare, tmp_path / "three")
+    third.dvc("cache", "dir", "--local", str(tmp_path / "cache"))
+    assert set(ran(third.dvc("repro"))) <= {"report"}
+
+
+def test_documented_credentials_cannot_be_committed(bare: Path, tmp_path: Path) -> None:
+    """Every command of README and docs that sets up a remote is run; then nothing that is committed holds a secret."""
+    clone = clones.clone(bare, tmp_path / "clone")
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    lines = [line for page in pages for line in re.findall(r"^dvc (?:remote|cache|config) .*$", page.read_text(), re.M)]
+    private = [line for line in lines if re.search(r"secret|key|password|token|\buser\b", line)]
+    assert len(lines) > 5 and private
+    assert all("--local" in line for line in private), private
+    for line in lines:
+        clone.run("bash", "-c", re.sub(r"\s#.*", "", line).replace("MY_SECRET", "hunter2").replace("MY_KEY", "hunter2"))
+    assert "hunter2" in (clone.path / ".dvc/config.local").read_text()
+    assert clone.git("check-ignore", ".dvc/config.local").strip() == ".dvc/config.local"
+    clone.git("add", "--all")
+    clone.git("commit", "--quiet", "--allow-empty", "--message", "Remote")
+    assert "hunter2" not in clone.git("grep", "-h", "", "HEAD")
