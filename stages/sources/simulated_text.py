@@ -23,7 +23,7 @@ MECHANISMS: tuple[tuple[int, Mechanism], ...] = tuple(
 )
 PER_GROUP = len(_CATALOGUE[0].mechanisms)
 OPTIONS: tuple[int, ...] = (*(len(facet) for facet in _CATALOGUE[0].facets), *(len(facet) for facet in COMMON_FACETS))
-_SLIP = 0.35  # how often a writer leaves the usual phrase of the field for another one
+_SLIP = 0.45  # how often a writer leaves the usual phrase of the field for another one
 _PLAIN_SHARE = 0.6  # how often a part, place or trouble is one that any field may have
 _PLAIN_BESIDE = 0.7  # the same for the parts that are not in front
 _TELLING = 0.9  # how often a part of the field is one of the family's subclasses
@@ -187,9 +187,11 @@ class Voice(dict[str, str]):
         every = [name for names in self.field.components.values() for name in names]
         plain = PLAIN.components[""]
         # The part in front is one of the field, mostly of the subclass; beside it stand parts that any field has.
-        front = pick(own if chance() < _TELLING else every)
-        beside = [pick(plain if chance() < _PLAIN_BESIDE else own if chance() < _TELLING else every) for _ in "qr"]
-        self.parts = [front, *beside]
+        self.parts = [pick(own if chance() < _TELLING else every)]
+        while len(self.parts) < 3:
+            part = pick(plain if chance() < _PLAIN_BESIDE else own if chance() < _TELLING else every)
+            if part not in self.parts:
+                self.parts.append(part)
         self.system = pick(self._plain_or_own().systems)
         self.core = self._mechanism("core")
         self._next = 0
