@@ -33,7 +33,7 @@ class Table:
     among: dict[str, tuple[str, ...]] = field(default_factory=dict)
     finite: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()  # text columns that must not be empty (ids)
-    ranked: bool = False  # a run: ranks 1..n a query without gaps, scores never increasing
+    ranked: bool = False  # a run: ranks 1..n a query without gaps, scores never increasing, a family once
 
     @cached_property
     def arrow(self) -> pyarrow.Schema:
@@ -65,6 +65,7 @@ class Table:
         if self.ranked:
             rules.append(pa.Check(_ranks_whole, error="ranks are not 1, 2, 3, ... within each query"))
             rules.append(pa.Check(_scores_fall, error="scores increase with rank"))
+            rules.append(pa.Check(_families_once, error="a family twice in the ranking of a query"))
         return pa.DataFrameSchema(columns, checks=rules, unique=list(self.key) or None, strict=True, ordered=True)
 
 
@@ -77,6 +78,10 @@ def _scores_fall(frame: pd.DataFrame) -> bool:
     ordered = frame.sort_values(["query_id", "rank"], kind="stable")
     same = ordered["query_id"].eq(ordered["query_id"].shift())
     return bool((~same | (ordered["score"] <= ordered["score"].shift())).all())
+
+
+def _families_once(frame: pd.DataFrame) -> bool:
+    return not frame.duplicated(["query_id", "family_id"]).any()
 
 
 FAMILIES = Table(
@@ -187,6 +192,10 @@ def read(
     try:
         file = pq.ParquetFile(path, memory_map=True)
         names = file.schema_arrow.names
+        # Pages carry checksums, the footer does not: its two counts of rows must agree.
+        counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        if sum(counts) != file.metadata.num_rows:
+            raise UserError(f"{path}: damaged parquet (rows do not add up); {_MEND}")
         missing = [name for name in table.columns if name not in names]
         if missing:
             raise UserError(f"{path}: column {missing[0]!r} is missing; {_MEND}")
@@ -244,7 +253,7 @@ def _fault(error: Any) -> str:
     text = str(error)
     if "not unique" in text or "duplicate" in text.lower():
         return f"duplicate key{example}"
-    return text.splitlines()[0][:200]
+    return text.splitlines()[0][:200].rstrip(":")
 
 
 def _array() -> type:

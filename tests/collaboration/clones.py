@@ -38,6 +38,7 @@ class Clone:
 
     path: Path
     variables: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)  # that each stage took, where it was measured
 
     @property
     def environment(self) -> dict[str, str]:
@@ -84,10 +85,14 @@ class Clone:
         """Run git as somebody."""
         return self.run("git", "-c", "user.name=A", "-c", "user.email=a@example.org", *arguments)
 
-    def commit(self) -> None:
-        """Commit every change and send it to the origin."""
+    def commit_here(self) -> None:
+        """Commit every change."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "Results")
+
+    def commit(self) -> None:
+        """Commit every change and send it to the origin."""
+        self.commit_here()
         self.git("push", "--quiet", "origin", "HEAD")
 
     def results(self) -> dict[str, str]:
@@ -99,10 +104,6 @@ class Clone:
             for path in files
             if "costs" not in path.parts and path.name != ".gitignore"
         }
-
-    def forget_runs(self) -> None:
-        """Drop the cache of past runs."""
-        shutil.rmtree(self.path / ".dvc/cache/runs", ignore_errors=True)
 
 
 def ran(said: str) -> list[str]:

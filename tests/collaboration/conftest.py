@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -19,5 +20,14 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_clone(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> clones.Clone:
     """A clone whose cell is computed: copy it, don't change it."""
     made = clones.clone(bare, tmp_path_factory.mktemp("undisturbed") / "clone")
-    made.dvc("repro")
+    process = made.start("dvc", "repro")
+    assert process.stdout
+    stage, since, said = "", time.monotonic(), ""
+    for line in process.stdout:
+        said += line
+        if found := clones.ran(line):
+            made.seconds[stage] = time.monotonic() - since
+            stage, since = found[0], time.monotonic()
+    made.seconds[stage] = time.monotonic() - since
+    assert process.wait() == 0, said
     return made
