@@ -14,7 +14,10 @@ install: $(READY)  ## set up .venv from the pinned versions
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(VENV)/bin/python -m pip install --quiet $(shell grep '^torch==' constraints.txt) $(shell grep '^setuptools==' constraints.txt)
+	# constraints.txt is the whole closure: nothing is left to resolve, which would take pip many minutes.
+	$(VENV)/bin/python -m pip install --quiet --no-deps --requirement constraints.txt
+	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 repro: $(READY)  ## compute the cell of params.yaml, then its table and page
