@@ -30,8 +30,8 @@ show: $(READY)  ## experiments side by side: model, recipe, landscape and the he
 share: $(READY)  ## push results, experiments and all that they were computed from to the default remote
 	python -m stages.share push
 
-restore: $(READY)  ## pull what others computed; nothing is run again
-	python -m stages.share pull
+restore: $(READY)  ## pull what others computed (or EXPERIMENT=name alone); nothing is run again
+	python -m stages.share pull $(EXPERIMENT)
 
 grid: $(READY)  ## the sample grid, then its page
 	python -m stages.grid run --preset sample

@@ -54,7 +54,7 @@ def pull(experiment: Annotated[str | None, typer.Argument(help="Fetch this exper
         with _transfer(f"remote {remote.name!r} ({remote.path})", "pull"):
             records = sorted(_records(remote.legacy_odb)) if experiment is None else []
             received = _send(remote.legacy_odb, repo.cache.legacy, records)
-            damaged = _drop_damaged_records(repo, records)
+            damaged = _drop_damaged_records(repo)
             objects = _objects(repo, records, only=experiment)
             remote.odb.verify = True
             result = repo.cloud.pull(objects, odb=remote.odb)
@@ -81,7 +81,7 @@ def check() -> None:
         known = {one.value: _name(one) for one in _objects(repo, sorted(_records(repo.cache.legacy)))}
         oids = sorted(cache.all())
         bad = [oid for oid in track(oids, len(oids), "check", unit="files") if not _intact(cache, oid)]
-        broken = _drop_damaged_records(repo, sorted(_records(repo.cache.legacy)))
+        broken = _drop_damaged_records(repo)
         for oid in bad:
             say(f"{known.get(oid, 'a file of the past')}: damaged in the cache ({cache.oid_to_path(oid)}), removed")
         links = _workspace_links(repo, bad)
@@ -194,21 +194,26 @@ def _send(source: HashFileDB, target: HashFileDB, records: list[tuple[str, str]]
     return len(lacking)
 
 
-def _drop_damaged_records(repo: Repo, records: list[tuple[str, str]]) -> int:
-    """Remove records of this clone whose content is not what their name says; their number."""
+def _drop_damaged_records(repo: Repo) -> int:
+    """Remove records of this clone whose content is not what their name says; their number.
+
+    Folders that hold none go as well: a kill may leave one, and DVC stumbles over it.
+    """
     from dvc.stage.cache import _get_cache_hash
     from dvc.utils.serialize import YAMLFileCorruptedError, load_yaml
 
     damaged = 0
-    for key, value in records:
-        path = Path(repo.stage_cache.cache_dir, key[:2], key, value)
-        try:
-            whole = _get_cache_hash(load_yaml(path)) == value
-        except (YAMLFileCorruptedError, AttributeError, TypeError, UnicodeDecodeError):
-            whole = False
-        if not whole:
-            path.unlink()
-            damaged += 1
+    for folder in sorted(Path(repo.stage_cache.cache_dir).glob("*/*")):
+        for path in sorted(folder.iterdir()):
+            try:
+                whole = _get_cache_hash(load_yaml(path)) == path.name
+            except (YAMLFileCorruptedError, AttributeError, TypeError, UnicodeDecodeError):
+                whole = False
+            if not whole:
+                path.unlink()
+                damaged += 1
+        if not any(folder.iterdir()):
+            folder.rmdir()
     return damaged
 
 

@@ -20,7 +20,7 @@ import yaml
 
 from collaboration import clones, remotes
 from collaboration.clones import Clone, L, ran
-from collaboration.test_kills import forget
+from collaboration.test_kills import forget, inside, wait
 from stages import tables
 from stages.errors import UserError
 
@@ -265,13 +265,11 @@ def test_a_killed_queue_worker_loses_nothing(bare: Path, tiny_clone: Clone, tmp_
     clone.dvc("exp", "run", "--queue", "--name", "queued", *change)
     clone.dvc("queue", "start")
     working = wait(lambda: [one for one in inside(clone, ".dvc/tmp/exps") if "stages." in " ".join(one.cmdline())])
-    workers = [
-        one for one in inside(clone, "") if "celery" in " ".join(one.cmdline()) or "dvc" in " ".join(one.cmdline())
-    ]
+    workers = [one for one in inside(clone) if "celery" in " ".join(one.cmdline()) or "dvc" in " ".join(one.cmdline())]
     for one in {*workers, *working}:
         if one.is_running():
             one.send_signal(signal.SIGKILL)
-    wait(lambda: not inside(clone, ""))
+    wait(lambda: not inside(clone))
     clone.dvc("queue", "remove", "--all", status=0)
     clone.dvc("exp", "run", "--queue", "--name", "again", *change)
     clone.dvc("queue", "start")
@@ -281,20 +279,6 @@ def test_a_killed_queue_worker_loses_nothing(bare: Path, tiny_clone: Clone, tmp_
     alone = clones.copy(tiny_clone, tmp_path / "alone")
     alone.dvc("exp", "run", *change)
     assert clone.results() == alone.results()
-
-
-def inside(clone: Clone, folder: str) -> list[psutil.Process]:
-    """Processes at work in a folder of a clone."""
-    root = str(clone.path / folder)
-    return [one for one in psutil.process_iter(["cwd"]) if (one.info["cwd"] or "").startswith(root)]
-
-
-def wait(until: Callable[[], Any], seconds: float = 300) -> Any:
-    for _ in range(int(seconds * 5)):
-        if found := until():
-            return found
-        time.sleep(0.2)
-    raise TimeoutError
 
 
 @pipeline
