@@ -143,6 +143,8 @@ def _repository() -> Iterator[Repo]:
     from dvc.lock import LockError
     from dvc.repo import Repo, lock_repo
 
+    # Commits from before a stage ran lack its outputs: DVC warns of each, at length.
+    logging.getLogger("dvc").setLevel(logging.ERROR)
     try:
         with Repo() as repo, lock_repo(repo):
             yield repo

@@ -23,13 +23,13 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def wait_for(port: int, process: subprocess.Popen[str]) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     """Return once the server answers."""
     for _ in range(300):
         with socket.socket() as one:
             if one.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, process.args
         time.sleep(0.1)
     raise TimeoutError
 
@@ -37,13 +37,13 @@ def wait_for(port: int, process: subprocess.Popen[str]) -> None:
 @contextmanager
 def serving(command: list[str], port: int) -> Iterator[None]:
     """Run a server for the time of the block."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         wait_for(port, process)
         yield
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.wait(timeout=30)
 
 
 @contextmanager
