@@ -386,6 +386,7 @@ def test_pip_without_an_index_asks_nobody(pip: Web, monkeypatch: pytest.MonkeyPa
     [(package(raw_input_txt="../../../../secret.txt"), "is no plain file"), (sdist({"a": b""}), "has no .*raw_input"),
      (package()[:200], "damaged archive"), (b"no archive", "damaged archive"),
      (package(raw_input_txt=b"name\ttext\n"), "names no patent")],
+    ids=["link", "empty", "cut", "no-archive", "no-patent"],
 )  # fmt: skip
 def test_a_strange_archive_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "secret.txt").write_text(SCAN)
