@@ -29,6 +29,8 @@ STAGES = [
 FEW = ["download@tiny", "finetune", "embed@tiny", "bm25@tiny", "metrics@tiny"]
 # Loading takes most of these two; half of their kills come when work is in the scratch.
 RESUMING = {"finetune": "training/*/checkpoint-*", f"embed@{L}": "embeddings/*/*.shard"}
+# DVC writes these in place: what it says of one that a kill cut in half.
+NOTES = {"RWLock-file": ".dvc/tmp/rwlock", "dvc.lock": "dvc.lock"}
 MANY = [(number, STAGES[number % len(STAGES)]) for number in range(50 - len(FEW))]
 
 
@@ -76,6 +78,18 @@ def wait(until: Callable[[], Any], seconds: float = 300) -> Any:
     raise TimeoutError
 
 
+def repro(clone: Clone, mends: int = len(NOTES)) -> str:
+    """`dvc repro`; where the kill cut one of DVC's own notes in half, after the mend that docs/sharing.md gives."""
+    process = clone.start("dvc", "repro")
+    said = process.communicate(timeout=600)[0]
+    cut = next((path for words, path in NOTES.items() if words in said), None)
+    if process.returncode and cut and mends:
+        (clone.path / cut).unlink()
+        return repro(clone, mends - 1)
+    assert process.returncode == 0, said
+    return said
+
+
 def killed_and_completed(tiny_clone: Clone, number: int, stage: str, folder: Path) -> None:
     rng = random.Random(number)
     after = RESUMING.get(stage) if rng.random() < 0.5 or number < 0 else None
@@ -94,7 +108,7 @@ def killed_and_completed(tiny_clone: Clone, number: int, stage: str, folder: Pat
         folder.name for folder in sorted(clone.scratch.glob("training/*/checkpoint-*")) if (folder / "seal").exists()
     ]
     shards = len(list(clone.scratch.glob("embeddings/*/*.shard")))
-    said = clone.dvc("repro")
+    said = repro(clone)
     assert clone.results() == tiny_clone.results()
     assert not list(clone.path.rglob("*.partial"))
     assert len(ran(clone.dvc("repro"))) == 0
