@@ -25,7 +25,7 @@ repro: $(READY)  ## compute the cell of params.yaml, then its table and page
 	@python -m stages.report --show
 
 show: $(READY)  ## experiments side by side: model, recipe, landscape and the headline metrics
-	@dvc exp show --hide-workspace --only-changed --keep '^(model|recipe|landscape)$$' --drop '^(?!Experiment$$|model$$|recipe$$|landscape$$|query_view$$|document_view$$|.*\.ndcg$$).*'
+	@dvc exp show --hide-workspace --only-changed --keep '^(model|recipe)$$' --drop '^(?!Experiment$$|model$$|recipe$$|landscape$$|query_view$$|document_view$$|.*\.ndcg$$).*'
 
 share: $(READY)  ## push results, experiments and all that they were computed from to the default remote
 	python -m stages.share push
@@ -44,7 +44,7 @@ test-slow: $(READY)  ## the long ones: kills, faults, remotes
 	pytest -m slow
 
 test-fast: $(READY)  ## tests that need no torch, no JVM and no DVC
-	pytest -m 'not slow and not pipeline' -n 2
+	pytest -m 'not slow and not pipeline' -n 2 --dist worksteal
 
 lint: $(READY)  ## ruff and mypy
 	ruff check .

@@ -57,6 +57,7 @@ def main() -> None:
     write_text(layout.TEMPLATE_PAGE, template_page())
 
 
+@cache
 def spec(name: str) -> dict[str, Any]:
     """Vega-Lite spec of a picture, DVC's anchor in the place of its rows."""
     import altair as alt

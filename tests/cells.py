@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from stages.files import write_json
 HERE = Path(__file__).resolve().parents[1]
 SYSTEMS = ("bm25", "dense", "rrf", "interpolation")
 ORACLES = ("oracle-rrf", "oracle-interpolation")
+_made: dict[tuple[str, str, tuple[str, ...]], tempfile.TemporaryDirectory[str]] = {}  # cells, each written once
 HOSTILE = "<script>document.title='owned'</script> & <b>valve</b>\u2028 \"quoted\" 'apostrophe'"
 
 
@@ -25,6 +27,10 @@ def write_cell(
 
     `without` is `citations` or `codes`: what the second landscape lacks.
     """  # fmt: skip
+    key = (recipe, without, landscapes)
+    if key in _made:
+        shutil.copytree(_made[key].name, root, dirs_exist_ok=True)
+        return
     params = yaml.safe_load((HERE / "params.yaml").read_text(encoding="utf-8"))
     params |= {"recipe": recipe, "landscape": landscapes[0], "evaluate_on": list(landscapes)}
     (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
@@ -35,6 +41,8 @@ def write_cell(
     for number, name in enumerate(landscapes):
         _landscape(name, np.random.default_rng(number), without if number else "")
     _training(recipe, landscapes[0])
+    _made[key] = tempfile.TemporaryDirectory()
+    shutil.copytree(root, _made[key].name, dirs_exist_ok=True)
 
 
 def _landscape(name: str, rng: np.random.Generator, without: str) -> None:

@@ -262,7 +262,7 @@ def inside(folder: str) -> Iterator[None]:
         os.chdir(before)
 
 
-FUZZ = settings(max_examples=300, deadline=None, derandomize=True,
+FUZZ = settings(max_examples=120, deadline=None, derandomize=True,
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example, HealthCheck.data_too_large])  # fmt: skip
 
 

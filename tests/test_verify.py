@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import pandas as pd
 import pytest
 
-from stages import costs, layout, verify
+from stages import costs, errors, layout, verify
 from stages.files import write_json
 
 HEAD = "landscape,simulated,task,system,scope,metric,value,ci_low,ci_high,n\n"
@@ -26,17 +28,16 @@ def scores(ndcg: float = 0.5, f1: float = 0.6, more: str = "") -> None:
 
 
 def verified(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "stages.verify", *arguments], capture_output=True, text=True, check=False)  # fmt: skip
+    out, err = io.StringIO(), io.StringIO()
+    asked = mock.patch("sys.argv", ["verify", *arguments])
+    with asked, redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        errors.run(verify.app)
+    return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
 def accepted(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace whose scores are the expected ones."""
-    import shutil
-
-    from conftest import ROOT
-
-    shutil.copytree(ROOT / "stages", workspace / "stages", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
     monkeypatch.setenv("XDG_STATE_HOME", str(workspace / "state"))
     scores()
     assert verified("--accept").returncode == 0
