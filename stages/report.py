@@ -10,6 +10,8 @@ from stages import layout
 from stages.errors import run
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from stages.params import Params
     from stages.summary import Cell, Landscape
 
@@ -25,29 +27,32 @@ def main(
     """Write the report of the cell, and print its short table and the page's path."""
     from stages import params
 
+    cell = params.load()
     if not show:
-        write(gather(params.load()))
-    _print_table()
+        write(gather(cell))
+    _print_table(cell)
 
 
 def gather(params: Params) -> Cell:
     """Read everything that the cell's stages have written."""
     import pandas as pd
 
-    from stages import registry, tables
+    from stages import anchors, registry, tables
     from stages.summary import Cell
 
     landscapes = sorted(params.evaluate_on)
+    model, recipe = registry.model(params.model), registry.recipe(params.recipe)
     return Cell(
         params=params,
-        model=registry.model(params.model),
-        recipe=registry.recipe(params.recipe),
+        model=model,
+        recipe=recipe,
         views={name: registry.view(name) for name in registry.ids("views")},
-        landscapes=[_landscape(name) for name in landscapes],
+        landscapes=[_landscape(name, anchors.beside(params, recipe, name)) for name in landscapes],
         scores=pd.concat([tables.read(layout.scores(name), tables.SCORES) for name in landscapes], ignore_index=True),
         pairs=tables.read(layout.PAIRS, tables.PAIRS),
         seen=tables.read(layout.SEEN, tables.SEEN),
         curve=tables.read(layout.CURVE, tables.CURVE),
+        calibration=anchors.calibration(params, model, recipe),
         costs={name: _costs(name) for name in (*landscapes, "cell")},
     )
 
@@ -70,7 +75,7 @@ def write(cell: Cell) -> None:
     write_text(layout.PAGE, page(cell))
 
 
-def _landscape(name: str) -> Landscape:
+def _landscape(name: str, published: pd.DataFrame) -> Landscape:
     from stages import registry, tables
     from stages.summary import RETRIEVAL, Landscape, example_query
 
@@ -94,6 +99,7 @@ def _landscape(name: str) -> Landscape:
             for system, path in found.items()
             if example and path.exists()
         },
+        published=published,
     )
 
 
@@ -104,10 +110,10 @@ def _costs(where: str) -> dict[str, dict[str, object]]:
     return {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
 
 
-def _print_table() -> None:
+def _print_table(params: Params) -> None:
     import pandas as pd
 
-    from stages import summary
+    from stages import anchors, registry, summary
     from stages.errors import UserError
 
     try:
@@ -115,6 +121,8 @@ def _print_table() -> None:
     except FileNotFoundError:
         raise UserError(f"{layout.SCORES}: no such file; run `dvc repro` first") from None
     print(summary.table(scores))
+    for line in anchors.calibration(params, registry.model(params.model), registry.recipe(params.recipe)):
+        print(line)
     print(f"page: {layout.PAGE}")
 
 

@@ -45,6 +45,7 @@ class Landscape:
     fusion: pd.DataFrame
     example: str | None  # the query of the worked example
     runs: dict[str, pd.DataFrame]  # system -> query_id, family_id, rank of that query
+    published: pd.DataFrame  # figures that others printed, and `ours`: rows of `anchors.beside`
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Cell:
     pairs: pd.DataFrame
     seen: pd.DataFrame
     curve: pd.DataFrame
+    calibration: list[str]  # lines of `anchors.calibration`
     costs: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # landscape or `cell` -> stage -> record
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from stages.page.shell import Cell as TableCell
@@ -38,6 +39,7 @@ def page(cell: Cell) -> str:
         inout=inout(cell),
         unknown=[unknown(landscape) for landscape in cell.landscapes if len(landscape.qrels)],
         fusion=fusion(cell),
+        published=published(cell),
         classification=against_floor(cell, "classification", ("micro-F1", "macro-F1", "LRAP"), CLASSIFICATION),
         clustering=against_floor(cell, "clustering", ("V-measure", "AMI", "ARI"), CLUSTERING),
         lengths=[(landscape.name, lengths(cell, landscape)) for landscape in cell.landscapes],
@@ -158,6 +160,21 @@ def _setting(table: pd.DataFrame, system: str) -> str:
     if found.empty:
         return ""
     return f"k = {found.iloc[0]:g}" if method == "rrf" else f"weight of dense {found.iloc[0]:g}"
+
+
+def published(cell: Cell) -> Table | None:
+    """Figures that others printed for this model, view and landscape, and ours over the same queries: all of them."""
+    rows: list[list[TableCell]] = [
+        [landscape.name, row["name"], row["scope"], row["metric"], row["source"], row["certainty"], row["note"] or None,
+         row["value"] if math.isnan(row["low"]) else Score(row["value"], row["low"], row["high"]),
+         None if math.isnan(row["ours"]) else row["ours"]]
+        for landscape in cell.landscapes
+        for row in records(landscape.published)
+    ]  # fmt: skip
+    if not rows:
+        return None
+    head = ["landscape", "system as printed", "scope", "metric", "source", "certainty", "note", "published", "ours"]
+    return Table(head, rows, "Mean over all queries, dev, test and train together", texts=7)
 
 
 def against_floor(cell: Cell, task: str, metrics: tuple[str, ...], systems: tuple[str, ...]) -> Table | None:

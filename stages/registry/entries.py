@@ -42,6 +42,18 @@ class Plan(Entry):
     tokens: int  # of a batch in encoding, padding included
 
 
+class Expected(Entry):
+    """A score that others measured over all queries of a landscape with the settings of an entry."""
+
+    landscape: str
+    view: str  # of queries and documents
+    length: Annotated[int, Field(gt=0)]  # tokens kept
+    scope: Literal["all", "in", "out"] = "all"
+    metric: str  # of the dense run, as ir-measures writes it
+    value: Annotated[float, Field(gt=0, le=1)]
+    source: str
+
+
 class Weights(Entry):
     """Where a model's weights are, and on which terms."""
 
@@ -92,6 +104,7 @@ class Model(Weights):
     contamination: str | None = None  # known or possible overlap of training data with a benchmark
     study: str | None = None  # its row in the study's table
     memory: Plan | None = None  # null: by size
+    expected: list[Expected] = []  # a cell that matches one says whether it reproduces it within 2 %
 
     @property
     def plan(self) -> Plan:

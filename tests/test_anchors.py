@@ -1,0 +1,91 @@
+"""Published figures and expected scores beside a cell's own, over all queries and only where the cell matches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages import anchors, layout, params, registry, tables
+from stages.registry import figures as published
+
+L = "dapfam"
+
+
+@pytest.fixture
+def paecter(workspace: Path, set_params: Callable[..., None]) -> Callable[..., None]:
+    """The cell of which others printed figures, its dense nDCG@100 over all queries as asked."""
+
+    def measured(mean: float) -> None:
+        set_params(model="paecter", recipe="zero-shot", landscape=L, evaluate_on=[L])
+        # The test queries alone would give another mean.
+        values = {"train": mean + 0.1, "dev": mean, "test": mean - 0.1}
+        rows = [
+            ("dense", "retrieval", "all", "nDCG@100", f"q-{split}", split, value) for split, value in values.items()
+        ]
+        tables.write(pd.DataFrame(rows, columns=list(tables.OUTCOMES.columns)), layout.outcomes(L), tables.OUTCOMES)
+
+    return measured
+
+
+def lines() -> list[str]:
+    cell = params.load()
+    return anchors.calibration(cell, registry.model(cell.model), registry.recipe(cell.recipe))
+
+
+def figures() -> pd.DataFrame:
+    cell = params.load()
+    return anchors.beside(cell, registry.recipe(cell.recipe), L)
+
+
+def test_figures_stand_beside_the_mean_over_all_queries(paecter: Callable[..., None]) -> None:
+    paecter(0.34)
+    found = figures()
+    assert found["value"].tolist() == [0.3424, 0.3860, 0.0598, 0.343, 0.387, 0.060]
+    measured = found["scope"] == "all"
+    assert found.loc[measured, "ours"].tolist() == pytest.approx([0.34, 0.34])
+    assert np.isnan(found.loc[~measured, "ours"]).all()
+
+
+@pytest.mark.parametrize(
+    ("mean", "said"), [(0.3491, ": OK"), (0.3357, ": OK"), (0.3355, "off by -2.0%"), (0.0407, "off by -88.1%")]
+)
+def test_calibration_says_ok_within_two_percent_and_else_how_far(
+    paecter: Callable[..., None], mean: float, said: str
+) -> None:
+    paecter(mean)
+    [line] = lines()
+    assert said in line and f"{mean:.4f}, expected 0.3424" in line
+    assert ("usual causes" in line) == ("off by" in line)
+
+
+@pytest.mark.parametrize(
+    "other", [{"recipe": "r1"}, {"query_view": "ta"}, {"embed__length": 256}, {"search__dimensions": 128}]
+)
+def test_another_cell_is_not_calibrated(
+    paecter: Callable[..., None], set_params: Callable[..., None], other: dict[str, object]
+) -> None:
+    paecter(0.34)
+    set_params(**other)
+    assert lines() == []
+
+
+def test_a_tuned_model_is_not_held_against_the_published_one(
+    paecter: Callable[..., None], set_params: Callable[..., None]
+) -> None:
+    paecter(0.34)
+    set_params(recipe="r1")
+    assert figures().empty
+
+
+def test_every_expected_score_names_what_is_registered() -> None:
+    stated = [(name, one) for name in registry.ids("models") for one in registry.model(name).expected]
+    assert len(stated) >= 4
+    for name, one in stated:
+        assert registry.landscape(one.landscape) and registry.view(one.view)
+        assert one.metric in ("nDCG@10", "nDCG@100", "R@100") and not math.isnan(one.value)
+        assert one.value in published.beside(one.landscape, name, one.view)["value"].tolist()
