@@ -75,5 +75,5 @@ def _measured(landscape: str) -> dict[tuple[str, str, str], float]:
     from stages.summary import records
 
     outcomes = tables.read(layout.outcomes(landscape), tables.OUTCOMES, only=("task", "retrieval"))
-    means = outcomes.groupby(["system", "scope", "metric"], as_index=False)["value"].mean()
+    means = outcomes.groupby(["system", "scope", "metric"])[["value"]].mean().reset_index()
     return {(row["system"], row["scope"], row["metric"]): row["value"] for row in records(means)}
