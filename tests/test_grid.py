@@ -224,9 +224,10 @@ def test_interrupted_it_finishes_without_repeating_a_finished_cell(slow: Path, w
     for line in process.stderr:
         if line.startswith("done: "):
             break
-    first = experiments(slow)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(60) == 130
+    first = experiments(slow)
+    assert first
     if workers_too:
         for path in (slow / ".dvc/tmp/exps").rglob("*.json"):
             pid = json.loads(path.read_text(encoding="utf-8")).get("pid")

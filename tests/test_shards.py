@@ -13,6 +13,8 @@ from stages.encoders import shards
 class Counting:
     """An encoder whose vector is a text's length and first letter, and which counts what it encodes."""
 
+    limit = 4
+
     def __init__(self, late: bool = False, prompt: str = "") -> None:
         self.late, self.asked, self.prompts = late, list[str](), {"query": prompt}
 
@@ -83,3 +85,10 @@ def test_a_damaged_shard_is_named_and_encoded_again(
     np.testing.assert_array_equal(again.sides["documents"], whole)
     assert 0 < again.computed <= 3
     assert f"{victim}: damaged shard" in capsys.readouterr().err
+
+
+def test_what_no_token_is_kept_of_is_not_handed_to_the_encoder() -> None:
+    encoder = Counting()
+    long = "one  two\nthree four five six seven eight "
+    shards.encode(encoder, {"documents": ("document", [long + "nine ten", long + "ten", "few  words ", "x"])}, "t")  # type: ignore[arg-type]
+    assert sorted(encoder.asked) == ["few  words ", long, "x"]

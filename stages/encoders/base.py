@@ -106,6 +106,11 @@ class Encoder(ABC):
         }
 
     @property
+    def limit(self) -> int:
+        """Tokens of the longest side that are kept of a text."""
+        return int(self.model.max_seq_length)
+
+    @property
     def batch(self) -> int:
         """Texts of one forward pass."""
         return max(1, self.entry.plan.tokens // self.length) if self.device == "cuda" else 32
@@ -170,6 +175,16 @@ class Encoder(ABC):
                 module.scale_layer(self.scale)
         # In bfloat16 a merged weight would round the small delta away.
         self.model[0].model = adapted.merge_and_unload() if self.dtype == "float32" else adapted
+
+
+def head(text: str, tokens: int) -> str:
+    """The beginning of a text that holds its first `tokens` tokens, so that the rest is never tokenized.
+
+    A word has at least one token, but for rare words of characters that tokenizers drop: twice as many words as
+    tokens leave room for those. A text without blanks is left whole.
+    """
+    words = text.split(None, 2 * tokens)
+    return text[: -len(words[-1])] if len(words) > 2 * tokens else text
 
 
 def prompt(entry: Model, side: Side) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages import layout
+from stages.encoders.base import head
 from stages.files import replacing
 from stages.progress import say, track
 
@@ -45,6 +46,7 @@ def encode(encoder: Encoder, sides: Mapping[str, tuple[Side, list[str]]], label:
         For each name float32 [texts, dimension], or for late interaction token vectors
         float32 [tokens, dimension] with int64 [texts] first rows, in the order of the texts.
     """
+    sides = {name: (side, [head(text, encoder.limit) for text in texts]) for name, (side, texts) in sides.items()}
     prints = {
         name: json.dumps(encoder.fingerprint(side), sort_keys=True, default=str) for name, (side, _) in sides.items()
     }
