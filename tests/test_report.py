@@ -74,6 +74,7 @@ def digests(root: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.pipeline
 def test_command_writes_every_file_twice_the_same_and_prints_a_short_table(finished: Path) -> None:
     first = CliRunner().invoke(report.app, [])
     assert first.exit_code == 0, first.output
@@ -224,6 +225,7 @@ def test_zero_shot_page_says_that_nothing_was_trained(tmp_path: Path, monkeypatc
     assert summary.plot_csv("training", summary.plots(gathered())["training"]) == "split,optimiser_step,loss\n"
 
 
+@pytest.mark.pipeline
 @pytest.mark.parametrize(
     ("lacking", "sentence", "headline"),
     [
