@@ -98,7 +98,7 @@ def _columns(rows: pd.DataFrame) -> str:
 @app.command()
 def mteb(out: Out = OUT / "mteb") -> None:
     """Write MTEB's result files of the dense run, the probe and k-means: a folder that `mteb` reads as its cache."""
-    from stages import params, registry
+    from stages import params, registry, summary
     from stages.files import write_json
 
     cell = params.load()
@@ -108,7 +108,7 @@ def mteb(out: Out = OUT / "mteb") -> None:
     revision = _commit("%H") if tuned else model.revision or "none-pinned"
     folder = out / "results" / name.replace("/", "__").replace(" ", "_") / revision
     write_json(folder / "model_meta.json", _meta(cell, name, revision))
-    scores = _scores()
+    scores = summary.read_scores()
     for (landscape, task), rows in scores.groupby(["landscape", "task"]):
         ours = rows[rows["system"] == TASKS[str(task)]]
         if len(ours):
@@ -186,7 +186,7 @@ def _meta(cell: Params, name: str, revision: str) -> dict[str, Any]:
 @app.command()
 def model(out: Out = OUT / "model") -> None:
     """Write a model folder as the Hugging Face hub has them: the adapter, and a card with its scores."""
-    from stages import params, registry
+    from stages import params, registry, summary
     from stages.files import replacing
 
     cell = params.load()
@@ -194,7 +194,7 @@ def model(out: Out = OUT / "model") -> None:
         raise UserError(f"recipe {cell.recipe!r} trains nothing: there is no adapter; `dvc exp apply` a tuned cell first")  # fmt: skip
     if not (layout.ADAPTER / "adapter_config.json").exists():
         raise UserError(f"{layout.ADAPTER}: no adapter here; run `dvc repro` first")
-    scores = _scores()
+    scores = summary.read_scores()
     with replacing(out) as folder:
         shutil.copytree(layout.ADAPTER, folder, copy_function=shutil.copyfile)
         (folder / "README.md").write_text(card(cell, scores), encoding="utf-8")
@@ -343,15 +343,6 @@ def _words(value: Any) -> str:
     if value is None:
         return "--"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _scores() -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        return pd.read_csv(layout.SCORES, keep_default_na=False)
-    except FileNotFoundError:
-        raise UserError(f"{layout.SCORES}: no such file; run `dvc repro` first") from None
 
 
 def _cost(stage: str, landscape: str) -> dict[str, Any] | None:

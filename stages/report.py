@@ -25,12 +25,16 @@ def main(
     show: Annotated[bool, typer.Option("--show", help="Only print the table of the last report.")] = False,
 ) -> None:
     """Write the report of the cell, and print its short table and the page's path."""
-    from stages import params
+    from stages import anchors, params, registry
 
-    cell = params.load()
-    if not show:
-        write(gather(cell))
-    _print_table(cell)
+    asked = params.load()
+    if show:
+        calibration = anchors.calibration(asked, registry.model(asked.model), registry.recipe(asked.recipe))
+    else:
+        cell = gather(asked)
+        write(cell)
+        calibration = cell.calibration
+    _print_table(calibration)
 
 
 def gather(params: Params) -> Cell:
@@ -110,18 +114,11 @@ def _costs(where: str) -> dict[str, dict[str, object]]:
     return {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
 
 
-def _print_table(params: Params) -> None:
-    import pandas as pd
+def _print_table(calibration: list[str]) -> None:
+    from stages import summary
 
-    from stages import anchors, registry, summary
-    from stages.errors import UserError
-
-    try:
-        scores = pd.read_csv(layout.SCORES, keep_default_na=False)
-    except FileNotFoundError:
-        raise UserError(f"{layout.SCORES}: no such file; run `dvc repro` first") from None
-    print(summary.table(scores))
-    for line in anchors.calibration(params, registry.model(params.model), registry.recipe(params.recipe)):
+    print(summary.table(summary.read_scores()))
+    for line in calibration:
         print(line)
     print(f"page: {layout.PAGE}")
 

@@ -91,6 +91,19 @@ def scores_csv(scores: pd.DataFrame) -> str:
     return _csv(list(tables.SCORES.columns), records(rows))
 
 
+def read_scores() -> pd.DataFrame:
+    """Rows of `reports/scores.csv`. Raises UserError where there is none yet."""
+    import pandas as pd
+
+    from stages import layout
+    from stages.errors import UserError
+
+    try:
+        return pd.read_csv(layout.SCORES, keep_default_na=False)
+    except FileNotFoundError:
+        raise UserError(f"{layout.SCORES}: no such file; run `dvc repro` first") from None
+
+
 def headline(scores: pd.DataFrame) -> dict[str, dict[str, float]]:
     """`reports/metrics.json`: up to five numbers a landscape, under names that fit `dvc exp show`.
 

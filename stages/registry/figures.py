@@ -9,6 +9,8 @@ from stages import layout
 from stages.errors import UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     import pandera.pandas as pa
 
@@ -36,7 +38,19 @@ def figures(name: str) -> pd.DataFrame:
     Raises:
         UserError: the file is absent or breaks the schema.
     """
-    return _sound(_rows(name), name)
+    import pandas as pd
+    import pandera.errors
+
+    path = layout.published(name)
+    try:
+        frame = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values={key: [""] for key in NUMBERS})  # fmt: skip
+        if tuple(frame.columns) != COLUMNS:
+            raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
+        return _schema().validate(frame)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file here; run from the repository's root") from None
+    except (ValueError, pandera.errors.SchemaError) as error:
+        raise UserError(f"{path}: {str(error).splitlines()[0]:.200}; correct that row") from None
 
 
 def beside(landscape: str, model: str, view: str) -> pd.DataFrame:
@@ -50,45 +64,17 @@ def beside(landscape: str, model: str, view: str) -> pd.DataFrame:
     Returns:
         Rows of every table with `COLUMNS`, in the order of `NAMES` and of the files; none where nothing matches.
     """
+    every = _every(layout.published(NAMES[0]).parent.resolve())
+    same = every["model"].eq(model) | every["system"].eq("bm25")
+    return every[same & every["dataset"].eq(landscape) & every["view"].eq(view)].reset_index(drop=True)
+
+
+@cache
+def _every(folder: Path) -> pd.DataFrame:
+    """All tables of the folder, which is the current one's: read once, however many landscapes ask."""
     import pandas as pd
 
-    found = []
-    for name in NAMES:
-        rows = _rows(name)
-        same = rows["model"].eq(model) | rows["system"].eq("bm25")
-        matching = rows[same & rows["dataset"].eq(landscape) & rows["view"].eq(view)]
-        found.append(_sound(matching, name) if len(matching) else matching)
-    return pd.concat(found, ignore_index=True)
-
-
-def _rows(name: str) -> pd.DataFrame:
-    """A table as it was written, its columns checked."""
-    import pandas as pd
-
-    path = layout.published(name)
-    try:
-        frame = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values={key: [""] for key in NUMBERS})  # fmt: skip
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file here; run from the repository's root") from None
-    except ValueError as error:
-        raise _broken(name, error) from None
-    if tuple(frame.columns) != COLUMNS:
-        raise UserError(f"{path}: its columns are not {', '.join(COLUMNS)}; correct them")
-    return frame
-
-
-def _sound(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The rows, held against the schema."""
-    import pandera.errors
-
-    try:
-        return _schema().validate(rows)
-    except pandera.errors.SchemaError as error:
-        raise _broken(name, error) from None
-
-
-def _broken(name: str, error: Exception) -> UserError:
-    return UserError(f"{layout.published(name)}: {str(error).splitlines()[0]:.200}; correct that row")
+    return pd.concat([figures(name) for name in NAMES], ignore_index=True)
 
 
 @cache
