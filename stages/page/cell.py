@@ -62,7 +62,7 @@ def facts(cell: Cell) -> list[tuple[str, str]]:
         ("Trained on", params.landscape if cell.recipe.signals else "nothing (zero-shot)"),
         ("Evaluated on", ", ".join(landscape.name for landscape in cell.landscapes)),
         ("Views", f"{params.query_view} for queries, {params.document_view} for documents"),
-        ("Texts cut at", f"{min(params.embed.length or model.length, model.max_length)} tokens"),
+        ("Texts cut at", f"{model.kept(params.embed.length)} tokens"),
         ("Vectors", f"{params.search.dimensions or model.dimension} dimensions, {params.embed.dtype}"),
         *([("Adapter weighed", f"{tuned:g} of 1")] if cell.recipe.signals and tuned != 1 else []),
         ("Split", f"seed {params.tasks.seed}, fold {params.tasks.fold} of 0 to 4; pool: {params.tasks.pool}"),

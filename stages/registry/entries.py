@@ -71,6 +71,10 @@ class Weights(Entry):
     gated: bool = False
     unverified: list[str] = []  # fields whose value nobody here has checked at the source
 
+    def kept(self, asked: int | None) -> int:
+        """Tokens that are kept of a text where `asked` are asked for; None asks for the evaluation length."""
+        return min(asked or self.length, self.max_length)
+
     @model_validator(mode="after")
     def _located(self) -> Weights:
         if self.source == "package" and not (self.package and self.path):
