@@ -224,5 +224,6 @@ def _curve(log: list[dict[str, Any]]) -> pd.DataFrame:
 
 def _fingerprint(entry: Model, encoder: Any, pairs: pd.DataFrame, settings: Finetune) -> str:
     """Name of the scratch folder: everything that changes the adapter."""
-    parts = json.dumps([encoder, settings.model_dump(), entry.prompts.model_dump()], sort_keys=True, default=str)
+    code = sha256(Path(__file__))  # a checkpoint of other code is another adapter's
+    parts = json.dumps([code, encoder, settings.model_dump(), entry.prompts.model_dump()], sort_keys=True, default=str)
     return hashlib.sha256(parts.encode() + pairs.to_json().encode()).hexdigest()[:32]

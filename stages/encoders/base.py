@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 _POOLING = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
+_CACHED = 4096  # tokens of a batch whose activations stay in a processor's cache
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "tokenizers", "peft")
 
 
@@ -100,6 +101,7 @@ class Encoder(ABC):
             "padding": self.entry.padding,
             "dtype": self.frozen or self.dtype,
             "device": self.device,
+            "code": digest(Path(__file__).parent),
             "libraries": {name: version(name) for name in _LIBRARIES},
             "adapter": digest(self.adapter) if self.adapter else None,
             "scale": self.scale if self.adapter else None,
@@ -110,10 +112,12 @@ class Encoder(ABC):
         """Tokens of the longest side that are kept of a text."""
         return int(self.model.max_seq_length)
 
-    @property
-    def batch(self) -> int:
-        """Texts of one forward pass."""
-        return max(1, self.entry.plan.tokens // self.length) if self.device == "cuda" else 32
+    def batch(self, texts: Sequence[str], side: Side) -> int:
+        """How many texts, at least one, go through the model at once: such as the longest fit the token budget."""
+        longest = self.prompt(side) + max(texts, key=len)
+        tokens = len(self.tokenizer(longest, truncation=True, max_length=self.limit)["input_ids"])
+        budget = self.entry.plan.tokens if self.device == "cuda" else _CACHED
+        return max(1, budget // max(1, tokens))
 
     @property
     def _sided(self) -> bool:
@@ -126,9 +130,9 @@ class Encoder(ABC):
         """Whether the weights come from the hub's cache, where the commit says what they are."""
         return self.entry.source == "hub" and self.folder.name == self.entry.revision
 
-    def _arguments(self, side: Side) -> dict[str, Any]:
+    def _arguments(self, texts: Sequence[str], side: Side) -> dict[str, Any]:
         """Arguments of the model's own encode methods."""
-        arguments = {"prompt": self.prompt(side), "batch_size": self.batch, "show_progress_bar": False}
+        arguments = {"prompt": self.prompt(side), "batch_size": self.batch(texts, side), "show_progress_bar": False}
         if self.entry.tasks:
             arguments["task"] = getattr(self.entry.tasks, side)
         return arguments

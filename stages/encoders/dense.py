@@ -27,5 +27,5 @@ class Dense(Encoder):
 
         if not texts:
             return np.zeros((0, self.entry.dimension), np.float32)
-        vectors = self._method(side)(list(texts), convert_to_tensor=True, **self._arguments(side))
+        vectors = self._method(side)(list(texts), convert_to_tensor=True, **self._arguments(texts, side))
         return vectors.float().cpu().numpy()

@@ -45,7 +45,9 @@ class Late(Encoder):
 
         if not texts:
             return np.zeros((0, self.entry.dimension), np.float32), np.zeros(0, np.int64)
-        tokens = [matrix.float().cpu().numpy() for matrix in self._method(side)(list(texts), **self._arguments(side))]
+        tokens = [
+            matrix.float().cpu().numpy() for matrix in self._method(side)(list(texts), **self._arguments(texts, side))
+        ]
         counts = np.array([len(matrix) for matrix in tokens], np.int64)
         return np.concatenate(tokens), np.cumsum(counts) - counts
 
