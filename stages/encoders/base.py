@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 _POOLING = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
-_CACHED = 4096  # tokens of a batch whose activations stay in a processor's cache
+_CACHED = 3072  # tokens of a batch whose activations stay in a processor's cache
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "tokenizers", "peft")
 
 
