@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -216,8 +217,8 @@ def slow(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers_too", [False, True])
-def test_interrupted_it_finishes_without_repeating_a_finished_cell(slow: Path, workers_too: bool) -> None:
+@pytest.mark.parametrize(("workers_too", "newer"), [(False, False), (True, False), (False, True)])
+def test_interrupted_it_finishes_without_repeating_a_finished_cell(slow: Path, workers_too: bool, newer: bool) -> None:
     arguments = ("run", "-S", "recipe=zero-shot,r1,r2,r3")
     process = subprocess.Popen([sys.executable, "-m", "stages.grid", *arguments], cwd=slow, stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
     assert process.stderr is not None
@@ -237,7 +238,13 @@ def test_interrupted_it_finishes_without_repeating_a_finished_cell(slow: Path, w
                 except ProcessLookupError:
                     continue
         time.sleep(2)
-    grid(slow, *arguments)
+    if newer:
+        (slow / "README.md").write_text("Nothing that a cell depends on.\n", encoding="utf-8")
+        git(slow, "add", "README.md")
+        git(slow, "commit", "-qm", "Readme")
+    done = grid(slow, *arguments)
+    # What was queued before is taken up, but for the cell whose worker was killed.
+    assert len(re.findall("^queued: ", done.stderr, re.M)) <= workers_too
     last = experiments(slow)
     assert set(last) == {"minilm-zero-shot", "minilm-r1-sim-alpha", "minilm-r2-sim-alpha", "minilm-r3-sim-alpha"}
     assert {name: last[name] for name in first} == first

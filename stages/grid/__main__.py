@@ -47,13 +47,15 @@ def run_(
 
 
 def _compute(missing: list[Any], commit: str, jobs: int) -> None:
-    from stages.grid import queue
+    from stages.grid import experiments, queue
     from stages.progress import say
 
     names = {cell.name for cell in missing}
-    found = queue.state(commit)
+    # What an interrupted grid queued before a commit that changed no cell is still this grid's.
+    commits = {commit} | {one for one in queue.baselines() if experiments.alike(one, commit, missing)}
+    found = queue.state(commits)
     lost = found.running if found.running and not queue.workers() else set()
-    queue.clear((found.failed | lost) & names, commit)
+    queue.clear((found.failed | lost) & names, commits)
     waiting = (found.queued | found.running) - lost
     try:
         for cell in missing:
@@ -61,7 +63,7 @@ def _compute(missing: list[Any], commit: str, jobs: int) -> None:
                 queue.add(cell)
                 say(f"queued: {cell.name}")
         queue.start(jobs)
-        ended = queue.watch(sorted(names), commit, jobs)
+        ended = queue.watch(sorted(names), commits, jobs)
     except KeyboardInterrupt:
         say(
             "no longer watching; DVC's workers go on. The same command watches again; `dvc queue stop --kill` stops them"

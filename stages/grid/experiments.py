@@ -18,8 +18,9 @@ from stages import layout
 from stages.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from stages.grid.cells import Cell
     from stages.params import Params
 
 _NO_OUTCOME = {"check", "report"}
@@ -114,6 +115,17 @@ def inputs(commit: str, params: Params) -> str:
         "views": [_block(commit, "views", name) for name in (params.query_view, params.document_view)],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def alike(one: str, other: str, cells: Iterable[Cell]) -> bool:
+    """Whether cells have the same inputs at two commits; not where one lacks the files of today's layout."""
+    from stages.params import Params
+
+    typed = [Params.model_validate(cell.params) for cell in cells]
+    try:
+        return all(inputs(one, params) == inputs(other, params) for params in typed)
+    except UserError:
+        return False
 
 
 def settings(params: Params, trained: bool) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from stages.errors import UserError
 from stages.progress import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from stages.grid.cells import Cell
 
@@ -28,7 +28,7 @@ _LOST = 10  # looks without any worker after which workers are started again
 
 @dataclass(frozen=True)
 class State:
-    """Names of the experiments of one baseline commit, by what became of them."""
+    """Names of the experiments of some baseline commits, by what became of them."""
 
     queued: set[str] = field(default_factory=set)
     running: set[str] = field(default_factory=set)
@@ -36,14 +36,20 @@ class State:
     failed: set[str] = field(default_factory=set)
 
 
-def state(baseline: str) -> State:
-    """Where DVC's queue stands with the experiments of a baseline commit."""
+def baselines() -> set[str]:
+    """Commits whose experiments are queued or running."""
+    with _queue() as queue:
+        return {entry.baseline_rev for entries in (queue.iter_queued(), queue.iter_active()) for entry in entries}
+
+
+def state(commits: Collection[str]) -> State:
+    """Where DVC's queue stands with the experiments whose baseline is one of some commits."""
     with _queue() as queue:
         return State(
-            {entry.name for entry in queue.iter_queued() if entry.baseline_rev == baseline},
-            {entry.name for entry in queue.iter_active() if entry.baseline_rev == baseline},
-            {entry.name for entry, _ in queue.iter_success() if entry.baseline_rev == baseline},
-            {entry.name for entry, _ in queue.iter_failed() if entry.baseline_rev == baseline},
+            {entry.name for entry in queue.iter_queued() if entry.baseline_rev in commits},
+            {entry.name for entry in queue.iter_active() if entry.baseline_rev in commits},
+            {entry.name for entry, _ in queue.iter_success() if entry.baseline_rev in commits},
+            {entry.name for entry, _ in queue.iter_failed() if entry.baseline_rev in commits},
         )
 
 
@@ -53,9 +59,9 @@ def add(cell: Cell) -> None:
     _dvc("exp", "run", "--queue", "--name", cell.name, *settings)
 
 
-def clear(names: set[str], baseline: str) -> None:
+def clear(names: set[str], commits: Collection[str]) -> None:
     """Take failed tasks, and those whose worker was killed, out of the queue, so that they can be queued again."""
-    found = state(baseline)
+    found = state(commits)
     if lost := found.running & names:
         _dvc("queue", "kill", "--force", *sorted(lost))
     if ended := (found.failed | lost) & names:
@@ -73,7 +79,7 @@ def start(jobs: int) -> None:
     _dvc("queue", "start", "--jobs", str(jobs))
 
 
-def watch(names: Sequence[str], baseline: str, jobs: int) -> State:
+def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
     """Wait until no cell is queued or running, saying what runs, what is left and when it should end."""
     ours = set(names)
     began: dict[str, float] = {}
@@ -81,7 +87,7 @@ def watch(names: Sequence[str], baseline: str, jobs: int) -> State:
     shown: tuple[frozenset[str], int] | None = None
     looks = 0
     while True:
-        now = state(baseline)
+        now = state(commits)
         running, queued = now.running & ours, now.queued & ours
         clock = time.monotonic()
         for name in [name for name in began if name not in running]:
