@@ -51,7 +51,7 @@ def main(landscape: str) -> None:
             name: (name, documents["text"].tolist()) for name in tasks if getattr(entry.prompts, name) is not None
         }
         # Sides with the same prompt share their texts: a query that is also a document is embedded once.
-        vectors = shards.encode(encoder, sides, label=f"embed {landscape}")
+        vectors = shards.encode(encoder, sides, label=f"embed {landscape}", engine=cell.embed.engine)
         with replacing(layout.embeddings(landscape)) as folder:
             folder.mkdir()
             for name in sides:

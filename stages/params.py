@@ -46,6 +46,7 @@ class Embed(Block):
     dtype: Literal["float32", "bfloat16", "auto"]
     length: Positive | None
     adapter_scale: Annotated[float, Field(ge=0, le=1)]
+    engine: Literal["local", "ray"]
 
 
 class Bm25(Block):

@@ -29,6 +29,7 @@ class Encoder(ABC):
 
     Attributes:
         entry: its registry entry.
+        options: what else it was loaded with.
         model: the sentence-transformers model, in evaluation mode.
         length: tokens that texts are cut to, prompt and special tokens included.
         dtype: `float32` or `bfloat16`, as resolved.
@@ -47,6 +48,7 @@ class Encoder(ABC):
 
         logging.disable_progress_bar()
         self.entry = entry
+        self.options = {"length": length, "dtype": dtype, "adapter": adapter, "scale": scale, "frozen": frozen}
         self.length = entry.kept(length)
         self.folder = weights.locate(entry)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,123 @@
+"""What computes shards: this process, or a Ray cluster. Both give the same vectors."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from stages.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stages.encoders import Encoder, Side
+
+    Vectors = np.ndarray | tuple[np.ndarray, np.ndarray]
+
+Engine = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Texts of one shard: the key of everything that decides their vectors, their side, and they."""
+
+    key: str
+    side: Side
+    texts: list[str]
+
+
+def key(encoder: Encoder, side: Side) -> str:
+    """The fingerprint of an encoder's side as text."""
+    return json.dumps(encoder.fingerprint(side), sort_keys=True, default=str)
+
+
+def compute(engine: Engine, encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np.ndarray]]]:
+    """Yield each job with one array a text: [dimension], or [tokens, dimension] for late interaction.
+
+    Raises:
+        UserError: Ray is not installed, or its workers would give other vectors than this machine.
+    """
+    if engine == "ray":
+        yield from _ray(encoder, jobs)
+    else:
+        for job in jobs:
+            yield job, split(encoder.encode(job.texts, job.side))
+
+
+def split(vectors: Vectors) -> list[np.ndarray]:
+    """One array a text."""
+    import numpy as np
+
+    if isinstance(vectors, tuple):
+        return np.split(vectors[0], vectors[1][1:])
+    return list(vectors)
+
+
+def _ray(encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np.ndarray]]]:
+    """Shards mapped over the cluster that RAY_ADDRESS names, or over this machine: a worker a GPU, else a processor.
+
+    Ray hands the shards of a lost worker to another, so that each is there once.
+    """
+    if not jobs:
+        return
+    try:
+        import ray
+    except ImportError:
+        raise UserError("embed.engine is ray, which is not installed; run `pip install -e '.[ray]'`, or set it to local") from None  # fmt: skip
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level="ERROR")
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    resources = ray.cluster_resources()
+    unit = "GPU" if resources.get("GPU") else "CPU"
+    workers = min(len(jobs), max(1, int(resources[unit])))
+    rows = [{"job": number, "key": job.key, "side": job.side, "texts": job.texts} for number, job in enumerate(jobs)]
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    options = {**encoder.options, "adapter": encoder.adapter and encoder.adapter.resolve()}
+    mapped = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        Worker, fn_constructor_args=(encoder.entry, options), batch_size=1, batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=workers), **{f"num_{unit.lower()}s": 1},
+    )  # fmt: skip
+    for row in mapped.iter_rows():
+        if row["fault"]:
+            raise UserError(row["fault"])
+        yield jobs[row["job"]], unpacked(row["vectors"])
+
+
+class Worker:
+    """An encoder in a process of Ray's, loaded once."""
+
+    def __init__(self, entry: Any, options: dict[str, Any]) -> None:
+        from stages import encoders
+
+        self.encoder = encoders.load(entry, **options)
+
+    def __call__(self, batch: Any) -> dict[str, list[Any]]:
+        """Vectors of the one job of a batch, as `packed`."""
+        (row,) = batch.to_pylist()
+        theirs = json.loads(row["key"])
+        ours = json.loads(key(self.encoder, row["side"]))
+        other = [name for name in ours if ours[name] != theirs.get(name)]
+        if other:
+            fault = f"embed.engine: a worker of Ray differs from this machine in {', '.join(other)}; start on a machine like the workers"
+            return {"job": [row["job"]], "vectors": [b""], "fault": [fault]}
+        vectors = split(self.encoder.encode(row["texts"], row["side"]))
+        return {"job": [row["job"]], "vectors": [packed(vectors)], "fault": [""]}
+
+
+def packed(parts: Sequence[np.ndarray]) -> bytes:
+    """Arrays as the bytes of a safetensors file, float32."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    return save({f"{i:06d}": np.ascontiguousarray(part, dtype=np.float32) for i, part in enumerate(parts)})
+
+
+def unpacked(data: bytes) -> list[np.ndarray]:
+    """The inverse of `packed`."""
+    from safetensors.numpy import load
+
+    arrays = load(data)
+    return [arrays[name] for name in sorted(arrays)]

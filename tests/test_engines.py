@@ -1,0 +1,78 @@
+"""Ray as the engine of embedding: the local engine's vectors, also when a worker is lost in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from stages import encoders, registry
+from stages.encoders import engines
+from stages.errors import UserError
+
+pytestmark = pytest.mark.pipeline
+
+WORDS = [
+    "pump",
+    "rotor",
+    "blade",
+    "sensor",
+    "valve",
+    "housing",
+    "signal",
+    "antenna",
+    "orbit",
+    "thruster",
+    "anchor",
+    "turbine",
+    "cable",
+    "mast",
+]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """This machine as a cluster of two processors."""
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, num_gpus=0, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
+    yield
+    ray.shutdown()
+
+
+def jobs(encoder: Any, count: int) -> list[engines.Job]:
+    """Shards of two texts each, of different lengths."""
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(WORDS, 150 + i)) for i in range(2 * count)]
+    return [engines.Job(engines.key(encoder, "document"), "document", texts[i : i + 2]) for i in range(0, len(texts), 2)]  # fmt: skip
+
+
+def test_workers_give_the_local_vectors_though_one_is_killed(cluster: None) -> None:
+    encoder = encoders.load(registry.model("minilm"))
+    asked = jobs(encoder, 40)
+    local = {tuple(job.texts): parts for job, parts in engines.compute("local", encoder, asked)}
+    there: dict[tuple[str, ...], Any] = {}
+    killed = 0
+    for job, parts in engines.compute("ray", encoder, asked):
+        if not there:
+            workers = [process for process in psutil.process_iter(["cmdline"]) if "MapWorker" in " ".join(process.info["cmdline"] or [])]  # fmt: skip
+            assert len(workers) == 2
+            workers[0].kill()
+            killed += len(there) < len(asked)
+        assert tuple(job.texts) not in there
+        there[tuple(job.texts)] = parts
+    assert killed == 1
+    assert set(there) == set(local)
+    for texts, parts in local.items():
+        np.testing.assert_allclose(np.stack(there[texts]), np.stack(parts), atol=1e-6)
+
+
+def test_a_worker_that_differs_is_named(cluster: None, tmp_path: Path) -> None:
+    encoder = encoders.load(registry.model("minilm"))
+    (job,) = jobs(encoder, 1)
+    other = engines.Job(job.key.replace('"device": "cpu"', '"device": "cuda"'), job.side, job.texts)
+    with pytest.raises(UserError, match="differs from this machine in device"):
+        list(engines.compute("ray", encoder, [other]))
