@@ -58,6 +58,10 @@ def validate(cell: Params) -> None:
         raise UserError(
             f"{layout.PARAMS}: search.dimensions is {cell.search.dimensions}, but {cell.model} has {model.dimension} dimensions"
         )
+    if cell.search.centre != "none" and model.similarity == "maxsim":
+        raise UserError(
+            f"{layout.PARAMS}: search.centre is {cell.search.centre!r}, but {cell.model} compares token by token and has no mean vector; set it to none"
+        )
     if cell.embed.length is not None and cell.embed.length > model.max_length:
         raise UserError(
             f"{layout.PARAMS}: embed.length is {cell.embed.length}, but {cell.model} takes at most {model.max_length} tokens"

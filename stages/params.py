@@ -60,6 +60,7 @@ class Search(Block):
     """Dense retrieval."""
 
     dimensions: Positive | None
+    centre: Literal["none", "landscape"] = "none"
     depth: Positive
 
 

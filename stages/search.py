@@ -13,6 +13,9 @@ from stages.progress import say
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    import numpy.typing as npt
+
     from stages.ranking import Floats, Integers, Search
 
 app = typer.Typer(add_completion=False)
@@ -43,6 +46,9 @@ def main(landscape: str) -> None:
             path = layout.vectors(landscape, side)
             stored = load(path, rows=None if late else len(rows[side]))
             vectors[side] = prepared(stored, cell.search.dimensions, entry.similarity, path)
+        if cell.search.centre == "landscape":
+            ranked = rows["documents"]["family_id"].isin(pool.loc[pool["ranked"], "family_id"]).to_numpy()
+            vectors = centred(vectors["queries"], vectors["documents"], ranked, entry.similarity)
         if late:
             search, margin = late_interaction(vectors, {side: rows[side]["offset"].to_numpy() for side in kinds}), 0.0
         else:
@@ -101,11 +107,48 @@ def prepared(vectors: Floats, dimensions: int | None, similarity: str, path: Pat
         raise UserError(f"{layout.PARAMS}: search.dimensions is {dimensions}, the vectors of {path} have {vectors.shape[1]}; use fewer, or null for all")  # fmt: skip
     cut = vectors[:, :dimensions]
     if similarity == "cosine" or (similarity == "maxsim" and dimensions is not None):
-        length = np.linalg.norm(cut, axis=1, keepdims=True)
-        if empty := int((length == 0).sum()):
+        if empty := int((~cut.any(axis=1)).sum()):
             say(f"{path}: {empty} vectors of zeros, which score 0 with everything")
-        cut = np.divide(cut, length, out=np.zeros_like(cut), where=length > 0)
+        cut = _unit(cut)
     return cut if similarity == "maxsim" else np.ascontiguousarray(cut)
+
+
+def centred(queries: Floats, documents: Floats, ranked: npt.NDArray[np.bool_], similarity: str) -> dict[str, Floats]:
+    """Both sides less the mean of the ranked documents: what all of a landscape share tells none apart.
+
+    The mean of Mu and Viswanath, "All-but-the-Top" (ICLR 2018), without the principal components. It is taken
+    over vectors as they are searched, so after a cut of dimensions, and for cosine over unit vectors; then both
+    sides are brought to unit length again, and a vector of zeros stays so.
+
+    For the inner product nothing is brought to unit length. Taken from documents alone, the mean m would lower
+    every score of a query by the same q.m and change no rank; taken from queries, it lowers each document's by
+    m.d, so that those which are near everything no longer lead every list. It is taken from both.
+
+    Args:
+        queries: float32 [queries, dimension], as `prepared` gives them.
+        documents: float32 [documents, dimension], likewise.
+        ranked: which documents may be retrieved, [documents]; the mean is theirs alone.
+        similarity: `cosine` or `dot`.
+    """
+    import numpy as np
+
+    sides = {"queries": queries, "documents": documents}
+    unit = similarity == "cosine"
+    placed = {side: (vectors != 0).any(axis=1) | (not unit) for side, vectors in sides.items()}
+    counted = ranked & placed["documents"]
+    if not counted.any():
+        return sides
+    mean = documents.mean(axis=0, dtype=np.float64, where=counted[:, None]).astype(np.float32)
+    moved = {side: np.where(placed[side][:, None], vectors - mean, vectors) for side, vectors in sides.items()}
+    return {side: _unit(vectors) for side, vectors in moved.items()} if unit else moved
+
+
+def _unit(vectors: Floats) -> Floats:
+    """Rows brought to unit length; a row of zeros stays so."""
+    import numpy as np
+
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
 
 def inner_product(queries: Floats, documents: Floats) -> tuple[Search, float]:

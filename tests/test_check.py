@@ -28,6 +28,8 @@ from stages.errors import UserError
         ({"embed__adapter_scale": 1.5}, r"embed\.adapter_scale"),
         ({"embed__length": 1024}, "minilm takes at most 512 tokens"),
         ({"search__dimensions": 1024}, "minilm has 384 dimensions"),
+        ({"search__centre": "mean"}, r"search\.centre"),
+        ({"search__centre": "landscape", "model": "colbert-v2"}, "colbert-v2 compares token by token"),
         ({"finetune__epochs": 3}, r"finetune\.epochs: Extra inputs"),
     ],
 )

@@ -64,6 +64,7 @@ def facts(cell: Cell) -> list[tuple[str, str]]:
         ("Views", f"{params.query_view} for queries, {params.document_view} for documents"),
         ("Texts cut at", f"{model.kept(params.embed.length)} tokens"),
         ("Vectors", f"{params.search.dimensions or model.dimension} dimensions, {params.embed.dtype}"),
+        *([("Centred", "on the mean of the ranked documents")] if params.search.centre != "none" else []),
         *([("Adapter weighed", f"{tuned:g} of 1")] if cell.recipe.signals and tuned != 1 else []),
         ("Split", f"seed {params.tasks.seed}, fold {params.tasks.fold} of 0 to 4; pool: {params.tasks.pool}"),
         ("Seeds", f"training {params.finetune.seed}, metrics {params.metrics.seed}"),
