@@ -53,6 +53,7 @@ def calibration(params: Params, model: Model, recipe: Recipe) -> list[str]:
         or params.query_view != params.document_view
         or params.search.dimensions
         or params.search.centre != "none"
+        or params.embed.passages.tokens
     ):
         return []
     length = model.kept(params.embed.length)

@@ -62,6 +62,20 @@ def validate(cell: Params) -> None:
         raise UserError(
             f"{layout.PARAMS}: search.centre is {cell.search.centre!r}, but {cell.model} compares token by token and has no mean vector; set it to none"
         )
+    passages = cell.embed.passages
+    if passages.tokens is not None:
+        if model.similarity == "maxsim":
+            raise UserError(
+                f"{layout.PARAMS}: embed.passages.tokens is {passages.tokens}, but {cell.model} has a vector a token already; set it to null"
+            )
+        if passages.stride > passages.tokens:
+            raise UserError(
+                f"{layout.PARAMS}: embed.passages.stride is {passages.stride}, more than embed.passages.tokens ({passages.tokens}): words between would be left out; use so many or fewer"
+            )
+        if passages.tokens > model.kept(cell.embed.length):
+            raise UserError(
+                f"{layout.PARAMS}: embed.passages.tokens is {passages.tokens}, but {model.kept(cell.embed.length)} tokens are kept of a text; use fewer"
+            )
     if cell.embed.length is not None and cell.embed.length > model.max_length:
         raise UserError(
             f"{layout.PARAMS}: embed.length is {cell.embed.length}, but {cell.model} takes at most {model.max_length} tokens"

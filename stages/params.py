@@ -40,12 +40,20 @@ class Finetune(Block):
     evaluations: Positive
 
 
+class Passages(Block):
+    """Windows that documents are cut into; off where `tokens` is null."""
+
+    tokens: Positive | None = None
+    stride: Positive = 64
+
+
 class Embed(Block):
     """Encoding."""
 
     dtype: Literal["float32", "bfloat16", "auto"]
     length: Positive | None
     adapter_scale: Annotated[float, Field(ge=0, le=1)]
+    passages: Passages = Passages()
 
 
 class Bm25(Block):
@@ -61,6 +69,7 @@ class Search(Block):
 
     dimensions: Positive | None
     centre: Literal["none", "landscape"] = "none"
+    passages: Literal["best", "top3"] = "best"
     depth: Positive
 
 

@@ -30,6 +30,9 @@ from stages.errors import UserError
         ({"search__dimensions": 1024}, "minilm has 384 dimensions"),
         ({"search__centre": "mean"}, r"search\.centre"),
         ({"search__centre": "landscape", "model": "colbert-v2"}, "colbert-v2 compares token by token"),
+        ({"embed__passages": {"tokens": 64, "stride": 65}}, "passages.stride is 65, more than"),
+        ({"embed__passages": {"tokens": 300, "stride": 64}}, "256 tokens are kept of a text"),
+        ({"embed__passages": {"tokens": 64, "stride": 32}, "model": "colbert-v2"}, "a vector a token already"),
         ({"finetune__epochs": 3}, r"finetune\.epochs: Extra inputs"),
     ],
 )
