@@ -20,6 +20,7 @@ RECIPES = {
     "r2": Recipe(description="", signals=["label"]),
     "r3": Recipe(description="", signals=["section"]),
     "r4": Recipe(description="", signals=["citation", "label", "section"]),
+    "cross": Recipe(description="", signals=["citation", "cross-field"]),
 }
 SETTINGS = Finetune(seed=0, pairs=60, steps=10, batch=8, length=16, rate=1e-4, rank=4, evaluations=2)
 
@@ -33,7 +34,7 @@ def material() -> Material:
     citations = pd.DataFrame(sorted(edges), columns=["citing_id", "cited_id"])
     families = pd.DataFrame(
         {"family_id": ids, "abstract": [f"abstract {i}" for i in ids], "claims": [f"claims {i}" for i in ids]}
-    ).astype("str")
+    ).astype("str").assign(ipc=[[["A61B 1/00"], ["F16K 1/00", "A61B 2/00"], ["G06F 3/00"], []][i % 4] for i in range(300)])  # fmt: skip
     return Material(
         families=families, citations=citations, labels={i: sorted({f"L{n}" for n in rng.integers(0, 30, 2)}) for i in ids},
         texts={i: f"text {i}" for i in ids}, splits=split_of(ids, 0, 0), queries=frozenset(citations["citing_id"]),
@@ -59,11 +60,17 @@ def test_every_recipe_has_the_same_pairs_and_steps(name: str, material: Material
 
 
 def test_pairs_are_what_their_signal_says(material: Material) -> None:
-    train = laid_out(material, RECIPES["r4"], SETTINGS, "x")
+    train = pd.concat([laid_out(material, RECIPES[name], SETTINGS, "x") for name in ("r4", "cross")])
+    assert set(train["signal"]) == {"citation", "cross-field", "label", "section"}
     cited = set(zip(material.citations["citing_id"], material.citations["cited_id"], strict=True))
     for pair in train.itertuples():
         if pair.signal == "citation":
             assert (pair.anchor_id, pair.positive_id) in cited and pair.anchor == f"text {pair.anchor_id}"
+        elif pair.signal == "cross-field":
+            codes = dict(zip(material.families["family_id"], material.families["ipc"], strict=True))
+            classes = [{code[:3] for code in codes[family]} for family in (pair.anchor_id, pair.positive_id)]
+            assert (pair.anchor_id, pair.positive_id) in cited
+            assert classes[0] and classes[1] and not classes[0] & classes[1]
         elif pair.signal == "label":
             assert pair.label in material.labels[pair.anchor_id] and pair.label in material.labels[pair.positive_id]
             assert pair.anchor_id != pair.positive_id
@@ -114,3 +121,18 @@ def test_a_landscape_without_claims_says_what_to_change(material: Material) -> N
     bare = replace(material, families=material.families.assign(claims=""))
     with pytest.raises(UserError, match=r"no families with both abstract and claims .* change sections of the recipe"):
         laid_out(bare, RECIPES["r3"], SETTINGS, "orbit")
+
+
+def test_a_dev_split_without_one_of_several_signals_is_enough(material: Material) -> None:
+    dev = {family for family, split in material.splits.items() if split == "dev"}
+    codes = [[] if family in dev else own for family, own in zip(material.families["family_id"], material.families["ipc"], strict=True)]  # fmt: skip
+    bare = replace(material, families=material.families.assign(ipc=codes))
+    found = laid_out(bare, RECIPES["cross"], SETTINGS, "x")
+    assert set(found.query("split == 'dev'")["signal"]) == {"citation"}
+    with pytest.raises(UserError, match="no citations between families that share no IPC class"):
+        laid_out(bare, Recipe(description="", signals=["cross-field"]), SETTINGS, "x")
+
+
+def test_a_recipe_that_trains_nothing_cannot_say_how() -> None:
+    with pytest.raises(ValueError, match="no `signals`"):
+        Recipe(description="", anchor=1.0)

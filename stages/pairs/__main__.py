@@ -75,7 +75,7 @@ def laid_out(material: Material, recipe: Recipe, settings: Finetune, landscape: 
     Training has exactly `settings.steps` batches of `settings.batch`; dev at most four, each pair once.
 
     Raises:
-        UserError: the landscape gives a signal of the recipe no train or no dev pair.
+        UserError: the landscape gives a signal of the recipe no train pair, or the recipe no dev pair.
     """
     import numpy as np
     import pandas as pd
@@ -87,7 +87,8 @@ def laid_out(material: Material, recipe: Recipe, settings: Finetune, landscape: 
         # Each split has a stream of its own, so that more dev pairs would not change the training pairs.
         rng = np.random.default_rng([settings.seed, number])
         pairs = batches.draw(material, recipe, split, count, rng)
-        for signal in recipe.signals:
+        # Dev pairs only say which checkpoint is best: a small dev split may lack one of several signals.
+        for signal in recipe.signals if split == "train" or not pairs else []:
             if not any(pair.signal == signal for pair in pairs):
                 raise UserError(_nothing(signal, split, recipe, landscape))
         batch = min(settings.batch, len(pairs))
@@ -100,6 +101,10 @@ def _nothing(signal: str, split: str, recipe: Recipe, landscape: str) -> str:
     first, second = recipe.sections
     needs = {
         "citation": ("citations between its families", "choose a recipe without citation pairs"),
+        "cross-field": (
+            "citations between families that share no IPC class",
+            "choose a recipe without cross-field pairs",
+        ),
         "label": (
             f"labels of the set {recipe.label_set!r}",
             f"change label_set of the recipe in {layout.registry('recipes')}",

@@ -19,7 +19,7 @@ def draw(material: Material, recipe: Recipe, split: str, count: int, rng: np.ran
     shares = [count // len(recipe.signals) + (i < count % len(recipe.signals)) for i in range(len(recipe.signals))]
     pairs: list[Pair] = []
     for signal, share in zip(recipe.signals, shares, strict=True):
-        pairs += import_module(f"stages.pairs.{signal}").draw(material, recipe, split, share, rng)
+        pairs += import_module(f"stages.pairs.{signal.replace('-', '_')}").draw(material, recipe, split, share, rng)
     return pairs
 
 
