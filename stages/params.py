@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages import layout
 from stages.errors import UserError
+
+if TYPE_CHECKING:
+    from stages.registry.entries import Recipe
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 Positive = Annotated[int, Field(gt=0)]
@@ -38,6 +41,7 @@ class Finetune(Block):
     rate: Annotated[float, Field(gt=0)]
     rank: Positive
     evaluations: Positive
+    held_out: list[Identifier] = []
 
 
 class Passages(Block):
@@ -115,6 +119,14 @@ class Params(Block):
     fuse: Fuse
     rerank: Rerank = Rerank()
     metrics: Metrics
+
+    def trained_on(self, recipe: Recipe) -> list[str]:
+        """Landscapes that the recipe draws its pairs from: none, the cell's own, or all that are not held out."""
+        if not recipe.signals:
+            return []
+        if recipe.landscapes == "home":
+            return [self.landscape]
+        return sorted(set(self.evaluate_on) - set(self.finetune.held_out))
 
 
 def load() -> Params:

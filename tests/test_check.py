@@ -33,6 +33,9 @@ from stages.errors import UserError
         ({"embed__passages": {"tokens": 64, "stride": 65}}, "passages.stride is 65, more than"),
         ({"embed__passages": {"tokens": 300, "stride": 64}}, "256 tokens are kept of a text"),
         ({"embed__passages": {"tokens": 64, "stride": 32}, "model": "colbert-v2"}, "a vector a token already"),
+        ({"finetune__held_out": ["sim-gamma"]}, "held_out names 'sim-gamma', which is not one of evaluate_on"),
+        ({"finetune__held_out": ["sim-alpha"]}, "recipe 'r3' trains on it alone"),
+        ({"finetune__held_out": ["sim-alpha", "sim-beta"], "recipe": "r1-all"}, "none is left to train on"),
         ({"finetune__epochs": 3}, r"finetune\.epochs: Extra inputs"),
     ],
 )

@@ -51,6 +51,19 @@ def test_names_say_what_differs_from_the_parameters() -> None:
     assert names(recipe=["r1"], finetune__seed=[0, 1]) == ["minilm-r1-sim-alpha", "minilm-r1-sim-alpha-seed1"]
 
 
+def test_each_is_every_landscape_that_is_scored() -> None:
+    assert names(recipe=["r1"], landscape=["EACH"]) == ["minilm-r1-sim-alpha", "minilm-r1-sim-beta"]
+    scored = [["orbit", "sim-beta"]]
+    with pytest.raises(UserError, match="orbit"):
+        names(recipe=["r1"], landscape=["EACH"], evaluate_on=scored)
+    assert names(recipe=["r1-all"], finetune__held_out=[[], "EACH"], landscape=["EACH"]) == [
+        "minilm-r1-all", "minilm-r1-all-held_outsim-alpha", "minilm-r1-all-held_outsim-beta",
+    ]  # fmt: skip
+    # What a cell has no use for makes no further cell of it.
+    assert names(recipe=["r1"], finetune__held_out=[[], "EACH"]) == ["minilm-r1-sim-alpha"]
+    assert names(recipe=["zero-shot"], embed__adapter_scale=[0.5, 1.0], landscape=["EACH"]) == ["minilm-zero-shot"]
+
+
 def test_only_what_differs_is_overridden() -> None:
     (cell,) = cells.expand(BASE, {"recipe": ["r1"], "tasks.fold": [0], "embed.adapter_scale": [0.5]})
     assert cell.overrides == {"recipe": "r1", "embed.adapter_scale": 0.5}

@@ -61,7 +61,7 @@ def facts(cell: Cell) -> list[tuple[str, str]]:
         ("Model", f"{params.model}: {model.hub}, {model.parameters:g} M parameters, {model.dimension} dimensions"),
         ("Revision", model.revision or "none pinned"),
         ("Recipe", f"{params.recipe}: {cell.recipe.description}"),
-        ("Trained on", params.landscape if cell.recipe.signals else "nothing (zero-shot)"),
+        ("Trained on", ", ".join(cell.trained_on) or "nothing (zero-shot)"),
         ("Evaluated on", ", ".join(landscape.name for landscape in cell.landscapes)),
         ("Views", f"{params.query_view} for queries, {params.document_view} for documents"),
         ("Texts cut at", f"{model.kept(params.embed.length)} tokens"),
@@ -273,7 +273,7 @@ def training(cell: Cell) -> dict[str, Any] | None:
         "pairs": Table(
             ["signal", "distinct pairs", "drawn in training"],
             [[signal, int(distinct.get(signal, 0)), int((train["signal"] == signal).sum())] for signal in cell.recipe.signals],
-            f"Training pairs from {cell.params.landscape}",
+            f"Training pairs from {', '.join(cell.trained_on)}",
         ),
         "used": int(distinct.sum()),
         "asked": asked,
