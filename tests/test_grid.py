@@ -37,9 +37,49 @@ def test_the_sample_is_every_recipe_on_both_landscapes_and_zero_shot_once() -> N
 
 @pytest.mark.parametrize("preset", registry.ids("presets"))
 def test_every_preset_expands(preset: str) -> None:
-    found = cells.expand(BASE, registry.entry("presets", preset).axes)
+    found = cells.union(BASE, registry.entry("presets", preset).grids)
     assert found
     assert all(set(cell.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.") for cell in found)
+
+
+def test_the_preset_robust_has_the_cells_of_its_protocol_and_none_twice() -> None:
+    protocol = registry.entry("protocol", "robust")
+    grids = registry.entry("presets", "robust").grids
+    found = [cell.params for cell in cells.union(BASE, grids)]
+    assert len({json.dumps(params, sort_keys=True) for params in found}) == len(found)
+
+    def held(recipe: str, **settings: object) -> set[tuple[str, int, int]]:
+        wanted = {key.replace("__", "."): value for key, value in settings.items()}
+        flat = [(params, cells.flat(params)) for params in found if params["recipe"] == recipe]
+        return {(params["landscape"], params["finetune"]["seed"], params["tasks"]["fold"]) for params, values in flat
+                if all(values[key] == value for key, value in wanted.items())}  # fmt: skip
+
+    homes, seeds, folds = BASE["evaluate_on"], protocol.seeds, protocol.folds
+    every = {(home, seed, fold) for home in homes for seed in seeds for fold in folds}
+    for recipe in ("r1", "r3-ta", "r1-scaled", "r1-anchored", "r1-guided", "cross-field"):
+        assert held(recipe, embed__adapter_scale=1.0) == every
+    assert held("r1", embed__adapter_scale=0.5) == every
+    assert held("r5", search__centre="none") == held("r5", search__centre="landscape") == every
+    zero_shot = [(params["search"], params["embed"]["passages"]["tokens"], params["tasks"]["fold"]) for params in found if params["recipe"] == "zero-shot"]  # fmt: skip
+    assert len(zero_shot) == 2 * (1 + 2) * len(folds)
+    left_out = [params["finetune"]["held_out"] for params in found if params["recipe"] == "r1-all"]
+    assert sorted(map(str, left_out)) == sorted(str([home]) for home in homes for _ in range(len(seeds) * len(folds)))
+    # On other landscapes nothing of a file changes.
+    (other,) = [axes["recipe"] for axes in grids if "finetune.held_out" in axes]
+    elsewhere = cells.union(BASE, [{**axes, "evaluate_on": [["kista-radar-rain-gauge", "historic-us", "sim-beta"]]} for axes in grids])  # fmt: skip
+    assert {cell.params["landscape"] for cell in elsewhere} == {"kista-radar-rain-gauge", "historic-us", "sim-beta"}
+    assert other == ["r1-all"]
+
+
+def test_every_id_and_setting_of_the_protocol_exists() -> None:
+    protocol = registry.entry("protocol", "robust")
+    assert set(protocol.exploratory) <= set(registry.ids("landscapes"))
+    known = cells.flat(BASE)
+    for hypothesis in protocol.hypotheses.values():
+        options = [value for value in vars(hypothesis).values() if hasattr(value, "settings")]
+        assert {option.recipe for option in options} | {getattr(hypothesis, "candidate", "r5")} <= set(registry.ids("recipes"))  # fmt: skip
+        for settings in [option.settings for option in options] + [getattr(hypothesis, "settings", {})]:
+            assert set(settings) <= set(known)
 
 
 def test_names_say_what_differs_from_the_parameters() -> None:

@@ -56,7 +56,8 @@ def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[C
     """Every combination of the axes' values over the base, once; zero-shot cells first.
 
     What a cell does not use stays as in the base, so that it is one cell: where and how a zero-shot cell would be
-    trained, where a recipe over all landscapes is at home, what is held out of a recipe that has a home.
+    trained, where a recipe over all landscapes is at home, what is held out of a recipe that has a home,
+    how passages are scored where there are none.
 
     Args:
         base: params.yaml.
@@ -73,12 +74,22 @@ def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[C
         for changes in _each(base, dict(_sides(zip(axes, values, strict=True)))):
             cell = _cell(base, changes)
             cells.setdefault(cell.name, cell)
-    return sorted(cells.values(), key=lambda cell: cell.params["recipe"] != "zero-shot")
+    return sorted(cells.values(), key=_tuned)
 
 
 def _sides(changes: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     for key, value in changes:
         yield from ((side, value) for side in _SIDES) if key == VIEW else [(key, value)]
+
+
+def union(base: Mapping[str, Any], grids: Sequence[Mapping[str, Sequence[Any]]]) -> list[Cell]:
+    """Cells of several grids, each once; zero-shot cells first. Raises UserError as `expand` does."""
+    cells = {cell.name: cell for axes in grids for cell in expand(base, axes)}
+    return sorted(cells.values(), key=_tuned)
+
+
+def _tuned(cell: Cell) -> bool:
+    return bool(cell.params["recipe"] != "zero-shot")
 
 
 def _each(base: Mapping[str, Any], changes: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -120,6 +131,8 @@ def _cell(base: Mapping[str, Any], changes: dict[str, Any]) -> Cell:
     if not recipe.signals or recipe.landscapes == "all":
         evaluated = changes.get("evaluate_on", base["evaluate_on"])
         changes["landscape"] = base["landscape"] if base["landscape"] in evaluated else evaluated[0]
+    if changes.get("embed.passages.tokens", base["embed"]["passages"]["tokens"]) is None:
+        changes = {key: value for key, value in changes.items() if key not in ("embed.passages.stride", "search.passages")}  # fmt: skip
     params = deepcopy(dict(base))
     for key, value in changes.items():
         *blocks, last = key.split(".")
