@@ -48,7 +48,13 @@ def beside(params: Params, recipe: Recipe, landscape: str) -> pd.DataFrame:
 
 def calibration(params: Params, model: Model, recipe: Recipe) -> list[str]:
     """A line for each expected score of the model's entry that this cell measures: OK, or by how much it is off."""
-    if recipe.signals or params.query_view != params.document_view or params.search.dimensions:
+    if (
+        recipe.signals
+        or params.query_view != params.document_view
+        or params.search.dimensions
+        or params.search.centre != "none"
+        or params.embed.passages.tokens
+    ):
         return []
     length = model.kept(params.embed.length)
     matching = [

@@ -35,7 +35,7 @@ def validate(cell: Params) -> None:
     from stages import registry
 
     model = registry.model(cell.model)
-    registry.recipe(cell.recipe)
+    recipe = registry.recipe(cell.recipe)
     if cell.rerank.model is not None:
         registry.reranker(cell.rerank.model)
     for view in (cell.query_view, cell.document_view):
@@ -54,10 +54,40 @@ def validate(cell: Params) -> None:
             f"{layout.PARAMS}: landscape {cell.landscape!r}, where the recipe is trained, is always one of evaluate_on "
             f"({', '.join(cell.evaluate_on)}); add it there or train on one of them{hint}"
         )
+    if unknown := sorted(set(cell.finetune.held_out) - set(cell.evaluate_on)):
+        raise UserError(
+            f"{layout.PARAMS}: finetune.held_out names {unknown[0]!r}, which is not one of evaluate_on ({', '.join(cell.evaluate_on)}); nothing is scored there, so correct the id or leave it out"
+        )
+    if recipe.landscapes == "home" and recipe.signals and cell.landscape in cell.finetune.held_out:
+        raise UserError(
+            f"{layout.PARAMS}: landscape {cell.landscape!r} is in finetune.held_out, but recipe {cell.recipe!r} trains on it alone; train elsewhere or take it out"
+        )
+    if recipe.signals and not cell.trained_on(recipe):
+        raise UserError(
+            f"{layout.PARAMS}: finetune.held_out names every landscape of evaluate_on: none is left to train on"
+        )
     if cell.search.dimensions is not None and cell.search.dimensions > model.dimension:
         raise UserError(
             f"{layout.PARAMS}: search.dimensions is {cell.search.dimensions}, but {cell.model} has {model.dimension} dimensions"
         )
+    if cell.search.centre != "none" and model.similarity == "maxsim":
+        raise UserError(
+            f"{layout.PARAMS}: search.centre is {cell.search.centre!r}, but {cell.model} compares token by token and has no mean vector; set it to none"
+        )
+    passages = cell.embed.passages
+    if passages.tokens is not None:
+        if model.similarity == "maxsim":
+            raise UserError(
+                f"{layout.PARAMS}: embed.passages.tokens is {passages.tokens}, but {cell.model} has a vector a token already; set it to null"
+            )
+        if passages.stride > passages.tokens:
+            raise UserError(
+                f"{layout.PARAMS}: embed.passages.stride is {passages.stride}, more than embed.passages.tokens ({passages.tokens}): words between would be left out; use so many or fewer"
+            )
+        if passages.tokens > model.kept(cell.embed.length):
+            raise UserError(
+                f"{layout.PARAMS}: embed.passages.tokens is {passages.tokens}, but {model.kept(cell.embed.length)} tokens are kept of a text; use fewer"
+            )
     if cell.embed.length is not None and cell.embed.length > model.max_length:
         raise UserError(
             f"{layout.PARAMS}: embed.length is {cell.embed.length}, but {cell.model} takes at most {model.max_length} tokens"

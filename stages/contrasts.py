@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-# What makes a cell, its seeds and folds aside. `trained_on` is "" for zero-shot, `dimensions` 0 for all of them,
+# What makes a cell, its seeds and folds aside. `trained_on` is "" for zero-shot and joins several landscapes by "+", `dimensions` 0 for all of them,
 # `variant` whatever else differs from params.yaml, "" for nothing.
 CONFIG = ["model", "recipe", "trained_on", "query_view", "document_view", "dimensions", "variant"]
 UNIT = ["landscape", "fold", "query_id"]
@@ -117,7 +117,15 @@ def headline_labels(rows: pd.DataFrame) -> pd.DataFrame:
 
 def at_home(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows whose cell was trained on the landscape that it is scored on, and zero-shot ones."""
-    return rows[(rows["trained_on"] == rows["landscape"]) | (rows["trained_on"] == "")]
+    return rows[trained_here(rows) | (rows["trained_on"] == "")]
+
+
+def trained_here(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Whether each row's cell was trained on the landscape that it is scored on, alone or among others."""
+    import pandas as pd
+
+    pairs = zip(rows["trained_on"], rows["landscape"], strict=True)
+    return pd.Series([landscape in str(sources).split("+") for sources, landscape in pairs], rows.index, dtype=bool)
 
 
 def usual(rows: pd.DataFrame) -> pd.DataFrame:
@@ -135,8 +143,8 @@ def usual(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def untrained(variant: str) -> str:
-    """A variant without what only training uses."""
-    return " ".join(word for word in variant.split() if not word.startswith("finetune."))
+    """A variant without what only training and its adapter use."""
+    return " ".join(word for word in variant.split() if not word.startswith(("finetune.", "embed.adapter_scale=")))
 
 
 def paired(first: pd.DataFrame, second: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:

@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(landscape: str) -> None:
     """Embed the documents and queries of one landscape, with the cell's adapter where there is one."""
-    from stages import costs, encoders, params, registry, scratch, tables
+    from stages import costs, encoders, params, passages, registry, scratch, tables
     from stages.encoders import shards
     from stages.files import replacing
 
@@ -42,21 +42,21 @@ def main(landscape: str) -> None:
             adapter=adapter(layout.ADAPTER),
             scale=cell.embed.adapter_scale,
         )
-        sides: dict[str, tuple[Side, list[str]]] = {
-            "documents": ("document", documents["text"].tolist()),
-            "queries": ("query", asked),
-        }
+        texts, first = documents["text"].tolist(), None
         tasks: tuple[Side, ...] = ("classification", "clustering")
-        sides |= {
-            name: (name, documents["text"].tolist()) for name in tasks if getattr(entry.prompts, name) is not None
-        }
+        own = [name for name in tasks if getattr(entry.prompts, name) is not None]
+        if (windows := cell.embed.passages).tokens is not None:
+            passages.room(encoder, [encoder.prompt(side) for side in ("document", *own)], windows.tokens)
+            texts, first = passages.cut(texts, encoder.tokenizer, windows.tokens, windows.stride)
+        sides: dict[str, tuple[Side, list[str]]] = {"documents": ("document", texts), "queries": ("query", asked)}
+        sides |= {name: (name, texts) for name in own}
         # Sides with the same prompt share their texts: a query that is also a document is embedded once.
         vectors = shards.encode(encoder, sides, label=f"embed {landscape}", engine=cell.embed.engine)
         with replacing(layout.embeddings(landscape)) as folder:
             folder.mkdir()
             for name in sides:
                 ids = queries[["query_id"]] if name == "queries" else documents[["family_id"]]
-                save(folder, name, vectors.sides[name], ids)
+                save(folder, name, vectors.sides[name], ids, first if name != "queries" else None)
         scratch.clean(layout.scratch())
         cost.update(texts=vectors.texts, computed=vectors.computed, device=encoder.device, dtype=encoder.dtype)
 
@@ -81,8 +81,17 @@ def require_text(texts: Sequence[str], landscape: str, view: str) -> None:
         )
 
 
-def save(folder: Path, name: str, vectors: np.ndarray | tuple[np.ndarray, np.ndarray], ids: pd.DataFrame) -> None:
-    """Write vectors float32, their digest and the table of their ids; token vectors come with each text's first row."""
+def save(
+    folder: Path,
+    name: str,
+    vectors: np.ndarray | tuple[np.ndarray, np.ndarray],
+    ids: pd.DataFrame,
+    first: np.ndarray | None = None,
+) -> None:
+    """Write vectors float32, their digest and the table of their ids.
+
+    Token vectors come with each text's first row; of passages, `first` is the first of each id.
+    """
     import numpy as np
 
     from stages import tables
@@ -90,8 +99,9 @@ def save(folder: Path, name: str, vectors: np.ndarray | tuple[np.ndarray, np.nda
 
     query = "query_id" in ids.columns
     if isinstance(vectors, tuple):
-        vectors, offsets = vectors
-        ids = ids.assign(offset=offsets.astype("int64"))
+        vectors, first = vectors
+    if first is not None:
+        ids = ids.assign(offset=first.astype("int64"))
         table = tables.TOKEN_QUERY_ROWS if query else tables.TOKEN_ROWS
     else:
         table = tables.QUERY_ROWS if query else tables.ROWS

@@ -103,8 +103,9 @@ def mteb(out: Out = OUT / "mteb") -> None:
 
     cell = params.load()
     model = registry.model(cell.model)
-    tuned = bool(registry.recipe(cell.recipe).signals)
-    name = f"{model.hub}-{cell.recipe}-{cell.landscape}" if tuned else model.hub
+    sources = cell.trained_on(registry.recipe(cell.recipe))
+    tuned = bool(sources)
+    name = f"{model.hub}-{cell.recipe}-{'+'.join(sources)}" if tuned else model.hub
     revision = _commit("%H") if tuned else model.revision or "none-pinned"
     folder = out / "results" / name.replace("/", "__").replace(" ", "_") / revision
     write_json(folder / "model_meta.json", _meta(cell, name, revision))
@@ -212,13 +213,14 @@ def card(cell: Params, scores: pd.DataFrame) -> str:
 
     from stages import registry
 
-    entry, recipe, home = registry.model(cell.model), registry.recipe(cell.recipe), registry.landscape(cell.landscape)
+    entry, recipe = registry.model(cell.model), registry.recipe(cell.recipe)
+    homes = cell.trained_on(recipe)
     front = {
         "base_model": entry.hub, "library_name": "sentence-transformers", "license": entry.licence, "language": "en",
         "tags": ["sentence-transformers", "peft", "lora", "patents", "feature-extraction"], "pipeline_tag": "feature-extraction",
     }  # fmt: skip
     shown = [
-        [f"{row['landscape']}{' (home)' if row['landscape'] == cell.landscape else ''}", row["task"], row["scope"], row["metric"],
+        [f"{row['landscape']}{' (home)' if row['landscape'] in homes else ''}", row["task"], row["scope"], row["metric"],
          f"{row['value']:.4f}", f"{row['ci_low']:.4f} to {row['ci_high']:.4f}", str(row["n"])]
         for row in headline(scores)
     ]  # fmt: skip
@@ -229,10 +231,10 @@ def card(cell: Params, scores: pd.DataFrame) -> str:
     prompts = ", ".join(f"{side} `{text}`" for side, text in (("query", entry.prompts.query), ("document", entry.prompts.document)) if text)  # fmt: skip
     lines = [
         "---", yaml.safe_dump(front, sort_keys=False).strip(), "---", "",
-        f"# {cell.model} tuned with {cell.recipe} on {cell.landscape}", "",
+        f"# {cell.model} tuned with {cell.recipe} on {', '.join(homes)}", "",
         f"LoRA adapter of [{entry.hub}](https://huggingface.co/{entry.hub}), revision `{entry.revision}`, for patent families.", "",
         f"- Recipe {cell.recipe}: {recipe.description}",
-        f"- Training landscape {cell.landscape}: {home.description}",
+        *[f"- Training landscape {name}: {registry.landscape(name).description}" for name in homes],
         f"- {cell.finetune.pairs} pairs asked for, {cell.finetune.steps} steps of {cell.finetune.batch}, seed {cell.finetune.seed}, texts cut at {cell.finetune.length} tokens",
         f"- Evaluated with view {cell.query_view} for queries and {cell.document_view} for documents, cut at {cell.embed.length or entry.length} tokens",
         f"- Prompts: {prompts or 'none'}",

@@ -26,10 +26,12 @@ def main() -> None:
     from stages.files import replacing
 
     cell = params.load()
+    recipe = registry.recipe(cell.recipe)
     pairs = tables.read(layout.PAIRS, tables.PAIRS)
     curve = pd.DataFrame(
         {"split": pd.Series(dtype="str"), "step": pd.Series(dtype="int64"), "loss": pd.Series(dtype="float64")}
     )
+    scales = pd.DataFrame({"scale": [], "loss": [], "chosen": []}).astype({"chosen": "bool"})
     with costs.measured(layout.cost("finetune")) as cost:
         with replacing(layout.ADAPTER) as folder:
             folder.mkdir()
@@ -40,11 +42,12 @@ def main() -> None:
             else:
                 from stages import training
 
-                trained = training.train(registry.model(cell.model), pairs, cell.finetune, folder)
-                curve = trained.curve
+                trained = training.train(registry.model(cell.model), pairs, cell.finetune, folder, recipe)
+                curve, scales = trained.curve, scales if trained.scales is None else trained.scales
                 cost["device"] = trained.device
                 cost["texts"] = 2 * int((pairs["split"] == "train").sum())
         tables.write(curve, layout.CURVE, tables.CURVE)
+        tables.write(scales, layout.SCALES, tables.SCALES)
         tables.write(seen(pairs), layout.SEEN, tables.SEEN)
 
 

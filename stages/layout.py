@@ -22,6 +22,7 @@ TRAINING = DATA / "training"
 PAIRS = DATA / "pairs" / "pairs.parquet"
 CURVE = TRAINING / "curve.parquet"
 SEEN = TRAINING / "seen.parquet"
+SCALES = TRAINING / "scales.parquet"
 
 SCORES = REPORTS / "scores.csv"
 HEADLINE = REPORTS / "metrics.json"

@@ -36,7 +36,7 @@ def main(landscape: str) -> None:
 
     cell = params.load()
     simulated = registry.landscape(landscape).simulated
-    late = registry.model(cell.model).similarity == "maxsim"
+    ragged = registry.model(cell.model).similarity == "maxsim" or cell.embed.passages.tokens is not None
     with costs.measured(layout.cost("metrics", landscape)) as cost:
         queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
         qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
@@ -47,7 +47,7 @@ def main(landscape: str) -> None:
             outcomes, scores = retrieval(landscape, qrels, queries, cell.metrics)
             for task, evaluate in (("classification", classification), ("clustering", clustering)):
                 if labelled:
-                    families, vectors = family_vectors(landscape, task, late)
+                    families, vectors = family_vectors(landscape, task, ragged)
                     for part, more in zip((outcomes, scores), evaluate(vectors, families, labels, cell.metrics), strict=True):  # fmt: skip
                         part += [frame.assign(task=task) for frame in more]
         tables.write(_joined(outcomes, tables.OUTCOMES.columns), layout.outcomes(landscape), tables.OUTCOMES)
@@ -155,19 +155,22 @@ def clustering(vectors: Vectors, families: pd.Series, labels: pd.DataFrame, sett
     return outcomes, scores
 
 
-def family_vectors(landscape: str, task: str, late: bool) -> tuple[pd.Series, Vectors]:
-    """Families and their vectors [families, dimension] for a task: its own where the model has a prompt for it."""
+def family_vectors(landscape: str, task: str, ragged: bool) -> tuple[pd.Series, Vectors]:
+    """Families and their vectors [families, dimension] for a task: its own where the model has a prompt for it.
+
+    `ragged`: several rows a family, its tokens or passages, whose mean is taken.
+    """
     from stages import tables
     from stages.search import load
 
     side = task if layout.vectors(landscape, task).exists() else "documents"
-    rows = tables.read(layout.vector_ids(landscape, side), tables.TOKEN_ROWS if late else tables.ROWS)
-    vectors = load(layout.vectors(landscape, side), rows=None if late else len(rows))
-    return rows["family_id"], pooled(vectors, rows["offset"].to_numpy()) if late else vectors
+    rows = tables.read(layout.vector_ids(landscape, side), tables.TOKEN_ROWS if ragged else tables.ROWS)
+    vectors = load(layout.vectors(landscape, side), rows=None if ragged else len(rows))
+    return rows["family_id"], pooled(vectors, rows["offset"].to_numpy()) if ragged else vectors
 
 
 def pooled(tokens: Vectors, offsets: npt.NDArray[np.int64]) -> Vectors:
-    """Mean of the token vectors [tokens, dimension] of each family, which start at its offset, ascending."""
+    """Mean of the vectors [tokens or passages, dimension] of each family, which start at its offset, ascending."""
     import numpy as np
 
     counts = np.diff(np.append(offsets, len(tokens)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages import layout
 from stages.errors import UserError
+
+if TYPE_CHECKING:
+    from stages.registry.entries import Recipe
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 Positive = Annotated[int, Field(gt=0)]
@@ -38,6 +41,14 @@ class Finetune(Block):
     rate: Annotated[float, Field(gt=0)]
     rank: Positive
     evaluations: Positive
+    held_out: list[Identifier] = []
+
+
+class Passages(Block):
+    """Windows that documents are cut into; off where `tokens` is null."""
+
+    tokens: Positive | None = None
+    stride: Positive = 64
 
 
 class Embed(Block):
@@ -47,6 +58,7 @@ class Embed(Block):
     length: Positive | None
     adapter_scale: Annotated[float, Field(ge=0, le=1)]
     engine: Literal["local", "ray"]
+    passages: Passages = Passages()
 
 
 class Bm25(Block):
@@ -61,6 +73,8 @@ class Search(Block):
     """Dense retrieval."""
 
     dimensions: Positive | None
+    centre: Literal["none", "landscape"] = "none"
+    passages: Literal["best", "top3"] = "best"
     depth: Positive
 
 
@@ -106,6 +120,14 @@ class Params(Block):
     fuse: Fuse
     rerank: Rerank = Rerank()
     metrics: Metrics
+
+    def trained_on(self, recipe: Recipe) -> list[str]:
+        """Landscapes that the recipe draws its pairs from: none, the cell's own, or all that are not held out."""
+        if not recipe.signals:
+            return []
+        if recipe.landscapes == "home":
+            return [self.landscape]
+        return sorted(set(self.evaluate_on) - set(self.finetune.held_out))
 
 
 def load() -> Params:

@@ -56,9 +56,18 @@ def gather(params: Params) -> Cell:
         pairs=tables.read(layout.PAIRS, tables.PAIRS),
         seen=tables.read(layout.SEEN, tables.SEEN),
         curve=tables.read(layout.CURVE, tables.CURVE),
+        scale=_weight() if recipe.scale else None,
         calibration=anchors.calibration(params, model, recipe),
         costs={name: _costs(name) for name in (*landscapes, "cell")},
     )
+
+
+def _weight() -> float:
+    """Weight of the adapter that training chose on dev."""
+    from stages import tables
+
+    scales = tables.read(layout.SCALES, tables.SCALES)
+    return float(scales.loc[scales["chosen"], "scale"].iloc[0])
 
 
 def write(cell: Cell) -> None:

@@ -11,14 +11,20 @@ from stages.errors import UserError, run
 from stages.progress import say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    import numpy as np
+    import numpy.typing as npt
+
+    from stages.params import Search as Settings
     from stages.ranking import Floats, Integers, Search
 
 app = typer.Typer(add_completion=False)
 
 _BLOCK = 4096  # queries searched at once
 _ERROR = 1e-6  # of a float32 inner product of unit vectors
+_ROWS = 1 << 14  # passages prepared at once
 _HELD = 1 << 25  # numbers gathered at once when near ties are settled
 
 
@@ -33,20 +39,28 @@ def main(landscape: str) -> None:
     with costs.measured(layout.cost("search", landscape)) as cost:
         asked = tables.read(layout.task(landscape, "queries"), tables.QUERIES)["query_id"].tolist()
         pool = tables.read(layout.task(landscape, "pool"), tables.POOL)
-        kinds = {"documents": tables.TOKEN_ROWS if late else tables.ROWS,
+        cut = cell.embed.passages.tokens is not None
+        kinds = {"documents": tables.TOKEN_ROWS if late or cut else tables.ROWS,
                  "queries": tables.TOKEN_QUERY_ROWS if late else tables.QUERY_ROWS}  # fmt: skip
         rows = {side: tables.read(layout.vector_ids(landscape, side), kind) for side, kind in kinds.items()}
         if rows["queries"]["query_id"].tolist() != asked:
             raise UserError(f"{layout.vector_ids(landscape, 'queries')}: not the queries of {layout.task(landscape, 'queries')}; run `dvc repro`")  # fmt: skip
-        vectors = {}
-        for side in kinds:
-            path = layout.vectors(landscape, side)
-            stored = load(path, rows=None if late else len(rows[side]))
-            vectors[side] = prepared(stored, cell.search.dimensions, entry.similarity, path)
-        if late:
-            search, margin = late_interaction(vectors, {side: rows[side]["offset"].to_numpy() for side in kinds}), 0.0
+        stored = {side: load(layout.vectors(landscape, side), None if "offset" in rows[side] else len(rows[side])) for side in kinds}  # fmt: skip
+        offsets = {side: rows[side]["offset"].to_numpy() for side in kinds if "offset" in rows[side]}
+        ranked = rows["documents"]["family_id"].isin(pool.loc[pool["ranked"], "family_id"]).to_numpy()
+        if cut:
+            path = layout.vectors(landscape, "queries")
+            queries = prepared(stored["queries"], cell.search.dimensions, entry.similarity, path)
+            search, margin = by_passage(queries, stored["documents"], offsets["documents"], ranked, cell.search, entry.similarity)  # fmt: skip
         else:
-            search, margin = inner_product(vectors["queries"], vectors["documents"])
+            vectors = {side: prepared(stored[side], cell.search.dimensions, entry.similarity, layout.vectors(landscape, side)) for side in kinds}  # fmt: skip
+            if cell.search.centre == "landscape":
+                mean = centre([(vectors["documents"], ranked)], vectors["documents"].shape[1], entry.similarity)  # fmt: skip
+                vectors = {side: centred(vectors[side], mean, entry.similarity) for side in kinds}
+            if late:
+                search, margin = late_interaction(vectors, offsets), 0.0
+            else:
+                search, margin = inner_product(vectors["queries"], vectors["documents"])
         documents = rows["documents"]["family_id"].tolist()
         open_ = ranking.candidates(documents, asked, pool, earlier=cell.tasks.pool == "earlier")
         scores, found = ranking.retrieve(
@@ -95,17 +109,69 @@ def prepared(vectors: Floats, dimensions: int | None, similarity: str, path: Pat
     Raises:
         UserError: the vectors have fewer dimensions.
     """
-    import numpy as np
-
     if dimensions is not None and dimensions > vectors.shape[1]:
         raise UserError(f"{layout.PARAMS}: search.dimensions is {dimensions}, the vectors of {path} have {vectors.shape[1]}; use fewer, or null for all")  # fmt: skip
+    if similarity == "cosine" and (empty := int((vectors[:, :dimensions] == 0).all(axis=1).sum())):
+        say(f"{path}: {empty} vectors of zeros, which score 0 with everything")
+    return _cut(vectors, dimensions, similarity)
+
+
+def _cut(vectors: Floats, dimensions: int | None, similarity: str) -> Floats:
+    import numpy as np
+
     cut = vectors[:, :dimensions]
     if similarity == "cosine" or (similarity == "maxsim" and dimensions is not None):
-        length = np.linalg.norm(cut, axis=1, keepdims=True)
-        if empty := int((length == 0).sum()):
-            say(f"{path}: {empty} vectors of zeros, which score 0 with everything")
-        cut = np.divide(cut, length, out=np.zeros_like(cut), where=length > 0)
+        cut = _unit(cut)
     return cut if similarity == "maxsim" else np.ascontiguousarray(cut)
+
+
+def centre(parts: Iterable[tuple[Floats, npt.NDArray[np.bool_]]], dimension: int, similarity: str) -> Floats:
+    """Mean of the ranked documents' vectors, [dimension]: what all of a landscape share, which tells none apart.
+
+    The mean of Mu and Viswanath, "All-but-the-Top" (ICLR 2018), without the principal components. It is taken over
+    vectors as they are searched, so after a cut of dimensions, and for cosine over unit vectors. Under cosine a
+    vector of zeros has no place and does not count. The mean of passages is that of all of them.
+
+    Args:
+        parts: rows as `prepared` gives them, float32 [rows, dimension], with which of them may be retrieved.
+        dimension: of each.
+        similarity: `cosine` or `dot`.
+    """
+    import numpy as np
+
+    total, count = np.zeros(dimension), 0
+    for vectors, ranked in parts:
+        counted = ranked & _placed(vectors, similarity)
+        total += vectors.sum(axis=0, dtype=np.float64, where=counted[:, None])
+        count += int(counted.sum())
+    return (total / max(count, 1)).astype(np.float32)
+
+
+def centred(vectors: Floats, mean: Floats, similarity: str) -> Floats:
+    """Vectors of either side less the mean; for cosine at unit length again, a vector of zeros left as it is.
+
+    Under the inner product nothing is brought to unit length. Taken from documents alone, the mean m would lower
+    every score of a query by the same q.m and change no rank; taken from queries, it lowers each document's by m.d,
+    so that those which are near everything no longer lead every list. It is taken from both.
+    """
+    import numpy as np
+
+    moved = np.where(_placed(vectors, similarity)[:, None], vectors - mean, vectors)
+    return _unit(moved) if similarity == "cosine" else moved
+
+
+def _placed(vectors: Floats, similarity: str) -> npt.NDArray[np.bool_]:
+    """Rows that have a direction; under the inner product zeros are a place like any other."""
+    placed: npt.NDArray[np.bool_] = (vectors != 0).any(axis=1) | (similarity != "cosine")
+    return placed
+
+
+def _unit(vectors: Floats) -> Floats:
+    """Rows brought to unit length; a row of zeros stays so."""
+    import numpy as np
+
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
 
 def inner_product(queries: Floats, documents: Floats) -> tuple[Search, float]:
@@ -136,6 +202,41 @@ def inner_product(queries: Floats, documents: Floats) -> tuple[Search, float]:
         return scores, rows
 
     return search, margin
+
+
+def by_passage(
+    queries: Floats,
+    stored: Floats,
+    offsets: Integers,
+    ranked: npt.NDArray[np.bool_],
+    settings: Settings,
+    similarity: str,
+) -> tuple[Search, float]:
+    """Exact search over passages, prepared block by block; queries are prepared but not centred. See `passages.search`.
+
+    Args:
+        queries: float32 [queries, dimension].
+        stored: passages of all documents, float32 [passages, dimension], memory-mapped.
+        offsets: first row of each document, int64 [documents].
+        ranked: which documents may be retrieved, [documents].
+        settings: the `search` block of params.yaml.
+        similarity: `cosine` or `dot`.
+    """
+    import numpy as np
+
+    from stages import passages
+
+    def ready(part: Floats) -> Floats:
+        return _cut(part, settings.dimensions, similarity)
+
+    best = passages.BEST[settings.passages]
+    if settings.centre == "none":
+        return passages.search(queries, stored, offsets, best, ready)
+    mask = np.repeat(ranked, np.diff(np.append(offsets, len(stored))))
+    parts = ((ready(stored[start : start + _ROWS]), mask[start : start + _ROWS]) for start in range(0, len(stored), _ROWS))  # fmt: skip
+    mean = centre(parts, queries.shape[1], similarity)
+    queries = centred(queries, mean, similarity)
+    return passages.search(queries, stored, offsets, best, lambda part: centred(ready(part), mean, similarity))
 
 
 def late_interaction(vectors: dict[str, Floats], offsets: dict[str, Integers]) -> Search:

@@ -61,13 +61,20 @@ class Cell:
     pairs: pd.DataFrame
     seen: pd.DataFrame
     curve: pd.DataFrame
+    scale: float | None  # weight of the adapter that was chosen on dev; None where none was
     calibration: list[str]  # lines of `anchors.calibration`
     costs: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # landscape or `cell` -> stage -> record
 
     @property
     def name(self) -> str:
         """Model, recipe and the landscape of training, as pictures call the cell."""
-        return f"{self.params.model}, {self.params.recipe}, {self.params.landscape}"
+        where = self.params.landscape if self.recipe.landscapes == "home" else "+".join(self.trained_on)
+        return f"{self.params.model}, {self.params.recipe}, {where}"
+
+    @property
+    def trained_on(self) -> list[str]:
+        """Landscapes that the training pairs come from."""
+        return self.params.trained_on(self.recipe)
 
     @property
     def simulated(self) -> list[str]:

@@ -127,7 +127,7 @@ LENGTHS = Table({"view": "text", "statistic": "text", "value": "float64"}, key=(
 PAIRS = Table(
     {"split": "text", "step": "int", "position": "int", "signal": "text", "label": "text",
      "anchor_id": "text", "positive_id": "text", "anchor": "text", "positive": "text", "conflicts": "list"},
-    key=("split", "step", "position"), among={"split": ("train", "dev"), "signal": ("citation", "label", "section")},
+    key=("split", "step", "position"), among={"split": ("train", "dev"), "signal": ("citation", "cross-field", "label", "section")},
     filled=("anchor_id", "positive_id", "anchor", "positive"),
 )  # fmt: skip
 SEEN = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))
@@ -137,6 +137,7 @@ CURVE = Table(
     among={"split": ("train", "dev")},
     finite=("loss",),
 )
+SCALES = Table({"scale": "float64", "loss": "float64", "chosen": "bool"}, key=("scale",), finite=("scale", "loss"))
 ROWS = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))
 QUERY_ROWS = Table({"query_id": "text"}, key=("query_id",), filled=("query_id",))
 TOKEN_ROWS = Table({"family_id": "text", "offset": "int"}, key=("family_id",), filled=("family_id",))

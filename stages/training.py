@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ import pandas as pd
 import torch
 from datasets import Dataset
 from peft import LoraConfig, TaskType
+from peft.tuners.lora import LoraLayer
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.base.losses.merged_forward import embed_columns
 from sentence_transformers.base.sampler import DefaultBatchSampler
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.util import cos_sim
+from torch.nn.functional import cosine_similarity
 from torch.utils.data import SequentialSampler
 from transformers import TrainerCallback, set_seed
 from transformers.trainer_utils import get_last_checkpoint
@@ -29,30 +33,40 @@ from stages import encoders, layout
 from stages.files import sha256, writable, write_text
 from stages.params import Finetune
 from stages.progress import say, track
-from stages.registry.entries import Model
+from stages.registry.entries import Model, Recipe
 
 SEAL = "seal"
+SCALES = (0.25, 0.5, 0.75, 1.0)  # weights of the adapter that `scale: dev` chooses among
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves beside the adapter: the loss on train and dev pairs by step, and the device."""
+    """What training leaves beside the adapter.
+
+    Attributes:
+        curve: rows of `tables.CURVE`, the loss on train and dev pairs by step.
+        scales: rows of `tables.SCALES`, the loss on dev pairs by weight of the adapter; None where it is not chosen.
+        device: `cpu` or `cuda`.
+    """
 
     curve: pd.DataFrame
+    scales: pd.DataFrame | None
     device: str
 
 
-def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path) -> Trained:
+def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, recipe: Recipe) -> Trained:
     """Train an adapter on the batches of `pairs` and save the one best on dev.
 
     The steps are fixed; every so often the loss on the dev pairs is taken, and the checkpoint with
-    the lowest is kept. A killed run resumes from its last checkpoint in the scratch folder.
+    the lowest is kept. A killed run resumes from its last checkpoint in the scratch folder. With `scale: dev`
+    the kept adapter is then weighed by what has the lowest loss on the dev pairs, and saved so.
 
     Args:
         entry: the model.
         pairs: rows of `tables.PAIRS`, train and dev.
         settings: the `finetune` block of params.yaml.
         folder: where the adapter goes, in peft's format.
+        recipe: how to train: its `anchor`, `guide` and `scale`.
     """
     # Before the adapter exists: its initial weights come from this seed.
     set_seed(settings.seed)
@@ -72,7 +86,9 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path) -
     batch = int(pairs.loc[train_rows, "position"].max()) + 1
     steps = int(pairs.loc[train_rows, "step"].max()) + 1
     interval = max(1, steps // settings.evaluations)
-    scratch = layout.scratch() / "training" / _fingerprint(entry, encoder.fingerprint("document"), pairs, settings)
+    scratch = (
+        layout.scratch() / "training" / _fingerprint(entry, encoder.fingerprint("document"), pairs, settings, recipe)
+    )
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(scratch), max_steps=steps, per_device_train_batch_size=batch, per_device_eval_batch_size=batch,
         learning_rate=settings.rate, warmup_steps=max(1, steps // 10), seed=settings.seed, data_seed=settings.seed,
@@ -86,12 +102,27 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path) -
     datasets = {name: _dataset(part) for name, part in pairs.groupby("split")}
     trainer = SentenceTransformerTrainer(
         model=model, args=arguments, train_dataset=datasets["train"], eval_dataset=datasets["dev"],
-        loss=AllowedNegatives(model, _forbidden(pairs)), callbacks=[Progress(steps)],
+        loss=AllowedNegatives(model, _forbidden(pairs), recipe.anchor, recipe.guide), callbacks=[Progress(steps)],
     )  # fmt: skip
     with writable(scratch):
         trainer.train(resume_from_checkpoint=_resumable(scratch))
-    _save(model, entry, folder)
-    return Trained(_curve(trainer.state.log_history), str(model.device))
+    curve = _curve(trainer.state.log_history)
+    scales = _scales(trainer) if recipe.scale else None
+    _save(model, entry, folder, weight=1.0 if scales is None else float(scales.loc[scales["chosen"], "scale"].iloc[0]))
+    return Trained(curve, scales, str(model.device))
+
+
+def _scales(trainer: SentenceTransformerTrainer) -> pd.DataFrame:
+    """Rows of `tables.SCALES`: the recipe's own loss on the dev pairs by weight; of equal ones the smallest is chosen."""
+    layers = [module for module in trainer.model.modules() if isinstance(module, LoraLayer)]
+    losses = []
+    for scale in SCALES:
+        for layer in layers:
+            for name in layer.active_adapters:
+                layer.set_scale(name, scale)
+        losses.append(float(trainer.evaluate()["eval_loss"]))
+    best = losses.index(min(losses))
+    return pd.DataFrame({"scale": SCALES, "loss": losses, "chosen": [place == best for place in range(len(SCALES))]})
 
 
 def _without_dropout(model: torch.nn.Module) -> None:
@@ -141,11 +172,20 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
 
     The library's loss, both directions, each with its own softmax; the similarities of a forbidden
     pair are set to minus infinity before it.
+
+    Args:
+        model: the model with its adapter.
+        forbidden: row of a pair -> rows that must not be its negatives.
+        anchor: weight of the mean over all texts of 1 - cosine between their tuned and their zero-shot vector.
+        guide: leave out, in both directions, a negative that the zero-shot model finds more similar to either of
+            its two texts than the text's own pair: GISTEmbed (Solatorio, arXiv:2402.16829), the model as published
+            for guide, and its similarities of the two sides only, as this loss has no others.
     """
 
-    def __init__(self, model: Any, forbidden: dict[int, list[int]]) -> None:
+    def __init__(self, model: Any, forbidden: dict[int, list[int]], anchor: float = 0.0, guide: bool = False) -> None:
         super().__init__(model, directions=("query_to_doc", "doc_to_query"), partition_mode="per_direction")
         self.forbidden = forbidden
+        self.anchor, self.guide = anchor, guide
 
     def forward(self, sentence_features: Any, labels: torch.Tensor) -> torch.Tensor:
         """Loss of one batch; `labels` are the rows of its pairs in the table of pairs."""
@@ -154,9 +194,35 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
         mask = torch.zeros(len(rows), len(rows), dtype=torch.bool, device=labels.device)
         for position, row in enumerate(rows):
             mask[position, [where[other] for other in self.forbidden[row] if other in where]] = True
+        features = list(sentence_features)
+        before: list[torch.Tensor] = []
+        if self.anchor or self.guide:
+            with _zero_shot(self.model):
+                # Copies: the model writes its outputs into what it is given.
+                before = embed_columns(self.model, [dict(column) for column in features])
+        if self.guide:
+            similar = cos_sim(*before)
+            own = similar.diagonal()
+            mask |= (similar > own[:, None]) | (similar > own[None, :])
         # The relation is symmetric, so one mask serves both directions.
         self.similarity_fct = lambda a, b: cos_sim(a, b).masked_fill(mask, -torch.inf)
-        return super().forward(sentence_features, labels)
+        tuned = embed_columns(self.model, features)
+        loss = self.compute_loss_from_embeddings(tuned, labels)
+        if self.anchor:
+            kept = [cosine_similarity(now, then, dim=-1) for now, then in zip(tuned, before, strict=True)]
+            loss = loss + self.anchor * (1 - torch.cat(kept)).mean()
+        return loss
+
+
+@contextmanager
+def _zero_shot(model: Any) -> Iterator[None]:
+    """The model without its adapter, and without gradients."""
+    model.disable_adapters()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.enable_adapters()
 
 
 class Progress(TrainerCallback):
@@ -198,13 +264,15 @@ def _digest(folder: Path) -> str:
     return hashlib.sha256("".join(f"{name} {sha256(folder / name)}\n" for name in names).encode()).hexdigest()
 
 
-def _save(model: Any, entry: Model, folder: Path) -> None:
-    """Write the adapter in peft's format, without the path that the model was loaded from."""
+def _save(model: Any, entry: Model, folder: Path, weight: float) -> None:
+    """Write the adapter in peft's format, weighed, without the path that the model was loaded from."""
     model[0].auto_model.save_pretrained(str(folder))
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = entry.hub
     config["revision"] = entry.revision
+    if weight != 1:
+        config["lora_alpha"] *= weight
     # Written from a set: sorted here, so that the same adapter has the same bytes.
     config["target_modules"] = sorted(config["target_modules"])
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -222,8 +290,9 @@ def _curve(log: list[dict[str, Any]]) -> pd.DataFrame:
     )
 
 
-def _fingerprint(entry: Model, encoder: Any, pairs: pd.DataFrame, settings: Finetune) -> str:
-    """Name of the scratch folder: everything that changes the adapter."""
+def _fingerprint(entry: Model, encoder: Any, pairs: pd.DataFrame, settings: Finetune, recipe: Recipe) -> str:
+    """Name of the scratch folder: everything that changes the adapter's weights."""
     code = sha256(Path(__file__))  # a checkpoint of other code is another adapter's
-    parts = json.dumps([code, encoder, settings.model_dump(), entry.prompts.model_dump()], sort_keys=True, default=str)
-    return hashlib.sha256(parts.encode() + pairs.to_json().encode()).hexdigest()[:32]
+    loss = [recipe.anchor, recipe.guide]
+    parts = [code, encoder, settings.model_dump(), entry.prompts.model_dump(), loss]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode() + pairs.to_json().encode()).hexdigest()[:32]

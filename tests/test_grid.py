@@ -38,9 +38,49 @@ def test_the_sample_is_every_recipe_on_both_landscapes_and_zero_shot_once() -> N
 
 @pytest.mark.parametrize("preset", registry.ids("presets"))
 def test_every_preset_expands(preset: str) -> None:
-    found = cells.expand(BASE, registry.entry("presets", preset).axes)
+    found = cells.union(BASE, registry.entry("presets", preset).grids)
     assert found
     assert all(set(cell.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.") for cell in found)
+
+
+def test_the_preset_robust_has_the_cells_of_its_protocol_and_none_twice() -> None:
+    protocol = registry.entry("protocol", "robust")
+    grids = registry.entry("presets", "robust").grids
+    found = [cell.params for cell in cells.union(BASE, grids)]
+    assert len({json.dumps(params, sort_keys=True) for params in found}) == len(found)
+
+    def held(recipe: str, **settings: object) -> set[tuple[str, int, int]]:
+        wanted = {key.replace("__", "."): value for key, value in settings.items()}
+        flat = [(params, cells.flat(params)) for params in found if params["recipe"] == recipe]
+        return {(params["landscape"], params["finetune"]["seed"], params["tasks"]["fold"]) for params, values in flat
+                if all(values[key] == value for key, value in wanted.items())}  # fmt: skip
+
+    homes, seeds, folds = BASE["evaluate_on"], protocol.seeds, protocol.folds
+    every = {(home, seed, fold) for home in homes for seed in seeds for fold in folds}
+    for recipe in ("r1", "r3-ta", "r1-scaled", "r1-anchored", "r1-guided", "cross-field"):
+        assert held(recipe, embed__adapter_scale=1.0) == every
+    assert held("r1", embed__adapter_scale=0.5) == every
+    assert held("r5", search__centre="none") == held("r5", search__centre="landscape") == every
+    zero_shot = [(params["search"], params["embed"]["passages"]["tokens"], params["tasks"]["fold"]) for params in found if params["recipe"] == "zero-shot"]  # fmt: skip
+    assert len(zero_shot) == 2 * (1 + 2) * len(folds)
+    left_out = [params["finetune"]["held_out"] for params in found if params["recipe"] == "r1-all"]
+    assert sorted(map(str, left_out)) == sorted(str([home]) for home in homes for _ in range(len(seeds) * len(folds)))
+    # On other landscapes nothing of a file changes.
+    (other,) = [axes["recipe"] for axes in grids if "finetune.held_out" in axes]
+    elsewhere = cells.union(BASE, [{**axes, "evaluate_on": [["kista-radar-rain-gauge", "historic-us", "sim-beta"]]} for axes in grids])  # fmt: skip
+    assert {cell.params["landscape"] for cell in elsewhere} == {"kista-radar-rain-gauge", "historic-us", "sim-beta"}
+    assert other == ["r1-all"]
+
+
+def test_every_id_and_setting_of_the_protocol_exists() -> None:
+    protocol = registry.entry("protocol", "robust")
+    assert set(protocol.exploratory) <= set(registry.ids("landscapes"))
+    known = cells.flat(BASE)
+    for hypothesis in protocol.hypotheses.values():
+        options = [value for value in vars(hypothesis).values() if hasattr(value, "settings")]
+        assert {option.recipe for option in options} | {getattr(hypothesis, "candidate", "r5")} <= set(registry.ids("recipes"))  # fmt: skip
+        for settings in [option.settings for option in options] + [getattr(hypothesis, "settings", {})]:
+            assert set(settings) <= set(known)
 
 
 def test_names_say_what_differs_from_the_parameters() -> None:
@@ -50,6 +90,19 @@ def test_names_say_what_differs_from_the_parameters() -> None:
     assert names(recipe=["r1"], evaluate_on=[["sim-alpha"]]) == ["minilm-r1-sim-alpha-on-sim-alpha"]
     assert names(recipe=["zero-shot"], finetune__seed=[0, 1, 2]) == ["minilm-zero-shot"]
     assert names(recipe=["r1"], finetune__seed=[0, 1]) == ["minilm-r1-sim-alpha", "minilm-r1-sim-alpha-seed1"]
+
+
+def test_each_is_every_landscape_that_is_scored() -> None:
+    assert names(recipe=["r1"], landscape=["EACH"]) == ["minilm-r1-sim-alpha", "minilm-r1-sim-beta"]
+    scored = [["orbit", "sim-beta"]]
+    with pytest.raises(UserError, match="orbit"):
+        names(recipe=["r1"], landscape=["EACH"], evaluate_on=scored)
+    assert names(recipe=["r1-all"], finetune__held_out=[[], "EACH"], landscape=["EACH"]) == [
+        "minilm-r1-all", "minilm-r1-all-held_outsim-alpha", "minilm-r1-all-held_outsim-beta",
+    ]  # fmt: skip
+    # What a cell has no use for makes no further cell of it.
+    assert names(recipe=["r1"], finetune__held_out=[[], "EACH"]) == ["minilm-r1-sim-alpha"]
+    assert names(recipe=["zero-shot"], embed__adapter_scale=[0.5, 1.0], landscape=["EACH"]) == ["minilm-zero-shot"]
 
 
 def test_only_what_differs_is_overridden() -> None:

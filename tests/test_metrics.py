@@ -153,14 +153,14 @@ def test_token_vectors_are_averaged_by_family() -> None:
 
 def test_late_interaction_is_scored_on_its_average(landscape: str) -> None:
     vectors = np.load(layout.vectors(landscape, "documents"))
-    families = metrics.family_vectors(landscape, "clustering", late=False)[0]
+    families = metrics.family_vectors(landscape, "clustering", ragged=False)[0]
     drift = np.random.default_rng(2).normal(size=vectors.shape).astype(np.float32)
     np.save(
         layout.vectors(landscape, "documents"), np.stack([vectors + drift, vectors - drift], axis=1).reshape(240, 12)
     )
     offsets = pd.DataFrame({"family_id": FAMILIES, "offset": np.arange(0, 240, 2)})
     tables.write(offsets, layout.vector_ids(landscape, "documents"), tables.TOKEN_ROWS)
-    again, pooled = metrics.family_vectors(landscape, "clustering", late=True)
+    again, pooled = metrics.family_vectors(landscape, "clustering", ragged=True)
     assert list(again) == list(families)
     np.testing.assert_allclose(pooled, vectors, atol=1e-6)
 

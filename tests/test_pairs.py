@@ -20,6 +20,7 @@ RECIPES = {
     "r2": Recipe(description="", signals=["label"]),
     "r3": Recipe(description="", signals=["section"]),
     "r4": Recipe(description="", signals=["citation", "label", "section"]),
+    "cross": Recipe(description="", signals=["citation", "cross-field"]),
 }
 SETTINGS = Finetune(seed=0, pairs=60, steps=10, batch=8, length=16, rate=1e-4, rank=4, evaluations=2)
 
@@ -33,7 +34,7 @@ def material() -> Material:
     citations = pd.DataFrame(sorted(edges), columns=["citing_id", "cited_id"])
     families = pd.DataFrame(
         {"family_id": ids, "abstract": [f"abstract {i}" for i in ids], "claims": [f"claims {i}" for i in ids]}
-    ).astype("str")
+    ).astype("str").assign(ipc=[[["A61B 1/00"], ["F16K 1/00", "A61B 2/00"], ["G06F 3/00"], []][i % 4] for i in range(300)])  # fmt: skip
     return Material(
         families=families, citations=citations, labels={i: sorted({f"L{n}" for n in rng.integers(0, 30, 2)}) for i in ids},
         texts={i: f"text {i}" for i in ids}, splits=split_of(ids, 0, 0), queries=frozenset(citations["citing_id"]),
@@ -42,7 +43,7 @@ def material() -> Material:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_no_training_pair_touches_a_dev_or_test_query(name: str, material: Material) -> None:
-    train = laid_out(material, RECIPES[name], SETTINGS, "x").query("split == 'train'")
+    train = laid_out({"x": material}, RECIPES[name], SETTINGS).query("split == 'train'")
     held = {query for query in material.queries if material.splits[query] != "train"}
     assert held and not held & (set(train["anchor_id"]) | set(train["positive_id"]))
     labelled = train[train["signal"] == "label"]
@@ -51,7 +52,7 @@ def test_no_training_pair_touches_a_dev_or_test_query(name: str, material: Mater
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_has_the_same_pairs_and_steps(name: str, material: Material) -> None:
-    train = laid_out(material, RECIPES[name], SETTINGS, "x").query("split == 'train'")
+    train = laid_out({"x": material}, RECIPES[name], SETTINGS).query("split == 'train'")
     assert train.groupby("step").size().tolist() == [8] * 10
     assert len(train.drop_duplicates(["anchor_id", "positive_id", "signal"])) == 60
     signals = train.drop_duplicates(["anchor_id", "positive_id", "signal"])["signal"].value_counts()
@@ -59,11 +60,17 @@ def test_every_recipe_has_the_same_pairs_and_steps(name: str, material: Material
 
 
 def test_pairs_are_what_their_signal_says(material: Material) -> None:
-    train = laid_out(material, RECIPES["r4"], SETTINGS, "x")
+    train = pd.concat([laid_out({"x": material}, RECIPES[name], SETTINGS) for name in ("r4", "cross")])
+    assert set(train["signal"]) == {"citation", "cross-field", "label", "section"}
     cited = set(zip(material.citations["citing_id"], material.citations["cited_id"], strict=True))
     for pair in train.itertuples():
         if pair.signal == "citation":
             assert (pair.anchor_id, pair.positive_id) in cited and pair.anchor == f"text {pair.anchor_id}"
+        elif pair.signal == "cross-field":
+            codes = dict(zip(material.families["family_id"], material.families["ipc"], strict=True))
+            classes = [{code[:3] for code in codes[family]} for family in (pair.anchor_id, pair.positive_id)]
+            assert (pair.anchor_id, pair.positive_id) in cited
+            assert classes[0] and classes[1] and not classes[0] & classes[1]
         elif pair.signal == "label":
             assert pair.label in material.labels[pair.anchor_id] and pair.label in material.labels[pair.positive_id]
             assert pair.anchor_id != pair.positive_id
@@ -76,7 +83,7 @@ def test_pairs_are_what_their_signal_says(material: Material) -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_conflicts_equal_a_direct_reading_of_the_rule(name: str, material: Material) -> None:
-    frame = laid_out(material, RECIPES[name], SETTINGS, "x")
+    frame = laid_out({"x": material}, RECIPES[name], SETTINGS)
     cited = set(zip(material.citations["citing_id"], material.citations["cited_id"], strict=True))
 
     def clash(one: object, two: object) -> bool:
@@ -99,7 +106,7 @@ def test_conflicts_equal_a_direct_reading_of_the_rule(name: str, material: Mater
 
 def test_drawing_twice_gives_the_same_table(material: Material) -> None:
     pd.testing.assert_frame_equal(
-        laid_out(material, RECIPES["r4"], SETTINGS, "x"), laid_out(material, RECIPES["r4"], SETTINGS, "x")
+        laid_out({"x": material}, RECIPES["r4"], SETTINGS), laid_out({"x": material}, RECIPES["r4"], SETTINGS)
     )
 
 
@@ -113,4 +120,75 @@ def test_batches_go_through_all_pairs_before_repeating_one() -> None:
 def test_a_landscape_without_claims_says_what_to_change(material: Material) -> None:
     bare = replace(material, families=material.families.assign(claims=""))
     with pytest.raises(UserError, match=r"no families with both abstract and claims .* change sections of the recipe"):
-        laid_out(bare, RECIPES["r3"], SETTINGS, "orbit")
+        laid_out({"orbit": bare}, RECIPES["r3"], SETTINGS)
+
+
+def test_a_dev_split_without_one_of_several_signals_is_enough(material: Material) -> None:
+    dev = {family for family, split in material.splits.items() if split == "dev"}
+    codes = [[] if family in dev else own for family, own in zip(material.families["family_id"], material.families["ipc"], strict=True)]  # fmt: skip
+    bare = replace(material, families=material.families.assign(ipc=codes))
+    found = laid_out({"x": bare}, RECIPES["cross"], SETTINGS)
+    assert set(found.query("split == 'dev'")["signal"]) == {"citation"}
+    with pytest.raises(UserError, match="no citations between families that share no IPC class"):
+        laid_out({"x": bare}, Recipe(description="", signals=["cross-field"]), SETTINGS)
+
+
+def test_a_recipe_that_trains_nothing_cannot_say_how() -> None:
+    with pytest.raises(ValueError, match="no `signals`"):
+        Recipe(description="", anchor=1.0)
+
+
+@pytest.fixture(scope="module")
+def three(material: Material) -> dict[str, Material]:
+    """The landscape, a small one of other families, and one that shares forty of the first's families."""
+    ids = [f"G-{i:03d}" for i in range(90)]
+    edges = pd.DataFrame([(ids[i], ids[i // 2]) for i in range(1, 90)], columns=["citing_id", "cited_id"])
+    other = replace(material, families=material.families.head(90).assign(family_id=ids), citations=edges,
+                    labels={}, texts={i: f"small {i}" for i in ids}, splits=split_of(ids, 0, 0), queries=frozenset(edges["citing_id"]))  # fmt: skip
+    shared = material.families["family_id"].tolist()[:40]
+    crossed = pd.DataFrame(sorted({(a, b) for a, b in itertools.pairwise(shared)}), columns=["citing_id", "cited_id"])
+    third = replace(material, families=material.families.head(40), citations=crossed, labels={}, texts={i: f"third {i}" for i in shared},
+                    splits=split_of(shared, 0, 0), queries=frozenset(shared[:3]))  # fmt: skip
+    every = material.queries | other.queries | third.queries
+    return {name: replace(one, queries=every) for name, one in (("x", material), ("y", other), ("z", third))}
+
+
+def test_every_landscape_has_its_share_of_every_batch(three: dict[str, Material]) -> None:
+    frame = laid_out(three, RECIPES["r1"], SETTINGS)
+    train = frame[frame["split"] == "train"]
+    where = train["anchor"].str.split().str[0]
+    counts = train.groupby(["step", where]).size().unstack()
+    assert counts[["text", "small", "third"]].to_numpy().tolist() == [[3, 3, 2]] * 10
+    dev = frame[frame["split"] == "dev"]
+    assert dev.groupby("step").size().nunique() == 1
+    distinct = train.drop_duplicates(["anchor_id", "positive_id", "anchor"])
+    assert len(distinct[distinct["anchor"].str.startswith("text")]) == 20
+
+
+def test_no_pair_touches_a_test_query_of_any_landscape_of_the_batch(three: dict[str, Material]) -> None:
+    train = laid_out(three, RECIPES["r1"], SETTINGS).query("split == 'train'")
+    touched = set(train["anchor_id"]) | set(train["positive_id"])
+    splits = {**three["x"].splits, **three["y"].splits}
+    assert not [family for family in touched if splits[family] != "train" and family in three["x"].queries]
+
+
+def test_what_is_linked_in_one_landscape_is_no_negative_in_another(three: dict[str, Material]) -> None:
+    frame = laid_out(three, RECIPES["r1"], SETTINGS)
+    cited = {frozenset(edge) for one in three.values() for edge in one.citations.itertuples(index=False)}
+    met = 0
+    for _, batch in frame.groupby(["split", "step"]):
+        rows = list(batch.itertuples())
+        for one, two in itertools.permutations(rows, 2):
+            ends = itertools.product((one.anchor_id, one.positive_id), (two.anchor_id, two.positive_id))
+            clash = any(a == b or frozenset((a, b)) in cited for a, b in ends)
+            assert (str(two.position) in one.conflicts) == clash
+            met += clash and one.anchor.split()[0] != two.anchor.split()[0]
+    assert met > 0
+
+
+def test_a_landscape_without_pairs_is_named_and_a_batch_holds_every_landscape(three: dict[str, Material]) -> None:
+    bare = {**three, "z": replace(three["z"], citations=three["z"].citations.head(0))}
+    with pytest.raises(UserError, match="landscape 'z' has no citations"):
+        laid_out(bare, RECIPES["r1"], SETTINGS)
+    with pytest.raises(UserError, match=r"finetune\.batch is 2, fewer than the 3 landscapes"):
+        laid_out(three, RECIPES["r1"], SETTINGS.model_copy(update={"batch": 2}))

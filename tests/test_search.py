@@ -105,6 +105,47 @@ def test_dimensions_are_cut_and_brought_back_to_unit_length(build: Build, vector
     assert twins["score"].item() == pytest.approx(1, abs=1e-6)
 
 
+def test_centring_subtracts_the_mean_of_the_ranked_unit_vectors(build: Build, vectors: np.ndarray) -> None:
+    vectors += 3  # what all share
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    expected = brute(unit - unit[:50].mean(axis=0))
+    assert ranked(build(search__centre="landscape")) == expected != brute(vectors)
+
+
+def test_dimensions_are_cut_before_the_mean_is_taken(build: Build, vectors: np.ndarray) -> None:
+    vectors += 3
+    cut = vectors[:, :6] / np.linalg.norm(vectors[:, :6], axis=1, keepdims=True)
+    run = build(search__dimensions=6, search__centre="landscape")
+    assert ranked(run) == brute(cut - cut[:50].mean(axis=0))
+
+
+def test_centring_under_the_inner_product_takes_the_mean_from_both_sides(build: Build, vectors: np.ndarray) -> None:
+    vectors += 3
+    mean = vectors[:50].mean(axis=0)
+    expected = brute(vectors - mean, "dot")
+    assert ranked(build("dot", search__centre="landscape")) == expected
+    # From documents alone no rank changes: every score of a query falls by the same.
+    names, queries = ids(60), vectors[:20].astype(np.float64)
+    alone = queries @ (vectors[:50] - mean).T
+    for query, found in brute(vectors, "dot").items():
+        place = names.index(query)
+        assert found == sorted((names[d] for d in range(50) if d != place), key=lambda name: (-alone[place, names.index(name)], name))  # fmt: skip
+    assert expected != brute(vectors, "dot")
+
+
+def test_a_vector_of_zeros_stays_so_when_centred(build: Build, vectors: np.ndarray) -> None:
+    vectors += 3
+    vectors[3] = 0
+    run = build(search__centre="landscape")
+    assert (run.loc[run["family_id"] == ids(60)[3], "score"] == 0).all()
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    expected = unit - unit[[row for row in range(50) if row != 3]].mean(axis=0)
+    others = [name for name in ids(60)[:20] if name != ids(60)[3]]
+    for name in others:
+        found = [family for family in ranked(run)[name] if family != ids(60)[3]]
+        assert found == [family for family in brute(expected)[name] if family != ids(60)[3]]
+
+
 def test_depth(build: Build, vectors: np.ndarray) -> None:
     assert ranked(build(search__depth=3)) == brute(vectors, depth=3)
 

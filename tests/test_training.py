@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,12 @@ import yaml
 
 from stages import tables
 from stages.params import Finetune
+from stages.registry.entries import Recipe
 
 pytestmark = pytest.mark.pipeline
 
 SETTINGS = Finetune(seed=0, pairs=48, steps=12, batch=8, length=32, rate=5e-3, rank=4, evaluations=3)
+PLAIN = Recipe(description="", signals=["section"])
 
 
 def pairs() -> pd.DataFrame:
@@ -49,7 +52,7 @@ def test_training_lowers_the_loss_and_changes_the_vectors(model: Path, workspace
 
     entry = tiny.entry(model)
     (workspace / "adapter").mkdir()
-    trained = training.train(entry, pairs(), SETTINGS, workspace / "adapter")
+    trained = training.train(entry, pairs(), SETTINGS, workspace / "adapter", PLAIN)
     dev = trained.curve[trained.curve["split"] == "dev"].set_index("step")["loss"]
     assert dev.index.tolist() == [0, 4, 8, 12] and dev.min() < 0.9 * dev[0]
     assert len(trained.curve[trained.curve["split"] == "train"]) == 12
@@ -122,6 +125,120 @@ def test_forbidden_negatives_do_not_enter_the_loss() -> None:
     assert float(loss) == pytest.approx(expected, abs=1e-5)
 
 
+def lookup(tuned: np.ndarray, before: np.ndarray) -> Any:
+    """A model that looks vectors up: `before` with its adapter disabled, `tuned` with it."""
+    import torch
+
+    class Lookup(torch.nn.Module):
+        vectors = torch.tensor(tuned)
+
+        def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            return {"sentence_embedding": self.vectors[features["rows"]]}
+
+        def disable_adapters(self) -> None:
+            self.vectors = torch.tensor(before)
+
+        def enable_adapters(self) -> None:
+            self.vectors = torch.tensor(tuned)
+
+    return Lookup()
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(("anchor", "guide"), [(0.7, False), (0.0, True), (0.7, True)])
+def test_anchor_and_guide_equal_their_formulas(anchor: float, guide: bool) -> None:
+    """Rows 0 to 4 are anchors, 5 to 9 their positives; everything written out with loops."""
+    import torch
+
+    from stages.training import AllowedNegatives
+
+    tuned, before = np.random.default_rng(3).normal(size=(2, 10, 6)).astype(np.float32)
+    forbidden = {number: [] for number in range(5)} | {0: [3], 3: [0]}
+    model = lookup(tuned, before)
+    loss = AllowedNegatives(model, forbidden, anchor, guide)(
+        [{"rows": torch.arange(5)}, {"rows": torch.arange(5, 10)}], torch.arange(5)
+    )
+    now, then = unit(tuned), unit(before)
+    scores, guides = 20.0 * now[:5] @ now[5:].T, then[:5] @ then[5:].T
+    left_out = {(0, 3), (3, 0)}
+    if guide:
+        left_out |= {(i, j) for i in range(5) for j in range(5) if guides[i, j] > min(guides[i, i], guides[j, j])}
+        assert len(left_out) > 4
+    for pair in left_out:
+        assert pair[0] != pair[1]
+        scores[pair] = -np.inf
+    expected = np.mean([
+        0.5 * (np.log(np.exp(scores[i]).sum()) + np.log(np.exp(scores[:, i]).sum())) - scores[i, i] for i in range(5)
+    ])  # fmt: skip
+    drift = np.mean([1 - float(a @ b) for a, b in zip(now, then, strict=True)])
+    assert float(loss) == pytest.approx(expected + anchor * drift, abs=1e-5)
+
+
+def test_anchored_vectors_stay_nearer_to_zero_shot(model: Path, workspace: Path) -> None:
+    import tiny
+
+    from stages import encoders, training
+
+    entry = tiny.entry(model)
+    texts = ["ab cdef", "xy z", "gh klm"]
+    moved = []
+    for weight in (0.0, 50.0):
+        folder = workspace / f"adapter{weight}"
+        folder.mkdir()
+        training.train(entry, pairs(), SETTINGS, folder, PLAIN.model_copy(update={"anchor": weight}))
+        plain = encoders.load(entry).encode(texts, "document")
+        tuned = encoders.load(entry, adapter=folder).encode(texts, "document")
+        moved.append(float((1 - (unit(plain) * unit(tuned)).sum(axis=1)).mean()))
+    assert 0 < moved[1] < 0.5 * moved[0]
+
+
+def test_the_weight_chosen_on_dev_is_that_of_the_lowest_loss_and_is_written_into_the_adapter(
+    model: Path, workspace: Path
+) -> None:
+    import json
+
+    import tiny
+
+    from stages import encoders, training
+
+    entry = tiny.entry(model)
+    # Far too long a step: less of it is better, so that the whole adapter is not the best weight.
+    wild = SETTINGS.model_copy(update={"rate": 0.05, "evaluations": 1, "steps": 3})
+    trained = {}
+    for name, recipe in (("plain", PLAIN), ("scaled", PLAIN.model_copy(update={"scale": "dev"}))):
+        (workspace / name).mkdir()
+        trained[name] = training.train(entry, pairs(), wild, workspace / name, recipe)
+    assert trained["plain"].scales is None
+    plain, scaled = (one.curve.reset_index(drop=True) for one in trained.values())
+    pd.testing.assert_frame_equal(plain, scaled)  # what the weights' losses are is not of the curve
+    scales = trained["scaled"].scales
+    assert scales is not None and scales["scale"].tolist() == [0.25, 0.5, 0.75, 1.0]
+    chosen = scales.loc[scales["chosen"], "scale"].tolist()
+    assert chosen == [scales.loc[scales["loss"].idxmin(), "scale"]]
+    config = json.loads((workspace / "scaled" / "adapter_config.json").read_text())
+    assert config["lora_alpha"] == 2 * wild.rank * chosen[0]
+    weights = "adapter_model.safetensors"
+    assert (workspace / "plain" / weights).read_bytes() == (workspace / "scaled" / weights).read_bytes()
+
+    # The loss of each weight is the formula's on the vectors that an encoder of that weight gives.
+    rows = pairs().query("split == 'dev'")
+    for scale, loss in zip(scales["scale"], scales["loss"], strict=True):
+        encoder = encoders.load(entry, length=wild.length, adapter=workspace / "plain", scale=scale)
+        losses = []
+        for _, batch in rows.groupby("step"):
+            a, b = (unit(encoder.encode(batch[side].tolist(), "document")) for side in ("anchor", "positive"))
+            scores = 20.0 * a @ b.T
+            losses.append(np.mean([0.5 * (np.log(np.exp(scores[i]).sum()) + np.log(np.exp(scores[:, i]).sum())) - scores[i, i] for i in range(8)]))  # fmt: skip
+        assert loss == pytest.approx(np.mean(losses), abs=1e-4)
+    texts = ["ab cdef", "xy z"]
+    one = encoders.load(entry, adapter=workspace / "scaled").encode(texts, "document")
+    two = encoders.load(entry, adapter=workspace / "plain", scale=chosen[0]).encode(texts, "document")
+    np.testing.assert_allclose(one, two, atol=1e-6)
+
+
 def test_a_killed_run_resumes_from_its_last_checkpoint_with_the_same_adapter(model: Path, workspace: Path) -> None:
     program = f"""
 import sys, pandas as pd
@@ -130,7 +247,7 @@ import tiny, test_training
 from pathlib import Path
 from stages import training
 out = Path(sys.argv[1]); out.mkdir(exist_ok=True)
-training.train(tiny.entry(Path({str(model)!r})), test_training.pairs(), test_training.SETTINGS, out)
+training.train(tiny.entry(Path({str(model)!r})), test_training.pairs(), test_training.SETTINGS, out, test_training.PLAIN)
 """
 
     def start(out: str, cache: str) -> subprocess.Popen[str]:
@@ -165,4 +282,4 @@ def test_yaml_of_the_recipes_gives_every_signal_a_module() -> None:
 
     for block in yaml.safe_load(layout.registry("recipes").read_text()).values():
         for name in block.get("signals", []):
-            assert callable(import_module(f"stages.pairs.{name}").draw)
+            assert callable(import_module(f"stages.pairs.{name.replace('-', '_')}").draw)

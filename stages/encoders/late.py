@@ -85,7 +85,7 @@ def search(
     queries = tokens.tensor_split(torch.from_numpy(query_offsets[1:].astype(np.int64)))
     starts = np.append(document_offsets, len(document_vectors))
     scores, rows = np.zeros((len(query_offsets), 0), np.float32), np.zeros((len(query_offsets), 0), np.int64)
-    for first, last in _blocks(starts, block):
+    for first, last in blocks(starts, block):
         chunk = torch.from_numpy(np.array(document_vectors[starts[first] : starts[last]], np.float32)).to(device)
         counts = torch.from_numpy(np.diff(starts[first : last + 1]))
         owner = torch.arange(last - first).repeat_interleave(counts).to(device)
@@ -98,7 +98,7 @@ def search(
     return scores, rows
 
 
-def _blocks(starts: np.ndarray, block: int) -> Iterator[tuple[int, int]]:
+def blocks(starts: np.ndarray, block: int) -> Iterator[tuple[int, int]]:
     """Runs of documents, first and past the last, of at most `block` rows (or one document)."""
     first, documents = 0, len(starts) - 1
     while first < documents:

@@ -31,11 +31,11 @@ def run_(
 
     params.load()
     base = yaml.safe_load(layout.PARAMS.read_text(encoding="utf-8"))
-    axes: dict[str, Any] = dict(registry.entry("presets", preset).axes) if preset else {}
-    axes |= cells.parse(setting or [])
-    if not axes:
+    grids: list[dict[str, Any]] = registry.entry("presets", preset).grids if preset else [{}]
+    grids = [axes | cells.parse(setting or []) for axes in grids]
+    if not any(grids):
         raise UserError(f"no grid: name a preset ({', '.join(registry.every('presets'))}) or an axis with -S")
-    wanted = cells.expand(base, axes)
+    wanted = cells.union(base, grids)
     experiments.clean()
     held = experiments.held()
     commit = experiments.head()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 VIEW = "view"  # an axis that sets both sides
+EACH = "EACH"  # a value that stands for every landscape of evaluate_on; in capitals, so that it is no id
+_EACH: dict[str, Callable[[str], Any]] = {"landscape": str, "finetune.held_out": lambda name: [name]}
 _SIDES = ("query_view", "document_view")
 _NAMED = ("model", "recipe", "landscape")  # what every name begins with
 
@@ -52,12 +55,14 @@ def parse(settings: Sequence[str]) -> dict[str, list[Any]]:
 def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[Cell]:
     """Every combination of the axes' values over the base, once; zero-shot cells first.
 
-    What a zero-shot cell does not use (where it would be trained, how) stays as in the base, so that it is
-    one cell and not one for each landscape.
+    What a cell does not use stays as in the base, so that it is one cell: where and how a zero-shot cell would be
+    trained, where a recipe over all landscapes is at home, what is held out of a recipe that has a home,
+    how passages are scored where there are none.
 
     Args:
         base: params.yaml.
-        axes: dotted keys of it, or `view` for both sides, with their values.
+        axes: dotted keys of it, or `view` for both sides, with their values. `EACH` for `landscape` or
+            `finetune.held_out` is every landscape that the cell is scored on, one at a time.
 
     Raises:
         UserError: an unknown key, an id that is in no registry, a value of the wrong type, or a landscape of
@@ -66,15 +71,35 @@ def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[C
     _check_keys(base, axes)
     cells: dict[str, Cell] = {}
     for values in itertools.product(*axes.values()):
-        changes = dict(_sides(zip(axes, values, strict=True)))
-        cell = _cell(base, changes)
-        cells.setdefault(cell.name, cell)
-    return sorted(cells.values(), key=lambda cell: cell.params["recipe"] != "zero-shot")
+        for changes in _each(base, dict(_sides(zip(axes, values, strict=True)))):
+            cell = _cell(base, changes)
+            cells.setdefault(cell.name, cell)
+    return sorted(cells.values(), key=_tuned)
 
 
 def _sides(changes: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     for key, value in changes:
         yield from ((side, value) for side in _SIDES) if key == VIEW else [(key, value)]
+
+
+def union(base: Mapping[str, Any], grids: Sequence[Mapping[str, Sequence[Any]]]) -> list[Cell]:
+    """Cells of several grids, each once; zero-shot cells first. Raises UserError as `expand` does."""
+    cells = {cell.name: cell for axes in grids for cell in expand(base, axes)}
+    return sorted(cells.values(), key=_tuned)
+
+
+def _tuned(cell: Cell) -> bool:
+    return bool(cell.params["recipe"] != "zero-shot")
+
+
+def _each(base: Mapping[str, Any], changes: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The changes with every `EACH` filled in, all combinations."""
+    key = next((key for key, alone in _EACH.items() if changes.get(key) == EACH), None)
+    if key is None:
+        yield changes
+        return
+    for name in changes.get("evaluate_on", base["evaluate_on"]):
+        yield from _each(base, {**changes, key: _EACH[key](name)})
 
 
 def _check_keys(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None:
@@ -98,11 +123,16 @@ def _cell(base: Mapping[str, Any], changes: dict[str, Any]) -> Cell:
     from stages import registry
     from stages.params import Params, explain
 
-    recipe = changes.get("recipe", base["recipe"])
-    if not registry.recipe(recipe).signals:
-        changes = {key: value for key, value in changes.items() if not key.startswith("finetune.")}
+    recipe = registry.recipe(changes.get("recipe", base["recipe"]))
+    if not recipe.signals:
+        changes = {key: value for key, value in changes.items() if not key.startswith("finetune.") and key != "embed.adapter_scale"}  # fmt: skip
+    if recipe.landscapes == "home":
+        changes.pop("finetune.held_out", None)
+    if not recipe.signals or recipe.landscapes == "all":
         evaluated = changes.get("evaluate_on", base["evaluate_on"])
         changes["landscape"] = base["landscape"] if base["landscape"] in evaluated else evaluated[0]
+    if changes.get("embed.passages.tokens", base["embed"]["passages"]["tokens"]) is None:
+        changes = {key: value for key, value in changes.items() if key not in ("embed.passages.stride", "search.passages")}  # fmt: skip
     params = deepcopy(dict(base))
     for key, value in changes.items():
         *blocks, last = key.split(".")
@@ -131,9 +161,11 @@ def _cell(base: Mapping[str, Any], changes: dict[str, Any]) -> Cell:
 
 def _name(params: dict[str, Any], overrides: dict[str, Any]) -> str:
     """`minilm-r1-sim-alpha-ta-fold3`: model, recipe, where trained, and what else differs from params.yaml."""
+    from stages import registry
+
     parts = [params["model"], params["recipe"]]
     if params["recipe"] != "zero-shot":
-        parts.append(params["landscape"])
+        parts += [params["landscape"]] if registry.recipe(params["recipe"]).landscapes == "home" else []
     if set(overrides) & set(_SIDES):
         sides = dict.fromkeys(params[side] for side in _SIDES)
         parts.append("-to-".join(sides))

@@ -131,6 +131,8 @@ def alike(one: str, other: str, cells: Iterable[Cell]) -> bool:
 def settings(params: Params, trained: bool) -> dict[str, Any]:
     """The parameters that the outcomes of a cell depend on; not where and how a model is trained that is not."""
     values = params.model_dump(mode="json")
+    if not trained:
+        values["embed"].pop("adapter_scale")
     return {key: value for key, value in values.items() if trained or key not in _SPENT}
 
 

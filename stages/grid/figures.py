@@ -223,7 +223,7 @@ def _recipes(grid: Grid, tested: Sequence[Tested]) -> Any:
     rows = _of(tested, "tuned")
     if rows.empty:
         return None
-    rows = rows[rows["trained_on"] == rows["landscape"]]
+    rows = rows[contrasts.trained_here(rows)]
     if rows.empty:
         return None
     simulated = grid.outcomes[["landscape", "simulated"]].drop_duplicates()
@@ -354,7 +354,7 @@ def _matched(grid: Grid) -> Any:
     import altair as alt
     import pandas as pd
 
-    tuned = grid.outcomes[grid.outcomes["trained_on"] == grid.outcomes["landscape"]]
+    tuned = grid.outcomes[contrasts.trained_here(grid.outcomes)]
     tuned = tuned[tuned["system"].isin([system for system, _ in HEADLINE.values()])]
     if tuned["seed"].nunique() < 2:
         return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 METRICS = ("nDCG@10", "V-measure", "tp", "fp", "fn")  # what the comparisons rest on
 KEYS = ("cell", "model", "recipe", "trained_on", "query_view", "document_view", "dimensions", "variant", "fold", "seed")
 # Parameters that have a column of their own, or only say where else the cell was scored.
-_AXES = {"model", "recipe", "landscape", "evaluate_on", "query_view", "document_view", "search.dimensions", "tasks.fold", "finetune.seed"}  # fmt: skip
+_AXES = {"model", "recipe", "landscape", "evaluate_on", "query_view", "document_view", "search.dimensions", "tasks.fold", "finetune.seed", "finetune.held_out"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _keys(one: Experiment, base: Mapping[str, Any]) -> dict[str, Any]:
     params = one.params
     others = {key: value for key, value in flat(params.model_dump(mode="json")).items() if key not in _AXES and base.get(key) != value}  # fmt: skip
     values = (
-        one.name, params.model, params.recipe, params.landscape if registry.recipe(params.recipe).signals else "",
+        one.name, params.model, params.recipe, "+".join(params.trained_on(registry.recipe(params.recipe))),
         params.query_view, params.document_view, params.search.dimensions or 0,
         " ".join(f"{key}={value}" for key, value in sorted(others.items())), params.tasks.fold, params.finetune.seed,
     )  # fmt: skip

@@ -13,6 +13,8 @@ from stages import layout
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pandas as pd
+
     from stages.contrasts import Tested
     from stages.findings import Judgement
     from stages.grid.gather import Grid
@@ -37,7 +39,7 @@ def write() -> None:
     tested = comparisons(grid)
     say("judging the findings")
     entries = registry.every("findings")
-    judged = findings.judge(grid.outcomes, entries, sizes)
+    judged = findings.judge(of_the_study(grid.outcomes), entries, sizes)
     write_text(layout.GRID_SCORES, grid.scores.sort_values(list(grid.scores.columns), kind="stable").to_csv(index=False, float_format="%.4f", lineterminator="\n"))  # fmt: skip
     write_text(layout.GRID_COMPARISONS, comparisons_csv(tested))
     write_json(layout.GRID_FINDINGS, ledger(judged, entries))
@@ -53,6 +55,14 @@ def write() -> None:
         if one.verdict != findings.NOT_TESTED:
             print(f"{one.verdict:<16} {one.ground:<10} {entries[one.finding].statement}")
     print(f"page: {layout.GRID_PAGE}")
+
+
+def of_the_study(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes of recipes that train as the study's do: what was built to harm less says nothing of its findings."""
+    from stages import registry
+
+    plain = [name for name in outcomes["recipe"].unique() if registry.recipe(name).plain]
+    return outcomes[outcomes["recipe"].isin(plain)]
 
 
 def sizes_of(models: Sequence[str]) -> dict[str, tuple[str, float]]:

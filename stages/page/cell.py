@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from stages.params import Params
+
 STAGES = ("download", "views", "tasks", "lengths", "pairs", "finetune", "embed", "bm25", "search", "fuse", "metrics")
 SCOPES = {"in": "IN", "out": "OUT", "in-paired": "IN, paired", "out-paired": "OUT, paired"}
 TOP = 5  # results shown for each system in the worked example
@@ -59,16 +61,26 @@ def facts(cell: Cell) -> list[tuple[str, str]]:
         ("Model", f"{params.model}: {model.hub}, {model.parameters:g} M parameters, {model.dimension} dimensions"),
         ("Revision", model.revision or "none pinned"),
         ("Recipe", f"{params.recipe}: {cell.recipe.description}"),
-        ("Trained on", params.landscape if cell.recipe.signals else "nothing (zero-shot)"),
+        ("Trained on", ", ".join(cell.trained_on) or "nothing (zero-shot)"),
         ("Evaluated on", ", ".join(landscape.name for landscape in cell.landscapes)),
         ("Views", f"{params.query_view} for queries, {params.document_view} for documents"),
         ("Texts cut at", f"{model.kept(params.embed.length)} tokens"),
         ("Vectors", f"{params.search.dimensions or model.dimension} dimensions, {params.embed.dtype}"),
+        *([("Documents", passages(params))] if params.embed.passages.tokens else []),
+        *([("Centred", "on the mean of the ranked documents")] if params.search.centre != "none" else []),
+        *([("Adapter weighed on dev", f"{cell.scale:g} of 1")] if cell.scale is not None else []),
         *([("Adapter weighed", f"{tuned:g} of 1")] if cell.recipe.signals and tuned != 1 else []),
         ("Split", f"seed {params.tasks.seed}, fold {params.tasks.fold} of 0 to 4; pool: {params.tasks.pool}"),
         ("Seeds", f"training {params.finetune.seed}, metrics {params.metrics.seed}"),
         ("BM25", f"k1 {params.bm25.k1:g}, b {params.bm25.b:g}"),
     ]
+
+
+def passages(params: Params) -> str:
+    """How documents are cut and scored, in words."""
+    cut = params.embed.passages
+    scored = {"best": "their best one", "top3": "the mean of their best three"}[params.search.passages]
+    return f"in passages of {cut.tokens} tokens, one every {cut.stride}, scored by {scored}"
 
 
 def missing(cell: Cell, landscape: Landscape) -> list[str]:
@@ -261,7 +273,7 @@ def training(cell: Cell) -> dict[str, Any] | None:
         "pairs": Table(
             ["signal", "distinct pairs", "drawn in training"],
             [[signal, int(distinct.get(signal, 0)), int((train["signal"] == signal).sum())] for signal in cell.recipe.signals],
-            f"Training pairs from {cell.params.landscape}",
+            f"Training pairs from {', '.join(cell.trained_on)}",
         ),
         "used": int(distinct.sum()),
         "asked": asked,

@@ -10,6 +10,8 @@ from stages import layout
 from stages.errors import UserError, run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from stages.pairs.material import Material
@@ -23,7 +25,9 @@ DEV_BATCHES = 4
 
 @app.command()
 def main() -> None:
-    """Draw the training and dev pairs of the cell's recipe on its landscape."""
+    """Draw the training and dev pairs of the cell's recipe on the landscapes that it trains on."""
+    from dataclasses import replace
+
     from stages import costs, params, registry, tables
     from stages.progress import say
 
@@ -31,14 +35,18 @@ def main() -> None:
     recipe = registry.recipe(cell.recipe)
     with costs.measured(layout.cost("pairs")) as cost:
         frame = empty()
-        if recipe.signals:
-            frame = laid_out(read(cell.landscape, cell.document_view, recipe), recipe, cell.finetune, cell.landscape)
+        sources = cell.trained_on(recipe)
+        if sources:
+            asked = sources if recipe.landscapes == "home" else cell.evaluate_on
+            held = frozenset().union(*(tables.read(layout.task(name, "queries"), tables.QUERIES)["query_id"] for name in asked))  # fmt: skip
+            materials = {name: replace(read(name, cell.document_view, recipe), queries=held) for name in sources}
+            frame = laid_out(materials, recipe, cell.finetune)
         tables.write(frame, layout.PAIRS, tables.PAIRS)
         cost["texts"] = 2 * len(frame)
     used = len(frame.loc[frame["split"] == "train", ["anchor_id", "positive_id", "signal"]].drop_duplicates())
     if recipe.signals and used < cell.finetune.pairs:
         say(
-            f"{cell.landscape}: {used} distinct training pairs for {cell.recipe}, fewer than the {cell.finetune.pairs} asked for; all are used, steps stay {cell.finetune.steps}"
+            f"{', '.join(sources)}: {used} distinct training pairs for {cell.recipe}, fewer than the {cell.finetune.pairs} asked for; all are used, steps stay {cell.finetune.steps}"
         )
 
 
@@ -69,30 +77,46 @@ def read(landscape: str, view: str, recipe: Recipe) -> Material:
     )
 
 
-def laid_out(material: Material, recipe: Recipe, settings: Finetune, landscape: str) -> pd.DataFrame:
+def laid_out(materials: Mapping[str, Material], recipe: Recipe, settings: Finetune) -> pd.DataFrame:
     """Batches of the train and dev pairs as rows of `tables.PAIRS`.
 
-    Training has exactly `settings.steps` batches of `settings.batch`; dev at most four, each pair once.
+    Training has exactly `settings.steps` batches of `settings.batch`; dev at most four, each pair once. Of several
+    landscapes each gives an equal share of the pairs and of every batch; a landscape with fewer is not made up for.
+
+    Args:
+        materials: of each landscape, by its id.
+        recipe: what is drawn.
+        settings: the `finetune` block of params.yaml.
 
     Raises:
-        UserError: the landscape gives a signal of the recipe no train or no dev pair.
+        UserError: the landscape gives a signal of the recipe no train pair, or the recipe no dev pair.
     """
     import numpy as np
     import pandas as pd
 
     from stages.pairs import batches
+    from stages.pairs.material import joined
 
+    if settings.batch < len(materials):
+        raise UserError(f"{layout.PARAMS}: finetune.batch is {settings.batch}, fewer than the {len(materials)} landscapes that share a batch; set it higher")  # fmt: skip
+    whole = joined(list(materials.values()))
     frames = []
     for number, (split, count) in enumerate([("train", settings.pairs), ("dev", DEV_BATCHES * settings.batch)]):
         # Each split has a stream of its own, so that more dev pairs would not change the training pairs.
         rng = np.random.default_rng([settings.seed, number])
-        pairs = batches.draw(material, recipe, split, count, rng)
-        for signal in recipe.signals:
-            if not any(pair.signal == signal for pair in pairs):
-                raise UserError(_nothing(signal, split, recipe, landscape))
-        batch = min(settings.batch, len(pairs))
-        steps = settings.steps if split == "train" else len(pairs) // batch
-        frames.append(batches.table(split, batches.batches(pairs, batch, steps, rng), material))
+        drawn = []
+        shares = zip(batches.shares(count, len(materials)), batches.shares(settings.batch, len(materials)), strict=True)
+        for (landscape, material), (wanted, room) in zip(materials.items(), shares, strict=True):
+            pairs = batches.draw(material, recipe, split, wanted, rng)
+            # Dev pairs only say which checkpoint is best: a small dev split may lack one of several signals.
+            for signal in recipe.signals if split == "train" or not pairs else []:
+                if not any(pair.signal == signal for pair in pairs):
+                    raise UserError(_nothing(signal, split, recipe, landscape))
+            drawn.append((pairs, min(room, len(pairs))))
+        steps = settings.steps if split == "train" else min(len(pairs) // batch for pairs, batch in drawn)
+        parts = [batches.batches(pairs, batch, steps, rng) for pairs, batch in drawn]
+        laid = [[pair for part in step for pair in part] for step in zip(*parts, strict=True)]
+        frames.append(batches.table(split, laid, whole))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -100,6 +124,10 @@ def _nothing(signal: str, split: str, recipe: Recipe, landscape: str) -> str:
     first, second = recipe.sections
     needs = {
         "citation": ("citations between its families", "choose a recipe without citation pairs"),
+        "cross-field": (
+            "citations between families that share no IPC class",
+            "choose a recipe without cross-field pairs",
+        ),
         "label": (
             f"labels of the set {recipe.label_set!r}",
             f"change label_set of the recipe in {layout.registry('recipes')}",

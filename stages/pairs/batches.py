@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 def draw(material: Material, recipe: Recipe, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
     """Up to `count` pairs, in equal shares from every signal of the recipe; a short signal is not made up for."""
-    shares = [count // len(recipe.signals) + (i < count % len(recipe.signals)) for i in range(len(recipe.signals))]
     pairs: list[Pair] = []
-    for signal, share in zip(recipe.signals, shares, strict=True):
-        pairs += import_module(f"stages.pairs.{signal}").draw(material, recipe, split, share, rng)
+    for signal, share in zip(recipe.signals, shares(count, len(recipe.signals)), strict=True):
+        pairs += import_module(f"stages.pairs.{signal.replace('-', '_')}").draw(material, recipe, split, share, rng)
     return pairs
+
+
+def shares(count: int, parts: int) -> list[int]:
+    """A count in equal parts; what is left over goes to the first of them, one each."""
+    return [count // parts + (part < count % parts) for part in range(parts)]
 
 
 def batches(pairs: list[Pair], batch: int, steps: int, rng: np.random.Generator) -> list[list[Pair]]:

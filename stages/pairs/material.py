@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Material:
-    """One landscape as training sees it.
+    """A landscape as training sees it.
 
     Attributes:
         families: rows of `tables.FAMILIES`.
@@ -20,7 +20,7 @@ class Material:
         labels: family id -> labels of the recipe's label set.
         texts: family id -> text of the document view.
         splits: family id -> `train`, `dev` or `test`.
-        queries: ids of all queries.
+        queries: ids of all queries, of other landscapes too where those are trained on beside it.
     """
 
     families: pd.DataFrame
@@ -49,6 +49,26 @@ class Material:
             neighbours.setdefault(citing, set()).add(cited)
             neighbours.setdefault(cited, set()).add(citing)
         return neighbours
+
+
+def joined(materials: list[Material]) -> Material:
+    """Several landscapes as one; a family of two of them has the citations and labels of both."""
+    import pandas as pd
+
+    if len(materials) == 1:
+        return materials[0]
+    labels: dict[str, list[str]] = {}
+    for material in materials:
+        for family, own in material.labels.items():
+            labels[family] = list(dict.fromkeys([*labels.get(family, []), *own]))
+    return Material(
+        families=pd.concat([material.families for material in materials]).drop_duplicates("family_id"),
+        citations=pd.concat([material.citations for material in materials]).drop_duplicates(),
+        labels=labels,
+        texts={family: text for material in materials for family, text in material.texts.items()},
+        splits={family: split for material in materials for family, split in material.splits.items()},
+        queries=frozenset().union(*(material.queries for material in materials)),
+    )
 
 
 @dataclass(frozen=True)

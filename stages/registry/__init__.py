@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from stages import layout
 from stages.errors import UserError, nearest
 from stages.registry.entries import Landscape, Model, Recipe, Reranker, View, Weights
-from stages.registry.grid import Family, Finding, Preset
+from stages.registry.grid import Family, Finding, Preset, Protocol
 
 E = TypeVar("E")
 
@@ -25,6 +25,7 @@ _KINDS: dict[str, Any] = {
     "presets": Preset,
     "families": Family,
     "findings": Finding,
+    "protocol": Protocol,
 }
 IDENTIFIER = re.compile(r"[a-z0-9-]+")
 

@@ -134,16 +134,36 @@ class Reranker(Weights):
     """A cross-encoder: reads query and document together and scores the pair."""
 
 
-Signal = Literal["citation", "label", "section"]
+Signal = Literal["citation", "cross-field", "label", "section"]
 
 
 class Recipe(Entry):
-    """A fine-tuning recipe: which training signals it draws pairs from."""
+    """A fine-tuning recipe: which training signals it draws pairs from, and how it trains on them."""
 
     description: str
     signals: list[Signal] = []  # empty: zero-shot; several: equal shares
     sections: tuple[str, str] = ("abstract", "claims")  # that a section pair joins
     label_set: str = "ipc-subclass"  # that a label pair shares a label of
+    # all: pairs from every landscape of evaluate_on that finetune.held_out does not name, balanced in every batch.
+    landscapes: Literal["home", "all"] = "home"
+    # Weight in the loss of 1 - cosine between the tuned and the zero-shot vector of a text, mean over the texts.
+    anchor: Annotated[float, Field(ge=0)] = 0.0
+    # Leave out of the negatives what the zero-shot model finds more similar to a text than its pair.
+    guide: bool = False
+    # dev: weigh the trained adapter by that of four weights which has the lowest loss on the dev pairs.
+    scale: Literal["dev"] | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether it trains as the study's recipes do, which its findings are about."""
+        guarded = self.anchor or self.guide or self.scale or self.landscapes == "all"
+        return not guarded and "cross-field" not in self.signals
+
+    @model_validator(mode="after")
+    def _trains(self) -> Recipe:
+        if not self.signals and not self.plain:
+            raise ValueError("it says how to train, and there are no `signals` to train on")
+        return self
 
 
 Section = Literal["title", "abstract", "claims", "claim1", "description"]

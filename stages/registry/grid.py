@@ -12,11 +12,19 @@ Task = Literal["retrieval", "classification", "clustering"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
+Axes = dict[str, Annotated[list[Any], Field(min_length=1)]]  # keys of params.yaml, dotted, and their values
+
+
 class Preset(Entry):
-    """A grid by name."""
+    """A grid by name, or several that run as one."""
 
     description: str
-    axes: dict[str, Annotated[list[Any], Field(min_length=1)]]  # keys of params.yaml, dotted, and their values
+    axes: Axes | Annotated[list[Axes], Field(min_length=1)]
+
+    @property
+    def grids(self) -> list[Axes]:
+        """Its grids; each is every combination of its axes."""
+        return self.axes if isinstance(self.axes, list) else [self.axes]
 
 
 class Family(Entry):
@@ -110,3 +118,64 @@ class Inversion(_Finding):
 Finding = Annotated[
     Best | Depends | Harm | Strength | Gap | Closed | Gain | Monotone | Inversion, Field(discriminator="rule")
 ]
+
+
+class Option(Entry):
+    """Cells of one recipe under one system: as params.yaml has them, but for the settings."""
+
+    recipe: str = "zero-shot"
+    settings: dict[str, Any] = Field(default_factory=dict)  # dotted keys of params.yaml
+    system: str = "dense"
+
+
+class _Hypothesis(Entry):
+    statement: str
+    decision: str  # the rule in words, for people
+
+
+class Keeps(_Hypothesis):
+    """A recipe keeps a share of the best one's gain at home."""
+
+    rule: Literal["keeps"]
+    candidate: str
+    share: Share
+
+
+class Harmless(_Hypothesis):
+    """A recipe is not inferior to zero-shot on any landscape that it was not trained on."""
+
+    rule: Literal["harmless"]
+    candidate: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class Raises(_Hypothesis):
+    """One option is better than another, tuned ones at home."""
+
+    rule: Literal["raises"]
+    scope: Literal["all", "in-paired", "out-paired"]
+    first: Option
+    second: Option
+
+
+class Reaches(_Hypothesis):
+    """An option reaches a multiple of the best zero-shot leg out of domain, and a gap below a bound."""
+
+    rule: Literal["reaches"]
+    option: Option
+    factor: Annotated[float, Field(gt=1)]
+    gap: Share
+
+
+Hypothesis = Annotated[Keeps | Harmless | Raises | Reaches, Field(discriminator="rule")]
+
+
+class Protocol(Entry):
+    """Hypotheses that are declared before their cells run: one Holm family on each ground."""
+
+    description: str
+    exploratory: list[str]  # landscapes that its leads come from, which can confirm nothing
+    seeds: Annotated[list[int], Field(min_length=3)]  # of training, all of them needed
+    folds: Annotated[list[int], Field(min_length=1)]  # that are pooled, all of them needed
+    margin: Share  # relative loss that does not matter
+    hypotheses: Annotated[dict[str, Hypothesis], Field(min_length=1)]
