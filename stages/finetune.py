@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import typer
@@ -32,6 +35,12 @@ def main() -> None:
         {"split": pd.Series(dtype="str"), "step": pd.Series(dtype="int64"), "loss": pd.Series(dtype="float64")}
     )
     scales = pd.DataFrame({"scale": [], "loss": [], "chosen": []}).astype({"chosen": "bool"})
+    if os.environ.get("RANK", "0") != "0":
+        from stages import training
+
+        with TemporaryDirectory() as folder:  # the first process writes the outputs
+            training.train(registry.model(cell.model), pairs, cell.finetune, Path(folder), recipe)
+        return
     with costs.measured(layout.cost("finetune")) as cost:
         with replacing(layout.ADAPTER) as folder:
             folder.mkdir()

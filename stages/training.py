@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +25,14 @@ from sentence_transformers.base.losses.merged_forward import embed_columns
 from sentence_transformers.base.sampler import DefaultBatchSampler
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.util import cos_sim
+from sentence_transformers.util.distributed import all_gather, get_rank, get_world_size
 from torch.nn.functional import cosine_similarity
 from torch.utils.data import SequentialSampler
 from transformers import TrainerCallback, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from stages import encoders, layout
+from stages.errors import UserError
 from stages.files import sha256, writable, write_text
 from stages.params import Finetune
 from stages.progress import say, track
@@ -61,6 +64,9 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
     the lowest is kept. A killed run resumes from its last checkpoint in the scratch folder. With `scale: dev`
     the kept adapter is then weighed by what has the lowest loss on the dev pairs, and saved so.
 
+    Started by torchrun, every process takes its share of each batch and all texts of the batch are negatives, so
+    that the loss is that of one process.
+
     Args:
         entry: the model.
         pairs: rows of `tables.PAIRS`, train and dev.
@@ -86,18 +92,19 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
     batch = int(pairs.loc[train_rows, "position"].max()) + 1
     steps = int(pairs.loc[train_rows, "step"].max()) + 1
     interval = max(1, steps // settings.evaluations)
+    share = _share(batch)
     scratch = (
         layout.scratch() / "training" / _fingerprint(entry, encoder.fingerprint("document"), pairs, settings, recipe)
     )
     arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(scratch), max_steps=steps, per_device_train_batch_size=batch, per_device_eval_batch_size=batch,
+        output_dir=str(scratch), max_steps=steps, per_device_train_batch_size=share, per_device_eval_batch_size=share,
         learning_rate=settings.rate, warmup_steps=max(1, steps // 10), seed=settings.seed, data_seed=settings.seed,
         eval_strategy="steps", eval_steps=interval, save_strategy="steps", save_steps=interval, save_total_limit=2,
         load_best_model_at_end=True, metric_for_best_model="loss", greater_is_better=False, eval_on_start=True,
         logging_strategy="steps", logging_steps=1, report_to="none", batch_sampler=InOrder, disable_tqdm=True,
         prompts={"anchor": encoder.prompt("query"), "positive": encoder.prompt("document")},
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(), dataloader_drop_last=False,
-        activation_checkpointing=entry.plan.checkpointing,
+        activation_checkpointing=entry.plan.checkpointing, use_cpu=not torch.cuda.is_available(),
     )  # fmt: skip
     datasets = {name: _dataset(part) for name, part in pairs.groupby("split")}
     trainer = SentenceTransformerTrainer(
@@ -105,11 +112,27 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
         loss=AllowedNegatives(model, _forbidden(pairs), recipe.anchor, recipe.guide), callbacks=[Progress(steps)],
     )  # fmt: skip
     with writable(scratch):
-        trainer.train(resume_from_checkpoint=_resumable(scratch))
+        with arguments.main_process_first(local=False):
+            checkpoint = _resumable(scratch)
+        trainer.train(resume_from_checkpoint=checkpoint)
     curve = _curve(trainer.state.log_history)
     scales = _scales(trainer) if recipe.scale else None
-    _save(model, entry, folder, weight=1.0 if scales is None else float(scales.loc[scales["chosen"], "scale"].iloc[0]))
+    weight = 1.0 if scales is None else float(scales.loc[scales["chosen"], "scale"].iloc[0])
+    if trainer.is_world_process_zero():
+        _save(model, entry, folder, weight)
     return Trained(curve, scales, str(model.device))
+
+
+def _share(batch: int) -> int:
+    """Pairs of a batch for each process that torchrun started.
+
+    Raises:
+        UserError: the batch does not divide evenly.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if batch % processes:
+        raise UserError(f"finetune.batch is {batch} here, which {processes} processes cannot share evenly; start a number of processes that divides it")  # fmt: skip
+    return batch // processes
 
 
 def _scales(trainer: SentenceTransformerTrainer) -> pd.DataFrame:
@@ -183,13 +206,19 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
     """
 
     def __init__(self, model: Any, forbidden: dict[int, list[int]], anchor: float = 0.0, guide: bool = False) -> None:
-        super().__init__(model, directions=("query_to_doc", "doc_to_query"), partition_mode="per_direction")
+        super().__init__(
+            model,
+            directions=("query_to_doc", "doc_to_query"),
+            partition_mode="per_direction",
+            gather_across_devices=get_world_size() > 1,
+        )
         self.forbidden = forbidden
         self.anchor, self.guide = anchor, guide
 
     def forward(self, sentence_features: Any, labels: torch.Tensor) -> torch.Tensor:
         """Loss of one batch; `labels` are the rows of its pairs in the table of pairs."""
-        rows = labels.tolist()
+        here = slice(get_rank() * len(labels), (get_rank() + 1) * len(labels))
+        rows = all_gather(labels).tolist()  # of every process, as the texts of all are one batch
         where = {row: position for position, row in enumerate(rows)}
         mask = torch.zeros(len(rows), len(rows), dtype=torch.bool, device=labels.device)
         for position, row in enumerate(rows):
@@ -201,11 +230,16 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
                 # Copies: the model writes its outputs into what it is given.
                 before = embed_columns(self.model, [dict(column) for column in features])
         if self.guide:
-            similar = cos_sim(*before)
+            similar = cos_sim(*map(all_gather, before))
             own = similar.diagonal()
             mask |= (similar > own[:, None]) | (similar > own[None, :])
-        # The relation is symmetric, so one mask serves both directions.
-        self.similarity_fct = lambda a, b: cos_sim(a, b).masked_fill(mask, -torch.inf)
+        whole = slice(None)
+
+        def allowed(queries: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
+            part = [here if len(side) < len(mask) else whole for side in (queries, documents)]
+            return cos_sim(queries, documents).masked_fill(mask[part[0], part[1]], -torch.inf)
+
+        self.similarity_fct = allowed
         tuned = embed_columns(self.model, features)
         loss = self.compute_loss_from_embeddings(tuned, labels)
         if self.anchor:
@@ -217,12 +251,13 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
 @contextmanager
 def _zero_shot(model: Any) -> Iterator[None]:
     """The model without its adapter, and without gradients."""
-    model.disable_adapters()
+    bare = getattr(model, "module", model)  # several processes wrap it
+    bare.disable_adapters()
     try:
         with torch.no_grad():
             yield
     finally:
-        model.enable_adapters()
+        bare.enable_adapters()
 
 
 class Progress(TrainerCallback):
@@ -244,6 +279,8 @@ class Progress(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Seal the checkpoint: one without its seal was cut off while it was written."""
+        if not state.is_world_process_zero:
+            return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         write_text(folder / SEAL, _digest(folder))
 
@@ -295,4 +332,6 @@ def _fingerprint(entry: Model, encoder: Any, pairs: pd.DataFrame, settings: Fine
     code = sha256(Path(__file__))  # a checkpoint of other code is another adapter's
     loss = [recipe.anchor, recipe.guide]
     parts = [code, encoder, settings.model_dump(), entry.prompts.model_dump(), loss]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode() + pairs.to_json().encode()).hexdigest()[:32]
+    return hashlib.sha256(
+        json.dumps(parts, sort_keys=True, default=str).encode() + pairs.to_json().encode()
+    ).hexdigest()[:32]

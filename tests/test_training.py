@@ -283,3 +283,56 @@ def test_yaml_of_the_recipes_gives_every_signal_a_module() -> None:
     for block in yaml.safe_load(layout.registry("recipes").read_text()).values():
         for name in block.get("signals", []):
             assert callable(import_module(f"stages.pairs.{name.replace('-', '_')}").draw)
+
+
+SHARED = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import pandas as pd, tiny, torch
+from stages import training
+from stages.params import Finetune
+from stages.registry.entries import Recipe
+torch.set_num_threads(1)
+pairs = pd.read_pickle({pairs!r})
+rank = os.environ.get("RANK", "0")
+folder = Path({folder!r}) / rank
+folder.mkdir(parents=True)
+recipe = Recipe(description="", signals=["section"], anchor=0.5, guide=True)
+trained = training.train(tiny.entry(Path({model!r})), pairs, Finetune(**{settings!r}), folder, recipe)
+if rank == "0":
+    trained.curve.to_csv(folder / "curve.csv", index=False)
+"""
+
+
+def test_two_processes_have_the_loss_of_one_with_the_whole_batch(
+    model: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pairs()
+    # Neighbours are forbidden, also across the halves of a batch.
+    table["conflicts"] = [[str((position + 1) % 8), str((position - 1) % 8)] for position in table["position"]]
+    table.to_pickle(workspace / "pairs.pkl")
+    curves = []
+    for processes in (1, 2):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / f"scratch{processes}"))
+        folder = workspace / f"out{processes}"
+        script = workspace / f"shared{processes}.py"
+        script.write_text(SHARED.format(tests=str(Path(__file__).parent), pairs=str(workspace / "pairs.pkl"), folder=str(folder),
+                                        model=str(model), settings=SETTINGS.model_dump()), encoding="utf-8")  # fmt: skip
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes == 2 else []
+        done = subprocess.run([sys.executable, *launcher, str(script)], cwd=workspace, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])})  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        curves.append(pd.read_csv(folder / "0/curve.csv"))
+    one, two = curves
+    assert len(one) == len(two) == 12 + 4
+    assert one["loss"].max() - one["loss"].min() > 0.3
+    np.testing.assert_allclose(two["loss"], one["loss"], atol=1e-3)
+
+
+def test_a_batch_that_does_not_divide_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from stages import training
+    from stages.errors import UserError
+
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(UserError, match=r"finetune\.batch is 8 here, which 3 processes"):
+        training._share(8)
