@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 READY := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
-.PHONY: help install repro show share restore grid test test-slow test-fast lint clean-scratch lock
+.PHONY: help install repro show share restore grid test test-slow test-fast lint bench bench-scale clean-scratch lock
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -50,6 +50,24 @@ lint: $(READY)  ## ruff and mypy
 	ruff check .
 	ruff format --check .
 	mypy
+
+bench: $(READY)  ## speed against peers at quick sizes, about 5 minutes, and its page
+	python -m benchmarks.encode --quick
+	python -m benchmarks.evaluation --quick
+	python -m benchmarks.bm25 --quick
+	python -m benchmarks.metrics --quick
+	python -m benchmarks.statistics --quick
+	python -m benchmarks.page
+
+bench-scale: $(READY)  ## the same at full sizes, then scale and a profile of `dvc repro`: hours
+	python -m benchmarks.encode
+	python -m benchmarks.evaluation
+	python -m benchmarks.bm25
+	python -m benchmarks.metrics
+	python -m benchmarks.statistics
+	python -m benchmarks.scale --bm25
+	python -m benchmarks.profile
+	python -m benchmarks.page
 
 clean-scratch: $(READY)  ## drop half-finished work of interrupted runs from your cache directory
 	python -m stages.scratch

@@ -66,7 +66,9 @@ class Table:
             rules.append(pa.Check(_ranks_whole, error="ranks are not 1, 2, 3, ... within each query"))
             rules.append(pa.Check(_scores_fall, error="scores increase with rank"))
             rules.append(pa.Check(_families_once, error="a family twice in the ranking of a query"))
-        return pa.DataFrameSchema(columns, checks=rules, unique=list(self.key) or None, strict=True, ordered=True)
+        # Whole ranks leave no key of a run twice.
+        unique = None if self.ranked else list(self.key) or None
+        return pa.DataFrameSchema(columns, checks=rules, unique=unique, strict=True, ordered=True)
 
 
 def _pandera() -> Any:
@@ -86,18 +88,46 @@ def _pandera() -> Any:
 
 
 def _ranks_whole(frame: pd.DataFrame) -> bool:
-    ordered = frame.sort_values(["query_id", "rank"], kind="stable")
-    return bool((ordered.groupby("query_id", sort=False).cumcount() + 1 == ordered["rank"]).all())
+    rank, same = _by_rank(frame, "rank")
+    return bool((rank[:1] == 1).all() and (rank[1:] == rank[:-1] * same + 1).all())
 
 
 def _scores_fall(frame: pd.DataFrame) -> bool:
-    ordered = frame.sort_values(["query_id", "rank"], kind="stable")
-    same = ordered["query_id"].eq(ordered["query_id"].shift())
-    return bool((~same | (ordered["score"] <= ordered["score"].shift())).all())
+    score, same = _by_rank(frame, "score")
+    return bool((~same | (score[1:] <= score[:-1])).all())
 
 
 def _families_once(frame: pd.DataFrame) -> bool:
-    return not frame.duplicated(["query_id", "family_id"]).any()
+    import numpy as np
+
+    family = _codes(frame["family_id"])
+    pairs = np.sort(_codes(frame["query_id"]) * (family.max(initial=0) + 1) + family)
+    return bool((pairs[1:] != pairs[:-1]).all())
+
+
+def _by_rank(frame: pd.DataFrame, column: str) -> tuple[Any, Any]:
+    """A column of a run by query and rank, and for each row but the first whether its query is that of the row before."""
+    import numpy as np
+
+    query, values = _codes(frame["query_id"]), frame[column].to_numpy()
+    if not _ordered(query, frame["rank"].to_numpy()):
+        order = np.lexsort((frame["rank"].to_numpy(), query))
+        query, values = query[order], values[order]
+    return values, query[1:] == query[:-1]
+
+
+def _ordered(query: Any, rank: Any) -> bool:
+    """Whether rows come by query, and by rank within it."""
+    same = query[1:] == query[:-1]
+    return bool(((query[1:] > query[:-1]) | (same & (rank[1:] > rank[:-1]))).all())
+
+
+def _codes(ids: pd.Series) -> Any:
+    """A number for each id: of its category, else by first appearance."""
+    import numpy as np
+    import pandas as pd
+
+    return (ids.cat.codes.to_numpy() if hasattr(ids, "cat") else pd.factorize(ids)[0]).astype(np.int64)
 
 
 FAMILIES = Table(
@@ -170,7 +200,14 @@ def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
     import pyarrow
     import pyarrow.parquet as pq
 
-    ordered = frame[list(table.columns)].sort_values(list(table.key), kind="stable", ignore_index=True)
+    ordered = frame[list(table.columns)]
+    # Categories sort by their codes: a run that comes in order is not copied.
+    if not (
+        table.ranked
+        and hasattr(ordered["query_id"], "cat")
+        and _ordered(_codes(ordered["query_id"]), ordered["rank"].to_numpy())
+    ):
+        ordered = ordered.sort_values(list(table.key), kind="stable", ignore_index=True)
     _check(ordered, path, table)
     rows = pyarrow.Table.from_pandas(ordered, schema=table.arrow, preserve_index=False).replace_schema_metadata(None)
     with replacing(path) as temporary:

@@ -88,3 +88,58 @@ def test_truncated_and_flipped_files_are_refused(tmp_path: Path) -> None:
         tables.read(path, tables.FAMILIES)
     with pytest.raises(UserError, match="no such file"):
         tables.read(tmp_path / "absent.parquet", tables.FAMILIES)
+
+
+def broken(rows: list[tuple[str, str, int, float]]) -> str | None:
+    """What is wrong with a run, told row by row."""
+    by_query: dict[str, list[tuple[int, float, str]]] = {}
+    for query, family, rank, score in rows:
+        by_query.setdefault(query, []).append((rank, score, family))
+    for found in by_query.values():
+        if [rank for rank, *_ in sorted(found)] != list(range(1, len(found) + 1)):
+            return "ranks are not 1, 2, 3"
+    for found in by_query.values():
+        scores = [score for _, score, _ in sorted(found)]
+        if scores != sorted(scores, reverse=True):
+            return "scores increase"
+    if any(len({family for *_, family in found}) < len(found) for found in by_query.values()):
+        return "a family twice"
+    return None
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("categorical", [False, True])
+def test_a_run_is_whole_exactly_where_its_rows_are(seed: int, categorical: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    rows = [(query, family, rank, float(10 - rank)) for query in "pqr" for rank, family in enumerate(rng.permutation(list("abcd"))[: rng.integers(1, 5)], 1)]  # fmt: skip
+    place = int(rng.integers(len(rows)))
+    query, family, rank, score = rows[place]
+    fault = seed % 5
+    if fault == 1:
+        rows[place] = (query, family, rank + 1, score)
+    if fault == 2:
+        rows[place] = (query, family, rank, score - 1.5)
+    if fault == 3:
+        rows[place] = (query, rows[place - 1][1], rank, score)
+    if fault == 4:
+        rows.append(rows[place])
+    shuffled = [rows[i] for i in rng.permutation(len(rows))] if seed % 2 else rows
+    frame = pd.DataFrame(shuffled, columns=list(tables.RUN.columns)).astype({"query_id": "str", "family_id": "str", "score": "float32"})  # fmt: skip
+    if categorical:
+        frame = frame.astype({"query_id": "category", "family_id": "category"})
+    if said := broken(rows):
+        with pytest.raises(UserError, match=said):
+            tables.write(frame, tmp_path / "run.parquet", tables.RUN)
+        return
+    tables.write(frame, tmp_path / "run.parquet", tables.RUN)
+    back = tables.read(tmp_path / "run.parquet", tables.RUN)
+    assert back.astype({"query_id": "str", "family_id": "str"}).to_records(index=False).tolist() == rows
+
+
+def test_categories_out_of_order_are_sorted_as_before(tmp_path: Path) -> None:
+    frame = run(query_id=["r", "r", "q"]).astype({"family_id": "category"})
+    for name, order in (("one", ["r", "q"]), ("two", ["q", "r"])):
+        ordered = frame.assign(query_id=pd.Categorical(frame["query_id"], categories=order))
+        tables.write(ordered, tmp_path / name, tables.RUN)
+        # A category's place decides, as pandas sorts them.
+        assert pq.read_table(tmp_path / name)["query_id"].to_pylist() == sorted(["r", "r", "q"], key=order.index)

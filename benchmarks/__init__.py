@@ -1,0 +1,1 @@
+"""Speed and scale, against what people would use instead."""

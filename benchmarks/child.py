@@ -1,0 +1,28 @@
+"""What a timed process runs: one function of this package, its arguments and its values as JSON.
+
+`python -m benchmarks.child MODULE:FUNCTION ARGUMENTS FILE`
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from stages.errors import UserError
+
+
+def main(target: str, arguments: str, file: str) -> None:
+    """Call the function and write what it returns to the file."""
+    module, name = target.split(":")
+    values = getattr(import_module(module), name)(**json.loads(arguments))
+    Path(file).write_text(json.dumps(values or {}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,158 @@
+"""A zero-shot retrieval evaluation, from process start to scores, against mteb.
+
+Both read the same views, queries and judgements from the same files, with the weights on this machine.
+Ours runs twice: each stage as a process of its own, as `dvc repro` runs them, and all in one process. It
+gives five metrics in five scopes with bootstrap intervals; mteb gives its own metrics at its own cuts.
+Equal scores are ordered by ascending id in ours, by descending id in mteb: views whose texts repeat, such as
+titles, do not give the same answer.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmarks import comparison
+from benchmarks.encode import MODEL
+from benchmarks.timing import Sample, command, function
+from benchmarks.workspace import LANDSCAPE, workspace
+from stages.errors import run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+app = typer.Typer(add_completion=False)
+
+NAME = "evaluation"
+TOLERANCES = {"float32": 1e-6, "bfloat16": 1e-3}  # of nDCG@10
+PACKAGES = ("mteb", "torch", "transformers", "sentence-transformers", "faiss-cpu", "numpy", "pandas")
+
+
+@app.command()
+def main(
+    sizes: Annotated[list[int] | None, typer.Option("--size", min=50, help="Families; may be given several times. [default: 500, 10000]")] = None,
+    view: Annotated[str, typer.Option(help="Of queries and documents.")] = "tac",
+    dtype: Annotated[str, typer.Option(help="Ours: float32 or bfloat16. mteb's is float32.")] = "float32",
+    turns: Annotated[int, typer.Option(min=1, help="How often each runs.")] = 5,
+    quick: Annotated[bool, typer.Option("--quick", help="300 families, 3 turns.")] = False,
+) -> None:  # fmt: skip
+    """Evaluate minilm on a simulated landscape, by the stages and by mteb."""
+    if quick:
+        sizes, turns = [300], 3
+    for size in sizes or [500, 10_000]:
+        with workspace(size, model=MODEL, query_view=view, document_view=view, embed__dtype=dtype) as folder:
+            for stage in ("check", "download", "views", "tasks", "pairs", "finetune"):
+                command(["-m", f"stages.{stage}", *([LANDSCAPE] if stage in ("download", "views", "tasks") else [])], folder)  # fmt: skip
+            held = comparison.Contest(
+                NAME, f"{view} {size} {dtype}", "mteb",
+                {"one process": partial(function, "benchmarks.evaluation:together", {"landscape": LANDSCAPE}, folder),
+                 "a process a stage": partial(apart, folder),
+                 "mteb": partial(function, "benchmarks.evaluation:by_mteb", {"view": view}, folder)},
+                comparison.Agreement("difference of nDCG@10", TOLERANCES[dtype], difference), PACKAGES,
+            )  # fmt: skip
+            comparison.hold(held, turns)
+
+
+def difference(ours: Sample, theirs: Sample) -> float:
+    """Difference of nDCG@10 over all queries."""
+    return abs(float(ours.values["nDCG@10"]) - float(theirs.values["nDCG@10"]))
+
+
+def apart(folder: Path) -> Sample:
+    """Embedding, search and scoring as three processes: their seconds together, the memory of the largest."""
+    parts = [command(["-m", f"stages.{stage}", LANDSCAPE], folder) for stage in ("embed", "search")]
+    parts.append(function("benchmarks.evaluation:score", {"landscape": LANDSCAPE}, folder))
+    return Sample(sum(part.seconds for part in parts), max(part.peak_mib for part in parts), parts[-1].values)
+
+
+def together(landscape: str) -> dict[str, float]:
+    """Embedding, search and scoring in this process."""
+    from stages import embed, search
+
+    embed.main(landscape)
+    search.main(landscape)
+    return score(landscape)
+
+
+def score(landscape: str) -> dict[str, float]:
+    """Score the dense run in the current folder as the metrics stage does; nDCG@10 over all queries."""
+    from stages import layout, metrics, params, tables
+    from stages.evaluation.retrieval import per_query
+
+    found = tables.read(layout.run(landscape, "dense"), tables.RUN)
+    qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
+    queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
+    outcomes = per_query(found, qrels, queries).assign(system="dense", task="retrieval")
+    metrics.mean_scores([outcomes], params.load().metrics)
+    return {"nDCG@10": ndcg(outcomes)}
+
+
+def ndcg(outcomes: pd.DataFrame) -> float:
+    """Mean nDCG@10 over the queries of all splits."""
+    chosen = outcomes[(outcomes["scope"] == "all") & (outcomes["metric"] == "nDCG@10")]
+    return float(chosen["value"].mean())
+
+
+def by_mteb(view: str) -> dict[str, float]:
+    """Evaluate by mteb on the tables of the current folder, its result cache off; nDCG@10 before it is rounded."""
+    import mteb
+    from sentence_transformers import SentenceTransformer
+
+    from stages import registry
+    from stages.encoders import weights
+
+    entry = registry.model(MODEL)
+    model = SentenceTransformer(str(weights.locate(entry)), local_files_only=True)
+    model.max_seq_length = entry.kept(None)
+    task = _task(view)
+    mteb.evaluate(model, task, cache=None, overwrite_strategy="always", show_progress_bar=False)
+    return {"nDCG@10": task.exact}
+
+
+def _task(view: str) -> Any:
+    """mteb's retrieval task over the view's texts, the queries and the judgements of the current folder."""
+    import pandas as pd
+    from datasets import Dataset
+    from mteb.abstasks import AbsTaskRetrieval
+    from mteb.abstasks.task_metadata import TaskMetadata
+
+    from stages import layout
+
+    class Landscape(AbsTaskRetrieval):  # type: ignore[misc]
+        """The landscape as mteb takes it; a query's own family is no result."""
+
+        ignore_identical_ids = True
+        metadata = TaskMetadata(
+            name="SimulatedPatentRetrieval", description="Simulated landscape.", reference=None, type="Retrieval", category="t2t",
+            dataset={"path": "none", "revision": "none"}, eval_splits=["test"], eval_langs=["eng-Latn"], main_score="ndcg_at_10",
+            modalities=["text"], date=None, domains=None, task_subtypes=None, license=None, annotations_creators=None,
+            dialect=None, sample_creation=None, bibtex_citation=None,
+        )  # fmt: skip
+
+        def load_data(self, *_: Any, **__: Any) -> None:
+            """Read the tables, as a user of mteb would: with pandas."""
+            texts = pd.read_parquet(layout.view(LANDSCAPE, view), columns=["family_id", "text"]).set_axis(["id", "text"], axis=1)  # fmt: skip
+            queries = pd.read_parquet(layout.task(LANDSCAPE, "queries"))["query_id"]
+            qrels = pd.read_parquet(layout.task(LANDSCAPE, "qrels")).astype({"relevance": int})
+            relevant = {
+                query: dict(zip(rows["family_id"], rows["relevance"].tolist(), strict=True))
+                for query, rows in qrels.groupby("query_id")
+            }
+            asked = texts.set_index("id").loc[queries].reset_index(names="id")
+            parts = {"corpus": Dataset.from_pandas(texts), "queries": Dataset.from_pandas(asked)}
+            self.dataset = {"default": {"test": {**parts, "relevant_docs": relevant, "top_ranked": None}}}
+            self.data_loaded = True
+
+        def task_specific_scores(self, scores: dict[str, dict[str, float]], *_: Any, **__: Any) -> dict[str, float]:
+            """Keep nDCG@10, which mteb's own result rounds to five digits."""
+            self.exact = sum(of_query["ndcg_cut_10"] for of_query in scores.values()) / len(scores)
+            return {}
+
+    return Landscape()
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,45 @@
+"""What a measurement was made on: processor, threads and versions. No host name, no time."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # that decide how fast matrices are multiplied
+
+
+def record(packages: tuple[str, ...]) -> dict[str, str | int | float]:
+    """Columns that every row of results has.
+
+    Args:
+        packages: those whose speed is measured.
+    """
+    info = _first_processor()
+    flags = set(info.get("flags", "").split())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cores = len(os.sched_getaffinity(0))
+    return {
+        "processor": info.get("model name") or platform.machine(),
+        "features": " ".join(name for name in FEATURES if name in flags),
+        "cores": cores,
+        "threads": int(os.environ.get("OMP_NUM_THREADS") or cores),
+        "memory_gib": round(memory / 2**30, 1),
+        "python": platform.python_version(),
+        "versions": " ".join(f"{name}=={_version(name)}" for name in packages),
+    }
+
+
+def _first_processor() -> dict[str, str]:
+    path = Path("/proc/cpuinfo")
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    pairs = [line.partition(":") for line in text.split("\n\n")[0].splitlines()]
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,140 @@
+"""Processes timed from start to end, contestants in turn, and the ratio of their medians."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stages.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+LAUNCH = Path(__file__).with_name("launch.py")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run of one contestant.
+
+    Attributes:
+        seconds: from the start of its process to the end.
+        peak_mib: resident memory of the process, and of those that it waited for.
+        values: what its function returned.
+    """
+
+    seconds: float
+    peak_mib: float
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Ratio of two medians, and the lowest and highest ratio of one turn."""
+
+    value: float
+    low: float
+    high: float
+
+
+Contestant = Callable[[], Sample]
+
+
+def ratio(peer: Sequence[float], ours: Sequence[float]) -> Ratio:
+    """How many times as long the peer takes.
+
+    Args:
+        peer: its measurements, by turn.
+        ours: ours, of the same turns.
+
+    Raises:
+        ValueError: the numbers of turns differ, or there are none.
+    """
+    if len(peer) != len(ours) or not ours:
+        raise ValueError(f"{len(peer)} and {len(ours)} turns cannot be compared")
+    turns = [theirs / own for theirs, own in zip(peer, ours, strict=True)]
+    return Ratio(statistics.median(peer) / statistics.median(ours), min(turns), max(turns))
+
+
+def in_turn(
+    contestants: Mapping[str, Contestant], turns: int, check: Callable[[Mapping[str, Sample]], None]
+) -> dict[str, list[Sample]]:
+    """Run every contestant once a turn, in the opposite order every other turn.
+
+    Args:
+        contestants: name -> what runs it once.
+        turns: how many.
+        check: looks at the first turn, before more is timed; raises where the answers differ.
+    """
+    samples: dict[str, list[Sample]] = {name: [] for name in contestants}
+    for turn in range(turns):
+        for name in list(contestants)[:: 1 if turn % 2 == 0 else -1]:
+            samples[name].append(contestants[name]())
+        if turn == 0:
+            check({name: found[0] for name, found in samples.items()})
+    return samples
+
+
+def function(target: str, arguments: Mapping[str, Any], folder: Path) -> Sample:
+    """Run a function of this package in a process of its own.
+
+    Args:
+        target: `benchmarks.MODULE:FUNCTION`; it returns a dict of plain values, or None.
+        arguments: its arguments, plain values.
+        folder: current folder of the process.
+
+    Raises:
+        UserError: it fails.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "values.json"
+        sample = command(["-m", "benchmarks.child", target, json.dumps(dict(arguments)), str(file)], folder)
+        return Sample(sample.seconds, sample.peak_mib, json.loads(file.read_text(encoding="utf-8")))
+
+
+def command(arguments: Sequence[str], folder: Path) -> Sample:
+    """Run Python with some arguments, the caches that make a second run faster empty.
+
+    Raises:
+        UserError: it fails; the message has its last line.
+    """
+    with tempfile.TemporaryDirectory() as place, tempfile.TemporaryFile() as said:
+        file = Path(place) / "measured"
+        process = subprocess.Popen(
+            [sys.executable, "-S", str(LAUNCH), str(file), sys.executable, *arguments],
+            cwd=folder, env=environment(Path(place) / "cache"), stdout=said, stderr=said, start_new_session=True,
+        )  # fmt: skip
+        try:
+            process.wait()
+        except BaseException:
+            # The launcher and what it runs.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+        seconds, peak, status = file.read_text(encoding="ascii").split()
+        if int(status):
+            said.seek(0)
+            lines = said.read().decode(errors="replace").strip().splitlines() or ["no message"]
+            raise UserError(f"`python {' '.join(arguments)[:120]}` ended with {status}: {lines[-1]:.300}")
+    return Sample(float(seconds), int(peak) / 1024)
+
+
+def environment(cache: Path) -> dict[str, str]:
+    """Variables of a timed process: this repository's code, a cache folder of its own, no network."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "XDG_CACHE_HOME": str(cache),
+        "XDG_STATE_HOME": str(cache),
+        "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
+        "MTEB_CACHE": str(cache / "mteb"),
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "true",
+    }
