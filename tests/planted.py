@@ -29,17 +29,20 @@ class Planted:
         self, level: float, landscape: str = "a", *, model: str = "m", recipe: str = "zero-shot", trained_on: str = "",
         view: str = "tac", tasks: Iterable[str] = ("retrieval",), fused: float = 0.005, loss: float = 0.6,
         fused_loss: float | None = None, seed: int = 0, dimensions: int = 0, levels: dict[str, float] | None = None,
+        variant: str = "",
     ) -> Planted:  # fmt: skip
         """Add a cell scored on a landscape: `level` of its dense run, `fused` what interpolation adds, `loss` from IN to OUT."""
         home = trained_on or "nowhere"
         for fold in range(self.folds):
             shared = np.random.default_rng([fold, *map(ord, landscape)])
-            own = np.random.default_rng([fold, seed, *map(ord, f"{landscape}{model}{recipe}{trained_on}{view}")])
+            own = np.random.default_rng(
+                [fold, seed, *map(ord, f"{landscape}{model}{recipe}{trained_on}{view}{variant}")]
+            )
             difficulty = shared.normal(0, 0.1, self.queries)
             key = {
-                "cell": f"{model}-{recipe}-{home}-{view}-fold{fold}", "model": model, "recipe": recipe, "trained_on": trained_on,
+                "cell": f"{model}-{recipe}-{home}-{view}{variant}-fold{fold}", "model": model, "recipe": recipe, "trained_on": trained_on,
                 "landscape": landscape, "simulated": self.simulated, "query_view": view, "document_view": view,
-                "dimensions": dimensions, "variant": "", "fold": fold, "seed": seed, "split": "test",
+                "dimensions": dimensions, "variant": variant, "fold": fold, "seed": seed, "split": "test",
             }  # fmt: skip
             for task in tasks:
                 at = (levels or {}).get(task, level)

@@ -73,6 +73,34 @@ def pictures(grid: Grid, tested: Sequence[Tested], sizes: Mapping[str, tuple[str
     return {name: Picture(title, caption, _spec(draw()), command) for name, title, caption, draw, command in made}
 
 
+def frontier(points: pd.DataFrame) -> Picture:
+    """Change at home against the worst change abroad, a point a recipe and setting; see `beyond.frontier`."""
+    import altair as alt
+
+    from stages.grid.section import labels as named
+
+    caption = "Change of nDCG@10 at home (mean over landscapes of training) against the worst change on another landscape, shares of the zero-shot score, with 95 % intervals over queries and training seeds."  # fmt: skip
+    command = "python -m stages.grid run --preset robust"
+    rows = points[points["abroad"] > 0]
+    if rows.empty:
+        return Picture("Frontier", caption, None, command)
+    rows = rows.assign(cell=named(rows))
+    axis = alt.Axis(format="+%")
+    base = alt.Chart().encode(color=alt.Color("recipe:N", title="recipe", scale=alt.Scale(range=PALETTE)))
+    x, y = alt.X("home:Q", title="change at home", axis=axis), alt.Y("worst:Q", title="worst change abroad", axis=axis)
+    tips = ["cell:N", "where:N", *(alt.Tooltip(f"{name}:Q", format="+.1%") for name in ("home", "worst"))]
+    chart = alt.layer(
+        alt.Chart().mark_rule(strokeDash=[3, 3], opacity=0.5).encode(y=alt.datum(0)),
+        base.mark_rule(opacity=0.5).encode(x=alt.X("home_low:Q"), x2="home_high:Q", y=y),
+        base.mark_rule(opacity=0.5).encode(x=x, y=alt.Y("worst_low:Q"), y2="worst_high:Q"),
+        base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, tooltip=tips),
+        base.mark_text(dx=6, dy=-7, align="left", fontSize=9).encode(x=x, y=y, text="cell:N"),
+        width=420,
+        height=300,
+    )
+    return Picture("Frontier", caption, _spec(_faceted(chart, rows, "ground", 2)), command)
+
+
 def scored(rows: pd.DataFrame, by: list[str], seed: int = 0) -> pd.DataFrame:
     """Score with its interval for each group of rows of `contrasts.units`: `by`, `value`, `low`, `high`, `n`."""
     import pandas as pd

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stages import contrasts
 from stages.contrasts import CONFIG, HEADLINE
-from stages.page.shell import Score, Table, render
+from stages.grid import section
+from stages.page.shell import Marked, Table, render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,22 +18,17 @@ if TYPE_CHECKING:
     from stages.findings import Judgement
     from stages.grid.figures import Picture
     from stages.grid.gather import Grid
+    from stages.grid.section import Study
     from stages.page.shell import Cell
 
 ORDER = ("supported", "plant recovered", "contradicted", "plant missed", "undetermined", "not tested")
 
 
-@dataclass(frozen=True)
-class Marked(Score):
-    """A score, and what is said beside it."""
-
-    note: str = ""
-
-
 def page(
-    grid: Grid, tested: Sequence[Tested], judged: Sequence[Judgement], entries: Mapping[str, Any], pictures: Mapping[str, Picture]
+    grid: Grid, tested: Sequence[Tested], judged: Sequence[Judgement], entries: Mapping[str, Any], pictures: Mapping[str, Picture],
+    study: Study | None = None,
 ) -> str:  # fmt: skip
-    """The whole page as HTML."""
+    """The whole page as HTML; `study`: what goes beyond the study, and its picture `frontier`."""
     simulated = grid.outcomes.loc[grid.outcomes["simulated"], "landscape"].unique()
     return render(
         "grid.html.j2",
@@ -48,6 +43,8 @@ def page(
         pictures=pictures,
         comparisons=comparisons(tested),
         costs=costs(grid),
+        study=study,
+        grounds=section.shown(study) if study else [],
     )
 
 
@@ -60,7 +57,7 @@ def ledger(judged: Sequence[Judgement], entries: Mapping[str, Any]) -> list[dict
         entry = entries[one.finding]
         line = found.setdefault(one.finding, {"id": one.finding, "statement": entry.statement, "decision": entry.decision, "plant": entry.plant, "grounds": []})  # fmt: skip
         rows: list[list[Cell]] = [
-            [row["hypothesis"], Score(row["difference"], row["low"], row["high"]), row["p"], row["p_holm"], row["effect"], row["n"]]
+            [row["hypothesis"], Marked(row["difference"], row["low"], row["high"]), row["p"], row["p_holm"], row["effect"], row["n"]]
             for row in one.hypotheses
         ]  # fmt: skip
         hypotheses = Table(["comparison", "difference", "p", "p (Holm)", "effect", "n"], rows) if rows else None

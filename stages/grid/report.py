@@ -28,9 +28,10 @@ def write() -> None:
     Raises:
         UserError: there is no such experiment, or an output of one is lost.
     """
-    from stages import charts, findings, registry
+    from stages import charts, findings, params, registry
     from stages.files import replacing, write_json, write_text
-    from stages.grid import figures, gather, page
+    from stages.grid import figures, gather, page, section
+    from stages.grid.cells import flat
     from stages.progress import say
 
     grid = gather.load(gather.current())
@@ -43,14 +44,16 @@ def write() -> None:
     write_text(layout.GRID_SCORES, grid.scores.sort_values(list(grid.scores.columns), kind="stable").to_csv(index=False, float_format="%.4f", lineterminator="\n"))  # fmt: skip
     write_text(layout.GRID_COMPARISONS, comparisons_csv(tested))
     write_json(layout.GRID_FINDINGS, ledger(judged, entries))
-    drawn = figures.pictures(grid, tested, sizes)
+    base = flat(params.load().model_dump(mode="json"))
+    study = section.study(grid, registry.entry("protocol", "robust"), base)
+    drawn = figures.pictures(grid, tested, sizes) | {"frontier": figures.frontier(study.points)}
     for name, picture in drawn.items():
         if picture.spec:
             with replacing(layout.grid_figure(name)) as temporary:
                 temporary.write_bytes(charts.png(picture.spec))
         else:
             layout.grid_figure(name).unlink(missing_ok=True)  # of a grid that had its cells
-    write_text(layout.GRID_PAGE, page.page(grid, tested, judged, entries, drawn))
+    write_text(layout.GRID_PAGE, page.page(grid, tested, judged, entries, drawn, study))
     for one in judged:
         if one.verdict != findings.NOT_TESTED:
             print(f"{one.verdict:<16} {one.ground:<10} {entries[one.finding].statement}")

@@ -21,6 +21,13 @@ class Score:
     high: float
 
 
+@dataclass(frozen=True)
+class Marked(Score):
+    """A score, and what is said beside it."""
+
+    note: str = ""
+
+
 Cell = str | int | float | Score | None
 
 

@@ -13,7 +13,7 @@ from planted import Planted
 from test_page import chromium, opened  # noqa: F401
 
 from stages import findings, registry
-from stages.grid import figures, page, report
+from stages.grid import figures, page, report, section
 from stages.grid.gather import KEYS, Grid
 
 pytestmark = [
@@ -25,6 +25,7 @@ pytestmark = [
 ]
 HOSTILE = "<script>document.title='owned'</script>"
 PICTURES = ["recipes", "transfer", "inout", "views", "scaling", "dimensions", "jurisdictions", "matched", "cost"]
+FRONTIER = "frontier"
 
 
 def planted() -> Grid:
@@ -62,7 +63,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     drawn = figures.pictures(grid, tested, sizes)
     assert [name for name, picture in drawn.items() if picture.spec] == PICTURES
     path = tmp_path_factory.mktemp("grid") / "index.html"
-    path.write_text(page.page(grid, tested, judged, entries, drawn), encoding="utf-8")
+    study = section.study(grid, registry.entry("protocol", "robust"), {})
+    drawn[FRONTIER] = figures.frontier(study.points)
+    path.write_text(page.page(grid, tested, judged, entries, drawn, study), encoding="utf-8")
     yield path
 
 
@@ -80,7 +83,7 @@ def test_every_picture_is_drawn_and_nothing_asked_for(made: Path, chromium: Any,
     assert [address for address in asked if not address.startswith(("file:", "data:"))] == []
     assert chromium.get_log("browser") == []
     sizes = chromium.execute_script("return [...document.querySelectorAll('[data-chart] svg')].map(svg => [svg.clientWidth, svg.clientHeight])")  # fmt: skip
-    assert len(sizes) == len(PICTURES)
+    assert len(sizes) == len([*PICTURES, FRONTIER])
     assert all(wide > 200 and high > 60 for wide, high in sizes)
     assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
     assert chromium.title.startswith("Grid of")

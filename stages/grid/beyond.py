@@ -1,0 +1,293 @@
+"""Beyond the study: change at home against change abroad, and retrieval out of domain under every option.
+
+Everything is taken on one ground at a time: simulated landscapes, those that the leads came from, and the others.
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+from stages import contrasts
+from stages.contrasts import UNIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from stages.registry.grid import Protocol
+
+    Floats = npt.NDArray[np.float64]
+
+GROUNDS = ("confirmation", "exploratory", "simulated")
+SYSTEMS = ("bm25", "dense", "rrf", "interpolation", "reranked")
+LEGS = ("bm25", "dense")
+PLACE = ["model", "query_view", "document_view", "dimensions"]  # what options are compared within
+RESAMPLES = 2000  # of intervals that nothing is tested by
+POWER = 0.8
+COSTS = ("finetune", "embed", "search")
+
+
+def grounds(outcomes: pd.DataFrame, protocol: Protocol) -> dict[str, pd.DataFrame]:
+    """Outcomes of each ground that has any, in the order of `GROUNDS`; see `settled` for their variants."""
+    import numpy as np
+
+    outcomes = settled(outcomes)
+    seen = np.where(outcomes["landscape"].isin(protocol.exploratory), "exploratory", "confirmation")
+    which = np.where(outcomes["simulated"].to_numpy(dtype=bool), "simulated", seen)
+    return {ground: outcomes[which == ground] for ground in GROUNDS if (which == ground).any()}
+
+
+def settled(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes whose variants do not name what all cells share: a grid may set it for all of them."""
+    variants = {tuned: set(rows["variant"]) for tuned, rows in outcomes.groupby(outcomes["trained_on"] != "")}
+    shared = {tuned: set.intersection(*(set(name.split()) for name in names)) for tuned, names in variants.items()}
+    everywhere = set.intersection(*shared.values())
+    training = {word for word in shared.get(True, ()) if word.startswith("finetune.")}
+
+    def without(variant: str, words: set[str]) -> str:
+        return " ".join(word for word in variant.split() if word not in words)
+
+    names = {
+        (tuned, name): without(name, everywhere | training if tuned else everywhere)
+        for tuned in variants for name in variants[tuned]
+    }  # fmt: skip
+    keys = zip(outcomes["trained_on"] != "", outcomes["variant"], strict=True)
+    return outcomes.assign(variant=[names[key] for key in keys])
+
+
+def against_zero_shot(rows: pd.DataFrame, by: Iterable[str] = ()) -> pd.DataFrame:
+    """Rows of tuned cells beside those of their zero-shot model under the same settings.
+
+    Args:
+        rows: of `contrasts.units`.
+        by: further columns that only tuned rows have.
+
+    Returns:
+        `PLACE`, `UNIT`, recipe, trained_on, variant and `by` of the tuned cell; `tuned` and `zero`, their outcomes.
+    """
+    reference = rows["variant"].map(contrasts.untrained)
+    tuned = rows.assign(reference=reference, tuned=rows["numerator"])[rows["trained_on"] != ""]
+    on = [*PLACE, *UNIT, "reference"]
+    zero = (
+        rows[rows["recipe"] == "zero-shot"].assign(reference=reference).groupby(on, observed=True)["numerator"].mean()
+    )
+    return tuned[[*on, "recipe", "trained_on", "variant", "tuned", *by]].merge(zero.rename("zero").reset_index(), on=on)
+
+
+def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+    """Change at home and worst change abroad of every recipe under every setting, a share of the zero-shot score.
+
+    The change at home is the mean over the landscapes that the recipe was trained on. Intervals resample queries,
+    folds pooled, and training seeds, both with replacement; that of the worst change is the interval of the
+    landscape where the change is worst, so that it does not say how bad the worst of many would be by chance.
+
+    Args:
+        outcomes: of one ground, as `contrasts.units` takes them.
+        margin: the relative loss that does not matter.
+        resamples: of every interval.
+        seed: of them.
+
+    Returns:
+        `PLACE`, `recipe`, `variant`, `home`, `home_low`, `home_high`, `worst`, `worst_low`, `worst_high` (NaN where
+        a cell is scored at home only), `where` it is worst, `harmless` of `abroad` whose interval is above the
+        margin, `homes`, `seeds`, `folds`.
+    """
+    import numpy as np
+    import pandas as pd
+
+    parts = [contrasts.units(rows, "retrieval").assign(seed=number) for number, rows in outcomes.groupby("seed")]
+    pairs = against_zero_shot(pd.concat(parts, ignore_index=True), by=["seed"])
+    place = {landscape: number for number, landscape in enumerate(sorted(set(pairs["landscape"])))}
+    out = []
+    for key, group in pairs.groupby([*PLACE, "recipe", "variant"], observed=True):
+        home: list[tuple[float, Floats, str]] = []
+        abroad: list[tuple[float, Floats, str]] = []
+        for (trained_on, landscape), rows in group.groupby(["trained_on", "landscape"], observed=True):
+            change = _change(rows, resamples, seed + place[str(landscape)])
+            if change is not None:
+                at_home = str(landscape) in str(trained_on).split("+")
+                (home if at_home else abroad).append((*change, f"{trained_on} on {landscape}"))
+        if not home:
+            continue
+        value = float(np.mean([one[0] for one in home]))
+        low, high = _bounds(np.mean([one[1] for one in home], axis=0))
+        worst: tuple[Any, ...] = (np.nan, np.nan, np.nan, "")
+        if abroad:
+            lowest = min(abroad, key=lambda one: one[0])
+            worst = (lowest[0], *_bounds(lowest[1]), lowest[2])
+        harmless = sum(_bounds(drawn)[0] > -margin for _, drawn, _ in abroad)
+        out.append((*key, value, low, high, *worst, harmless, len(abroad), len(home), group["seed"].nunique(), group["fold"].nunique()))  # fmt: skip
+    return pd.DataFrame(out, columns=[*PLACE, "recipe", "variant", "home", "home_low", "home_high", "worst", "worst_low", "worst_high",
+                                      "where", "harmless", "abroad", "homes", "seeds", "folds"])  # fmt: skip
+
+
+def _change(rows: pd.DataFrame, resamples: int, seed: int) -> tuple[float, Floats] | None:
+    """Relative change of one cell on one landscape over the queries that every seed has, and its resamples."""
+    import numpy as np
+
+    from stages.evaluation import statistics
+
+    wide = rows.pivot_table(index=["fold", "query_id"], columns="seed", values="tuned").dropna()
+    zero = rows.groupby(["fold", "query_id"])["zero"].first().loc[wide.index].to_numpy(dtype=float)
+    if len(wide) < contrasts.FEWEST or not zero.sum():
+        return None
+    tuned = wide.to_numpy(dtype=float)
+    seeds = tuned.shape[1]
+    weights = np.random.default_rng(seed).multinomial(seeds, np.full(seeds, 1 / seeds), resamples) / seeds
+    drawn = np.concatenate([units @ np.column_stack([tuned, zero]) for units in statistics.draws(len(zero), resamples, seed)])  # fmt: skip
+    base = drawn[:, -1]
+    changed = np.divide((weights * drawn[:, :-1]).sum(axis=1), base, out=np.ones(resamples), where=base > 0) - 1
+    return float(tuned.mean() / zero.mean() - 1), changed
+
+
+def _bounds(drawn: Floats) -> tuple[float, float]:
+    from stages.evaluation import statistics
+
+    low, high = statistics.percentiles(drawn)
+    return float(low), float(high)
+
+
+def loss(sums: Any) -> Any:
+    """Relative loss from IN to OUT of sums [resamples, (in, out)]; 0 where there is nothing to lose."""
+    import numpy as np
+
+    return 1 - np.divide(sums[:, 1], sums[:, 0], out=np.ones(len(sums)), where=sums[:, 0] != 0)
+
+
+def at_home(outcomes: pd.DataFrame, system: str, scope: str) -> pd.DataFrame:
+    """Outcomes of zero-shot cells and of tuned ones at home: `PLACE`, `UNIT`, recipe, variant, system, `value`."""
+    rows = contrasts.at_home(contrasts.units(outcomes, "retrieval", system, scope))
+    keys = [*PLACE, "recipe", "variant", "system", *UNIT]
+    return rows.groupby(keys, observed=True)["numerator"].mean().rename("value").reset_index()
+
+
+def out_of_domain(outcomes: pd.DataFrame, resamples: int = contrasts.RESAMPLES, seed: int = 0) -> pd.DataFrame:
+    """OUT nDCG@10 of every option under every system, on the queries with both scopes, against zero-shot dense.
+
+    Args:
+        outcomes: of one ground, as `contrasts.units` takes them.
+        resamples: of every interval and test.
+        seed: of both.
+
+    Returns:
+        `PLACE`, `recipe`, `variant`, `system`; `value`, `low`, `high`; `change` against the zero-shot dense run with
+        `change_low`, `change_high`, its `p`, `p_holm` (Holm over the table) and the change that would have been
+        `detectable` at 5 % with a power of 80 %; `gap`, `gap_low`, `gap_high`, the relative loss from IN to OUT;
+        `times` the best single zero-shot leg on the same queries; `n`. Two rows an oracle, recipe "oracle": for each
+        query the best of the zero-shot legs, and the best of all rows, which no system can pass; they are not tested.
+    """
+    import numpy as np
+    import pandas as pd
+
+    found = {
+        scope: pd.concat([at_home(outcomes, system, scope) for system in SYSTEMS], ignore_index=True)
+        for scope in ("out-paired", "in-paired")
+    }
+    rows = []
+    for place, ours in found["out-paired"].groupby(PLACE, observed=True):
+        inside = found["in-paired"]
+        inside = inside[(inside[PLACE] == list(place)).all(axis=1)]
+        out, within = (part.pivot_table(index=UNIT, columns=["recipe", "variant", "system"], values="value") for part in (ours, inside))  # fmt: skip
+        base = ("zero-shot", "", "dense")
+        held: list[Any] = list(out.columns)
+        if base not in held:
+            continue
+        legs = [leg for leg in (("zero-shot", "", name) for name in LEGS) if leg in held]
+        # BM25 reads no vectors: what a recipe or option does leaves it as it is.
+        options = [key for key in held if key[2] != "bm25" or key in legs]
+        out, within = out[options], within.reindex(index=out.index, columns=out[options].columns)
+        tested = []
+        for key in options:
+            common = out[key].notna() & out[base].notna() & within[key].notna()
+            if common.sum() >= contrasts.FEWEST:
+                tested.append(_row(key, out[common], within[common], base, legs, resamples, seed))
+        real = [row["p"] for row in tested if row["p"] == row["p"]]
+        adjusted = iter(holm(real))
+        for row in tested:
+            row["p_holm"] = next(adjusted) if row["p"] == row["p"] else np.nan
+        asked = out[base].notna()
+        if asked.sum() >= contrasts.FEWEST and len(options) > 1:
+            for name, keys in (("BM25 or dense, zero-shot", legs), ("any option or system", options)):
+                tested.append(_oracle(name, out.loc[asked, keys], out.loc[asked, legs], resamples, seed))
+        rows += [{**dict(zip(PLACE, place, strict=True)), **row} for row in tested]
+    columns = [*PLACE, "recipe", "variant", "system", "value", "low", "high", "change", "change_low", "change_high", "p", "p_holm",
+               "detectable", "gap", "gap_low", "gap_high", "times", "n"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def detectable(differences: Floats) -> float:
+    """Smallest mean difference that a two-sided test at 5 % finds with a power of 80 %, by the normal approximation.
+
+    (z(.975) + z(.8)) times the standard error of the paired differences (Cohen, 1988).
+    """
+    import numpy as np
+
+    normal = NormalDist()
+    z = normal.inv_cdf(1 - contrasts.LEVEL / 2) + normal.inv_cdf(POWER)
+    return float(z * differences.std(ddof=1) / np.sqrt(len(differences)))
+
+
+def _row(
+    key: Any, out: pd.DataFrame, within: pd.DataFrame, base: Any, legs: list[Any], resamples: int, seed: int
+) -> dict[str, Any]:
+    import numpy as np
+
+    from stages.evaluation import statistics
+
+    row = {"recipe": key[0], "variant": key[1], "system": key[2], "n": len(out)}
+    value, reference = (out[name].to_numpy(dtype=float) for name in (key, base))
+    row |= _scores(value, within[key].to_numpy(dtype=float), max(out[leg].mean() for leg in legs), resamples, seed)
+    if key == base:
+        return row | dict.fromkeys(("change", "change_low", "change_high", "p", "detectable"), np.nan)
+    result = statistics.compare(value, reference, resamples, seed)
+    return row | {"change": result.difference, "change_low": result.low, "change_high": result.high, "p": result.p, "detectable": detectable(value - reference)}  # fmt: skip
+
+
+def _oracle(name: str, out: pd.DataFrame, legs: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+    """The best choice for each query by its OUT score; what it would be IN is not said."""
+    import numpy as np
+
+    from stages.evaluation import statistics
+
+    chosen = out.max(axis=1).to_numpy(dtype=float)
+    low, high = statistics.interval(chosen, resamples, seed)
+    leg = float(legs.mean().max())
+    untested = ("change", "change_low", "change_high", "p", "p_holm", "detectable", "gap", "gap_low", "gap_high")
+    return dict.fromkeys(untested, np.nan) | {
+        "recipe": "oracle", "variant": name, "system": "best of each query", "n": len(out),
+        "value": float(chosen.mean()), "low": float(low), "high": float(high), "times": chosen.mean() / leg if leg else np.nan,
+    }  # fmt: skip
+
+
+def _scores(out: Floats, within: Floats, leg: float, resamples: int, seed: int) -> dict[str, float]:
+    import numpy as np
+
+    from stages.evaluation import statistics
+
+    low, high = statistics.interval(out, resamples, seed)
+    table = np.column_stack([within, out])
+    gap_low, gap_high = statistics.bootstrap(table, loss, resamples, seed)
+    return {
+        "value": float(out.mean()), "low": float(low), "high": float(high), "gap": float(loss(table.sum(axis=0)[None])[0]),
+        "gap_low": gap_low, "gap_high": gap_high, "times": float(out.mean() / leg) if leg else np.nan,
+    }  # fmt: skip
+
+
+def holm(p: list[float]) -> list[float]:
+    """Holm's adjustment of the p-values of one family; none of none."""
+    import numpy as np
+
+    from stages.evaluation import statistics
+
+    return [float(value) for value in statistics.holm(np.array(p))] if p else []
+
+
+def seconds(costs: pd.DataFrame) -> pd.Series[float]:
+    """Seconds of training, embedding and search of a cell, mean over cells, by `PLACE`, recipe and variant."""
+    spent = costs[costs["stage"].isin(COSTS)]
+    keys = [*PLACE, "recipe", "variant"]
+    return spent.groupby([*keys, "cell"], observed=True)["seconds"].sum().groupby(keys).mean()

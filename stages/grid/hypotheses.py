@@ -1,0 +1,258 @@
+"""The hypotheses of a protocol, each judged by its declared rule from the outcomes of many cells, ground by ground.
+
+Nothing here reads or writes a file.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stages import contrasts
+from stages.contrasts import LEVEL, RESAMPLES, UNIT
+from stages.findings import CONTRADICTED, NOT_TESTED, PLANTED, SUPPORTED, UNDETERMINED
+from stages.grid import beyond
+from stages.registry.grid import Option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from stages.registry.grid import Harmless, Keeps, Protocol, Raises, Reaches
+
+    Floats = npt.NDArray[np.float64]
+
+# What was looked at before cannot confirm; what is planted cannot support.
+WORDS = {
+    "confirmation": {},
+    "exploratory": {SUPPORTED: "suggested", CONTRADICTED: "spoken against"},
+    "simulated": PLANTED,
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the cells of one ground say of one hypothesis.
+
+    Attributes:
+        hypothesis: id.
+        ground: one of `beyond.GROUNDS`.
+        verdict: supported, contradicted (in the words of the ground), undetermined, not tested.
+        reason: why, in a sentence.
+        value: the size that the verdict rests on, with its interval; NaN where nothing could be compared.
+        low: of its 95 % interval.
+        high: of its 95 % interval.
+        p: of the rule's test.
+        p_holm: over the protocol's hypotheses on this ground.
+        n: units.
+    """
+
+    hypothesis: str
+    ground: str
+    verdict: str
+    reason: str
+    value: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    p: float = float("nan")
+    p_holm: float = float("nan")
+    n: int = 0
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a rule found: `holds` and `fails` beside a significant p; `both` where failing needs it too."""
+
+    reason: str
+    value: float
+    low: float
+    high: float
+    p: float
+    n: int
+    holds: bool
+    fails: bool
+    both: bool = False
+
+
+class _Lacking(Exception):
+    """The cells that a hypothesis needs are not there, in a sentence."""
+
+
+@dataclass(frozen=True)
+class _Ground:
+    outcomes: pd.DataFrame
+    protocol: Protocol
+    base: Mapping[str, Any]
+    resamples: int
+    seed: int
+
+    def of(self, option: Option) -> pd.DataFrame:
+        """Outcomes of an option's cells, all of the declared folds and seeds."""
+        words = {f"{key}={value}" for key, value in option.settings.items() if self.base.get(key) != value}
+        rows = self.outcomes[self.outcomes["recipe"] == option.recipe]
+        rows = rows[[set(str(variant).split()) == words for variant in rows["variant"]]]
+        name = " ".join([option.recipe, *sorted(words)])
+        if rows.empty:
+            raise _Lacking(f"No cell of {name}.")
+        needed = {"fold": self.protocol.folds} | ({} if option.recipe == "zero-shot" else {"seed": self.protocol.seeds})
+        for column, wanted in needed.items():
+            for _, part in rows.groupby(["landscape", "trained_on"], observed=True):
+                if missing := sorted(set(wanted) - set(part[column])):
+                    raise _Lacking(f"{name} lacks {column} {', '.join(map(str, missing))} of those declared.")
+        return rows
+
+    def values(self, option: Option, scope: str) -> pd.Series[float]:
+        """Outcomes of an option by model, views and unit, tuned cells at home."""
+        rows = beyond.at_home(self.of(option), option.system, scope)
+        return rows.set_index([*beyond.PLACE, *UNIT])["value"]
+
+    def units(self, **columns: pd.Series[float]) -> pd.DataFrame:
+        """Columns on the units that all have, averaged over models and views.
+
+        Raises:
+            _Lacking: they share too few.
+        """
+        import pandas as pd
+
+        table = pd.concat(columns, axis=1, join="inner").groupby(UNIT, observed=True).mean()
+        if len(table) < contrasts.FEWEST:
+            raise _Lacking(f"{len(table)} test queries are shared, too few for a test.")
+        return table
+
+    def above_zero(self, differences: Floats) -> tuple[float, float, float, float]:
+        """Mean, its interval, and the one-sided p-value."""
+        from stages.evaluation import statistics
+
+        low, high = statistics.interval(differences, self.resamples, self.seed)
+        p = statistics.sign_flip(differences, self.resamples, self.seed, alternative="greater")
+        return float(differences.mean()), float(low), float(high), float(p)
+
+
+def judge(
+    outcomes: pd.DataFrame, protocol: Protocol, base: Mapping[str, Any], resamples: int = RESAMPLES, seed: int = 0
+) -> list[Verdict]:
+    """Judge every hypothesis on every ground that has outcomes.
+
+    Args:
+        outcomes: as `stages.findings.judge` takes them.
+        protocol: its entry.
+        base: params.yaml by dotted key: a setting that is as there is no variant.
+        resamples: of every interval and test.
+        seed: of both.
+
+    Returns:
+        Verdicts, ground by ground, in the protocol's order.
+    """
+    out = []
+    for ground, rows in beyond.grounds(outcomes, protocol).items():
+        cells = _Ground(rows, protocol, base, resamples, seed)
+        answers: dict[str, _Answer | str] = {}
+        for name, hypothesis in protocol.hypotheses.items():
+            try:
+                answers[name] = _RULES[hypothesis.rule](hypothesis, cells)
+            except _Lacking as lacking:
+                answers[name] = str(lacking)
+        found = {name: answer for name, answer in answers.items() if isinstance(answer, _Answer)}
+        adjusted = dict(zip(found, beyond.holm([answer.p for answer in found.values()]), strict=True))
+        for name, answer in answers.items():
+            if isinstance(answer, str):
+                out.append(Verdict(name, ground, NOT_TESTED, answer))
+                continue
+            significant = adjusted[name] < LEVEL
+            verdict = UNDETERMINED
+            if answer.holds and significant:
+                verdict = SUPPORTED
+            elif answer.fails and (significant or not answer.both):
+                verdict = CONTRADICTED
+            said = WORDS[ground].get(verdict, verdict)
+            out.append(Verdict(name, ground, said, answer.reason, answer.value, answer.low, answer.high, answer.p, adjusted[name], answer.n))  # fmt: skip
+    return out
+
+
+def _keeps(hypothesis: Keeps, ground: _Ground) -> _Answer:
+    candidate = ground.values(Option(recipe=hypothesis.candidate), "all")
+    zero = ground.values(Option(), "all")
+    tables = {}
+    for recipe in sorted(set(ground.outcomes.loc[ground.outcomes["trained_on"] != "", "recipe"])):
+        # A recipe without its cells is no rival; the candidate has its own.
+        with suppress(_Lacking):
+            tables[recipe] = ground.units(
+                tuned=ground.values(Option(recipe=recipe), "all"), candidate=candidate, zero=zero
+            )
+    if not tables:
+        raise _Lacking(f"{hypothesis.candidate} and zero-shot share too few test queries at home.")
+    gains = {recipe: float(table["tuned"].mean() - table["zero"].mean()) for recipe, table in tables.items()}
+    best = max(gains, key=lambda recipe: gains[recipe])
+    table = tables[best]
+    rest = (table["candidate"] - table["zero"]) - hypothesis.share * (table["tuned"] - table["zero"])
+    value, low, high, p = ground.above_zero(rest.to_numpy(dtype=float))
+    ours, theirs = float(table["candidate"].mean() - table["zero"].mean()), gains[best]
+    reason = f"At home {hypothesis.candidate} gains {ours:+.4f}, the best recipe, {best}, {theirs:+.4f}; what is left above {hypothesis.share:.0%} of that is {value:+.4f}."  # fmt: skip
+    return _Answer(reason, value, low, high, p, len(table), holds=ours > 0 and theirs > 0, fails=high < 0)
+
+
+def _harmless(hypothesis: Harmless, ground: _Ground) -> _Answer:
+    import pandas as pd
+
+    from stages.evaluation import statistics
+
+    option = Option(recipe=hypothesis.candidate, settings=hypothesis.settings)
+    rows = contrasts.units(pd.concat([ground.of(option), ground.of(Option())]), "retrieval")
+    pairs = beyond.against_zero_shot(rows)
+    abroad = pairs[~contrasts.trained_here(pairs)]
+    found = []
+    for (trained_on, landscape), part in abroad.groupby(["trained_on", "landscape"], observed=True):
+        table = part.groupby(UNIT, observed=True)[["tuned", "zero"]].mean()
+        if len(table) < contrasts.FEWEST or not table["zero"].sum():
+            continue
+        change = (table["tuned"] - table["zero"]).to_numpy(dtype=float)
+        zero = float(table["zero"].mean())
+        low, high = statistics.interval(change, ground.resamples, ground.seed)
+        p = statistics.non_inferiority(change, ground.protocol.margin * zero, ground.resamples, ground.seed)
+        found.append((float(change.mean()) / zero, float(low) / zero, float(high) / zero, float(p), len(table), f"{trained_on} on {landscape}"))  # fmt: skip
+    if not found:
+        raise _Lacking(f"{hypothesis.candidate} is scored on no landscape that it was not trained on.")
+    margin = ground.protocol.margin
+    worst = min(found)
+    safe = sum(low > -margin for _, low, *_ in found)
+    reason = f"On {safe} of {len(found)} other landscapes the interval of the change is above {-margin:.0%}; the worst is {worst[5]}, {worst[0]:+.1%} ({worst[1]:+.1%} to {worst[2]:+.1%})."  # fmt: skip
+    return _Answer(
+        reason, worst[0], worst[1], worst[2], max(one[3] for one in found), sum(one[4] for one in found),
+        holds=safe == len(found), fails=any(high < -margin for _, _, high, *_ in found),
+    )  # fmt: skip
+
+
+def _raises(hypothesis: Raises, ground: _Ground) -> _Answer:
+    from stages.evaluation import statistics
+
+    table = ground.units(first=ground.values(hypothesis.first, hypothesis.scope), second=ground.values(hypothesis.second, hypothesis.scope))  # fmt: skip
+    first, second = (table[name].to_numpy(dtype=float) for name in ("first", "second"))
+    result = statistics.compare(first, second, ground.resamples, ground.seed)
+    reason = f"{first.mean():.4f} against {second.mean():.4f}, {result.difference:+.4f}; {beyond.detectable(first - second):.4f} could have been detected."  # fmt: skip
+    return _Answer(reason, result.difference, result.low, result.high, result.p, result.n, holds=result.difference > 0, fails=result.difference < 0, both=True)  # fmt: skip
+
+
+def _reaches(hypothesis: Reaches, ground: _Ground) -> _Answer:
+    import numpy as np
+
+    from stages.evaluation import statistics
+
+    legs = {leg: ground.values(Option(system=leg), "out-paired") for leg in beyond.LEGS}
+    table = ground.units(ours=ground.values(hypothesis.option, "out-paired"), inside=ground.values(hypothesis.option, "in-paired"), **legs)  # fmt: skip
+    means = {name: float(table[name].mean()) for name in beyond.LEGS}
+    leg = max(means, key=lambda name: means[name])
+    value, low, high, p = ground.above_zero((table["ours"] - hypothesis.factor * table[leg]).to_numpy(dtype=float))
+    both = table[["inside", "ours"]].to_numpy(dtype=float)
+    gap_low, gap_high = statistics.bootstrap(both, beyond.loss, ground.resamples, ground.seed)
+    gap = float(beyond.loss(np.asarray(both.sum(axis=0))[None])[0])
+    ours, best = float(table["ours"].mean()), means[leg]
+    times = ours / best if best else float("nan")
+    reason = f"OUT {ours:.4f}, {times:.2f} times the best leg ({leg}, {best:.4f}); gap {gap:.0%} ({gap_low:.0%} to {gap_high:.0%})."  # fmt: skip
+    return _Answer(reason, value, low, high, p, len(table), holds=gap_high < hypothesis.gap, fails=high < 0 or gap_low > hypothesis.gap)  # fmt: skip
+
+
+_RULES: dict[str, Any] = {"keeps": _keeps, "harmless": _harmless, "raises": _raises, "reaches": _reaches}

@@ -1,0 +1,137 @@
+"""The section of the grid's page that goes beyond the study: its protocol's hypotheses, tables, and what did not work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stages.contrasts import LEVEL
+from stages.findings import NOT_TESTED, SUPPORTED
+from stages.grid import beyond, hypotheses
+from stages.page.shell import Marked, Table
+from stages.summary import records
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from stages.grid.gather import Grid
+    from stages.grid.hypotheses import Verdict
+    from stages.page.shell import Cell
+    from stages.registry.grid import Protocol
+
+NOTES = {
+    "confirmation": "Landscapes that nobody had looked at when the protocol was written: only here is a win a win.",
+    "exploratory": "The leads come from these very landscapes, so that whatever is measured on them is exploratory, however small its p-value.",
+    "simulated": "Generated families with planted effects: nothing here says anything about real patents.",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the cells come to under a protocol.
+
+    Attributes:
+        protocol: its entry.
+        points: rows of `beyond.frontier`, and their `ground`.
+        out: rows of `beyond.out_of_domain`, and their `ground`.
+        verdicts: on every hypothesis, ground by ground.
+        seconds: of `beyond.seconds`.
+    """
+
+    protocol: Protocol
+    points: pd.DataFrame
+    out: pd.DataFrame
+    verdicts: list[Verdict]
+    seconds: pd.Series[float]
+
+
+def study(grid: Grid, protocol: Protocol, base: Mapping[str, Any]) -> Study:
+    """Measure and judge; `base` is params.yaml by dotted key."""
+    import pandas as pd
+
+    grounds = beyond.grounds(grid.outcomes, protocol)
+    points = [beyond.frontier(rows, protocol.margin).assign(ground=ground) for ground, rows in grounds.items()]
+    out = [beyond.out_of_domain(rows).assign(ground=ground) for ground, rows in grounds.items()]
+    return Study(
+        protocol,
+        pd.concat(points, ignore_index=True),
+        pd.concat(out, ignore_index=True),
+        hypotheses.judge(grid.outcomes, protocol, base),
+        beyond.seconds(beyond.settled(grid.costs)) if len(grid.costs) else pd.Series(dtype=float),
+    )
+
+
+def shown(found: Study) -> list[dict[str, Any]]:
+    """For each ground what the page shows of it."""
+    grounds = dict.fromkeys(one.ground for one in found.verdicts)
+    out = []
+    for ground in grounds:
+        points, table = (rows[rows["ground"] == ground] for rows in (found.points, found.out))
+        verdicts = [one for one in found.verdicts if one.ground == ground]
+        out.append({
+            "ground": ground, "note": NOTES[ground],
+            "verdicts": [(one, found.protocol.hypotheses[one.hypothesis]) for one in verdicts],
+            "frontier": frontier(points, found.seconds), "out": out_of_domain(table, found.seconds),
+            "negatives": negatives(points, table, verdicts, found.protocol),
+        })  # fmt: skip
+    return out
+
+
+def frontier(points: pd.DataFrame, seconds: pd.Series[float]) -> Table | None:
+    """Change at home and worst change abroad of every recipe and setting; None where nothing was tuned."""
+    rows: list[list[Cell]] = [
+        [label, Marked(row["home"], row["home_low"], row["home_high"]),
+         Marked(row["worst"], row["worst_low"], row["worst_high"]) if row["abroad"] else None, row["where"],
+         f"{row['harmless']} of {row['abroad']}", row["homes"], row["seeds"], row["folds"], _spent(row, seconds)]
+        for label, row in zip(labels(points), records(points), strict=True)
+    ]  # fmt: skip
+    heads = ["recipe", "change at home", "worst change abroad", "worst where", "not inferior abroad", "homes", "seeds", "folds", "seconds"]  # fmt: skip
+    return Table(heads, rows, "Changes are shares of the zero-shot nDCG@10 of the dense run; seconds of training, embedding and search") if rows else None  # fmt: skip
+
+
+def out_of_domain(table: pd.DataFrame, seconds: pd.Series[float]) -> Table | None:
+    """OUT nDCG@10 of every option under every system; None where no query has both scopes."""
+    rows: list[list[Cell]] = []
+    for label, row in zip(labels(table), records(table), strict=True):
+        tested = row["change"] == row["change"]
+        rows.append([
+            label, row["system"], Marked(row["value"], row["low"], row["high"]),
+            Marked(row["change"], row["change_low"], row["change_high"], "*" if row["p_holm"] < LEVEL else "") if tested else None, row["p_holm"] if tested else None,
+            row["detectable"] if tested else None,
+            Marked(row["gap"], row["gap_low"], row["gap_high"]) if row["gap"] == row["gap"] else None,
+            row["times"], row["n"], _spent(row, seconds),
+        ])  # fmt: skip
+    heads = ["option", "system", "OUT nDCG@10", "change", "p (Holm)", "detectable", "gap", "times the best leg", "n", "seconds"]  # fmt: skip
+    return Table(heads, rows, texts=2) if rows else None
+
+
+def negatives(points: pd.DataFrame, table: pd.DataFrame, verdicts: Sequence[Verdict], protocol: Protocol) -> list[str]:
+    """What did not work or could not be decided, a sentence each, from the numbers."""
+    good = {SUPPORTED, *(words.get(SUPPORTED, SUPPORTED) for words in hypotheses.WORDS.values())}
+    out = [
+        f"{protocol.hypotheses[one.hypothesis].statement.removesuffix('.')}: {one.verdict}. {one.reason}"
+        for one in verdicts
+        if one.verdict not in good and one.verdict != NOT_TESTED
+    ]
+    for label, row in zip(labels(points), records(points), strict=True):
+        if row["harmless"] < row["abroad"]:
+            out.append(f"{label}: {row['home']:+.1%} at home, but not inferior on only {row['harmless']} of {row['abroad']} landscapes abroad, "
+                       f"at worst {row['worst']:+.1%} ({row['worst_low']:+.1%} to {row['worst_high']:+.1%}; {row['where']}).")  # fmt: skip
+    for label, row in zip(labels(table), records(table), strict=True):
+        if row["change"] == row["change"] and not (row["change"] > 0 and row["p_holm"] < LEVEL):
+            said = "significantly worse" if row["p_holm"] < LEVEL else f"not significant, {row['detectable']:.4f} could have been detected"  # fmt: skip
+            out.append(f"{label}, {row['system']}: OUT changes by {row['change']:+.4f} ({row['change_low']:+.4f} to {row['change_high']:+.4f}) over {row['n']} queries; {said}.")  # fmt: skip
+    return out
+
+
+def labels(rows: pd.DataFrame) -> list[str]:
+    """Words for each row: recipe and variant, and what of model, views and dimensions differs among the rows."""
+    differing = [key for key in beyond.PLACE if rows[key].nunique() > 1]
+    return [" ".join(str(row[key]) for key in (*differing, "recipe", "variant") if row[key]) for row in records(rows)]
+
+
+def _spent(row: Mapping[str, Any], seconds: pd.Series[float]) -> float | None:
+    key = tuple(row[name] for name in (*beyond.PLACE, "recipe", "variant"))
+    return float(seconds[key]) if key in seconds.index else None

@@ -1,0 +1,252 @@
+"""Frontier, out-of-domain table and the protocol's hypotheses, on outcomes with planted effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from planted import Planted
+
+from stages import contrasts, registry
+from stages.grid import beyond, figures, hypotheses, section
+from stages.grid.gather import KEYS, Grid
+from stages.params import Params
+
+PROTOCOL = registry.entry("protocol", "robust")
+CENTRED = "search.centre=landscape"
+HALF = "embed.adapter_scale=0.5"
+BASE = {"search.centre": "none", "embed.adapter_scale": 1.0, "embed.passages.tokens": None, "search.passages": "best"}
+FAST = {"resamples": 1000}
+
+
+def tuned(plant: Planted, recipe: str, home: float, abroad: float, variant: str = "", seeds: Any = (0, 1, 2), **more: Any) -> None:  # fmt: skip
+    """Cells of a recipe trained on a and on b, each scored on both."""
+    for trained_on in ("a", "b"):
+        for place in ("a", "b"):
+            level = 0.4 * (1 + (home if place == trained_on else abroad))
+            for seed in seeds:
+                plant.cell(level, place, recipe=recipe, trained_on=trained_on, seed=seed, variant=variant, **more)
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> pd.DataFrame:
+    """Zero-shot, centred (OUT better), r1 (+20 % at home, -15 % abroad), half of it (+15 %, 0), r5 (+19 %, +3 %)."""
+    plant = Planted(60, noise=0.02)
+    for place in ("a", "b"):
+        plant.cell(0.4, place)
+        plant.cell(0.4, place, variant=CENTRED, loss=0.4)
+    tuned(plant, "r1", 0.20, -0.15)
+    tuned(plant, "r1", 0.15, 0.0, variant=HALF)
+    tuned(plant, "r5", 0.19, 0.03)
+    tuned(plant, "r5", 0.19, 0.03, variant=CENTRED, loss=0.05, fused_loss=0.05, fused=0.02)
+    return plant.frame()
+
+
+@pytest.fixture(scope="module")
+def points(outcomes: pd.DataFrame) -> pd.DataFrame:
+    return beyond.frontier(outcomes, 0.02, 500).set_index(["recipe", "variant"])
+
+
+def test_frontier_finds_what_was_planted(points: pd.DataFrame) -> None:
+    assert points.index.tolist() == [("r1", ""), ("r1", HALF), ("r5", ""), ("r5", CENTRED)]
+    for key, (home, abroad) in {("r1", ""): (0.20, -0.15), ("r1", HALF): (0.15, 0.0), ("r5", ""): (0.19, 0.03)}.items():
+        row = points.loc[key]
+        assert row["home"] == pytest.approx(home, abs=0.02)
+        assert row["worst"] == pytest.approx(abroad, abs=0.02)
+        assert row["home_low"] < row["home"] < row["home_high"]
+        assert row["worst_low"] < row["worst"] < row["worst_high"]
+        assert (row["abroad"], row["homes"], row["seeds"], row["folds"]) == (2, 2, 3, 5)
+    assert points["harmless"].to_dict()["r1", ""] == 0
+    assert points["harmless"].to_dict()["r5", ""] == 2
+    assert points["where"].to_dict()["r1", ""] in ("a on b", "b on a")
+
+
+def test_frontier_values_are_the_ratio_of_means(outcomes: pd.DataFrame, points: pd.DataFrame) -> None:
+    rows = outcomes[(outcomes["system"] == "dense") & (outcomes["scope"] == "all") & (outcomes["variant"] == "")]
+    zero = rows[rows["recipe"] == "zero-shot"].groupby("landscape")["value"].mean()
+    r1 = rows[rows["recipe"] == "r1"].groupby(["trained_on", "landscape"])["value"].mean()
+    change = {key: value / zero[key[1]] - 1 for key, value in r1.items()}
+    assert points.loc[("r1", ""), "home"] == pytest.approx(np.mean([change["a", "a"], change["b", "b"]]))
+    assert points.loc[("r1", ""), "worst"] == pytest.approx(min(change["a", "b"], change["b", "a"]))
+
+
+def test_interval_of_the_frontier_grows_with_the_spread_of_seeds() -> None:
+    widths = []
+    for spread in (0.0, 0.2):
+        plant = Planted(60, noise=0.01).cell(0.4, "a")
+        for seed, shift in enumerate((-spread, 0.0, spread)):
+            plant.cell(0.4 * (1.1 + shift), "a", recipe="r1", trained_on="a", seed=seed)
+        row = beyond.frontier(plant.frame(), 0.02, 500).iloc[0]
+        assert row["home"] == pytest.approx(0.1, abs=0.01)
+        assert np.isnan(row["worst"]) and row["abroad"] == 0
+        widths.append(row["home_high"] - row["home_low"])
+    assert widths[0] < 0.02
+    # Three seeds at -.2, 0 and .2: the mean of a resample of three has a standard deviation of .094.
+    assert widths[1] == pytest.approx(2 * 1.96 * 0.094, rel=0.25)
+
+
+def test_several_landscapes_of_training_are_home_and_the_held_out_one_is_abroad() -> None:
+    plant = Planted(60, noise=0.02)
+    for place, change in (("a", 0.1), ("b", 0.2), ("c", -0.1)):
+        plant.cell(0.4, place)
+        plant.cell(0.4 * (1 + change), place, recipe="r1-all", trained_on="a+b")
+    row = beyond.frontier(plant.frame(), 0.02, 500).iloc[0]
+    assert row["home"] == pytest.approx(0.15, abs=0.02) and row["homes"] == 2
+    assert row["worst"] == pytest.approx(-0.1, abs=0.02) and row["where"] == "a+b on c"
+
+
+def test_out_table_against_hand_computed_values(outcomes: pd.DataFrame) -> None:
+    table = beyond.out_of_domain(outcomes, **FAST).set_index(["recipe", "variant", "system"])
+    wide = outcomes[(outcomes["scope"] == "out-paired") & outcomes["recipe"].eq("zero-shot")].pivot_table(
+        index=["landscape", "query_id"], columns=["variant", "system"], values="value"
+    )
+    base, centred = wide["", "dense"], wide[CENTRED, "dense"]
+    row = table.loc[("zero-shot", CENTRED, "dense")]
+    assert row["value"] == pytest.approx(centred.mean()) and row["change"] == pytest.approx((centred - base).mean())
+    assert row["p_holm"] < 0.05 and row["change_low"] > 0
+    assert row["times"] == pytest.approx(centred.mean() / max(base.mean(), wide["", "bm25"].mean()))
+    assert row["detectable"] == pytest.approx(2.8016 * (centred - base).std() / np.sqrt(len(base)), rel=1e-4)
+    assert row["n"] == len(base) == 600
+    inside = outcomes[(outcomes["scope"] == "in-paired") & (outcomes["system"] == "dense") & (outcomes["variant"] == CENTRED) & outcomes["recipe"].eq("zero-shot")]  # fmt: skip
+    assert row["gap"] == pytest.approx(1 - centred.mean() / inside["value"].mean()) == pytest.approx(0.4, abs=0.03)
+    reference = table.loc[("zero-shot", "", "dense")]
+    assert np.isnan(reference["p"]) and np.isnan(reference["p_holm"])
+    assert (table["p_holm"].dropna() >= table.loc[table["p_holm"].notna(), "p"]).all()
+    assert ("r1", "", "bm25") not in table.index and ("zero-shot", "", "bm25") in table.index
+
+
+def test_oracle_is_the_best_of_each_query_and_no_system_passes_it(outcomes: pd.DataFrame) -> None:
+    table = beyond.out_of_domain(outcomes, **FAST)
+    oracles = table[table["recipe"] == "oracle"].set_index("variant")["value"]
+    wide = outcomes[
+        (outcomes["scope"] == "out-paired") & outcomes["recipe"].eq("zero-shot") & outcomes["variant"].eq("")
+    ]
+    wide = wide.pivot_table(index=["landscape", "query_id"], columns="system", values="value")
+    assert oracles["BM25 or dense, zero-shot"] == pytest.approx(wide[["bm25", "dense"]].max(axis=1).mean())
+    assert oracles["any option or system"] >= table["value"].max() - 1e-12
+
+
+def test_detectable_effects_are_found_four_times_in_five() -> None:
+    from stages.evaluation import statistics
+
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(200):
+        noise = rng.normal(0, 1, 80)
+        differences = noise + beyond.detectable(rng.normal(0, 1, 100_000)) * np.sqrt(100_000 / 80)
+        found.append(statistics.sign_flip(differences, 500, 0) < 0.05)
+    assert 0.7 < np.mean(found) < 0.9
+
+
+def verdicts(outcomes: pd.DataFrame) -> dict[str, hypotheses.Verdict]:
+    return {one.hypothesis: one for one in hypotheses.judge(outcomes, PROTOCOL, BASE, **FAST)}
+
+
+def test_planted_hypotheses_are_supported_and_harm_is_contradicted(outcomes: pd.DataFrame) -> None:
+    found = verdicts(outcomes)
+    assert list(found) == list(PROTOCOL.hypotheses)
+    assert {one.ground for one in found.values()} == {"confirmation"}
+    expected = {
+        "r5-keeps-the-gain": "supported", "r5-harms-nobody": "supported", "all-harms-nobody-held-out": "not tested",
+        "centring-raises-out": "supported", "passages-raise-out": "not tested", "r5-raises-out": "supported",
+    }  # fmt: skip
+    assert {name: found[name].verdict for name in expected} == expected
+    assert found["half-an-adapter-harms-nobody"].verdict != "contradicted"
+    assert found["best-combination-reaches-out"].verdict == "supported"
+    assert "the best recipe, r1, +0.0" in found["r5-keeps-the-gain"].reason
+    assert found["r5-harms-nobody"].value == pytest.approx(0.03, abs=0.02)
+    assert found["passages-raise-out"].reason.startswith("No cell of zero-shot embed.passages.tokens=128")
+    harmed = Planted(60, noise=0.02)
+    for place in ("a", "b"):
+        harmed.cell(0.4, place)
+    tuned(harmed, "r5", 0.05, -0.2)
+    tuned(harmed, "r1", 0.3, -0.2)
+    worse = verdicts(harmed.frame())
+    assert worse["r5-harms-nobody"].verdict == worse["r5-keeps-the-gain"].verdict == "contradicted"
+
+
+def test_a_lead_cannot_confirm_itself_and_a_plant_cannot_support(outcomes: pd.DataFrame) -> None:
+    seen = outcomes.assign(landscape=outcomes["landscape"].map({"a": "kista-orbit-satellite", "b": "kista-offshore-plant"}),
+                           trained_on=outcomes["trained_on"].map({"": "", "a": "kista-orbit-satellite", "b": "kista-offshore-plant"}))  # fmt: skip
+    assert verdicts(seen)["centring-raises-out"].verdict == "suggested"
+    assert verdicts(seen)["r5-harms-nobody"].ground == "exploratory"
+    assert verdicts(outcomes.assign(simulated=True))["centring-raises-out"].verdict == "plant recovered"
+    both = hypotheses.judge(pd.concat([outcomes, seen]), PROTOCOL, BASE, **FAST)
+    assert [one.ground for one in both] == ["confirmation"] * len(PROTOCOL.hypotheses) + ["exploratory"] * len(PROTOCOL.hypotheses)  # fmt: skip
+
+
+def test_without_the_declared_seeds_and_folds_nothing_is_judged(outcomes: pd.DataFrame) -> None:
+    one_seed = outcomes[(outcomes["seed"] == 0)]
+    assert "r5 lacks seed 1, 2" in verdicts(one_seed)["r5-harms-nobody"].reason
+    few = outcomes[outcomes["fold"] < 3]
+    assert verdicts(few)["centring-raises-out"].verdict == "not tested"
+    assert "lacks fold 3, 4" in verdicts(few)["centring-raises-out"].reason
+
+
+def test_no_effect_is_undetermined_and_says_what_could_have_been_detected() -> None:
+    plant = Planted(40, noise=0.05)
+    for place in ("a", "b"):
+        plant.cell(0.4, place)
+        plant.cell(0.4, place, variant=CENTRED)
+    found = verdicts(plant.frame())["centring-raises-out"]
+    assert found.verdict == "undetermined" and "could have been detected" in found.reason
+    assert found.low < 0 < found.high
+
+
+def test_what_all_cells_share_is_no_variant() -> None:
+    frame = pd.DataFrame({
+        "trained_on": ["", "", "a", "a"],
+        "variant": ["embed.length=99", f"embed.length=99 {CENTRED}", "embed.length=99 finetune.steps=9", f"{HALF} embed.length=99 finetune.steps=9"],
+    })  # fmt: skip
+    assert beyond.settled(frame)["variant"].tolist() == ["", CENTRED, "", HALF]
+    alone = frame.assign(variant=["", "", CENTRED, CENTRED])
+    assert beyond.settled(alone)["variant"].tolist() == ["", "", CENTRED, CENTRED]
+
+
+def grid_of(outcomes: pd.DataFrame) -> Grid:
+    keys = outcomes[list(KEYS)].drop_duplicates("cell")
+    costs = keys.assign(where="a", stage="embed", seconds=12.5, texts_per_second=80.0, peak_mib=700, device="cpu")
+    return Grid(outcomes, pd.DataFrame(), costs, pd.DataFrame(), {})
+
+
+def test_the_section_says_what_was_found_and_what_was_not(outcomes: pd.DataFrame) -> None:
+    found = section.study(grid_of(outcomes), PROTOCOL, BASE)
+    (part,) = section.shown(found)
+    assert part["ground"] == "confirmation"
+    assert {row[0] for row in part["frontier"].rows} == {"r1", f"r1 {HALF}", "r5", f"r5 {CENTRED}"}
+    assert {row[-1] for row in part["frontier"].rows} == {12.5}
+    assert ["oracle BM25 or dense, zero-shot", "best of each query"] in [row[:2] for row in part["out"].rows]
+    said = "\n".join(part["negatives"])
+    assert "r1: +20" in said.replace("+19.", "+20.") and "not inferior on only 0 of 2 landscapes abroad" in said
+    assert f"r5 {CENTRED}, dense: OUT" not in said and "zero-shot, bm25: OUT changes by -0.0" in said
+    assert "Centring raises" not in said
+    spec = figures.frontier(found.points).spec
+    assert spec is not None and len(spec["data"]["values"]) == 4
+    assert figures.frontier(found.points.assign(abroad=0)).spec is None
+
+
+def test_an_open_question_is_among_the_negatives() -> None:
+    plant = Planted(20, noise=0.05)
+    for place in ("a", "b"):
+        plant.cell(0.4, place).cell(0.4, place, variant=CENTRED)
+    (part,) = section.shown(section.study(grid_of(plant.frame()), PROTOCOL, BASE))
+    assert part["frontier"] is None
+    assert any(line.startswith("Centring raises retrieval out of domain: undetermined.") for line in part["negatives"])
+
+
+def test_seconds_are_of_training_embedding_and_search() -> None:
+    keys = {"model": "m", "query_view": "ta", "document_view": "ta", "dimensions": 0, "recipe": "r1", "variant": ""}
+    costs = pd.DataFrame([{**keys, "cell": cell, "stage": stage, "seconds": value} for cell, stage, value in
+                          [("x", "finetune", 10.0), ("x", "embed", 5.0), ("x", "bm25", 99.0), ("y", "embed", 5.0)]])  # fmt: skip
+    assert beyond.seconds(costs).tolist() == [10.0]
+
+
+def test_the_declared_base_is_that_of_the_parameters(workspace: Any) -> None:
+    from stages import params
+    from stages.grid.cells import flat
+
+    loaded: Params = params.load()
+    assert BASE.items() <= flat(loaded.model_dump(mode="json")).items()
+    assert contrasts.LEVEL == 0.05
