@@ -87,6 +87,18 @@ def test_a_stage_depends_on_the_modules_that_do_its_arithmetic(name: str) -> Non
     assert not uncovered, f"stage {name} imports {sorted(uncovered)} without depending on it"
 
 
+@pytest.mark.parametrize("name", [name for name in BODIES if name not in ("check", "report")])
+def test_a_stage_tracks_the_registry_blocks_that_it_reads(name: str) -> None:
+    module = BODIES[name]["cmd"].split()[2]
+    file = module_file(f"{module}.__main__") or module_file(module)
+    assert file
+    text = (ROOT / file).read_text(encoding="utf-8")
+    tracked = {key for entry in BODIES[name].get("params", []) if isinstance(entry, dict) for key in entry}
+    for kind in ("model", "recipe", "landscape"):
+        if f"registry.{kind}(" in text:
+            assert f"stages/registry/{kind}s.yaml" in tracked, f"stage {name} reads a {kind} without tracking it"
+
+
 def test_every_code_dependency_exists() -> None:
     missing = {dep for name in BODIES for dep in code(name) if not (ROOT / dep).exists()}
     assert not missing

@@ -88,7 +88,7 @@ def frontier(points: pd.DataFrame, seconds: pd.Series[float]) -> Table | None:
         for label, row in zip(labels(points), records(points), strict=True)
     ]  # fmt: skip
     heads = ["recipe", "change at home", "worst change abroad", "worst where", "not inferior abroad", "homes", "seeds", "folds", "seconds"]  # fmt: skip
-    return Table(heads, rows, "Changes are shares of the zero-shot nDCG@10 of the dense run; seconds of training, embedding and search") if rows else None  # fmt: skip
+    return Table(heads, rows) if rows else None
 
 
 def out_of_domain(table: pd.DataFrame, seconds: pd.Series[float]) -> Table | None:
@@ -117,7 +117,7 @@ def negatives(points: pd.DataFrame, table: pd.DataFrame, verdicts: Sequence[Verd
     ]
     for label, row in zip(labels(points), records(points), strict=True):
         if row["harmless"] < row["abroad"]:
-            out.append(f"{label}: {row['home']:+.1%} at home, but not inferior on only {row['harmless']} of {row['abroad']} landscapes abroad, "
+            out.append(f"{label}: {row['home']:+.1%} at home; abroad not inferior on {row['harmless']} of {row['abroad']} landscapes, "
                        f"at worst {row['worst']:+.1%} ({row['worst_low']:+.1%} to {row['worst_high']:+.1%}; {row['where']}).")  # fmt: skip
     for label, row in zip(labels(table), records(table), strict=True):
         if row["change"] == row["change"] and not (row["change"] > 0 and row["p_holm"] < LEVEL):
