@@ -41,7 +41,7 @@ def rows(**changes: Any) -> pa.Table:
         (rows(rank=["1", "2"]), "column 'rank' is string, expected int64"),
         (rows(family_id=["a", None]), "'family_id' contains null"),
         (rows(query_id=["q", None]), "'query_id' contains null"),
-        (rows(rank=[1, 1]), "duplicate key"),
+        (rows(rank=[1, 1]), "ranks are not 1, 2, 3"),
         (rows(rank=[1, 3]), "ranks are not 1, 2, 3"),
         (rows(score=pa.array([2, np.nan], pa.float32())), "'score' contains null"),
         (rows(score=pa.array([1, 2], pa.float32())), "scores increase with rank"),
