@@ -48,7 +48,7 @@ class Passages(Block):
     """Windows that documents are cut into; off where `tokens` is null."""
 
     tokens: Positive | None = None
-    stride: Positive = 64
+    stride: Positive = 32
 
 
 class Embed(Block):

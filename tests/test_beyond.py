@@ -157,7 +157,7 @@ def test_planted_hypotheses_are_supported_and_harm_is_contradicted(outcomes: pd.
     assert found["best-combination-reaches-out"].verdict == "supported"
     assert "the best recipe, r1, +0.0" in found["r5-keeps-the-gain"].reason
     assert found["r5-harms-nobody"].value == pytest.approx(0.03, abs=0.02)
-    assert found["passages-raise-out"].reason.startswith("No cell of zero-shot embed.passages.tokens=128")
+    assert found["passages-raise-out"].reason.startswith("No cell of zero-shot embed.passages.tokens=64")
     harmed = Planted(60, noise=0.02)
     for place in ("a", "b"):
         harmed.cell(0.4, place)
