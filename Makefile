@@ -38,7 +38,9 @@ grid: $(READY)  ## the sample grid, then its page
 	python -m stages.grid report
 
 test: lint  ## every test but the slow ones, after lint and types
-	pytest -m 'not slow'
+	pytest -m 'not slow' --ignore tests/collaboration -n 2 --dist worksteal
+	# Kills and races have the machine to themselves.
+	pytest -m 'not slow' tests/collaboration
 
 test-slow: $(READY)  ## the long ones: kills, faults, remotes
 	pytest -m slow
