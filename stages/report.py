@@ -96,6 +96,13 @@ def _landscape(name: str, published: pd.DataFrame) -> Landscape:
     queries = tables.read(layout.task(name, "queries"), tables.QUERIES)
     qrels = tables.read(layout.task(name, "qrels"), tables.QRELS)
     example = example_query(queries, qrels)
+    runs = {
+        system: tables.read(path, tables.RUN, ["query_id", "family_id", "rank"], ("query_id", example))
+        for system, path in found.items()
+        if example and path.exists()
+    }
+    if "reranked" in runs and runs["reranked"].empty:  # no reranker was chosen
+        del runs["reranked"]
     return Landscape(
         name=name,
         entry=registry.landscape(name),
@@ -107,11 +114,7 @@ def _landscape(name: str, published: pd.DataFrame) -> Landscape:
         lengths=tables.read(layout.lengths(name), tables.LENGTHS),
         fusion=tables.read(layout.fusion(name), tables.FUSION),
         example=example,
-        runs={
-            system: tables.read(path, tables.RUN, ["query_id", "family_id", "rank"], ("query_id", example))
-            for system, path in found.items()
-            if example and path.exists()
-        },
+        runs=runs,
         published=published,
     )
 

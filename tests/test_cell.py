@@ -147,3 +147,10 @@ def test_no_family_is_in_two_splits(cell: Path) -> None:
     pool = tables.read(layout.task(L, "pool"), tables.POOL)[["family_id", "split"]]
     queries = tables.read(layout.task(L, "queries"), tables.QUERIES).rename(columns={"query_id": "family_id"})
     assert pd.concat([labels, pool, queries]).drop_duplicates()["family_id"].is_unique
+
+
+def test_the_page_shows_no_second_stage_where_none_was_chosen(cell: Path) -> None:
+    stage("report")
+    page = (cell / layout.PAGE).read_text(encoding="utf-8")
+    assert "A worked example" in page and "interpolation" in page
+    assert "reranked" not in page
