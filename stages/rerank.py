@@ -32,12 +32,17 @@ def main(landscape: str) -> None:
             empty = pd.DataFrame({name: [] for name in tables.RUN.columns})
             found = empty.astype({"query_id": "str", "family_id": "str", "rank": "int64", "score": "float32"})
         else:
+            from stages.encoders.base import head
             from stages.encoders.cross import Cross
 
             entry = registry.reranker(cell.rerank.model)
             first = tables.read(layout.run(landscape, cell.rerank.system), tables.RUN)
             texts = [tables.read(layout.view(landscape, name), tables.VIEW) for name in (cell.query_view, cell.document_view)]  # fmt: skip
-            queries, documents = (dict(zip(frame["family_id"], frame["text"], strict=True)) for frame in texts)
+            # A tokenizer keeps all that it cuts off, and of a pair in every combination: cut before it.
+            queries, documents = (
+                dict(zip(frame["family_id"], (head(text, entry.length) for text in frame["text"]), strict=True))
+                for frame in texts
+            )
             cross = Cross(entry, cell.embed.dtype)
             best = first[first["rank"] <= cell.rerank.depth]
             found = rerank(best, queries, documents, cross, label=f"rerank {landscape}")

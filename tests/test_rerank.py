@@ -115,3 +115,19 @@ def test_a_classifier_of_several_classes_is_refused(tmp_path_factory: pytest.Tem
 def test_every_entry_is_valid(name: str) -> None:
     assert registry.reranker(name).revision
     assert name not in registry.ids("models")
+
+
+def test_texts_cut_before_tokenizing_give_the_tokens_of_whole_ones(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from stages.encoders.base import head
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny.bert(tmp_path / "cross", "classifier"))
+    rng = np.random.default_rng(0)
+    texts = [" ".join("".join(rng.choice(list("abcdefgh"), 3)) for _ in range(words)) for words in (0, 4, 12, 60, 300)]
+    for pair in [(one, two) for one in texts for two in texts]:
+        whole, cut = (
+            tokenizer([both], truncation="longest_first", max_length=48)["input_ids"]
+            for both in (pair, tuple(head(text, 48) for text in pair))
+        )
+        assert cut == whole
