@@ -159,7 +159,7 @@ def ratios_chart(rows: Rows) -> dict[str, Any]:
     import altair as alt
 
     values = [{"contest": f"{row['benchmark']}, {row['case']}: {row['system']} against {row['peer']}", **{name: float(row[name]) for name in ("ratio", "low", "high")}} for row in rows]  # fmt: skip
-    base = alt.Chart().encode(y=alt.Y("contest:N", sort=None, title=None, axis=alt.Axis(labelLimit=380)))
+    base = alt.Chart().encode(y=alt.Y("contest:N", sort=None, title=None, axis=alt.Axis(labelLimit=190)))
     shown = alt.X("low:Q", title="times as long as ours", scale=alt.Scale(type="log"))
     return _spec(
         alt.layer(
@@ -215,13 +215,18 @@ def profile_chart(rows: Rows) -> dict[str, Any]:
 
 
 def _spec(chart: Any, values: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """The chart in the look of the other pages, its rows inside."""
+    """The chart in the look of the other pages, its rows inside; its width takes in the long names of contests."""
     import altair as alt
 
     from stages.charts import styled
 
     chart.data = alt.NamedData("rows")
-    return {**styled(chart).to_dict(), "background": "transparent", "data": {"values": list(values)}}
+    return {
+        **styled(chart).to_dict(),
+        "background": "transparent",
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "data": {"values": list(values)},
+    }
 
 
 if __name__ == "__main__":
