@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import memory
 import numpy as np
 import pandas as pd
 import pytest
@@ -175,34 +176,20 @@ def test_passages_that_do_not_fit_the_model_are_refused(tmp_path: Path) -> None:
 
 def test_memory_does_not_grow_with_the_pool(tmp_path: Path) -> None:
     """A process that may allocate 96 MB more than a small pool took searches 240 MB, and cannot hold them."""
-    import subprocess
-    import sys
-
-    code = """
-import resource, sys, numpy as np
+    small = """
 from stages import passages
-vectors = np.memmap(sys.argv[1], np.float32, "r", shape=(30_000 * 32, 64))
 queries = np.ones((8, 64), np.float32)
 def go(n):
     search, _ = passages.search(queries, vectors[:32 * n], np.arange(n) * 32, 3, lambda part: part * 1)
     return search(np.arange(8), 10)
 passages._HELD = 1 << 20
 go(1_000)
-status = open("/proc/self/status").read()
-limit = int(status.split("VmData:")[1].split()[0]) * 1024 + (96 << 20)
-resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+"""
+    large = """
 scores, rows = go(30_000)
 print(scores.shape == (8, 10) and float(np.abs(scores).max()) == 0)
-try:
-    np.array(vectors)
-except MemoryError:
-    print("whole: no")
 """
-    file = tmp_path / "vectors.bin"
-    with file.open("wb") as handle:
-        handle.truncate(30_000 * 32 * 64 * 4)
-    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[:2] == ["True", "whole: no"]
+    assert memory.searched(tmp_path, 30_000 * 32, 96, small, large) == ["True", "whole: no"]
 
 
 def test_the_dense_stage_ranks_like_before_where_every_family_is_one_passage() -> None:
