@@ -51,7 +51,7 @@ def change(folder: Path, **changed: Any) -> None:
         for block in blocks:
             target = target[block]
         target[key] = value
-    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
 
 def register(folder: Path, kind: str, name: str, entry: Mapping[str, Any]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
+
+from benchmarks.workspace import change
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,15 +32,4 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def set_params(workspace: Path) -> Callable[..., None]:
     """Change keys of the workspace's params.yaml; `a__b` is key b of block a."""
 
-    def change(**values: Any) -> None:
-        path = workspace / "params.yaml"
-        params = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for name, value in values.items():
-            *blocks, key = name.split("__")
-            target = params
-            for block in blocks:
-                target = target[block]
-            target[key] = value
-        path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-
-    return change
+    return partial(change, workspace)
