@@ -152,5 +152,5 @@ def test_no_family_is_in_two_splits(cell: Path) -> None:
 def test_the_page_shows_no_second_stage_where_none_was_chosen(cell: Path) -> None:
     stage("report")
     page = (cell / layout.PAGE).read_text(encoding="utf-8")
-    assert "A worked example" in page and "interpolation" in page
-    assert "reranked" not in page
+    assert "A worked example" in page and "<h4>interpolation</h4>" in page
+    assert "<h4>reranked</h4>" not in page
