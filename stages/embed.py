@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(landscape: str) -> None:
     """Embed the documents and queries of one landscape, with the cell's adapter where there is one."""
-    from stages import costs, encoders, params, passages, registry, scratch, tables
+    from stages import costs, encoders, params, registry, scratch, tables, windows
     from stages.encoders import shards
     from stages.files import replacing
 
@@ -45,18 +45,18 @@ def main(landscape: str) -> None:
         texts, first = documents["text"].tolist(), None
         tasks: tuple[Side, ...] = ("classification", "clustering")
         own = [name for name in tasks if getattr(entry.prompts, name) is not None]
-        if (windows := cell.embed.passages).tokens is not None:
-            passages.room(encoder, [encoder.prompt(side) for side in ("document", *own)], windows.tokens)
-            texts, first = passages.cut(texts, encoder.tokenizer, windows.tokens, windows.stride)
+        if (passages := cell.embed.passages).tokens is not None:
+            windows.room(encoder, [encoder.prompt(side) for side in ("document", *own)], passages.tokens)
+            texts, first = windows.cut(texts, encoder.tokenizer, passages.tokens, passages.stride)
         sides: dict[str, tuple[Side, list[str]]] = {"documents": ("document", texts), "queries": ("query", asked)}
         sides |= {name: (name, texts) for name in own}
-        # Sides with the same prompt share their texts: a query that is also a document is embedded once.
-        vectors = shards.encode(encoder, sides, label=f"embed {landscape}", engine=cell.embed.engine)
         with replacing(layout.embeddings(landscape)) as folder:
             folder.mkdir()
-            for name in sides:
+            # Sides with the same prompt share their texts: a query that is also a document is embedded once.
+            vectors = shards.encode(encoder, sides, folder, label=f"embed {landscape}", engine=cell.embed.engine)
+            for name, tokens in vectors.first.items():
                 ids = queries[["query_id"]] if name == "queries" else documents[["family_id"]]
-                save(folder, name, vectors.sides[name], ids, first if name != "queries" else None)
+                describe(folder, name, ids, tokens if name == "queries" or tokens is not None else first)
         scratch.clean(layout.scratch())
         cost.update(texts=vectors.texts, computed=vectors.computed, device=encoder.device, dtype=encoder.dtype)
 
@@ -81,32 +81,18 @@ def require_text(texts: Sequence[str], landscape: str, view: str) -> None:
         )
 
 
-def save(
-    folder: Path,
-    name: str,
-    vectors: np.ndarray | tuple[np.ndarray, np.ndarray],
-    ids: pd.DataFrame,
-    first: np.ndarray | None = None,
-) -> None:
-    """Write vectors float32, their digest and the table of their ids.
-
-    Token vectors come with each text's first row; of passages, `first` is the first of each id.
-    """
-    import numpy as np
-
+def describe(folder: Path, name: str, ids: pd.DataFrame, first: np.ndarray | None) -> None:
+    """Write the digest of a side's vectors and the table of their ids, with the first row of each where it has several."""
     from stages import tables
     from stages.files import sha256
 
     query = "query_id" in ids.columns
-    if isinstance(vectors, tuple):
-        vectors, first = vectors
     if first is not None:
         ids = ids.assign(offset=first.astype("int64"))
         table = tables.TOKEN_QUERY_ROWS if query else tables.TOKEN_ROWS
     else:
         table = tables.QUERY_ROWS if query else tables.ROWS
     path = folder / f"{name}.npy"
-    np.save(path, np.ascontiguousarray(vectors, dtype=np.float32))
     path.with_suffix(".sha256").write_text(f"{sha256(path)}\n", encoding="ascii")
     tables.write(ids, folder / f"{name}.parquet", table)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _SPARE = 16  # candidates beyond the depth: the own family, and a tie at the cut
 _DEEPER = 4  # factor by which a search that was not deep enough is repeated
 _HELD = 1 << 23  # candidates held at once: bounds memory, not the result
+_ERROR = 1e-6  # of a float32 inner product of unit vectors
 _NEVER = 1 << 62  # date of a family that is not to be retrieved
 
 
@@ -129,6 +130,28 @@ def best(scores: Floats, rows: Integers, depth: int) -> tuple[Floats, Integers]:
     scores = scores.astype(np.float32)
     order = np.lexsort((rows, -scores), axis=-1)[:, :depth]
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+
+def near(scores: Floats, margin: float) -> npt.NDArray[np.bool_]:
+    """Which scores of each query, falling along its row, lie within the margin of the one before or behind."""
+    import numpy as np
+
+    close = np.zeros(scores.shape, dtype=bool)
+    close[:, 1:] = scores[:, :-1] - scores[:, 1:] <= margin
+    close[:, :-1] |= close[:, 1:]
+    return close
+
+
+def margin(queries: float, documents: float) -> float:
+    """How far apart two inner products of float32 vectors that round differently may be, given the longest of each side."""
+    return 2 * _ERROR * queries * documents
+
+
+def longest(vectors: Floats) -> float:
+    """Length of the longest row, 0 without rows."""
+    import numpy as np
+
+    return float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max(initial=0.0)))
 
 
 def frame(queries: list[str], families: list[str], scores: Floats, rows: Integers) -> pd.DataFrame:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _BLOCK = 4096  # queries searched at once
-_ERROR = 1e-6  # of a float32 inner product of unit vectors
 _ROWS = 1 << 14  # passages prepared at once
 _HELD = 1 << 18  # numbers gathered at once when near ties are settled: 1 MiB, which stays in the cache
 
@@ -184,16 +183,14 @@ def inner_product(queries: Floats, documents: Floats) -> tuple[Search, float]:
     import faiss
     import numpy as np
 
-    longest = [np.sqrt(np.einsum("ij,ij->i", side, side).max(initial=0.0)) for side in (queries, documents)]
-    margin = 2 * _ERROR * float(longest[0] * longest[1])
+    from stages import ranking
+
+    margin = ranking.margin(ranking.longest(queries), ranking.longest(documents))
 
     def search(part: Integers, k: int) -> tuple[Floats, Integers]:
         scores: Floats
         scores, rows = faiss.knn(queries[part], documents, k, metric=faiss.METRIC_INNER_PRODUCT)
-        near = np.zeros(scores.shape, dtype=bool)
-        near[:, 1:] = scores[:, :-1] - scores[:, 1:] <= margin
-        near[:, :-1] |= near[:, 1:]
-        query, place = np.nonzero(near)
+        query, place = np.nonzero(ranking.near(scores, margin))
         step = max(1, _HELD // max(1, queries.shape[1]))
         for start in range(0, len(query), step):
             pair = query[start : start + step], place[start : start + step]

@@ -165,17 +165,18 @@ def test_minilm_equals_plain_sentence_transformers() -> None:
     assert encoder.encode([], "query").shape == (0, 384)
 
 
-def test_a_batch_holds_as_many_texts_as_fit_the_token_budget_by_its_longest(
-    bert: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_hold_texts_of_like_length_within_the_token_budget(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from stages.encoders import base
 
     encoder = encoders.load(tiny.entry(bert, prompts={"query": "ab"}))
+    texts = ["c" * 3, "c" * 16, "c", "c " * 500, "cc", "c" * 15, "c" * 16]
+    alone = [encoder.encode([text], "query")[0] for text in texts]
+    shapes: list[tuple[int, ...]] = []
+    encoder.model[0].register_forward_pre_hook(lambda _, features: shapes.append(tuple(features[0]["input_ids"].shape)))
     monkeypatch.setattr(base, "_CACHED", 60)
-    # A letter is a token; the prompt's two, [CLS] and [SEP] come on top.
-    assert encoder.batch(["c", "c" * 16], "query") == 60 // 20
-    assert encoder.batch(["c " * 500], "query") == 60 // 48
-    assert encoder.batch([""], "query") == 60 // 4
+    np.testing.assert_allclose(encoder.encode(texts, "query"), alone, **CLOSE)
+    # A letter is a token; the prompt's two, [CLS] and [SEP] come on top. 60 // 48 is one text, 60 // 20 three, 60 // 7 eight.
+    assert shapes == [(1, 48), (3, 20), (3, 7)]
 
 
 def test_fingerprint_changes_with_whatever_changes_a_vector(bert: Path, tmp_path: Path) -> None:

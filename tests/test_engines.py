@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,30 @@ def jobs(encoder: Any, count: int) -> list[engines.Job]:
     """Shards of two texts each, of different lengths."""
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(WORDS, 150 + i)) for i in range(2 * count)]
-    return [engines.Job(engines.key(encoder, "document"), "document", texts[i : i + 2]) for i in range(0, len(texts), 2)]  # fmt: skip
+    return [engines.Job(engines.key(encoder, "document"), "document", i, texts[i : i + 2]) for i in range(0, len(texts), 2)]  # fmt: skip
+
+
+def test_while_a_gpu_computes_a_shard_the_next_is_made_ready() -> None:
+    class Idle:
+        """Computes a shard only when the next one has been prepared."""
+
+        device = "cuda"
+
+        def __init__(self) -> None:
+            self.ready = {letter: threading.Event() for letter in "abc"}
+
+        def prepare(self, texts: list[str], side: str) -> str:
+            self.ready[texts[0]].set()
+            return texts[0]
+
+        def compute(self, prepared: str, side: str) -> np.ndarray:
+            if prepared != "c":
+                assert self.ready[chr(ord(prepared) + 1)].wait(timeout=10)
+            return np.array([[ord(prepared)]], np.float32)
+
+    asked = [engines.Job("k", "document", i, [letter]) for i, letter in enumerate("abc")]
+    found = list(engines.compute("local", Idle(), asked))  # type: ignore[arg-type]
+    assert [(job.texts[0], float(parts[0][0])) for job, parts in found] == [("a", 97.0), ("b", 98.0), ("c", 99.0)]
 
 
 def test_workers_give_the_local_vectors_though_one_is_killed(cluster: None) -> None:
@@ -73,6 +97,6 @@ def test_workers_give_the_local_vectors_though_one_is_killed(cluster: None) -> N
 def test_a_worker_that_differs_is_named(cluster: None, tmp_path: Path) -> None:
     encoder = encoders.load(registry.model("minilm"))
     (job,) = jobs(encoder, 1)
-    other = engines.Job(job.key.replace('"device": "cpu"', '"device": "cuda"'), job.side, job.texts)
+    other = engines.Job(job.key.replace('"device": "cpu"', '"device": "cuda"'), job.side, job.first, job.texts)
     with pytest.raises(UserError, match="differs from this machine in device"):
         list(engines.compute("ray", encoder, [other]))

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages import layout, passages, ranking, tables
+from stages import layout, passages, ranking, tables, windows
 from stages.errors import UserError
 
 
@@ -33,7 +33,7 @@ class Letters:
 def test_windows_are_whole_words_of_the_text_and_overlap() -> None:
     text = "aa bbb  c\ndd eeee f gg"
     # 2 3 1 2 4 1 2 letters; windows of at most 6, the next at the last word within 3 letters.
-    found, first = passages.cut([text, "", "ab"], Letters(), 6, 3)
+    found, first = windows.cut([text, "", "ab"], Letters(), 6, 3)
     assert found == ["aa bbb  c", "bbb  c\ndd", "c\ndd", "eeee f", "f gg", "", "ab"]
     assert first.tolist() == [0, 5, 6]
 
@@ -42,7 +42,7 @@ def test_windows_are_whole_words_of_the_text_and_overlap() -> None:
 def test_no_word_is_left_out_and_the_overlap_is_that_asked_for(tokens: int, stride: int) -> None:
     rng = np.random.default_rng(tokens * 100 + stride)
     words = ["abcdefgh"[: rng.integers(1, 6)] + f"{number:02d}" for number in range(60)]
-    found, _ = passages.cut([" ".join(words)], Letters(), tokens, stride)
+    found, _ = windows.cut([" ".join(words)], Letters(), tokens, stride)
     held = [passage.split() for passage in found]
     assert list(dict.fromkeys(word for passage in held for word in passage)) == words
     assert all(sum(map(len, passage)) <= tokens for passage in held)
@@ -55,14 +55,14 @@ def test_no_word_is_left_out_and_the_overlap_is_that_asked_for(tokens: int, stri
 
 
 def test_a_text_without_blanks_is_cut_between_its_tokens() -> None:
-    found, _ = passages.cut(["abcdefghij"], Letters(), 4, 2)
+    found, _ = windows.cut(["abcdefghij"], Letters(), 4, 2)
     assert found == ["abcd", "cdef", "efgh", "ghij"]
 
 
 def test_a_tokenizer_that_does_not_say_where_its_tokens_are_is_refused() -> None:
     slow = type("Slow", (), {"is_fast": False})()
     with pytest.raises(UserError, match=r"set embed\.passages\.tokens to null"):
-        passages.cut(["a"], slow, 4, 2)
+        windows.cut(["a"], slow, 4, 2)
 
 
 @pytest.mark.pipeline
@@ -71,7 +71,7 @@ def test_windows_hold_no_more_tokens_than_asked_of_the_models_own_tokenizer() ->
 
     tokenizer = encoders.tokenizer(registry.model("minilm"))
     text = "A pressure-regulating valve (10) comprises a spring-loaded seat, 12.5mm wide; cf. US-2,345,678.\n" * 30
-    found, _ = passages.cut([text], tokenizer, 40, 25)
+    found, _ = windows.cut([text], tokenizer, 40, 25)
     counts = [len(tokenizer(passage, add_special_tokens=False)["input_ids"]) for passage in found]
     assert max(counts) <= 40 and min(counts[:-1]) > 30
     assert all(passage in text for passage in found)
@@ -146,7 +146,7 @@ def test_a_cell_embeds_passages_and_ranks_families(
     run = tables.read(layout.run("t", "dense"), tables.RUN)
 
     encoder = encoders.load(entry)
-    cut, first = passages.cut(list(texts.values()), encoder.tokenizer, 12, 6)
+    cut, first = windows.cut(list(texts.values()), encoder.tokenizer, 12, 6)
     assert len(cut) > 2 * len(texts)
     unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
     rows = unit(np.concatenate([encoder.encode([text], "document") for text in cut]))
@@ -169,9 +169,9 @@ def test_passages_that_do_not_fit_the_model_are_refused(tmp_path: Path) -> None:
     from stages import encoders
 
     encoder = encoders.load(tiny.entry(tiny.dense(tmp_path / "m", tiny.bert(tmp_path / "bert"), "mean")), length=20)
-    passages.room(encoder, ["", "doc: "], 14)
+    windows.room(encoder, ["", "doc: "], 14)
     with pytest.raises(UserError, match=r"tokens is 17, but .* tiny/model keeps 14 of a text"):
-        passages.room(encoder, ["", "doc: "], 17)
+        windows.room(encoder, ["", "doc: "], 17)
 
 
 def test_memory_does_not_grow_with_the_pool(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from stages.progress import say
 from stages.registry import Model
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
+
+    from stages.encoders.engines import Vectors
 
 _POOLING = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
 _CACHED = 3072  # tokens of a batch whose activations stay in a processor's cache
@@ -38,6 +39,7 @@ class Encoder(ABC):
     """
 
     model_class: str
+    late: bool  # a vector for each token of a text, not one a text
 
     def __init__(
         self, entry: Model, *, length: int | None, dtype: str, adapter: Path | None, scale: float, frozen: Frozen | None
@@ -75,9 +77,17 @@ class Encoder(ABC):
             self._adapt(self.adapter)
         self.model.eval()
 
+    def encode(self, texts: Sequence[str], side: Side) -> Vectors:
+        """Vectors of texts of one side; see `Dense.compute` and `Late.compute`."""
+        return self.compute(self.prepare(texts, side), side)
+
     @abstractmethod
-    def encode(self, texts: Sequence[str], side: Side) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-        """Vectors of texts of one side; see `Dense.encode` and `Late.encode`."""
+    def prepare(self, texts: Sequence[str], side: Side) -> Any:
+        """What of the encoding needs only the tokenizer, so that another thread can do it ahead."""
+
+    @abstractmethod
+    def compute(self, prepared: Any, side: Side) -> Vectors:
+        """Vectors of what `prepare` gave."""
 
     @property
     def tokenizer(self) -> Any:
@@ -114,12 +124,10 @@ class Encoder(ABC):
         """Tokens of the longest side that are kept of a text."""
         return int(self.model.max_seq_length)
 
-    def batch(self, texts: Sequence[str], side: Side) -> int:
-        """How many texts, at least one, go through the model at once: such as the longest fit the token budget."""
-        longest = self.prompt(side) + max(texts, key=len)
-        tokens = len(self.tokenizer(longest, truncation=True, max_length=self.limit)["input_ids"])
-        budget = self.entry.plan.tokens if self.device == "cuda" else _CACHED
-        return max(1, budget // max(1, tokens))
+    @property
+    def budget(self) -> int:
+        """Tokens that go through the model at once, padding included."""
+        return self.entry.plan.tokens if self.device == "cuda" else _CACHED
 
     @property
     def _sided(self) -> bool:
@@ -131,18 +139,6 @@ class Encoder(ABC):
     def _pinned(self) -> bool:
         """Whether the weights come from the hub's cache, where the commit says what they are."""
         return self.entry.source == "hub" and self.folder.name == self.entry.revision
-
-    def _arguments(self, texts: Sequence[str], side: Side) -> dict[str, Any]:
-        """Arguments of the model's own encode methods."""
-        arguments = {"prompt": self.prompt(side), "batch_size": self.batch(texts, side), "show_progress_bar": False}
-        if self.entry.tasks:
-            arguments["task"] = getattr(self.entry.tasks, side)
-        return arguments
-
-    def _method(self, side: Side) -> Any:
-        """`encode_query`, `encode_document`, or `encode` where the model has tasks of its own or needs no side."""
-        named = {} if self.entry.tasks else {"query": "encode_query", "document": "encode_document"}
-        return getattr(self.model, named.get(side, "encode"))
 
     def _read_out(self) -> None:
         """Hold the entry's read-out against the weights' own: a wrong one gives plausible wrong numbers.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,10 +24,18 @@ Engine = Literal["local", "ray"]
 
 @dataclass(frozen=True)
 class Job:
-    """Texts of one shard: the key of everything that decides their vectors, their side, and they."""
+    """A shard of the distinct texts of one key.
+
+    Attributes:
+        key: everything that decides their vectors, as text.
+        side: of the encoder.
+        first: the shard's first text among those of its key.
+        texts: the shard's texts.
+    """
 
     key: str
     side: Side
+    first: int
     texts: list[str]
 
 
@@ -43,8 +53,7 @@ def compute(engine: Engine, encoder: Encoder, jobs: Sequence[Job]) -> Iterator[t
     if engine == "ray":
         yield from _ray(encoder, jobs)
     else:
-        for job in jobs:
-            yield job, split(encoder.encode(job.texts, job.side))
+        yield from _local(encoder, jobs)
 
 
 def split(vectors: Vectors) -> list[np.ndarray]:
@@ -54,6 +63,21 @@ def split(vectors: Vectors) -> list[np.ndarray]:
     if isinstance(vectors, tuple):
         return np.split(vectors[0], vectors[1][1:])
     return list(vectors)
+
+
+def _local(encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np.ndarray]]]:
+    """Shards one by one; while a GPU computes one, the processor makes the next ready."""
+    if encoder.device != "cuda":  # nothing is idle
+        for job in jobs:
+            yield job, split(encoder.encode(job.texts, job.side))
+        return
+    with ThreadPoolExecutor(1) as ahead:
+        coming = deque(ahead.submit(encoder.prepare, job.texts, job.side) for job in jobs[:1])
+        for number, job in enumerate(jobs):
+            coming.extend(
+                ahead.submit(encoder.prepare, other.texts, other.side) for other in jobs[number + 1 : number + 2]
+            )
+            yield job, split(encoder.compute(coming.popleft().result(), job.side))
 
 
 def _ray(encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np.ndarray]]]:
@@ -93,17 +117,20 @@ class Worker:
         from stages import encoders
 
         self.encoder = encoders.load(entry, **options)
+        self.keys: dict[Side, str] = {}
 
     def __call__(self, batch: Any) -> dict[str, list[Any]]:
         """Vectors of the one job of a batch, as `packed`."""
         (row,) = batch.to_pylist()
-        theirs = json.loads(row["key"])
-        ours = json.loads(key(self.encoder, row["side"]))
+        side, theirs = row["side"], json.loads(row["key"])
+        if side not in self.keys:
+            self.keys[side] = key(self.encoder, side)
+        ours = json.loads(self.keys[side])
         other = [name for name in ours if ours[name] != theirs.get(name)]
         if other:
             fault = f"embed.engine: a worker of Ray differs from this machine in {', '.join(other)}; start on a machine like the workers"
             return {"job": [row["job"]], "vectors": [b""], "fault": [fault]}
-        vectors = split(self.encoder.encode(row["texts"], row["side"]))
+        vectors = split(self.encoder.encode(row["texts"], side))
         return {"job": [row["job"]], "vectors": [packed(vectors)], "fault": [""]}
 
 

@@ -20,6 +20,7 @@ class Late(Encoder):
     """A late-interaction model: a vector for each token of a text."""
 
     model_class = "MultiVectorEncoder"
+    late = True
 
     def __init__(self, entry: Model, **options: Any) -> None:
         super().__init__(entry, **options)
@@ -34,7 +35,11 @@ class Late(Encoder):
         first.document_length = self.length
         self.model.max_seq_length = max(self.length, queries)
 
-    def encode(self, texts: Sequence[str], side: Side) -> tuple[np.ndarray, np.ndarray]:
+    def prepare(self, texts: Sequence[str], side: Side) -> list[str]:
+        """The texts: what this kind of model pads queries with is part of them, so the library batches them itself."""
+        return list(texts)
+
+    def compute(self, prepared: list[str], side: Side) -> tuple[np.ndarray, np.ndarray]:
         """Encode texts of one side.
 
         Returns:
@@ -43,13 +48,22 @@ class Late(Encoder):
         """
         import numpy as np
 
-        if not texts:
+        if not prepared:
             return np.zeros((0, self.entry.dimension), np.float32), np.zeros(0, np.int64)
-        tokens = [
-            matrix.float().cpu().numpy() for matrix in self._method(side)(list(texts), **self._arguments(texts, side))
-        ]
+        named = {"query": self.model.encode_query, "document": self.model.encode_document}
+        encode = named.get(side, self.model.encode)
+        found = encode(
+            prepared, prompt=self.prompt(side), batch_size=self._batch(prepared, side), show_progress_bar=False
+        )
+        tokens = [matrix.float().cpu().numpy() for matrix in found]
         counts = np.array([len(matrix) for matrix in tokens], np.int64)
         return np.concatenate(tokens), np.cumsum(counts) - counts
+
+    def _batch(self, texts: Sequence[str], side: Side) -> int:
+        """How many texts go through the model at once: such as the longest fit the token budget, at least one."""
+        longest = self.prompt(side) + max(texts, key=len)
+        tokens = len(self.tokenizer(longest, truncation=True, max_length=self.limit)["input_ids"])
+        return max(1, self.budget // max(1, tokens))
 
 
 def search(

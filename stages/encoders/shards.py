@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,49 +21,107 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stages.encoders import Encoder, Side
-    from stages.encoders.engines import Engine, Vectors
+    from stages.encoders.engines import Engine
+    from stages.ranking import Integers
 
 SIZE = 256  # texts a shard: at most so many are embedded again after a kill
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Vectors of every side, and how many distinct texts there were and had to be computed."""
+    """What was written for every side, and how many distinct texts there were and had to be computed.
 
-    sides: dict[str, Vectors]
+    Attributes:
+        first: for each name the first row of each text's token vectors, int64 [texts]; None with one vector a text.
+        texts: distinct texts, each counted once a prompt.
+        computed: those of them that the scratch did not hold.
+    """
+
+    first: dict[str, Integers | None]
     texts: int
     computed: int
 
 
 def encode(
-    encoder: Encoder, sides: Mapping[str, tuple[Side, list[str]]], label: str, engine: Engine = "local"
+    encoder: Encoder, sides: Mapping[str, tuple[Side, list[str]]], folder: Path, label: str, engine: Engine = "local"
 ) -> Encoded:
-    """Encode the texts of several sides, each distinct text once a prompt.
+    """Encode the texts of several sides, each distinct text once a prompt, a shard at a time from scratch to output.
+
+    Writes `NAME.npy` for each name: float32 [texts, dimension], or for late interaction the vectors of all tokens,
+    float32 [tokens, dimension], in the order of the texts. At most two shards of vectors are in memory.
 
     Args:
         encoder: what encodes.
         sides: name -> (side of the encoder, texts).
+        folder: where the arrays are written.
         label: what the progress bar says.
         engine: where the vectors that the scratch lacks are computed.
-
-    Returns:
-        For each name float32 [texts, dimension], or for late interaction token vectors
-        float32 [tokens, dimension] with int64 [texts] first rows, in the order of the texts.
     """
     sides = {name: (side, [head(text, encoder.limit) for text in texts]) for name, (side, texts) in sides.items()}
     keys = {name: engines.key(encoder, side) for name, (side, _) in sides.items()}
     distinct = {key: sorted({text for name in sides if keys[name] == key for text in sides[name][1]}, key=lambda t: (-len(t), t))
                 for key in dict.fromkeys(keys.values())}  # fmt: skip
     side_of = {keys[name]: side for name, (side, _) in reversed(list(sides.items()))}
-    jobs = [Job(key, side_of[key], texts[i : i + SIZE]) for key, texts in distinct.items() for i in range(0, len(texts), SIZE)]  # fmt: skip
-    total = sum(len(texts) for texts in distinct.values())
-    found: dict[str, dict[str, np.ndarray]] = {key: {} for key in distinct}
-    computed = 0
-    for job, parts, new in track(_shards(jobs, encoder, engine), total, label, weight=SIZE):
-        computed += len(job.texts) if new else 0
-        found[job.key].update(zip(job.texts, parts, strict=True))
-    out = {name: _join([found[keys[name]][text] for text in texts]) for name, (_, texts) in sides.items()}
-    return Encoded(out, total, computed)
+    jobs = [Job(key, side_of[key], start, texts[start : start + SIZE]) for key, texts in distinct.items() for start in range(0, len(texts), SIZE)]  # fmt: skip
+    places = {key: {text: place for place, text in enumerate(texts)} for key, texts in distinct.items()}
+    which = {
+        name: np.array([places[keys[name]][text] for text in texts], np.int64) for name, (_, texts) in sides.items()
+    }
+    total, computed = sum(len(texts) for texts in distinct.values()), 0
+    rows = {key: np.ones(len(texts), np.int64) for key, texts in distinct.items()}
+    if encoder.late:  # how many rows a text has is known only when it is encoded
+        for job, parts, new in track(_shards(jobs, encoder, engine), total, label, weight=SIZE):
+            rows[job.key][job.first : job.first + len(parts)] = [len(part) for part in parts]
+            computed += len(parts) if new else 0
+    with ExitStack() as stack:
+        outs = {
+            name: stack.enter_context(_Out(folder / f"{name}.npy", which[name], rows[keys[name]])) for name in sides
+        }
+        for job, parts, new in track(
+            _shards(jobs, encoder, engine), total, f"write {label}" if encoder.late else label, weight=SIZE
+        ):
+            computed += len(parts) if new else 0
+            for name in sides:
+                if keys[name] == job.key:
+                    outs[name].put(job.first, parts)
+    return Encoded({name: out.first if encoder.late else None for name, out in outs.items()}, total, computed)
+
+
+class _Out:
+    """A file of vectors, written text by text in any order."""
+
+    def __init__(self, path: Path, which: Integers, rows: Integers) -> None:
+        """`which` is the distinct text of each place, `rows` how many rows each distinct text has."""
+        counts = rows[which]
+        self.first: Integers = np.cumsum(counts) - counts
+        self.total = int(counts.sum())
+        self.order = np.argsort(which, kind="stable")
+        self.sorted = which[self.order]
+        self.file = path.open("wb")
+        self.start: int | None = None
+
+    def __enter__(self) -> _Out:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.start is None:
+            self._begin(0)
+        self.file.close()
+
+    def put(self, first: int, parts: Sequence[np.ndarray]) -> None:
+        """Write the vectors of the distinct texts from `first` on wherever they belong."""
+        begin, end = self.sorted.searchsorted([first, first + len(parts)])
+        for text, place in zip(self.sorted[begin:end], self.order[begin:end], strict=True):
+            part = np.atleast_2d(parts[text - first])
+            if self.start is None:
+                self._begin(part.shape[1])
+            self.file.seek(self.start + int(self.first[place]) * part.shape[1] * 4)
+            self.file.write(part.astype("<f4", copy=False).tobytes())
+
+    def _begin(self, width: int) -> None:
+        shape = (self.total, width)
+        np.lib.format.write_array_header_1_0(self.file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        self.start = self.file.tell()
 
 
 def _shards(jobs: Sequence[Job], encoder: Encoder, engine: Engine) -> Iterator[tuple[Job, list[np.ndarray], bool]]:
@@ -77,16 +136,6 @@ def _shards(jobs: Sequence[Job], encoder: Encoder, engine: Engine) -> Iterator[t
     for job, parts in engines.compute(engine, encoder, missing):
         _save(_path(job), parts)
         yield job, parts, True
-
-
-def _join(parts: Sequence[np.ndarray]) -> Vectors:
-    """The inverse of `engines.split`; no text gives an array of no row."""
-    if not parts:
-        return np.zeros((0, 0), dtype=np.float32)
-    if parts[0].ndim == 1:
-        return np.stack(parts)
-    counts = np.array([len(part) for part in parts], dtype=np.int64)
-    return np.concatenate(parts), np.cumsum(counts) - counts
 
 
 def _path(job: Job) -> Path:
