@@ -162,8 +162,13 @@ SMALL_NAMES = {"minilm-zero-shot", *(f"minilm-{recipe}-{place}" for recipe in ("
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five cells of the toy pipeline, computed by two workers."""
+    """Five cells of the toy pipeline, computed by two workers, where another landscape was evaluated before."""
     folder = repository(tmp_path_factory.mktemp("grid") / "repo")
+    gone = {"path": "data/costs/gone/metrics.json", "hash": "md5", "md5": "0" * 32, "size": 1}
+    lock = {"schema": "2.0", "stages": {"metrics@gone": {"cmd": "python -m stages.metrics gone", "outs": [gone]}}}
+    (folder / "dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
+    git(folder, "add", "dvc.lock")
+    git(folder, "commit", "-qm", "A landscape that is no longer evaluated")
     done = grid(folder, "run", *SMALL, "--jobs", "2")
     assert "running: " in done.stderr
     return folder
