@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import (
     comparison,
+    depth,
     encode,
     evaluation,
     metrics,
@@ -284,6 +285,15 @@ def _kept(folder: Path) -> Callable[..., object]:
 
     folder.mkdir()
     return lambda **_: nullcontext(str(folder))
+
+
+@pytest.mark.pipeline
+def test_the_best_of_a_query_do_not_depend_on_how_many_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / "texts.json"
+    texts.write("tac", 1200, str(file))
+    found = function("benchmarks.depth:search", {"file": str(file), "queries": 3, "turns": 1}, tmp_path).values
+    assert found.pop("same") == 1.0
+    assert set(found) == {"index", "1000", "100"} and all(seconds > 0 for seconds in found.values())
 
 
 @pytest.mark.pipeline
