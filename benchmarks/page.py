@@ -159,14 +159,16 @@ def ratios_chart(rows: Rows) -> dict[str, Any]:
     import altair as alt
 
     values = [{"contest": f"{row['benchmark']}, {row['case']}: {row['system']} against {row['peer']}", **{name: float(row[name]) for name in ("ratio", "low", "high")}} for row in rows]  # fmt: skip
-    base = alt.Chart().encode(y=alt.Y("contest:N", sort=None, title=None, axis=alt.Axis(labelLimit=190)))
+    base = alt.Chart().encode(
+        y=alt.Y("contest:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, labelExpr="split(datum.label, ': ')"))
+    )
     shown = alt.X("low:Q", title="times as long as ours", scale=alt.Scale(type="log"))
     return _spec(
         alt.layer(
             alt.Chart().mark_rule(strokeDash=[4, 3], opacity=0.6).encode(x=alt.datum(1)),
             base.mark_rule(strokeWidth=2.5, color="#2b6cb0").encode(x=shown, x2="high:Q"),
             base.mark_point(filled=True, size=75, opacity=1, color="#2b6cb0").encode(x="ratio:Q", tooltip=["contest:N", "ratio:Q", "low:Q", "high:Q"]),
-            width=330, height=alt.Step(24),
+            width=330, height=alt.Step(34),
         ),
         values,
     )  # fmt: skip
