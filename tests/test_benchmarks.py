@@ -12,7 +12,6 @@ import pytest
 
 from benchmarks import (
     comparison,
-    depth,
     encode,
     evaluation,
     metrics,
@@ -26,7 +25,7 @@ from benchmarks import (
 )
 from benchmarks.comparison import Agreement, Contest, Measurement
 from benchmarks.hardware import record
-from benchmarks.timing import Sample, command, function, in_turn, ratio
+from benchmarks.timing import ROOT, Sample, command, function, in_turn, ratio
 from stages import layout, tables
 from stages.errors import UserError
 
@@ -291,7 +290,7 @@ def _kept(folder: Path) -> Callable[..., object]:
 def test_the_best_of_a_query_do_not_depend_on_how_many_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "texts.json"
     texts.write("tac", 1200, str(file))
-    found = function("benchmarks.depth:search", {"file": str(file), "queries": 3, "turns": 1}, tmp_path).values
+    found = function("benchmarks.depth:search", {"file": str(file), "queries": 3, "turns": 1}, ROOT).values
     assert found.pop("same") == 1.0
     assert set(found) == {"index", "1000", "100"} and all(seconds > 0 for seconds in found.values())
 
