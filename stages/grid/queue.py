@@ -46,11 +46,24 @@ def state(commits: Collection[str]) -> State:
     """Where DVC's queue stands with the experiments whose baseline is one of some commits."""
     with _queue() as queue:
         return State(
-            {entry.name for entry in queue.iter_queued() if entry.baseline_rev in commits},
-            {entry.name for entry in queue.iter_active() if entry.baseline_rev in commits},
+            *_pending(queue, commits),
             {entry.name for entry, _ in queue.iter_success() if entry.baseline_rev in commits},
             {entry.name for entry, _ in queue.iter_failed() if entry.baseline_rev in commits},
         )
+
+
+def pending(commits: Collection[str]) -> tuple[set[str], set[str]]:
+    """What is queued and what runs of `state`, without what has ended: DVC reads that anew each time, task by task."""
+    with _queue() as queue:
+        return _pending(queue, commits)
+
+
+def _pending(queue: Any, commits: Collection[str]) -> tuple[set[str], set[str]]:
+    queued, running = (
+        {entry.name for entry in entries if entry.baseline_rev in commits}
+        for entries in (queue.iter_queued(), queue.iter_active())
+    )
+    return queued, running
 
 
 def add(cell: Cell) -> None:
@@ -87,16 +100,17 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
     shown: tuple[frozenset[str], int] | None = None
     looks = 0
     while True:
-        now = state(commits)
-        running, queued = now.running & ours, now.queued & ours
+        queued, running = (names & ours for names in pending(commits))
         clock = time.monotonic()
-        for name in [name for name in began if name not in running]:
+        gone = [name for name in began if name not in running]
+        failed = state(commits).failed if gone else set()
+        for name in gone:
             lengths.append(clock - began.pop(name))
-            say(f"{'failed' if name in now.failed else 'done'}: {name} ({_span(lengths[-1])})")
+            say(f"{'failed' if name in failed else 'done'}: {name} ({_span(lengths[-1])})")
         for name in running:
             began.setdefault(name, clock)
         if not running and not queued:
-            return now
+            return state(commits)
         if (frozenset(running), len(queued)) != shown:
             shown = (frozenset(running), len(queued))
             say(_status(running, len(queued), len(ours), _end(lengths, list(began.values()), len(queued), jobs)))
