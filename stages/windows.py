@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stages.errors import UserError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Integers = npt.NDArray[np.int64]
+    from stages.ranking import Integers
 
 _TEXTS = 256  # tokenized at once
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from stages.encoders import shards
+from stages.encoders import Side, shards
 
 
 class Counting:
@@ -36,18 +36,11 @@ def small(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> None:
     monkeypatch.setattr(shards, "SIZE", 3)
 
 
-def encode(encoder: Any, **sides: list[str]) -> shards.Encoded:
+def encode(encoder: Any, **texts: list[str]) -> shards.Encoded:
     """Encode documents, or documents and queries, into the folder `out`."""
     Path("out").mkdir(exist_ok=True)
-    return shards.encode(
-        encoder,
-        {
-            name: (cast("Any", name.removesuffix("s").replace("querie", "query")), texts)
-            for name, texts in sides.items()
-        },
-        Path("out"),
-        "t",
-    )
+    named: dict[str, Side] = {"documents": "document", "queries": "query"}
+    return shards.encode(encoder, {name: (named[name], each) for name, each in texts.items()}, Path("out"), "t")
 
 
 def written(name: str) -> np.ndarray:

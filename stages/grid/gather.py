@@ -90,13 +90,11 @@ def load(found: list[Experiment]) -> Grid:
                 outcomes.append(table.assign(landscape=name, simulated=simulated, **keys))
                 if name not in places and store.has(layout.families(name)):
                     places[name] = _jurisdictions(store.read(layout.families(name))).assign(landscape=name)
-            # A dvc.lock keeps the stages of landscapes that are no longer evaluated.
-            records = [
-                path
-                for where in ("cell", *one.params.evaluate_on)
-                for path in store.under(layout.cost("any", where).parent)
-            ]
-            for path in records:
+            scored = {
+                "cell",
+                *one.params.evaluate_on,
+            }  # a dvc.lock keeps stages of landscapes that are no longer evaluated
+            for path in [path for path in store.under(layout.DATA / "costs") if path.parent.name in scored]:
                 record = json.loads(store.read(path))
                 wanted = {key: record.get(key) for key in ("seconds", "texts_per_second", "peak_mib", "device")}
                 costs.append({**keys, "where": path.parent.name, "stage": path.stem, **wanted})
