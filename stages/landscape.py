@@ -135,6 +135,8 @@ def _next(name: str, families: pd.DataFrame) -> str:
     command = f"dvc exp run -S landscape={name} -S 'evaluate_on=[{name}]'"
     if (families["claims"] == "").all():
         command += " -S recipe=zero-shot -S query_view=ta -S document_view=ta"
+    elif (families["abstract"] == "").all():
+        command += " -S recipe=zero-shot" if (families["description"] == "").all() else " -S recipe=r3-cd"
     return command
 
 

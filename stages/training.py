@@ -106,6 +106,7 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(), dataloader_drop_last=False,
         activation_checkpointing=entry.plan.checkpointing, use_cpu=not torch.cuda.is_available(),
     )  # fmt: skip
+    arguments._n_gpu = min(1, arguments.n_gpu)  # several GPUs are torchrun's: DataParallel would merge composed batches
     datasets = {name: _dataset(part) for name, part in pairs.groupby("split")}
     trainer = SentenceTransformerTrainer(
         model=model, args=arguments, train_dataset=datasets["train"], eval_dataset=datasets["dev"],

@@ -94,7 +94,7 @@ def test_a_stage_tracks_the_registry_blocks_that_it_reads(name: str) -> None:
     assert file
     text = (ROOT / file).read_text(encoding="utf-8")
     tracked = {key for entry in BODIES[name].get("params", []) if isinstance(entry, dict) for key in entry}
-    for kind in ("model", "recipe", "landscape"):
+    for kind in ("model", "recipe", "reranker", "landscape"):
         if f"registry.{kind}(" in text:
             assert f"stages/registry/{kind}s.yaml" in tracked, f"stage {name} reads a {kind} without tracking it"
 

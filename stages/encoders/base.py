@@ -133,7 +133,7 @@ class Encoder(ABC):
     def _sided(self) -> bool:
         """Whether the model may treat the sides differently beyond their prompts."""
         routed = any(type(module).__name__ == "Router" for module in self.model)
-        return self.entry.encoder == "late" or self.entry.remote_code or routed
+        return self.late or self.entry.remote_code or routed
 
     @property
     def _pinned(self) -> bool:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from stages.errors import UserError
@@ -72,11 +73,10 @@ def _local(encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np
             yield job, split(encoder.encode(job.texts, job.side))
         return
     with ThreadPoolExecutor(1) as ahead:
-        coming = deque(ahead.submit(encoder.prepare, job.texts, job.side) for job in jobs[:1])
-        for number, job in enumerate(jobs):
-            coming.extend(
-                ahead.submit(encoder.prepare, other.texts, other.side) for other in jobs[number + 1 : number + 2]
-            )
+        waiting = (ahead.submit(encoder.prepare, job.texts, job.side) for job in jobs)
+        coming = deque(islice(waiting, 1))
+        for job in jobs:
+            coming.extend(islice(waiting, 1))
             yield job, split(encoder.compute(coming.popleft().result(), job.side))
 
 

@@ -111,6 +111,7 @@ def inputs(commit: str, params: Params) -> str:
         "code": {path: _tree(commit)[path] for path in _files(commit)},
         "model": _block(commit, "models", params.model),
         "recipe": recipe,
+        "reranker": params.rerank.model and _block(commit, "rerankers", params.rerank.model),
         "landscapes": [_block(commit, "landscapes", name) for name in params.evaluate_on],
         "views": [_block(commit, "views", name) for name in (params.query_view, params.document_view)],
     }
