@@ -9,6 +9,7 @@ every query is a test query in one fold only.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -128,14 +129,25 @@ def trained_here(rows: pd.DataFrame) -> pd.Series[bool]:
     return pd.Series([landscape in str(sources).split("+") for sources, landscape in pairs], rows.index, dtype=bool)
 
 
+def one_ground(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of cells that were trained on no landscape but those that the rows are scored on."""
+    scored = set(rows["landscape"])
+    within = {sources: not sources or scored.issuperset(sources.split("+")) for sources in set(rows["trained_on"])}
+    return rows[rows["trained_on"].map(within).astype(bool)]
+
+
+def commonest(rows: pd.DataFrame, axes: Sequence[str]) -> tuple[str, ...]:
+    """The values of some of `CONFIG`, `variant` last, that most cells have; of equally many, no variant."""
+    counts = Counter(rows[CONFIG].drop_duplicates()[list(axes)].itertuples(index=False, name=None))
+    return max(counts, key=lambda key: (counts[key], key[-1] == "", key))
+
+
 def usual(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows at full dimensions, under the views and variant that most cells have: other axes must not mix in."""
     full = rows[rows["dimensions"] == 0]
     if full.empty:
         return full
-    axes = ["query_view", "document_view", "variant"]
-    counts = full[CONFIG].drop_duplicates().groupby(axes).size()
-    chosen = max(counts.index, key=lambda key: (counts[key], key[2] == "", key))
+    chosen = commonest(full, ["query_view", "document_view", "variant"])
     kept = full["variant"] == chosen[2]
     # A zero-shot cell knows nothing of how the others were trained.
     kept |= (full["recipe"] == "zero-shot") & (full["variant"] == untrained(chosen[2]))
@@ -145,6 +157,11 @@ def usual(rows: pd.DataFrame) -> pd.DataFrame:
 def untrained(variant: str) -> str:
     """A variant without what only training and its adapter use."""
     return " ".join(word for word in variant.split() if not word.startswith(("finetune.", "embed.adapter_scale=")))
+
+
+def lexical_variant(variant: str) -> str:
+    """A variant without what BM25 does not see."""
+    return " ".join(word for word in variant.split() if word.startswith(("bm25.", "tasks.")))
 
 
 def paired(first: pd.DataFrame, second: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:
@@ -182,6 +199,13 @@ def _without_false_interval(result: Comparison) -> Comparison:
     from dataclasses import replace
 
     return result if result.n >= FEWEST else replace(result, low=math.nan, high=math.nan)
+
+
+def loss(sums: Floats) -> Floats:
+    """Relative loss from the first column to the second [resamples, 2]; 0 where there is nothing to lose."""
+    import numpy as np
+
+    return 1 - np.divide(sums[:, 1], sums[:, 0], out=np.ones(len(sums)), where=sums[:, 0] != 0)
 
 
 def score(rows: pd.DataFrame) -> float:
@@ -248,7 +272,7 @@ def candidates(outcomes: pd.DataFrame, task: str) -> pd.DataFrame:
     rows = _every_system(outcomes, task)
     lexical = rows["system"] == "bm25"
     alone = rows.assign(
-        **{key: rows[key].mask(lexical, value) for key, value in (("model", "bm25"), ("recipe", ""), ("trained_on", ""), ("dimensions", 0), ("variant", ""))}
+        **{key: rows[key].mask(lexical, value) for key, value in (("model", "bm25"), ("recipe", ""), ("trained_on", ""), ("dimensions", 0), ("variant", rows["variant"].map(lexical_variant)))}
     )  # fmt: skip
     return alone.drop_duplicates([*CONFIG, *UNIT, "system"])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stages import contrasts
 from stages.contrasts import CONFIG, LEVEL, RESAMPLES, UNIT
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SUPPORTED, CONTRADICTED, UNDETERMINED, NOT_TESTED = "supported", "contradicted", "undetermined", "not tested"
 PLANTED = {SUPPORTED: "plant recovered", CONTRADICTED: "plant missed"}
 VIEWS = ["query_view", "document_view"]
+Key = TypeVar("Key")
 TRAINING = ["recipe", "trained_on", "variant"]  # what a tuned cell and its zero-shot model differ in
 
 
@@ -114,7 +115,7 @@ def judge(
     out = []
     for name, finding in findings.items():
         for ground, simulated in (("real", False), ("simulated", True)):
-            rows = outcomes[outcomes["simulated"] == simulated]
+            rows = contrasts.one_ground(outcomes[outcomes["simulated"] == simulated])
             if rows.empty:
                 out.append(Judgement(name, ground, NOT_TESTED, f"No cell is scored on a {ground} landscape.", needs=finding.cells))  # fmt: skip
             elif simulated and finding.plant is None:
@@ -146,11 +147,12 @@ def _best(finding: grid.Best, ground: _Ground) -> _Found:
         rows, varied = contrasts.usual(contrasts.at_home(rows)), TRAINING
         side = {name: rows[rows["recipe"] == name] for name in (finding.candidate, *finding.rivals)}
     else:
-        rows, varied = (
-            rows[(rows["recipe"] == "zero-shot") & (rows["dimensions"] == 0) & (rows["variant"] == "")],
-            VIEWS,
-        )
-        same = rows[rows["query_view"] == rows["document_view"]]
+        same = rows[
+            (rows["recipe"] == "zero-shot") & (rows["dimensions"] == 0) & (rows["query_view"] == rows["document_view"])
+        ]
+        varied = VIEWS
+        if len(same):
+            same = same[same["variant"] == contrasts.commonest(same, ["variant"])[0]]
         side = {name: same[same["query_view"] == name] for name in (finding.candidate, *finding.rivals)}
     compared = {}
     for rival in finding.rivals:
@@ -195,9 +197,7 @@ def _depends(finding: grid.Depends, ground: _Ground) -> _Found:
     if len(tasks) < 2:
         return _Found(NOT_TESTED, "Fewer than two tasks have two recipes on the same landscape.")
     hypotheses = [(f"{task}: {a} - {b}", result) for (task, a, b), result in compared.items()]
-    adjusted = contrasts.adjusted(list(compared.values()))
-    sign = {key: (1 if result.difference > 0 else -1) * (p < LEVEL)
-            for (key, result), p in zip(compared.items(), adjusted, strict=True)}  # fmt: skip
+    sign = _signs(compared)
     reversals = [(a, b, s, t) for s, t in itertools.permutations(finding.tasks, 2)
                  for a, b in itertools.combinations(finding.recipes, 2)
                  if sign.get((s, a, b)) == 1 and sign.get((t, a, b)) == -1]  # fmt: skip
@@ -236,23 +236,26 @@ def _harm(finding: grid.Harm, ground: _Ground) -> _Found:
     pairs = contrasts.paired(tuned, rows[rows["recipe"] == "zero-shot"], TRAINING)
     if pairs.empty:
         return _Found(NOT_TESTED, "No tuned cell is scored on a landscape other than its own, beside its zero-shot model.")  # fmt: skip
-    compared, harmless = [], 0
+    compared, safe = [], []
     for key, part in pairs.groupby(["model", "recipe", "trained_on", "landscape"], observed=True):
         result = ground.pooled(part)
         model, recipe, home, abroad = map(str, key)
         compared.append((f"{model} {recipe} {home} on {abroad} - zero-shot", result))
         zero_shot = part["numerator_second"].sum() / part["denominator_second"].sum()
-        harmless += result.low > -finding.margin * zero_shot
+        safe.append(result.low > -finding.margin * zero_shot)
     total = len(compared)
     adjusted = contrasts.adjusted([result for _, result in compared])
-    harmed = sum(p < LEVEL and result.difference < 0 for (_, result), p in zip(compared, adjusted, strict=True))
+    worse = [p < LEVEL and result.difference < 0 for (_, result), p in zip(compared, adjusted, strict=True)]
+    harmed, harmless = sum(worse), sum(safe)
+    open_ = total - sum(a or b for a, b in zip(worse, safe, strict=True))
+    both = harmed + harmless + open_ - total
     reason = (
-        f"Of {total} comparisons {harmed} show harm, {harmless} show none beyond {finding.margin:.0%}, "
-        f"{total - harmed - harmless} are open."
+        f"Of {total} comparisons {harmed} show harm, {harmless} show none beyond {finding.margin:.0%}"
+        f"{f' ({both} of them a smaller harm)' if both else ''}, {open_} are open."
     )
     if harmed > finding.share * total:
         verdict = SUPPORTED
-    elif harmless >= (1 - finding.share) * total and harmed <= harmless:
+    elif harmless >= (1 - finding.share) * total:
         verdict = CONTRADICTED
     else:
         verdict = UNDETERMINED
@@ -261,11 +264,14 @@ def _harm(finding: grid.Harm, ground: _Ground) -> _Found:
 
 
 def _strength(finding: grid.Strength, ground: _Ground) -> _Found:
-    """Slope over models of relative change abroad against zero-shot score at home, by resampled units.
+    """Slope over models of relative change abroad against zero-shot score at home, mean over homes and recipes.
 
     Strength is taken at home, where no unit of the change abroad is: regression to the mean cannot make a slope.
+    The interval resamples units, each landscape once for all homes; whether it holds beyond these models, an exact
+    permutation of the models says.
     """
     import numpy as np
+    from scipy.stats import permutation_test
 
     from stages.evaluation import statistics
 
@@ -273,39 +279,67 @@ def _strength(finding: grid.Strength, ground: _Ground) -> _Found:
     zero = rows[rows["recipe"] == "zero-shot"]
     tuned = rows[(rows["trained_on"] != "") & (rows["trained_on"] != rows["landscape"])]
     pairs = contrasts.paired(tuned, zero, TRAINING)
-    columns, slopes = [], []
-    for home in sorted(set(pairs["trained_on"])):
-        strength = zero[zero["landscape"] == home].pivot_table(index=UNIT, columns="model", values="numerator")
-        ours = pairs[pairs["trained_on"] == home]
-        after = ours.pivot_table(index=UNIT, columns="model", values="numerator_first")
-        before = ours.pivot_table(index=UNIT, columns="model", values="numerator_second")
-        models = [name for name in after.columns if name in strength.columns]
-        here, there = strength[models].dropna(), after[models].dropna()
-        if len(models) < finding.models or here.empty or there.empty:
-            continue
-        columns.append((here.to_numpy(), there.to_numpy(), before.loc[there.index, models].to_numpy()))
-    if not columns:
-        return _Found(NOT_TESTED, f"Fewer than {finding.models} models are tuned on one landscape and scored on another.")  # fmt: skip
-    drawn = []
-    for number, (here, there, before) in enumerate(columns):
-        k = here.shape[1]
-        home_sums = np.concatenate([w @ here for w in statistics.draws(len(here), ground.resamples, ground.seed + 2 * number)])  # fmt: skip
-        abroad = np.hstack([there, before])
-        abroad_sums = np.concatenate([w @ abroad for w in statistics.draws(len(abroad), ground.resamples, ground.seed + 2 * number + 1)])  # fmt: skip
-        drawn.append(_slope(home_sums / len(here), abroad_sums[:, :k] / abroad_sums[:, k:] - 1))
-        slopes.append(_slope(here.mean(axis=0)[None], (there.sum(axis=0) / before.sum(axis=0) - 1)[None])[0])
-    low, high = statistics.percentiles(np.mean(drawn, axis=0))
-    value = float(np.mean(slopes))
+    trained = {str(model): set(zip(part["trained_on"], part["recipe"], strict=True)) for model, part in pairs.groupby("model", observed=True)}  # fmt: skip
+    models = sorted(set(trained) & set(zero["model"]))
+    shared = sorted(set.intersection(*(trained[model] for model in models))) if models else []
+    if len(models) < finding.models or not shared:
+        return _Found(NOT_TESTED, f"Fewer than {finding.models} models are tuned with one recipe on one landscape and scored on another.")  # fmt: skip
+    columns = {}
+    for home, recipe in shared:
+        here = zero[zero["landscape"] == home].pivot_table(index=UNIT, columns="model", values="numerator")
+        ours = pairs[(pairs["trained_on"] == home) & (pairs["recipe"] == recipe)]
+        there = ours.pivot_table(index=UNIT, columns="model", values=["numerator_first", "numerator_second"])
+        here, there = here.reindex(columns=models).dropna(), there.dropna()
+        if here.empty or there.empty:
+            return _Found(NOT_TESTED, f"The models share no test query of {home} or of a landscape other than it.")
+        columns[home, recipe] = (here, there["numerator_first"][models], there["numerator_second"][models])
+    drawn = _resampled([frame for triple in columns.values() for frame in triple], ground)
+    triples = list(zip(drawn[::3], drawn[1::3], drawn[2::3], strict=True))
+    low, high = statistics.percentiles(np.mean([_slope(here, after / before - 1) for here, after, before in triples], axis=0))  # fmt: skip
+    measured = [[frame.mean().to_numpy() for frame in triple] for triple in columns.values()]
+
+    def slope(order: Floats) -> float:
+        return float(np.mean([_slope(here[None, order.astype(int)], (after / before - 1)[None])[0] for here, after, before in measured]))  # fmt: skip
+
+    found = permutation_test(
+        (np.arange(len(models)),), slope, permutation_type="pairings", vectorized=False, n_resamples=ground.resamples,
+        rng=np.random.default_rng(ground.seed),
+    )  # fmt: skip
+    value = float(found.statistic)
     effect = Effect(
-        "relative change abroad for each .01 of zero-shot nDCG@10 at home", value / 100, float(low) / 100,
-        float(high) / 100, sum(len(there) for _, there, _ in columns),
+        f"relative change abroad for each .01 of zero-shot nDCG@10 at home, {len(models)} models", value / 100, float(low) / 100,
+        float(high) / 100, sum(len(after) for _, after, _ in columns.values()),
     )  # fmt: skip
     used = _cells(ground, [tuned, zero])
-    if high < 0:
-        return _Found(SUPPORTED, "The slope is below 0: stronger models lose more abroad.", effect, used=used)
-    if low > 0:
-        return _Found(CONTRADICTED, "The slope is above 0: stronger models lose less abroad.", effect, used=used)
-    return _Found(UNDETERMINED, "The interval of the slope holds 0.", effect, used=used)
+    tested = f"p over the order of {len(models)} models {float(found.pvalue):.3f}"
+    if low <= 0 <= high:
+        return _Found(UNDETERMINED, f"The interval of the slope holds 0 ({tested}).", effect, used=used)
+    if found.pvalue >= LEVEL:
+        return _Found(UNDETERMINED, f"The slope differs from 0 for these models, and could be chance among others ({tested}).", effect, used=used)  # fmt: skip
+    if value < 0:
+        return _Found(SUPPORTED, f"Stronger models lose more abroad ({tested}).", effect, used=used)
+    return _Found(CONTRADICTED, f"Stronger models lose less abroad ({tested}).", effect, used=used)
+
+
+def _resampled(frames: list[pd.DataFrame], ground: _Ground) -> list[Floats]:
+    """Means [resamples, columns] of frames over units, a unit's weight the same wherever it stands."""
+    import numpy as np
+    import pandas as pd
+
+    from stages.evaluation import statistics
+
+    every = pd.concat(frames).index.unique().sort_values()
+    sums = [np.zeros((ground.resamples, frame.shape[1] + 1)) for frame in frames]
+    for number, landscape in enumerate(every.unique("landscape")):
+        units = every[every.get_level_values("landscape") == landscape]
+        # The last column counts how often the units of the frame were drawn.
+        tables = [np.nan_to_num(frame.assign(drawn=1.0).reindex(units).to_numpy(dtype=float)) for frame in frames]
+        start = 0
+        for weights in statistics.draws(len(units), ground.resamples, ground.seed + number):
+            for total, table in zip(sums, tables, strict=True):
+                total[start : start + len(weights)] += weights @ table
+            start += len(weights)
+    return [total[:, :-1] / total[:, -1:] for total in sums]
 
 
 def _slope(x: Floats, y: Floats) -> Floats:
@@ -333,29 +367,22 @@ def _gap(finding: grid.Gap, ground: _Ground) -> _Found:
     both = _inside_outside(ground, "dense")
     if both.empty or both["in"].sum() == 0:
         return _Found(NOT_TESTED, "No zero-shot cell has test queries with relevant families both IN and OUT.")
-    low, high = statistics.bootstrap(both.to_numpy(), _loss, ground.resamples, ground.seed)
+    low, high = statistics.bootstrap(both.to_numpy(), contrasts.loss, ground.resamples, ground.seed)
     value = 1 - both["out"].sum() / both["in"].sum()
     effect = Effect("relative loss of nDCG@10 from IN to OUT, dense", float(value), low, high, len(both))
     return _banded(effect, finding.band, _zero_shot(ground))
-
-
-def _loss(sums: Floats) -> Floats:
-    """Relative loss from the first column to the second; a resample without any IN gain has none to lose."""
-    import numpy as np
-
-    return 1 - np.divide(sums[:, 1], sums[:, 0], out=np.ones(len(sums)), where=sums[:, 0] != 0)
 
 
 def _remains(finding: grid.Closed, ground: _Ground) -> _Found:
     from stages.evaluation import statistics
 
     dense, fused = _inside_outside(ground, "dense"), _inside_outside(ground, finding.system)
-    both = dense.join(fused, how="inner", lsuffix="", rsuffix=" fused")
+    both = dense.join(fused.add_suffix(" fused"), how="inner")
     if both.empty or both["in"].sum() == 0:
         return _Found(NOT_TESTED, "No zero-shot cell has fused results for queries with relevant families IN and OUT.")
 
     def excess(sums: Floats) -> Floats:
-        return _loss(sums[:, 2:]) - finding.share * _loss(sums[:, :2])
+        return contrasts.loss(sums[:, 2:]) - finding.share * contrasts.loss(sums[:, :2])
 
     table = both.to_numpy()
     low, high = statistics.bootstrap(table, excess, ground.resamples, ground.seed)
@@ -364,9 +391,9 @@ def _remains(finding: grid.Closed, ground: _Ground) -> _Found:
         f"relative loss after {finding.system} less {finding.share:.0%} of the dense one",
         float(excess(total)[0]), low, high, len(both),
     )  # fmt: skip
-    before, after = float(_loss(total[:, :2])[0]), float(_loss(total[:, 2:])[0])
+    before, after = float(contrasts.loss(total[:, :2])[0]), float(contrasts.loss(total[:, 2:])[0])
     reason = f"Relative loss from IN to OUT: {before:.0%} dense, {after:.0%} after {finding.system}."
-    if float(_loss(total[:, :2])[0]) <= 0:
+    if float(contrasts.loss(total[:, :2])[0]) <= 0:
         return _Found(UNDETERMINED, f"{reason} There is no gap to close.", effect, used=_zero_shot(ground))
     verdict = SUPPORTED if low > 0 else CONTRADICTED if high < 0 else UNDETERMINED
     return _Found(verdict, reason, effect, used=_zero_shot(ground))
@@ -416,17 +443,17 @@ def _monotone(finding: grid.Monotone, ground: _Ground) -> _Found:
     if not compared:
         return _Found(NOT_TESTED, "No two models of one family differ in size.")
     hypotheses = [(f"{b} - {a}", result) for (a, b), result in compared.items()]
-    adjusted = contrasts.adjusted(list(compared.values()))
-    worst = min(compared, key=lambda pair: compared[pair].difference)
+    signs = _signs(compared)
+    worst = min(
+        [pair for pair in compared if signs[pair] == -1] or compared, key=lambda pair: compared[pair].difference
+    )
     effect = _effect(f"{contrasts.HEADLINE[finding.task][1]}, {worst[1]} - {worst[0]} (the smallest step)", compared[worst])  # fmt: skip
     found: dict[str, Any] = {"effect": effect, "hypotheses": hypotheses, "used": _cells(ground, side.values())}
-    signs = [(1 if result.difference > 0 else -1) * (p < LEVEL)
-             for result, p in zip(compared.values(), adjusted, strict=True)]  # fmt: skip
-    if -1 in signs:
+    if -1 in signs.values():
         return _Found(CONTRADICTED, f"{worst[1]} is significantly worse than the smaller {worst[0]}.", **found)
-    if all(sign == 1 for sign in signs):
+    if all(sign == 1 for sign in signs.values()):
         return _Found(SUPPORTED, "Every next larger model is significantly better.", **found)
-    return _Found(UNDETERMINED, f"{signs.count(0)} of {len(signs)} steps are not significant.", **found)
+    return _Found(UNDETERMINED, f"{list(signs.values()).count(0)} of {len(signs)} steps are not significant.", **found)
 
 
 def _inversion(finding: grid.Inversion, ground: _Ground) -> _Found:
@@ -436,17 +463,17 @@ def _inversion(finding: grid.Inversion, ground: _Ground) -> _Found:
     if not compared:
         return _Found(NOT_TESTED, "No two models of different families and sizes.")
     hypotheses = [(f"{b} - {a}", result) for (a, b), result in compared.items()]
-    adjusted = contrasts.adjusted(list(compared.values()))
-    worst = min(compared, key=lambda pair: compared[pair].difference)
+    signs = _signs(compared)
+    worst = min(
+        [pair for pair in compared if signs[pair] == -1] or compared, key=lambda pair: compared[pair].difference
+    )
     effect = _effect(f"{contrasts.HEADLINE[finding.task][1]}, {worst[1]} - {worst[0]} (the widest inversion)", compared[worst])  # fmt: skip
     found: dict[str, Any] = {"effect": effect, "hypotheses": hypotheses, "used": _cells(ground, side.values())}
-    signs = [(1 if result.difference > 0 else -1) * (p < LEVEL)
-             for result, p in zip(compared.values(), adjusted, strict=True)]  # fmt: skip
-    if -1 in signs:
+    if -1 in signs.values():
         return _Found(SUPPORTED, f"{worst[0]} is significantly better than the larger {worst[1]}.", **found)
-    if all(sign == 1 for sign in signs):
+    if all(sign == 1 for sign in signs.values()):
         return _Found(CONTRADICTED, "Every larger model is significantly better, whatever its family.", **found)
-    return _Found(UNDETERMINED, f"{signs.count(0)} of {len(signs)} pairs are not significant, none is inverted.", **found)  # fmt: skip
+    return _Found(UNDETERMINED, f"{list(signs.values()).count(0)} of {len(signs)} pairs are not significant, none is inverted.", **found)  # fmt: skip
 
 
 def _sized(side: Mapping[str, pd.DataFrame], steps: list[tuple[str, str]], ground: _Ground) -> dict[tuple[str, str], Comparison]:  # fmt: skip
@@ -455,13 +482,19 @@ def _sized(side: Mapping[str, pd.DataFrame], steps: list[tuple[str, str]], groun
     return {step: ground.pooled(pairs) for step, pairs in matched.items() if len(pairs)}
 
 
+def _signs(compared: Mapping[Key, Comparison]) -> dict[Key, int]:
+    """1 or -1 where a comparison is significant after Holm over all of them, 0 where it is not."""
+    adjusted = contrasts.adjusted(list(compared.values()))
+    return {key: (1 if result.difference > 0 else -1) * (p < LEVEL) for (key, result), p in zip(compared.items(), adjusted, strict=True)}  # fmt: skip
+
+
 def _relative(pairs: pd.DataFrame, ground: _Ground, what: str) -> Effect:
     from stages.evaluation import statistics
 
     table = pairs.groupby(UNIT, observed=True)[["numerator_first", "numerator_second"]].mean().to_numpy(dtype=float)
 
     def change(sums: Floats) -> Floats:
-        return -_loss(sums[:, ::-1])
+        return -contrasts.loss(sums[:, ::-1])
 
     low, high = statistics.bootstrap(table, change, ground.resamples, ground.seed)
     return Effect(what, float(change(table.sum(axis=0)[None])[0]), low, high, len(table))

@@ -179,10 +179,73 @@ def test_a_lead_cannot_confirm_itself_and_a_plant_cannot_support(outcomes: pd.Da
 
 def test_without_the_declared_seeds_and_folds_nothing_is_judged(outcomes: pd.DataFrame) -> None:
     one_seed = outcomes[(outcomes["seed"] == 0)]
-    assert "r5 lacks seed 1, 2" in verdicts(one_seed)["r5-harms-nobody"].reason
+    reason = verdicts(one_seed)["r5-harms-nobody"].reason
+    assert reason == "r5, m on a, lacks 10 of 15 declared runs, the first fold 0 with seed 1."
+    # Every fold and every seed is there, but not each with each.
+    cross = outcomes[(outcomes["seed"] == 0) | (outcomes["fold"] == 0)]
+    assert "lacks 8 of 15 declared runs" in verdicts(cross)["r5-harms-nobody"].reason
+    # A second model that lacks folds is not carried by the first.
+    other = outcomes[outcomes["fold"] == 0].assign(model="k", cell="k" + outcomes["cell"])
+    assert "r5, k on a, lacks" in verdicts(pd.concat([outcomes, other]))["r5-raises-out"].reason
+    # Runs that were not declared do not count.
+    more = outcomes[outcomes["recipe"].eq("r5") & outcomes["seed"].eq(0)].assign(seed=7, value=0.0)
+    assert verdicts(pd.concat([outcomes, more]))["r5-raises-out"] == verdicts(outcomes)["r5-raises-out"]
     few = outcomes[outcomes["fold"] < 3]
     assert verdicts(few)["centring-raises-out"].verdict == "not tested"
-    assert "lacks fold 3, 4" in verdicts(few)["centring-raises-out"].reason
+    assert "lacks 2 of 5 declared runs, the first fold 3" in verdicts(few)["centring-raises-out"].reason
+
+
+def test_without_a_rival_no_share_of_the_best_gain_is_kept(outcomes: pd.DataFrame) -> None:
+    alone = outcomes[outcomes["recipe"].isin(["zero-shot", "r5"])]
+    assert verdicts(alone)["r5-keeps-the-gain"].verdict == "not tested"
+    lacking = outcomes[(outcomes["recipe"] != "r1") | (outcomes["seed"] != 2)]
+    r3 = outcomes[outcomes["recipe"].eq("r1") & outcomes["variant"].eq("")].assign(recipe="r3-ta")
+    found = verdicts(pd.concat([lacking, r3]))["r5-keeps-the-gain"]
+    assert found.reason.endswith("Left out, as runs are missing: r1.") and "the best recipe, r3-ta" in found.reason
+
+
+def test_a_landscape_of_few_queries_withholds_that_nobody_is_harmed(outcomes: pd.DataFrame) -> None:
+    plant = Planted(1, noise=0.0)
+    plant.cell(0.4, "c")
+    for home in ("a", "b"):
+        for seed in range(3):
+            plant.cell(0.1, "c", recipe="r5", trained_on=home, seed=seed)
+    found = verdicts(pd.concat([outcomes, plant.frame()]))["r5-harms-nobody"]
+    assert found.verdict == "undetermined"
+    assert found.reason.endswith("Too few test queries to say anything: a on c, b on c.")
+
+
+def test_the_verdict_on_harm_and_the_frontier_say_the_same_of_seeds() -> None:
+    plant = Planted(60, noise=0.01)
+    for place in ("a", "b"):
+        plant.cell(0.4, place)
+    for seed, change in enumerate((-0.06, 0.0, 0.06)):
+        for home, abroad in (("a", "b"), ("b", "a")):
+            plant.cell(0.4 * (1 + change), abroad, recipe="r5", trained_on=home, seed=seed)
+            plant.cell(0.42, home, recipe="r5", trained_on=home, seed=seed)
+    point = beyond.frontier(plant.frame(), 0.02).iloc[0]
+    found = {one.hypothesis: one for one in hypotheses.judge(plant.frame(), PROTOCOL, BASE, resamples=beyond.RESAMPLES)}
+    one = found["r5-harms-nobody"]
+    assert point["harmless"] == 0 and one.verdict == "undetermined"
+    assert (one.value, one.low, one.high) == pytest.approx((point["worst"], point["worst_low"], point["worst_high"]))
+
+
+def test_training_on_another_ground_confirms_nothing(outcomes: pd.DataFrame) -> None:
+    frame = outcomes.assign(simulated=outcomes["landscape"] == "a")
+    assert {one.verdict for one in verdicts(frame).values() if one.hypothesis == "r5-harms-nobody"} == {"not tested"}
+
+
+def test_every_declared_hypothesis_counts_in_the_family(outcomes: pd.DataFrame) -> None:
+    found = verdicts(outcomes[outcomes["recipe"].isin(["zero-shot"])])["centring-raises-out"]
+    assert found.p_holm == pytest.approx(len(PROTOCOL.hypotheses) * found.p)
+
+
+def test_holm_is_over_the_whole_table(outcomes: pd.DataFrame) -> None:
+    few = outcomes[outcomes["recipe"].eq("zero-shot")]
+    one, two = (beyond.out_of_domain(frame, **FAST) for frame in (few, pd.concat([few, few.assign(model="k")])))
+    key = {"variant": CENTRED, "system": "dense", "model": "m"}
+    first, second = (table[(table[list(key)] == list(key.values())).all(axis=1)].iloc[0] for table in (one, two))
+    assert first["p"] == second["p"] and second["p_holm"] == pytest.approx(2 * first["p_holm"])
 
 
 def test_no_effect_is_undetermined_and_says_what_could_have_been_detected() -> None:
@@ -200,9 +263,12 @@ def test_what_all_cells_share_is_no_variant() -> None:
         "trained_on": ["", "", "a", "a"],
         "variant": ["embed.length=99", f"embed.length=99 {CENTRED}", "embed.length=99 finetune.steps=9", f"{HALF} embed.length=99 finetune.steps=9"],
     })  # fmt: skip
-    assert beyond.settled(frame)["variant"].tolist() == ["", CENTRED, "", HALF]
+    assert beyond.settled(frame, PROTOCOL)["variant"].tolist() == ["", CENTRED, "", HALF]
     alone = frame.assign(variant=["", "", CENTRED, CENTRED])
-    assert beyond.settled(alone)["variant"].tolist() == ["", "", CENTRED, CENTRED]
+    assert beyond.settled(alone, PROTOCOL)["variant"].tolist() == ["", "", CENTRED, CENTRED]
+    # What a hypothesis varies stays named, though all cells share it.
+    centred = frame.assign(variant=CENTRED)
+    assert beyond.settled(centred, PROTOCOL)["variant"].tolist() == [CENTRED] * 4
 
 
 def grid_of(outcomes: pd.DataFrame) -> Grid:

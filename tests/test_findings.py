@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+import pandas as pd
 import pytest
 from planted import Planted
 
@@ -12,6 +14,7 @@ from stages import findings, registry
 TASKS = ("retrieval", "classification", "clustering")
 RECIPES = ("r1", "r2", "r3", "r4")
 SIZES = {"small": ("f", 10.0), "base": ("f", 100.0), "large": ("f", 300.0), "other": ("g", 50.0), "m": ("m", 22.0)}
+STRENGTHS = {"p": 0.3, "q": 0.35, "r": 0.4, "s": 0.45, "t": 0.5}
 Build = Callable[[Planted], Planted]
 
 
@@ -81,8 +84,8 @@ TRUE_FALSE: dict[str, tuple[Build, Build]] = {
     "r4-best-for-clustering": (best("r4", "clustering"), best("r2", "clustering")),
     "tuning-harms-abroad": (abroad({"m": -0.06, "small": -0.05}), abroad({"m": 0.01, "small": 0.02})),
     "stronger-models-suffer-most": (
-        abroad({"small": 0.02, "base": -0.03, "large": -0.1}, {"small": 0.3, "base": 0.4, "large": 0.5}),
-        abroad({"small": -0.08, "base": -0.03, "large": 0.02}, {"small": 0.3, "base": 0.4, "large": 0.5}),
+        abroad(dict(zip("pqrst", (0.02, -0.01, -0.03, -0.06, -0.1), strict=True)), STRENGTHS),
+        abroad(dict(zip("pqrst", (-0.08, -0.05, -0.03, -0.01, 0.02), strict=True)), STRENGTHS),
     ),
     "out-below-in": (alone(loss=0.4), alone(loss=-0.2)),
     "gap-of-55-to-65-percent": (alone(loss=0.6), alone(loss=0.3)),
@@ -153,8 +156,6 @@ def test_without_its_cells_a_finding_is_not_tested_and_says_what_would(finding: 
 
 
 def test_grounds_are_judged_apart() -> None:
-    import pandas as pd
-
     both = pd.concat([alone(loss=0.4)(Planted(40)).frame(), alone(loss=-0.2)(Planted(40, simulated=True)).frame()])
     entries = {"out-below-in": registry.entry("findings", "out-below-in")}
     found = findings.judge(both, entries, SIZES, resamples=500)
@@ -165,6 +166,74 @@ def test_an_equal_change_is_no_harm_only_if_there_are_queries_enough() -> None:
     build = abroad({"m": 0.0})
     assert verdict("tuning-harms-abroad", build(Planted(80))).verdict == "contradicted"
     assert verdict("tuning-harms-abroad", build(Planted(8, folds=1, noise=0.2))).verdict == "undetermined"
+
+
+def test_a_chance_slope_of_few_models_is_no_finding() -> None:
+    """Changes that do not follow strength: definite over the queries, nothing over the models."""
+    found = verdict("stronger-models-suffer-most", abroad(dict(zip("pqrst", (0.0, -0.08, 0.02, -0.06, -0.05), strict=True)), STRENGTHS)(Planted(80)))  # fmt: skip
+    assert found.verdict == "undetermined" and "could be chance" in found.reason, found.reason
+
+
+def test_models_are_compared_on_the_recipes_that_all_of_them_have() -> None:
+    """Equal losses by recipe, r3 losing more; the strongest model without r1 must not make a slope."""
+    plant = Planted(80)
+    for model, level in STRENGTHS.items():
+        for landscape in ("a", "b"):
+            plant.cell(level, landscape, model=model)
+        for recipe, share in (("r1", 0.0), ("r3", -0.2)):
+            if (model, recipe) != ("t", "r1"):
+                plant.cell(level * (1 + share), "b", model=model, recipe=recipe, trained_on="a")
+    found = verdict("stronger-models-suffer-most", plant)
+    assert found.effect is not None
+    assert abs(found.effect.value) < 0.003 and found.verdict == "undetermined", found.reason
+
+
+def test_landscapes_that_homes_share_are_drawn_once_for_all_of_them() -> None:
+    """The slope's interval over five homes covers what all of their abroad units have in common."""
+    plant = Planted(30, folds=1, noise=0.02)
+    rng = np.random.default_rng(0)
+    for model, level in STRENGTHS.items():
+        for place in "abcde":
+            plant.cell(level, place, model=model)
+            for home in "abcde":
+                if home != place:
+                    plant.cell(level, place, model=model, recipe="r3", trained_on=home)
+    frame = plant.frame()
+    # A loss of each query, greater for stronger models, whatever the home.
+    lost = dict(zip(sorted(set(frame["query_id"])), rng.normal(0, 1, frame["query_id"].nunique()), strict=True))
+    slope = {model: level - 0.4 for model, level in STRENGTHS.items()}
+    tuned = frame["recipe"] == "r3"
+    frame.loc[tuned, "value"] *= 1 + frame["query_id"].map(lost)[tuned] * frame["model"].map(slope)[tuned]
+    entries = {"stronger-models-suffer-most": registry.entry("findings", "stronger-models-suffer-most")}
+    effect = findings.judge(frame, entries, SIZES, resamples=1000)[0].effect
+    assert effect is not None
+    # The mean over 150 queries of a slope of standard deviation 1, by .01 of strength.
+    assert (effect.high - effect.low) / (2 * 1.96) == pytest.approx(0.01 / np.sqrt(150), rel=0.2)
+
+
+def test_training_on_another_ground_is_no_evidence() -> None:
+    plant = abroad({"m": -0.06, "small": -0.05})(Planted(40))
+    frame = plant.frame()
+    frame.loc[frame["landscape"] == "a", "simulated"] = True
+    entries = {"tuning-harms-abroad": registry.entry("findings", "tuning-harms-abroad")}
+    assert [one.verdict for one in findings.judge(frame, entries, SIZES, resamples=200)] == ["not tested", "not tested"]
+
+
+def test_the_pair_that_is_named_is_the_significant_one() -> None:
+    """The widest step down is of a model with few queries and much noise; the narrower one is significant."""
+    few = Planted(3, folds=1, noise=0.3).cell(0.2, model="large").frame()
+    plant = Planted(40).cell(0.5, model="small").cell(0.42, model="base").frame()
+    entries = {"scaling-within-families": registry.entry("findings", "scaling-within-families")}
+    found = findings.judge(pd.concat([plant, few]), entries, SIZES, resamples=500)[0]
+    assert found.verdict == "contradicted" and "base is significantly worse than the smaller small" in found.reason
+
+
+def test_views_are_compared_under_the_variant_that_most_cells_have() -> None:
+    plant = Planted(40)
+    for view in ("title", "abstract", "ta", "tac", "claim1", "full"):
+        plant.cell(0.58 if view == "tac" else 0.5, view=view, variant="embed.length=99")
+    plant.cell(0.5, view="ta")
+    assert verdict("tac-best-view", plant).verdict == "supported"
 
 
 def test_one_missing_rival_leaves_a_lead_untested() -> None:

@@ -32,21 +32,30 @@ COSTS = ("finetune", "embed", "search")
 
 
 def grounds(outcomes: pd.DataFrame, protocol: Protocol) -> dict[str, pd.DataFrame]:
-    """Outcomes of each ground that has any, in the order of `GROUNDS`; see `settled` for their variants."""
+    """Outcomes of each ground that has any, in the order of `GROUNDS`; see `settled` for their variants.
+
+    A cell that was trained on another ground is on none.
+    """
     import numpy as np
 
-    outcomes = settled(outcomes)
+    outcomes = settled(outcomes, protocol)
     seen = np.where(outcomes["landscape"].isin(protocol.exploratory), "exploratory", "confirmation")
     which = np.where(outcomes["simulated"].to_numpy(dtype=bool), "simulated", seen)
-    return {ground: outcomes[which == ground] for ground in GROUNDS if (which == ground).any()}
+    parts = {ground: contrasts.one_ground(outcomes[which == ground]) for ground in GROUNDS}
+    return {ground: rows for ground, rows in parts.items() if len(rows)}
 
 
-def settled(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Outcomes whose variants do not name what all cells share: a grid may set it for all of them."""
+def settled(outcomes: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
+    """Outcomes whose variants do not name what all cells share: a grid may set it for all of them.
+
+    What a hypothesis of the protocol varies stays named.
+    """
+    options = [option for hypothesis in protocol.hypotheses.values() for option in hypothesis.options]
+    varied = {f"{key}={value}" for option in options for key, value in option.settings.items()}
     variants = {tuned: set(rows["variant"]) for tuned, rows in outcomes.groupby(outcomes["trained_on"] != "")}
     shared = {tuned: set.intersection(*(set(name.split()) for name in names)) for tuned, names in variants.items()}
-    everywhere = set.intersection(*shared.values())
-    training = {word for word in shared.get(True, ()) if word.startswith("finetune.")}
+    everywhere = set.intersection(*shared.values()) - varied
+    training = {word for word in shared.get(True, ()) if word.startswith("finetune.")} - varied
 
     def without(variant: str, words: set[str]) -> str:
         return " ".join(word for word in variant.split() if word not in words)
@@ -99,40 +108,59 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
     import numpy as np
     import pandas as pd
 
-    parts = [contrasts.units(rows, "retrieval").assign(seed=number) for number, rows in outcomes.groupby("seed")]
-    pairs = against_zero_shot(pd.concat(parts, ignore_index=True), by=["seed"])
-    place = {landscape: number for number, landscape in enumerate(sorted(set(pairs["landscape"])))}
+    pairs = against_zero_shot(by_seed(outcomes), by=["seed"])
     out = []
     for key, group in pairs.groupby([*PLACE, "recipe", "variant"], observed=True):
         home: list[tuple[float, Floats, str]] = []
         abroad: list[tuple[float, Floats, str]] = []
         for (trained_on, landscape), rows in group.groupby(["trained_on", "landscape"], observed=True):
-            change = _change(rows, resamples, seed + place[str(landscape)])
-            if change is not None:
+            found = change(rows, resamples, seed)
+            if found is not None:
                 at_home = str(landscape) in str(trained_on).split("+")
-                (home if at_home else abroad).append((*change, f"{trained_on} on {landscape}"))
+                (home if at_home else abroad).append((*found, f"{trained_on} on {landscape}"))
         if not home:
             continue
         value = float(np.mean([one[0] for one in home]))
-        low, high = _bounds(np.mean([one[1] for one in home], axis=0))
+        low, high = bounds(np.mean([one[1] for one in home], axis=0))
         worst: tuple[Any, ...] = (np.nan, np.nan, np.nan, "")
         if abroad:
             lowest = min(abroad, key=lambda one: one[0])
-            worst = (lowest[0], *_bounds(lowest[1]), lowest[2])
-        harmless = sum(_bounds(drawn)[0] > -margin for _, drawn, _ in abroad)
+            worst = (lowest[0], *bounds(lowest[1]), lowest[2])
+        harmless = sum(bounds(drawn)[0] > -margin for _, drawn, _ in abroad)
         out.append((*key, value, low, high, *worst, harmless, len(abroad), len(home), group["seed"].nunique(), group["fold"].nunique()))  # fmt: skip
     return pd.DataFrame(out, columns=[*PLACE, "recipe", "variant", "home", "home_low", "home_high", "worst", "worst_low", "worst_high",
                                       "where", "harmless", "abroad", "homes", "seeds", "folds"])  # fmt: skip
 
 
-def _change(rows: pd.DataFrame, resamples: int, seed: int) -> tuple[float, Floats] | None:
-    """Relative change of one cell on one landscape over the queries that every seed has, and its resamples."""
+def by_seed(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Retrieval rows of `contrasts.units` for each training seed apart, with its `seed`."""
+    import pandas as pd
+
+    parts = [contrasts.units(rows, "retrieval").assign(seed=number) for number, rows in outcomes.groupby("seed")]
+    return pd.concat(parts, ignore_index=True)
+
+
+def change(rows: pd.DataFrame, resamples: int, seed: int) -> tuple[float, Floats] | None:
+    """Relative change of one cell on one landscape over the queries that every seed has, and its resamples.
+
+    Args:
+        rows: of `against_zero_shot` by seed, one recipe, one home, one landscape.
+        resamples: of queries, each landscape by draws of its own that are the same for every cell, and of seeds.
+        seed: of both.
+
+    Returns:
+        The change as a share of the zero-shot score, and float64 [resamples]; None where there are too few queries,
+        or nothing was found that could be lost.
+    """
+    import zlib
+
     import numpy as np
 
     from stages.evaluation import statistics
 
+    seed += zlib.crc32(str(rows["landscape"].iloc[0]).encode())
     wide = rows.pivot_table(index=["fold", "query_id"], columns="seed", values="tuned").dropna()
-    zero = rows.groupby(["fold", "query_id"])["zero"].first().loc[wide.index].to_numpy(dtype=float)
+    zero = rows.groupby(["fold", "query_id"])["zero"].mean().loc[wide.index].to_numpy(dtype=float)
     if len(wide) < contrasts.FEWEST or not zero.sum():
         return None
     tuned = wide.to_numpy(dtype=float)
@@ -144,18 +172,12 @@ def _change(rows: pd.DataFrame, resamples: int, seed: int) -> tuple[float, Float
     return float(tuned.mean() / zero.mean() - 1), changed
 
 
-def _bounds(drawn: Floats) -> tuple[float, float]:
+def bounds(drawn: Floats) -> tuple[float, float]:
+    """95 % interval of resamples."""
     from stages.evaluation import statistics
 
     low, high = statistics.percentiles(drawn)
     return float(low), float(high)
-
-
-def loss(sums: Any) -> Any:
-    """Relative loss from IN to OUT of sums [resamples, (in, out)]; 0 where there is nothing to lose."""
-    import numpy as np
-
-    return 1 - np.divide(sums[:, 1], sums[:, 0], out=np.ones(len(sums)), where=sums[:, 0] != 0)
 
 
 def at_home(outcomes: pd.DataFrame, system: str, scope: str) -> pd.DataFrame:
@@ -180,7 +202,6 @@ def out_of_domain(outcomes: pd.DataFrame, resamples: int = contrasts.RESAMPLES, 
         `times` the best single zero-shot leg on the same queries; `n`. Two rows an oracle, recipe "oracle": for each
         query the best of the zero-shot legs, and the best of all rows, which no system can pass; they are not tested.
     """
-    import numpy as np
     import pandas as pd
 
     found = {
@@ -197,23 +218,26 @@ def out_of_domain(outcomes: pd.DataFrame, resamples: int = contrasts.RESAMPLES, 
         if base not in held:
             continue
         legs = [leg for leg in (("zero-shot", "", name) for name in LEGS) if leg in held]
-        # BM25 reads no vectors: what a recipe or option does leaves it as it is.
-        options = [key for key in held if key[2] != "bm25" or key in legs]
+        # BM25 reads no vectors: what a recipe or option does leaves it as it is, unless it is one of BM25's own.
+        options = [
+            key
+            for key in held
+            if key[2] != "bm25" or (key[0] == "zero-shot" and key[1] == contrasts.lexical_variant(key[1]))
+        ]
         out, within = out[options], within.reindex(index=out.index, columns=out[options].columns)
-        tested = []
+        found_here = []
         for key in options:
             common = out[key].notna() & out[base].notna() & within[key].notna()
             if common.sum() >= contrasts.FEWEST:
-                tested.append(_row(key, out[common], within[common], base, legs, resamples, seed))
-        real = [row["p"] for row in tested if row["p"] == row["p"]]
-        adjusted = iter(holm(real))
-        for row in tested:
-            row["p_holm"] = next(adjusted) if row["p"] == row["p"] else np.nan
+                found_here.append(_row(key, out[common], within[common], base, legs, resamples, seed))
         asked = out[base].notna()
         if asked.sum() >= contrasts.FEWEST and len(options) > 1:
             for name, keys in (("BM25 or dense, zero-shot", legs), ("any option or system", options)):
-                tested.append(_oracle(name, out.loc[asked, keys], out.loc[asked, legs], resamples, seed))
-        rows += [{**dict(zip(PLACE, place, strict=True)), **row} for row in tested]
+                found_here.append(_oracle(name, out.loc[asked, keys], out.loc[asked, legs], resamples, seed))
+        rows += [{**dict(zip(PLACE, place, strict=True)), **row} for row in found_here]
+    tested = [row for row in rows if row["p"] == row["p"]]
+    for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
+        row["p_holm"] = p
     columns = [*PLACE, "recipe", "variant", "system", "value", "low", "high", "change", "change_low", "change_high", "p", "p_holm",
                "detectable", "gap", "gap_low", "gap_high", "times", "n"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
@@ -270,9 +294,9 @@ def _scores(out: Floats, within: Floats, leg: float, resamples: int, seed: int) 
 
     low, high = statistics.interval(out, resamples, seed)
     table = np.column_stack([within, out])
-    gap_low, gap_high = statistics.bootstrap(table, loss, resamples, seed)
+    gap_low, gap_high = statistics.bootstrap(table, contrasts.loss, resamples, seed)
     return {
-        "value": float(out.mean()), "low": float(low), "high": float(high), "gap": float(loss(table.sum(axis=0)[None])[0]),
+        "value": float(out.mean()), "low": float(low), "high": float(high), "gap": float(contrasts.loss(table.sum(axis=0)[None])[0]),
         "gap_low": gap_low, "gap_high": gap_high, "times": float(out.mean() / leg) if leg else np.nan,
     }  # fmt: skip
 

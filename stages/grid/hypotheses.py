@@ -5,7 +5,7 @@ Nothing here reads or writes a file.
 
 from __future__ import annotations
 
-from contextlib import suppress
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -98,11 +98,19 @@ class _Ground:
         name = " ".join([option.recipe, *sorted(words)])
         if rows.empty:
             raise _Lacking(f"No cell of {name}.")
-        needed = {"fold": self.protocol.folds} | ({} if option.recipe == "zero-shot" else {"seed": self.protocol.seeds})
-        for column, wanted in needed.items():
-            for _, part in rows.groupby(["landscape", "trained_on"], observed=True):
-                if missing := sorted(set(wanted) - set(part[column])):
-                    raise _Lacking(f"{name} lacks {column} {', '.join(map(str, missing))} of those declared.")
+        trained = option.recipe != "zero-shot"
+        rows = rows[rows["fold"].isin(self.protocol.folds)]
+        wanted: set[Any] = set(self.protocol.folds)
+        if trained:
+            rows = rows[rows["seed"].isin(self.protocol.seeds)]
+            wanted = set(itertools.product(self.protocol.folds, self.protocol.seeds))
+        if rows.empty:
+            raise _Lacking(f"{name} has none of the declared folds and seeds.")
+        for place, part in rows.groupby([*beyond.PLACE, "landscape", "trained_on"], observed=True):
+            held = set(zip(part["fold"], part["seed"], strict=True)) if trained else set(part["fold"])
+            if missing := sorted(wanted - held):
+                first = f"fold {missing[0][0]} with seed {missing[0][1]}" if trained else f"fold {missing[0]}"
+                raise _Lacking(f"{name}, {place[0]} on {place[-2]}, lacks {len(missing)} of {len(wanted)} declared runs, the first {first}.")  # fmt: skip
         return rows
 
     def values(self, option: Option, scope: str) -> pd.Series[float]:
@@ -156,8 +164,9 @@ def judge(
                 answers[name] = _RULES[hypothesis.rule](hypothesis, cells)
             except _Lacking as lacking:
                 answers[name] = str(lacking)
-        found = {name: answer for name, answer in answers.items() if isinstance(answer, _Answer)}
-        adjusted = dict(zip(found, beyond.holm([answer.p for answer in found.values()]), strict=True))
+        # Every declared hypothesis counts in the family: one that lacks its cells cannot be significant.
+        p = [answer.p if isinstance(answer, _Answer) else 1.0 for answer in answers.values()]
+        adjusted = dict(zip(answers, beyond.holm(p), strict=True))
         for name, answer in answers.items():
             if isinstance(answer, str):
                 out.append(Verdict(name, ground, NOT_TESTED, answer))
@@ -176,15 +185,17 @@ def judge(
 def _keeps(hypothesis: Keeps, ground: _Ground) -> _Answer:
     candidate = ground.values(Option(recipe=hypothesis.candidate), "all")
     zero = ground.values(Option(), "all")
-    tables = {}
-    for recipe in sorted(set(ground.outcomes.loc[ground.outcomes["trained_on"] != "", "recipe"])):
-        # A recipe without its cells is no rival; the candidate has its own.
-        with suppress(_Lacking):
+    tables, left_out = {}, []
+    rivals = set(ground.outcomes.loc[ground.outcomes["trained_on"] != "", "recipe"]) - {hypothesis.candidate}
+    for recipe in sorted(rivals):
+        try:
             tables[recipe] = ground.units(
                 tuned=ground.values(Option(recipe=recipe), "all"), candidate=candidate, zero=zero
             )
+        except _Lacking:
+            left_out.append(recipe)
     if not tables:
-        raise _Lacking(f"{hypothesis.candidate} and zero-shot share too few test queries at home.")
+        raise _Lacking(f"No other recipe has its cells beside those of {hypothesis.candidate} and zero-shot.")
     gains = {recipe: float(table["tuned"].mean() - table["zero"].mean()) for recipe, table in tables.items()}
     best = max(gains, key=lambda recipe: gains[recipe])
     table = tables[best]
@@ -192,6 +203,8 @@ def _keeps(hypothesis: Keeps, ground: _Ground) -> _Answer:
     value, low, high, p = ground.above_zero(rest.to_numpy(dtype=float))
     ours, theirs = float(table["candidate"].mean() - table["zero"].mean()), gains[best]
     reason = f"At home {hypothesis.candidate} gains {ours:+.4f}, the best recipe, {best}, {theirs:+.4f}; what is left above {hypothesis.share:.0%} of that is {value:+.4f}."  # fmt: skip
+    if left_out:
+        reason += f" Left out, as runs are missing: {', '.join(left_out)}."
     return _Answer(reason, value, low, high, p, len(table), holds=ours > 0 and theirs > 0, fails=high < 0)
 
 
@@ -200,29 +213,32 @@ def _harmless(hypothesis: Harmless, ground: _Ground) -> _Answer:
 
     from stages.evaluation import statistics
 
-    option = Option(recipe=hypothesis.candidate, settings=hypothesis.settings)
-    rows = contrasts.units(pd.concat([ground.of(option), ground.of(Option())]), "retrieval")
-    pairs = beyond.against_zero_shot(rows)
+    (option,) = hypothesis.options
+    margin = ground.protocol.margin
+    pairs = beyond.against_zero_shot(beyond.by_seed(pd.concat([ground.of(option), ground.of(Option())])), by=["seed"])
     abroad = pairs[~contrasts.trained_here(pairs)]
-    found = []
-    for (trained_on, landscape), part in abroad.groupby(["trained_on", "landscape"], observed=True):
-        table = part.groupby(UNIT, observed=True)[["tuned", "zero"]].mean()
-        if len(table) < contrasts.FEWEST or not table["zero"].sum():
+    found, unknown = [], []
+    for (trained_on, landscape), rows in abroad.groupby(["trained_on", "landscape"], observed=True):
+        where = f"{trained_on} on {landscape}"
+        changed = beyond.change(rows, ground.resamples, ground.seed)
+        if changed is None:
+            unknown.append(where)
             continue
-        change = (table["tuned"] - table["zero"]).to_numpy(dtype=float)
-        zero = float(table["zero"].mean())
-        low, high = statistics.interval(change, ground.resamples, ground.seed)
-        p = statistics.non_inferiority(change, ground.protocol.margin * zero, ground.resamples, ground.seed)
-        found.append((float(change.mean()) / zero, float(low) / zero, float(high) / zero, float(p), len(table), f"{trained_on} on {landscape}"))  # fmt: skip
+        low, high = beyond.bounds(changed[1])
+        table = rows.groupby(UNIT, observed=True)[["tuned", "zero"]].mean()
+        loss = (table["tuned"] - table["zero"]).to_numpy(dtype=float)
+        p = statistics.non_inferiority(loss, margin * float(table["zero"].mean()), ground.resamples, ground.seed)
+        found.append((changed[0], low, high, float(p), len(table), where))
     if not found:
         raise _Lacking(f"{hypothesis.candidate} is scored on no landscape that it was not trained on.")
-    margin = ground.protocol.margin
     worst = min(found)
     safe = sum(low > -margin for _, low, *_ in found)
     reason = f"On {safe} of {len(found)} other landscapes the interval of the change is above {-margin:.0%}; the worst is {worst[5]}, {worst[0]:+.1%} ({worst[1]:+.1%} to {worst[2]:+.1%})."  # fmt: skip
+    if unknown:
+        reason += f" Too few test queries to say anything: {', '.join(unknown)}."
     return _Answer(
         reason, worst[0], worst[1], worst[2], max(one[3] for one in found), sum(one[4] for one in found),
-        holds=safe == len(found), fails=any(high < -margin for _, _, high, *_ in found),
+        holds=safe == len(found) and not unknown, fails=any(high < -margin for _, _, high, *_ in found),
     )  # fmt: skip
 
 
@@ -247,8 +263,8 @@ def _reaches(hypothesis: Reaches, ground: _Ground) -> _Answer:
     leg = max(means, key=lambda name: means[name])
     value, low, high, p = ground.above_zero((table["ours"] - hypothesis.factor * table[leg]).to_numpy(dtype=float))
     both = table[["inside", "ours"]].to_numpy(dtype=float)
-    gap_low, gap_high = statistics.bootstrap(both, beyond.loss, ground.resamples, ground.seed)
-    gap = float(beyond.loss(np.asarray(both.sum(axis=0))[None])[0])
+    gap_low, gap_high = statistics.bootstrap(both, contrasts.loss, ground.resamples, ground.seed)
+    gap = float(contrasts.loss(np.asarray(both.sum(axis=0))[None])[0])
     ours, best = float(table["ours"].mean()), means[leg]
     times = ours / best if best else float("nan")
     reason = f"OUT {ours:.4f}, {times:.2f} times the best leg ({leg}, {best:.4f}); gap {gap:.0%} ({gap_low:.0%} to {gap_high:.0%})."  # fmt: skip

@@ -59,7 +59,7 @@ def study(grid: Grid, protocol: Protocol, base: Mapping[str, Any]) -> Study:
         pd.concat(points, ignore_index=True),
         pd.concat(out, ignore_index=True),
         hypotheses.judge(grid.outcomes, protocol, base),
-        beyond.seconds(beyond.settled(grid.costs)) if len(grid.costs) else pd.Series(dtype=float),
+        beyond.seconds(beyond.settled(grid.costs, protocol)) if len(grid.costs) else pd.Series(dtype=float),
     )
 
 

@@ -132,6 +132,11 @@ class _Hypothesis(Entry):
     statement: str
     decision: str  # the rule in words, for people
 
+    @property
+    def options(self) -> list[Option]:
+        """What it is about."""
+        raise NotImplementedError
+
 
 class Keeps(_Hypothesis):
     """A recipe keeps a share of the best one's gain at home."""
@@ -140,6 +145,11 @@ class Keeps(_Hypothesis):
     candidate: str
     share: Share
 
+    @property
+    def options(self) -> list[Option]:
+        """The candidate."""
+        return [Option(recipe=self.candidate)]
+
 
 class Harmless(_Hypothesis):
     """A recipe is not inferior to zero-shot on any landscape that it was not trained on."""
@@ -147,6 +157,11 @@ class Harmless(_Hypothesis):
     rule: Literal["harmless"]
     candidate: str
     settings: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def options(self) -> list[Option]:
+        """The candidate under its settings."""
+        return [Option(recipe=self.candidate, settings=self.settings)]
 
 
 class Raises(_Hypothesis):
@@ -157,6 +172,11 @@ class Raises(_Hypothesis):
     first: Option
     second: Option
 
+    @property
+    def options(self) -> list[Option]:
+        """Both."""
+        return [self.first, self.second]
+
 
 class Reaches(_Hypothesis):
     """An option reaches a multiple of the best zero-shot leg out of domain, and a gap below a bound."""
@@ -165,6 +185,11 @@ class Reaches(_Hypothesis):
     option: Option
     factor: Annotated[float, Field(gt=1)]
     gap: Share
+
+    @property
+    def options(self) -> list[Option]:
+        """The one."""
+        return [self.option]
 
 
 Hypothesis = Annotated[Keeps | Harmless | Raises | Reaches, Field(discriminator="rule")]
