@@ -23,8 +23,8 @@ CAUSES = "usual causes: prompts, read-out, tokens kept, padding side, precision,
 def beside(params: Params, recipe: Recipe, landscape: str) -> pd.DataFrame:
     """Published figures that this cell can be held against on a landscape, and what it measures.
 
-    A figure of a model as published matches zero-shot cells; one of BM25 matches every recipe. Queries and
-    documents must be of one view.
+    A figure of a model as published matches zero-shot cells with whole vectors; one of BM25 matches every recipe.
+    Queries and documents must be of one view.
 
     Returns:
         Columns of `registry.figures` and `ours` (float64, over all queries; NaN where not measured).
@@ -39,22 +39,22 @@ def beside(params: Params, recipe: Recipe, landscape: str) -> pd.DataFrame:
     found = figures.beside(landscape, params.model, params.query_view)
     if params.query_view != params.document_view:
         found = found.head(0)
-    elif recipe.signals:
+    elif not _as_published(params, recipe):
         found = found[found["system"] == "bm25"]
     measured = _measured(landscape) if len(found) else {}
     keys = zip(found["system"], found["scope"], found["metric"], strict=True)
     return found.assign(ours=np.array([measured.get(key, np.nan) for key in keys], dtype=np.float64))
 
 
+def _as_published(params: Params, recipe: Recipe) -> bool:
+    """Whether the dense run is that of the model alone: one whole vector a text, nothing trained, nothing subtracted."""
+    search = params.search
+    return not (recipe.signals or search.dimensions or search.centre != "none" or params.embed.passages.tokens)
+
+
 def calibration(params: Params, model: Model, recipe: Recipe) -> list[str]:
     """A line for each expected score of the model's entry that this cell measures: OK, or by how much it is off."""
-    if (
-        recipe.signals
-        or params.query_view != params.document_view
-        or params.search.dimensions
-        or params.search.centre != "none"
-        or params.embed.passages.tokens
-    ):
+    if params.query_view != params.document_view or not _as_published(params, recipe):
         return []
     length = model.kept(params.embed.length)
     matching = [

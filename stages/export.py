@@ -31,6 +31,14 @@ MTEB = {
     "nDCG@10": "ndcg_at_10", "nDCG@100": "ndcg_at_100", "R@100": "recall_at_100", "AP": "map_at_1000", "RR": "mrr_at_1000",
     "micro-F1": "f1_micro", "macro-F1": "f1", "LRAP": "lrap", "V-measure": "v_measure", "AMI": "ami", "ARI": "ari",
 }  # fmt: skip
+LATEX = str.maketrans(
+    {
+        **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+    }
+)
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 
 
@@ -49,6 +57,8 @@ def trec(out: Out = OUT / "trec") -> None:
         for system in RETRIEVAL:
             if layout.run(landscape, system).exists():
                 found = tables.read(layout.run(landscape, system), tables.RUN)
+                if found.empty:  # no reranker was chosen
+                    continue
                 write_text(out / landscape / f"{system}.run", run_text(found, system))
     print(f"{out}: try `ir_measures {out}/LANDSCAPE/qrels.all.txt {out}/LANDSCAPE/dense.run nDCG@10`")
 
@@ -100,13 +110,15 @@ def mteb(out: Out = OUT / "mteb") -> None:
     """Write MTEB's result files of the dense run, the probe and k-means: a folder that `mteb` reads as its cache."""
     from stages import params, registry, summary
     from stages.files import write_json
+    from stages.grid.experiments import digest
 
     cell = params.load()
     model = registry.model(cell.model)
     sources = cell.trained_on(registry.recipe(cell.recipe))
     tuned = bool(sources)
     name = f"{model.hub}-{cell.recipe}-{'+'.join(sources)}" if tuned else model.hub
-    revision = _commit("%H") if tuned else model.revision or "none-pinned"
+    # Views, folds and options of one model are results of their own.
+    revision = f"{_commit('%H') if tuned else model.revision or 'none-pinned'}-{digest(cell)}"
     folder = out / "results" / name.replace("/", "__").replace(" ", "_") / revision
     write_json(folder / "model_meta.json", _meta(cell, name, revision))
     scores = summary.read_scores()
@@ -195,6 +207,8 @@ def model(out: Out = OUT / "model") -> None:
         raise UserError(f"recipe {cell.recipe!r} trains nothing: there is no adapter; `dvc exp apply` a tuned cell first")  # fmt: skip
     if not (layout.ADAPTER / "adapter_config.json").exists():
         raise UserError(f"{layout.ADAPTER}: no adapter here; run `dvc repro` first")
+    if out.exists() and not (out / "adapter_config.json").exists():
+        raise UserError(f"{out}: exists and is no model folder of an earlier export; name another with --out")
     scores = summary.read_scores()
     with replacing(out) as folder:
         shutil.copytree(layout.ADAPTER, folder, copy_function=shutil.copyfile)
@@ -334,7 +348,7 @@ def latex(shown: Table) -> str:
 
     rows = [[_words(value) for value in row] for row in shown.rows]
     columns = "l" * shown.texts + "r" * (len(shown.head) - shown.texts)
-    return pd.DataFrame(rows, columns=list(shown.head)).to_latex(index=False, escape=True, column_format=columns, caption=shown.caption or None)  # fmt: skip
+    return pd.DataFrame(rows, columns=list(shown.head)).to_latex(index=False, escape=True, column_format=columns, caption=shown.caption.translate(LATEX) or None)  # fmt: skip
 
 
 def _words(value: Any) -> str:

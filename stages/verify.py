@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import math
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -117,16 +115,14 @@ def _scores(text: str, params: Params) -> pd.DataFrame:
     import pandas as pd
 
     from stages import registry
-    from stages.grid.experiments import settings
+    from stages.grid.experiments import digest
 
     sources = params.trained_on(registry.recipe(params.recipe))
-    trained = bool(sources)
-    content = json.dumps(settings(params, trained), sort_keys=True)
     scores = pd.read_csv(io.StringIO(text), keep_default_na=False)
     scores = scores[scores["metric"].isin(list(TOLERANCE)) & ~scores["system"].str.startswith("oracle-")]
     views = params.query_view if params.query_view == params.document_view else f"{params.query_view}-to-{params.document_view}"  # fmt: skip
     words: list[Any] = [params.model, params.recipe, *(["+".join(sources)] if sources else []), views, f"fold{params.tasks.fold}"]  # fmt: skip
-    named = scores.assign(cell="-".join(words), parameters=hashlib.sha256(content.encode()).hexdigest()[:12])
+    named = scores.assign(cell="-".join(words), parameters=digest(params))
     return named[[*KEYS, "value"]]
 
 

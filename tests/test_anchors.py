@@ -51,6 +51,15 @@ def test_figures_stand_beside_the_mean_over_all_queries(paecter: Callable[..., N
     assert np.isnan(found.loc[~measured, "ours"]).all()
 
 
+def test_cut_or_centred_vectors_are_not_the_model_as_published(
+    paecter: Callable[..., None], set_params: Callable[..., None]
+) -> None:
+    paecter(0.34)
+    before = set(figures()["system"])
+    set_params(model="paecter", recipe="zero-shot", landscape=L, evaluate_on=[L], search__centre="landscape")
+    assert "dense" in before and set(figures()["system"]) <= {"bm25"}
+
+
 @pytest.mark.parametrize(
     ("mean", "said"), [(0.3491, ": OK"), (0.3357, ": OK"), (0.3355, "off by -2.0%"), (0.0407, "off by -88.1%")]
 )

@@ -118,6 +118,34 @@ def test_mteb_loads_its_files(cell: Path) -> None:
     assert loaded.date is not None
 
 
+def test_cells_of_one_model_are_results_of_their_own(cell: Path) -> None:
+    text = layout.PARAMS.read_text(encoding="utf-8")
+    for view in ("tac", "ta"):
+        layout.PARAMS.write_text(text.replace("query_view: tac", f"query_view: {view}"), encoding="utf-8")
+        export.mteb(cell / "out")
+    assert len(list((cell / "out/results").glob("*/*/model_meta.json"))) == 2
+
+
+def test_a_folder_of_others_is_not_replaced_by_a_model(cell: Path) -> None:
+    layout.ADAPTER.mkdir(parents=True)
+    (layout.ADAPTER / "adapter_config.json").write_text("{}")
+    (cell / "models").mkdir()
+    (cell / "models/weights.bin").write_text("theirs")
+    with pytest.raises(UserError, match="exists and is no model folder"):
+        export.model(cell / "models")
+    assert (cell / "models/weights.bin").read_text() == "theirs"
+    for _ in range(2):  # an earlier export is
+        export.model(cell / "model")
+
+
+def test_a_run_without_rows_is_not_written(cell: Path) -> None:
+    planted_run()
+    empty = tables.read(layout.run(L, "dense"), tables.RUN).head(0)
+    tables.write(empty, layout.run(L, "reranked"), tables.RUN)
+    export.trec(cell / "out")
+    assert not (cell / f"out/{L}/reranked.run").exists() and (cell / f"out/{L}/dense.run").exists()
+
+
 def test_zero_shot_has_no_model_to_export(cell: Path) -> None:
     text = layout.PARAMS.read_text(encoding="utf-8")
     layout.PARAMS.write_text(text.replace("recipe: r3", "recipe: zero-shot"), encoding="utf-8")
@@ -169,7 +197,7 @@ def test_the_exported_adapter_loads_and_gives_our_vectors(cell: Path) -> None:
 TABLE = Table(
     ["who & what", "n", "nDCG@10"],
     [["minilm_r1 50%", 3, Score(0.5, 0.4, 0.6)], ["none", None, None]],
-    "Scores of a_b", texts=1,
+    "Scores of a_b: 95 % {\\}", texts=1,
 )  # fmt: skip
 
 
@@ -187,6 +215,7 @@ def test_latex_is_escaped() -> None:
     assert r"who \& what & n & nDCG@10 \\" in text
     assert r"minilm\_r1 50\% & 3 & 0.5000 [0.400, 0.600] \\" in text
     assert r"\toprule" in text
+    assert r"\caption{Scores of a\_b: 95 \% \{\textbackslash{}\}}" in text
     assert r"none & -- & -- \\" in text
 
 

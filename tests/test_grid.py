@@ -15,11 +15,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from planted import Planted
 from toy import LIFT, ROOT, git, repository
 
 from stages import registry
 from stages.errors import UserError
-from stages.grid import cells
+from stages.grid import cells, gather
+from stages.grid.experiments import Experiment
+from stages.params import Params
 
 BASE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
@@ -90,7 +93,37 @@ def test_names_say_what_differs_from_the_parameters() -> None:
     assert names(recipe=["r1"], query_view=["ta"]) == ["minilm-r1-sim-alpha-ta-to-tac"]
     assert names(recipe=["r1"], evaluate_on=[["sim-alpha"]]) == ["minilm-r1-sim-alpha-on-sim-alpha"]
     assert names(recipe=["zero-shot"], finetune__seed=[0, 1, 2]) == ["minilm-zero-shot"]
-    assert names(recipe=["r1"], finetune__seed=[0, 1]) == ["minilm-r1-sim-alpha", "minilm-r1-sim-alpha-seed1"]
+    assert names(recipe=["r1"], finetune__seed=[0, 1]) == ["minilm-r1-sim-alpha", "minilm-r1-sim-alpha-finetune-seed1"]
+    # Keys that end alike are told apart: seeds of splits and of training make four cells.
+    assert len(names(recipe=["r1"], tasks__seed=[0, 1], finetune__seed=[0, 1])) == 4
+    both = [{"recipe": ["r1"], "tasks.seed": [1]}, {"recipe": ["r1"], "finetune.seed": [1]}]
+    assert len(cells.union(BASE, both)) == 2
+    same, other = (cells.Cell("x", {"fuse.depth": depth}, {"recipe": "r1"}) for depth in (10, 20))
+    assert cells._distinct([same, same]) == [same]
+    with pytest.raises(UserError, match="two different cells would be called x"):
+        cells._distinct([same, other])
+
+
+def test_how_others_are_trained_is_no_variant_of_a_zero_shot_cell() -> None:
+    """A zero-shot cell that was computed before the training rate was changed is beside the cells tuned after it."""
+    before = {**BASE, "recipe": "zero-shot", "finetune": {**BASE["finetune"], "rate": 0.001}}
+    tuned = {**before, "recipe": "r1"}
+    found = [
+        gather._keys(Experiment("name", "commit", Params.model_validate(params), ""), cells.flat(BASE))["variant"]
+        for params in (before, tuned)
+    ]
+    assert found == ["", "finetune.rate=0.001"]
+
+
+def test_a_landscape_under_a_second_id_counts_once(capsys: pytest.CaptureFixture[str]) -> None:
+    plant = Planted(6)
+    for place in ("a", "c"):
+        plant.cell(0.4, place).cell(0.5, place, recipe="r1", trained_on="a")
+    frame = plant.frame()
+    double = frame[frame["landscape"] == "a"].replace({"landscape": {"a": "b"}, "trained_on": {"a": "b"}})
+    once = gather._once(pd.concat([frame, double], ignore_index=True))
+    pd.testing.assert_frame_equal(once, frame)
+    assert "left out: b, as most of its queries" in capsys.readouterr().err
 
 
 def test_each_is_every_landscape_that_is_scored() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from stages import layout
 from stages.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 VIEW = "view"  # an axis that sets both sides
 EACH = "EACH"  # a value that stands for every landscape of evaluate_on; in capitals, so that it is no id
@@ -65,16 +66,22 @@ def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[C
             `finetune.held_out` is every landscape that the cell is scored on, one at a time.
 
     Raises:
-        UserError: an unknown key, an id that is in no registry, a value of the wrong type, or a landscape of
-            training that is not among `evaluate_on`.
+        UserError: an unknown key, an id that is in no registry, a value of the wrong type, a landscape of
+            training that is not among `evaluate_on`, or two cells of one name.
     """
     _check_keys(base, axes)
-    cells: dict[str, Cell] = {}
-    for values in itertools.product(*axes.values()):
-        for changes in _each(base, dict(_sides(zip(axes, values, strict=True)))):
-            cell = _cell(base, changes)
-            cells.setdefault(cell.name, cell)
-    return sorted(cells.values(), key=_tuned)
+    products = itertools.product(*axes.values())
+    changes = [each for values in products for each in _each(base, dict(_sides(zip(axes, values, strict=True))))]
+    return _distinct(_cell(base, each) for each in changes)
+
+
+def _distinct(cells: Iterable[Cell]) -> list[Cell]:
+    """Each cell once, zero-shot ones first."""
+    found: dict[str, Cell] = {}
+    for cell in cells:
+        if found.setdefault(cell.name, cell).overrides != cell.overrides:
+            raise UserError(f"two different cells would be called {cell.name}; choose values that differ in letters and digits")  # fmt: skip
+    return sorted(found.values(), key=lambda cell: cell.params["recipe"] != "zero-shot")
 
 
 def _sides(changes: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -84,12 +91,7 @@ def _sides(changes: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
 
 def union(base: Mapping[str, Any], grids: Sequence[Mapping[str, Sequence[Any]]]) -> list[Cell]:
     """Cells of several grids, each once; zero-shot cells first. Raises UserError as `expand` does."""
-    cells = {cell.name: cell for axes in grids for cell in expand(base, axes)}
-    return sorted(cells.values(), key=_tuned)
-
-
-def _tuned(cell: Cell) -> bool:
-    return bool(cell.params["recipe"] != "zero-shot")
+    return _distinct(cell for axes in grids for cell in expand(base, axes))
 
 
 def _each(base: Mapping[str, Any], changes: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -156,13 +158,17 @@ def _cell(base: Mapping[str, Any], changes: dict[str, Any]) -> Cell:
         )
     before = flat(base)
     overrides = {key: value for key, value in changes.items() if value != before[key]}
-    return Cell(_name(typed.model_dump(), overrides), overrides, params)
+    return Cell(_name(typed.model_dump(), overrides, list(before)), overrides, params)
 
 
-def _name(params: dict[str, Any], overrides: dict[str, Any]) -> str:
-    """`minilm-r1-sim-alpha-ta-fold3`: model, recipe, where trained, and what else differs from params.yaml."""
+def _name(params: dict[str, Any], overrides: dict[str, Any], keys: list[str]) -> str:
+    """`minilm-r1-sim-alpha-ta-fold3`: model, recipe, where trained, and what else differs from params.yaml.
+
+    A key is named by its last part, where no other key ends in it.
+    """
     from stages import registry
 
+    ends = Counter(key.split(".")[-1] for key in keys)
     parts = [params["model"], params["recipe"]]
     if params["recipe"] != "zero-shot":
         parts += [params["landscape"]] if registry.recipe(params["recipe"]).landscapes == "home" else []
@@ -172,5 +178,6 @@ def _name(params: dict[str, Any], overrides: dict[str, Any]) -> str:
     for key, value in overrides.items():
         if key not in (*_NAMED, *_SIDES):
             words = "-".join(map(str, value)) if isinstance(value, list) else str(value)
-            parts.append(("on-" if key == "evaluate_on" else key.split(".")[-1]) + words)
+            end = key.split(".")[-1]
+            parts.append(("on-" if key == "evaluate_on" else end if ends[end] == 1 else key.replace(".", "-")) + words)
     return re.sub(r"[^A-Za-z0-9-]+", "_", "-".join(parts))

@@ -129,6 +129,15 @@ def alike(one: str, other: str, cells: Iterable[Cell]) -> bool:
         return False
 
 
+def digest(params: Params) -> str:
+    """Twelve hexadecimal digits of the parameters that the outcomes of a cell depend on."""
+    from stages import registry
+
+    trained = bool(params.trained_on(registry.recipe(params.recipe)))
+    content = json.dumps(settings(params, trained), sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
 def settings(params: Params, trained: bool) -> dict[str, Any]:
     """The parameters that the outcomes of a cell depend on; not where and how a model is trained that is not."""
     values = params.model_dump(mode="json")

@@ -155,15 +155,9 @@ def losses(grid: Grid, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
             table = part[["numerator_first", "numerator_second"]].to_numpy(dtype=float)
             if table[:, 0].sum() == 0:
                 continue
-            low, high = statistics.bootstrap(table, _loss, RESAMPLES, 0)
-            out.append((*key, system, float(_loss(table.sum(axis=0)[None])[0]), low, high, len(table)))
+            low, high = statistics.bootstrap(table, contrasts.loss, RESAMPLES, 0)
+            out.append((*key, system, float(contrasts.loss(table.sum(axis=0)[None])[0]), low, high, len(table)))
     return pd.DataFrame(out, columns=[*CONFIG, "landscape", "system", "value", "low", "high", "n"])
-
-
-def _loss(sums: Any) -> Any:
-    import numpy as np
-
-    return 1 - np.divide(sums[:, 1], sums[:, 0], out=np.ones(len(sums)), where=sums[:, 0] != 0)
 
 
 def labels(rows: pd.DataFrame) -> pd.Series:
@@ -304,7 +298,9 @@ def _inout(grid: Grid) -> Any:
 
 def _views(grid: Grid) -> Any:
     rows = _zero_shot(contrasts.units(grid.outcomes, "retrieval"))
-    rows = rows[(rows["query_view"] == rows["document_view"]) & (rows["dimensions"] == 0) & (rows["variant"] == "")]
+    rows = rows[(rows["query_view"] == rows["document_view"]) & (rows["dimensions"] == 0)]
+    if len(rows):
+        rows = rows[rows["variant"] == contrasts.commonest(rows, ["variant"])[0]]
     if rows["query_view"].nunique() < 2:
         return None
     found = scored(rows, ["model", "query_view", "landscape", "simulated"])
@@ -346,6 +342,8 @@ def _dimensions(grid: Grid) -> Any:
     rows = _zero_shot(contrasts.units(grid.outcomes, "retrieval"))
     if rows["dimensions"].nunique() < 2:
         return None
+    axes = ["query_view", "document_view", "variant"]
+    rows = rows[(rows[axes] == contrasts.commonest(rows[rows["dimensions"] > 0], axes)).all(axis=1)]
     found = scored(rows, ["model", "landscape", "simulated", "dimensions"])
     full = found[found["dimensions"] == 0].set_index(["model", "landscape"])["value"]
     kept = found[found["dimensions"] > 0]

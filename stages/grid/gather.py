@@ -6,7 +6,9 @@ Tables come from DVC's cache by the hash in the commit's dvc.lock, or from the r
 from __future__ import annotations
 
 import io
+import itertools
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +39,7 @@ class Grid:
         scores: `KEYS` and the columns of reports/scores.csv.
         costs: `KEYS`, `where` (a landscape or `cell`), `stage`, `seconds`, `texts_per_second`, `peak_mib`, `device`.
         jurisdictions: `landscape`, `query_id`, `jurisdiction` of every family.
-        experiments: by name of the cell.
+        experiments: by `cell`.
     """
 
     outcomes: pd.DataFrame
@@ -77,11 +79,15 @@ def load(found: list[Experiment]) -> Grid:
     from stages.grid.experiments import show
 
     base = flat(params.load().model_dump(mode="json"))
+    counts = Counter(one.name for one in found)
     outcomes, scores, costs = [], [], []
     places: dict[str, pd.DataFrame] = {}
+    cells: dict[str, Experiment] = {}
     with Repo() as repo:
         for one in track(found, len(found), "read", unit="cells"):
-            keys = _keys(one, base)
+            # Experiments of different commits may have one name.
+            keys = _keys(one, base) | ({"cell": f"{one.name}@{one.commit[:7]}"} if counts[one.name] > 1 else {})
+            cells[keys["cell"]] = one
             store = _Store(repo, one)
             scores.append(pd.read_csv(io.StringIO(show(one.commit, layout.SCORES.as_posix())), keep_default_na=False).assign(**keys))  # fmt: skip
             for name in one.params.evaluate_on:
@@ -100,23 +106,42 @@ def load(found: list[Experiment]) -> Grid:
                 costs.append({**keys, "where": path.parent.name, "stage": path.stem, **wanted})
     columns = ["landscape", "query_id", "jurisdiction"]
     return Grid(
-        pd.concat(outcomes, ignore_index=True),
+        _once(pd.concat(outcomes, ignore_index=True)),
         pd.concat(scores, ignore_index=True),
         pd.DataFrame(costs, columns=[*KEYS, "where", "stage", "seconds", "texts_per_second", "peak_mib", "device"]),
         pd.concat(places.values(), ignore_index=True)[columns] if places else pd.DataFrame(columns=columns),
-        {one.name: one for one in found},
+        cells,
     )
+
+
+def _once(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes without landscapes that are others under a second id: their queries would count twice."""
+    from stages.progress import say
+
+    asked = outcomes[outcomes["task"] == "retrieval"].groupby("landscape", observed=True)["query_id"].agg(set)
+    doubles: dict[str, str] = {}
+    for first, second in itertools.combinations(sorted(asked.index), 2):
+        smaller = min(len(asked[first]), len(asked[second]))
+        if first not in doubles and 2 * len(asked[first] & asked[second]) > smaller:
+            doubles.setdefault(second, first)
+    for second, first in doubles.items():
+        say(f"left out: {second}, as most of its queries or of {first}'s are in both; a query must not count twice")
+    trained = [sources for sources in set(outcomes["trained_on"]) if doubles.keys() & set(sources.split("+"))]
+    return outcomes[~(outcomes["landscape"].isin(list(doubles)) | outcomes["trained_on"].isin(trained))]
 
 
 def _keys(one: Experiment, base: Mapping[str, Any]) -> dict[str, Any]:
     """Values of `KEYS`; `base` is params.yaml, flat."""
     from stages import registry
     from stages.grid.cells import flat
+    from stages.grid.experiments import settings
 
     params = one.params
-    others = {key: value for key, value in flat(params.model_dump(mode="json")).items() if key not in _AXES and base.get(key) != value}  # fmt: skip
+    trained_on = params.trained_on(registry.recipe(params.recipe))
+    used = flat(settings(params, trained=bool(trained_on)))  # how others are trained is no variant of a zero-shot cell
+    others = {key: value for key, value in used.items() if key not in _AXES and base.get(key) != value}
     values = (
-        one.name, params.model, params.recipe, "+".join(params.trained_on(registry.recipe(params.recipe))),
+        one.name, params.model, params.recipe, "+".join(trained_on),
         params.query_view, params.document_view, params.search.dimensions or 0,
         " ".join(f"{key}={value}" for key, value in sorted(others.items())), params.tasks.fold, params.finetune.seed,
     )  # fmt: skip

@@ -93,14 +93,19 @@ def cells(grid: Grid, tested: Sequence[Tested]) -> Table:
 
 def _winners(tested: Sequence[Tested]) -> set[tuple[str, str, tuple[object, ...]]]:
     """(landscape, task, configuration) of cells that are significantly better than every other one there."""
-    beaten: dict[tuple[str, str, tuple[object, ...]], set[bool]] = {}
+    beaten: dict[tuple[str, str], dict[tuple[object, ...], list[bool]]] = {}
     for one in tested:
         if one.family != "cells":
             continue
         better = one.result.difference > 0
         for config, wins in ((one.first_config, better), (one.second_config, not better)):
-            beaten.setdefault((one.landscape, one.task, config[:-1]), set()).add(one.significant and wins)
-    return {key for key, results in beaten.items() if results == {True}}
+            beaten.setdefault((one.landscape, one.task), {}).setdefault(config[:-1], []).append(
+                one.significant and wins
+            )
+    return {
+        (*place, config) for place, results in beaten.items() for config, won in results.items()
+        if all(won) and len(won) == len(results) - 1  # compared with every other one, that is
+    }  # fmt: skip
 
 
 def comparisons(tested: Sequence[Tested]) -> Table:

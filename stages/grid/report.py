@@ -111,9 +111,18 @@ def command(judgement: Judgement) -> str:
     """What computes the cells that would test a finding; "" where it needs none."""
     if not judgement.needs:
         return ""
-    axes = [f"-S {key}={','.join('ID' if value == 'ANY' else str(value) for value in values)}" for key, values in judgement.needs.items()]  # fmt: skip
+    needs = dict(judgement.needs)
+    if judgement.ground == "real" and not judgement.cells and "landscape" not in needs:
+        needs["landscape"] = ["ANY"]
+    axes = [f"-S {key}={_ids(values)}" for key, values in needs.items()]
+    if judgement.ground == "real" and "landscape" in needs:
+        axes.append(f"-S 'evaluate_on=[{_ids(needs['landscape'])}]'")
     folds = ["-S tasks.fold=0,1,2,3,4"] if judgement.verdict == "undetermined" else []
     return " ".join(["python -m stages.grid run", *axes, *folds])
+
+
+def _ids(values: Sequence[Any]) -> str:
+    return ",".join("ID" if value == "ANY" else str(value) for value in values)
 
 
 def _rounded(value: Any) -> Any:
