@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from stages import layout
+from stages.contrasts import HEADLINE
 from stages.errors import UserError, nearest, run
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 
 OUT = Path("exports")
-TASKS = {"retrieval": "dense", "classification": "probe", "clustering": "kmeans"}
-MAIN = {"retrieval": "nDCG@10", "classification": "micro-F1", "clustering": "V-measure"}
 MTEB = {
     "nDCG@10": "ndcg_at_10", "nDCG@100": "ndcg_at_100", "R@100": "recall_at_100", "AP": "map_at_1000", "RR": "mrr_at_1000",
     "micro-F1": "f1_micro", "macro-F1": "f1", "LRAP": "lrap", "V-measure": "v_measure", "AMI": "ami", "ARI": "ari",
@@ -123,7 +122,7 @@ def mteb(out: Out = OUT / "mteb") -> None:
     write_json(folder / "model_meta.json", _meta(cell, name, revision))
     scores = summary.read_scores()
     for (landscape, task), rows in scores.groupby(["landscape", "task"]):
-        ours = rows[rows["system"] == TASKS[str(task)]]
+        ours = rows[rows["system"] == HEADLINE[str(task)][0]]
         if len(ours):
             title = task_name(str(landscape), str(task))
             write_json(folder / f"{title}.json", task_result(ours, title, str(landscape), cell))
@@ -153,8 +152,8 @@ def task_result(rows: pd.DataFrame, title: str, landscape: str, cell: Params) ->
         task = str(rows["task"].iloc[0])
         values = {MTEB[metric]: row["value"] for metric, row in part.items()}
         intervals = {MTEB[metric]: [row["ci_low"], row["ci_high"]] for metric, row in part.items()}
-        subsets.append({**values, "main_score": part[MAIN[task]]["value"], "hf_subset": scope, "languages": ["eng-Latn"],
-                        "n": part[MAIN[task]]["n"], "interval_95": intervals})  # fmt: skip
+        subsets.append({**values, "main_score": part[HEADLINE[task][1]]["value"], "hf_subset": scope, "languages": ["eng-Latn"],
+                        "n": part[HEADLINE[task][1]]["n"], "interval_95": intervals})  # fmt: skip
     seconds = [record["seconds"] for record in (_cost(stage, landscape) for stage in ("embed", "search", "metrics")) if record]  # fmt: skip
     return {
         "task_name": title,
@@ -265,7 +264,7 @@ def headline(scores: pd.DataFrame) -> list[dict[str, Any]]:
     """The main metric of the dense run, the probe and k-means, for every scope and label set."""
     from stages.summary import records
 
-    return [row for row in records(scores) if TASKS.get(row["task"]) == row["system"] and MAIN[row["task"]] == row["metric"]]  # fmt: skip
+    return [row for row in records(scores) if HEADLINE[row["task"]] == (row["system"], row["metric"])]  # fmt: skip
 
 
 @app.command()

@@ -10,7 +10,7 @@ import pytest
 from planted import Planted
 
 from stages import contrasts, registry
-from stages.grid import beyond, figures, hypotheses, section
+from stages.grid import beyond, figures, hypotheses, page, section
 from stages.grid.gather import KEYS, Grid
 from stages.params import Params
 
@@ -316,3 +316,22 @@ def test_the_declared_base_is_that_of_the_parameters(workspace: Any) -> None:
     loaded: Params = params.load()
     assert BASE.items() <= flat(loaded.model_dump(mode="json")).items()
     assert contrasts.LEVEL == 0.05
+
+
+def test_best_is_said_only_of_a_cell_that_was_compared_with_every_other() -> None:
+    """Two pairs on different folds, each with a winner, which nothing compares."""
+    plant = Planted(60, folds=2, noise=0.01)
+    for model, level in (("m", 0.4), ("k", 0.3)):
+        plant.cell(level, model=model).cell(level + 0.1, model=model, recipe="r1", trained_on="a")
+    frame = plant.frame()
+    apart = frame[frame["fold"] == frame["model"].map({"m": 0, "k": 1})]
+    winners = [page._winners(contrasts.every_pair(rows, "cells", "cells", "retrieval", 500)) for rows in (frame, apart)]
+    assert [sorted((place, config[0], config[1]) for place, _, config in found) for found in winners] == [[("a", "m", "r1")], []]  # fmt: skip
+
+
+def test_bm25_with_other_constants_is_a_candidate_of_its_own() -> None:
+    plant = Planted(20, folds=1).cell(0.4).cell(0.6, variant="bm25.k1=1.2").cell(0.5, variant="search.centre=landscape")
+    rows = contrasts.candidates(plant.frame(), "retrieval")
+    lexical = rows[rows["system"] == "bm25"].groupby("variant")["numerator"].agg(["mean", "size"])
+    assert lexical["size"].to_dict() == {"": 20, "bm25.k1=1.2": 20}
+    assert lexical["mean"]["bm25.k1=1.2"] > lexical["mean"][""] + 0.1

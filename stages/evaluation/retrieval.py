@@ -78,16 +78,6 @@ def per_query(
     return pd.concat(frames, ignore_index=True)
 
 
-def mean(run: pd.DataFrame, qrels: pd.DataFrame, queries: pd.DataFrame, metric: str, split: str) -> float:
-    """Mean of one metric over the queries of one split, scope `all`; 0 where there are none.
-
-    Args and raises as in `per_query`.
-    """
-    scored = per_query(run, qrels, queries[queries["split"] == split], [metric])
-    values = scored.loc[scored["scope"] == "all", "value"]
-    return float(values.mean()) if len(values) else 0.0
-
-
 def _hits(run: pd.DataFrame, ids: Any, query: Integers, family: Any) -> tuple[Integers, Integers]:
     """Relevant hits of a run, by query and rank: row of the judgement, and rank."""
     import numpy as np
