@@ -221,8 +221,20 @@ def test_zero_shot_page_says_that_nothing_was_trained(tmp_path: Path, monkeypatc
     write_cell(tmp_path, recipe="zero-shot")
     made = page(gathered())
     assert "Zero-shot: nothing was trained" in Text.of(made).text
+    assert "<title>minilm, zero-shot</title>" in made
     assert 'data-chart="training"' not in made
     assert summary.plot_csv("training", summary.plots(gathered())["training"]) == "split,optimiser_step,loss\n"
+
+
+def test_the_heading_names_where_it_was_trained_not_where_it_was_held_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_cell(tmp_path, recipe="r1-all")
+    text = layout.PARAMS.read_text(encoding="utf-8")
+    assert "held_out: []" in text and "landscape: sim-alpha" in text
+    layout.PARAMS.write_text(text.replace("held_out: []", "held_out: [sim-alpha]"), encoding="utf-8")
+    assert "tuned with r1-all on sim-beta" in Text.of(page(gathered())).text
 
 
 @pytest.mark.pipeline
