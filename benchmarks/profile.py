@@ -58,6 +58,8 @@ def main(
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         variables = {**environment(Path(place) / "cache"), "PYTHONPATH": str(folder.resolve()), "PATH": path}
         stages = computed(folder, variables)
+        if not stages:
+            raise UserError(f"{folder}: every stage is computed there already; give a fresh clone")
         total = sum(stage.wall for stage in stages)
         hardware = record(PACKAGES)
         rows = [

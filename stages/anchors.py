@@ -39,7 +39,7 @@ def beside(params: Params, recipe: Recipe, landscape: str) -> pd.DataFrame:
     found = figures.beside(landscape, params.model, params.query_view)
     if params.query_view != params.document_view:
         found = found.head(0)
-    elif not _as_published(params, recipe):
+    elif params.embed.length or not _as_published(params, recipe):
         found = found[found["system"] == "bm25"]
     measured = _measured(landscape) if len(found) else {}
     keys = zip(found["system"], found["scope"], found["metric"], strict=True)
@@ -47,9 +47,10 @@ def beside(params: Params, recipe: Recipe, landscape: str) -> pd.DataFrame:
 
 
 def _as_published(params: Params, recipe: Recipe) -> bool:
-    """Whether the dense run is that of the model alone: one whole vector a text, nothing trained, nothing subtracted."""
+    """Whether the dense run is the model's alone: one whole vector a text, nothing trained or subtracted, all families ranked."""
     search = params.search
-    return not (recipe.signals or search.dimensions or search.centre != "none" or params.embed.passages.tokens)
+    changed = search.dimensions or search.centre != "none" or params.embed.passages.tokens
+    return not (recipe.signals or changed or params.tasks.pool != "all")
 
 
 def calibration(params: Params, model: Model, recipe: Recipe) -> list[str]:

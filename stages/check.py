@@ -36,6 +36,10 @@ def validate(cell: Params) -> None:
 
     model = registry.model(cell.model)
     recipe = registry.recipe(cell.recipe)
+    if recipe.signals and model.encoder == "late":
+        raise UserError(
+            f"{layout.PARAMS}: recipe {cell.recipe!r} trains, but {cell.model} has a vector a token, which no recipe here tunes; set recipe to zero-shot"
+        )
     if cell.rerank.model is not None:
         registry.reranker(cell.rerank.model)
     for view in (cell.query_view, cell.document_view):
@@ -107,7 +111,7 @@ def prune(keep: list[str]) -> None:
         folder = layout.DATA / kind
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             name = path.name.split(".")[0]
-            if name and name not in keep and name != "cell":
+            if name and name not in keep and name != layout.CELL:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from stages.errors import run
+from stages.errors import UserError, run
 
 app = typer.Typer(add_completion=False)
 
@@ -33,6 +33,8 @@ def main() -> None:
     """Write environment.lock from constraints.txt."""
     from stages.files import write_text
 
+    if not CONSTRAINTS.exists():
+        raise UserError(f"{CONSTRAINTS}: no such file here; run from the repository's root")
     write_text(LOCK, lock(CONSTRAINTS.read_text(encoding="utf-8")))
 
 

@@ -21,9 +21,6 @@ def run(app: typer.Typer) -> None:
         line = " ".join(str(error).split())
         print(f"error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -6,6 +6,7 @@ Another cell is exported after `dvc exp apply NAME`; everything lands in exports
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -101,7 +102,8 @@ def _check_ids(rows: pd.DataFrame, columns: tuple[str, ...]) -> None:
 
 
 def _columns(rows: pd.DataFrame) -> str:
-    return rows.to_csv(sep=" ", header=False, index=False, lineterminator="\n")
+    # Not as CSV, which would quote an id with a quotation mark.
+    return "".join(" ".join(map(str, row)) + "\n" for row in rows.itertuples(index=False))
 
 
 @app.command()
@@ -119,6 +121,10 @@ def mteb(out: Out = OUT / "mteb") -> None:
     # Views, folds and options of one model are results of their own.
     revision = f"{_commit('%H') if tuned else model.revision or 'none-pinned'}-{digest(cell)}"
     folder = out / "results" / name.replace("/", "__").replace(" ", "_") / revision
+    named = {landscape: task_name(landscape, "") for landscape in cell.evaluate_on}
+    for one, other in itertools.combinations(named, 2):
+        if named[one] == named[other]:
+            raise UserError(f"landscapes {one} and {other} would both be {named[one]} to mteb; rename one of them")
     write_json(folder / "model_meta.json", _meta(cell, name, revision))
     scores = summary.read_scores()
     for (landscape, task), rows in scores.groupby(["landscape", "task"]):

@@ -36,6 +36,8 @@ def main() -> None:
     )
     scales = pd.DataFrame({"scale": [], "loss": [], "chosen": []}).astype({"chosen": "bool"})
     if os.environ.get("RANK", "0") != "0":
+        if pairs.empty:
+            return
         from stages import training
 
         with TemporaryDirectory() as folder:  # the first process writes the outputs

@@ -21,6 +21,7 @@ def download(
     *,
     skip: Sequence[str] = (),
     pins: dict[str, str] | None = None,
+    needs: Sequence[str] = (),
     retry: str,
 ) -> Path:
     """Download files of one commit; a connection that breaks is taken up where it broke.
@@ -31,6 +32,7 @@ def download(
         kind: `model` or `dataset`.
         patterns: which files, in shell style.
         skip: which of them not.
+        needs: patterns that some file must match, or what the cache holds is not the whole of it.
         pins: sha256 of files that the registry knows, by path.
         retry: command that does this again, for the messages.
 
@@ -48,6 +50,8 @@ def download(
     try:
         try:
             folder = snapshot_download(repository, repo_type=kind, revision=revision, local_files_only=True, **files)
+            if not all(any(Path(folder).glob(pattern)) for pattern in needs):  # another program's part of it
+                raise errors.LocalEntryNotFoundError("incomplete")
         except errors.LocalEntryNotFoundError:
             # Once and without the client's five retries: who is offline is told so at once.
             get_session().head(constants.ENDPOINT, timeout=10)

@@ -82,8 +82,12 @@ def show(name: Annotated[str, typer.Argument(metavar="ID")]) -> None:
         print(f"{key}: {value}")
     if layout.families(name).exists() and layout.citations(name).exists():
         families = tables.read(layout.families(name), tables.FAMILIES)
-        citations = tables.read(layout.citations(name), tables.CITATIONS)
-        print("\n".join(summary(families, citations, entry.relevance)))
+        citations, relevance = tables.read(layout.citations(name), tables.CITATIONS), str(entry.relevance)
+        judged = tables.read(layout.relations(name), tables.RELATIONS)
+        if len(judged):  # the source says itself what is relevant
+            pairs = judged.loc[judged["relevance"] > 0, ["query_id", "family_id"]]
+            citations, relevance = pairs.set_axis(["citing_id", "cited_id"], axis=1), "judged"
+        print("\n".join(summary(families, citations, relevance)))
     else:
         print(f"not downloaded yet: `dvc repro` does it once evaluate_on in {layout.PARAMS} names {name}")
 
@@ -93,8 +97,8 @@ def summary(families: pd.DataFrame, citations: pd.DataFrame, relevance: str) -> 
 
     Args:
         families: rows of `tables.FAMILIES`, at least one.
-        citations: rows of `tables.CITATIONS`.
-        relevance: `cited` or `linked`; decides which families are queries.
+        citations: rows of `tables.CITATIONS`, or who is relevant to whom in the same columns.
+        relevance: `cited`, `linked` or `judged`; decides which families are queries.
     """
     total = len(families)
 
@@ -105,12 +109,14 @@ def summary(families: pd.DataFrame, citations: pd.DataFrame, relevance: str) -> 
     def distinct(column: str) -> int:
         return families[column].explode().dropna().nunique()
 
-    ends = ["citing_id"] if relevance == "cited" else ["citing_id", "cited_id"]
+    ends = ["citing_id", "cited_id"] if relevance == "linked" else ["citing_id"]
     queries = len(set(citations[ends].to_numpy().ravel()))
     dates = families["date"][families["date"] != ""]
     lines = [f"families: {total:,}"]
     lines += [f"{section}: {having(section)}" for section in ("title", "abstract", "claims", "description")]
-    lines += [f"queries: {queries:,} families with a relevant one ({relevance}), {len(citations):,} citation pairs"]
+    lines += [
+        f"queries: {queries:,} families with a relevant one ({relevance}), {len(citations):,} {'judged' if relevance == 'judged' else 'citation'} pairs"
+    ]
     lines += [f"{column}: {having(column)}, {distinct(column):,} distinct" for column in ("ipc", "cpc", "labels")]
     lines += [f"date: {having('date')}" + (f", {dates.min()} to {dates.max()}" if len(dates) else "")]
     labelled = any(distinct(column) for column in ("ipc", "cpc", "labels"))
@@ -149,8 +155,10 @@ def _check_id(name: str) -> None:
     if not registry.IDENTIFIER.fullmatch(name):
         raise UserError(f"landscape id {name!r:.80}: ids are made of a-z, 0-9 and '-' only; choose another")
     # PyYAML reads YAML 1.1; DVC reads 1.2, in which 1e5 and 0o7 are numbers too.
-    if yaml.safe_load(name) != name or re.fullmatch(r"[0-9]+e-?[0-9]+|0o[0-7]+", name):
+    if yaml.safe_load(name) != name or re.fullmatch(r"-?[0-9]+(e-?[0-9]+)?|0o[0-7]+", name):
         raise UserError(f"landscape id {name!r}: YAML reads it as something else than text; choose one that is a word")
+    if name == layout.CELL:
+        raise UserError(f"landscape id {name!r}: stands for the cell's own stages in costs; choose another")
     if name in registry.ids("landscapes"):
         raise UserError(f"landscape {name!r} is already in {path}; choose another id, or remove that entry first")
 
@@ -241,7 +249,7 @@ def _dvc_add(path: Path) -> None:
     import sys
 
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "add", "--quiet", path.as_posix()], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dvc", "add", path.as_posix()], capture_output=True, text=True, check=False
     )
     if done.returncode:
         said = " ".join(done.stderr.replace("ERROR:", "").split())

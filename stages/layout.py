@@ -40,6 +40,7 @@ GRID_PAGE = GRID / "index.html"
 
 EXPECTED = REPORTS / "expected.csv"
 
+CELL = "cell"  # where the costs of stages lie that have no landscape
 PER_LANDSCAPE = (
     "families", "citations", "relations", "views", "tasks", "lengths", "embeddings",
     "runs", "fusion", "outcomes", "scores", "costs",
@@ -146,7 +147,7 @@ def template(name: str) -> Path:
     return TEMPLATES / f"{name}.json"
 
 
-def cost(stage: str, landscape: str = "cell") -> Path:
+def cost(stage: str, landscape: str = CELL) -> Path:
     """Cost record of one stage on one landscape (`cell` for the stages that have none)."""
     return DATA / "costs" / landscape / f"{stage}.json"
 

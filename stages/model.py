@@ -90,7 +90,14 @@ def download(entry: Weights, name: str) -> None:
     say(f"{name}: {entry.hub} at {str(entry.revision)[:12]}, licence {entry.licence}")
     patterns = [*FILES, *entry.weights, *(["*.py"] if entry.remote_code else [])]
     folder = hub.download(
-        entry.hub, str(entry.revision), "model", patterns, skip=OTHERS, pins=entry.weights, retry=retry
+        entry.hub,
+        str(entry.revision),
+        "model",
+        patterns,
+        skip=OTHERS,
+        pins=entry.weights,
+        needs=list(entry.weights) or ["*.safetensors"],
+        retry=retry,
     )
     if weights.missing(folder) == "model.safetensors":
         raise UserError(f"{name}: {entry.hub} has no safetensors; pin the sha256 of its pytorch_model.bin in `weights` of its entry, then run `{retry}`")  # fmt: skip

@@ -142,6 +142,8 @@ def load() -> Params:
         text = layout.PARAMS.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{layout.PARAMS}: no such file here; run from the repository's root") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{layout.PARAMS}: not UTF-8; save it in that encoding") from None
     try:
         # YAML 1.2, as DVC reads it, has no octal-like or on/off surprises for the values used here.
         return Params.model_validate(yaml.safe_load(text))

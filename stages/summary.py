@@ -100,15 +100,30 @@ def scores_csv(scores: pd.DataFrame) -> str:
 
 def read_scores() -> pd.DataFrame:
     """Rows of `reports/scores.csv`. Raises UserError where there is none yet."""
-    import pandas as pd
 
     from stages import layout
     from stages.errors import UserError
 
     try:
-        return pd.read_csv(layout.SCORES, keep_default_na=False)
+        return parse_scores(layout.SCORES.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{layout.SCORES}: no such file; run `dvc repro` first") from None
+
+
+def parse_scores(text: str) -> pd.DataFrame:
+    """Rows of the text of `reports/scores.csv`. Raises UserError where it is damaged."""
+    import io
+
+    import pandas as pd
+
+    from stages import layout, tables
+    from stages.errors import UserError
+
+    try:
+        found = pd.read_csv(io.StringIO(text), keep_default_na=False)
+        return found[list(tables.SCORES.columns)]
+    except (ValueError, KeyError):
+        raise UserError(f"{layout.SCORES}: damaged; `dvc repro report` writes it again") from None
 
 
 def headline(scores: pd.DataFrame) -> dict[str, dict[str, float]]:

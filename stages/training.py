@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,8 +19,11 @@ from typing import Any
 import pandas as pd
 import torch
 from datasets import Dataset
-from peft import LoraConfig, TaskType
+from peft import LoraConfig, TaskType, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
+from peft.tuners.tuners_utils import cast_adapter_dtype
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.losses.merged_forward import embed_columns
 from sentence_transformers.base.sampler import DefaultBatchSampler
@@ -38,6 +42,7 @@ from stages.params import Finetune
 from stages.progress import say, track
 from stages.registry.entries import Model, Recipe
 
+ADAPTER = "default"  # peft's name of the adapter
 SEAL = "seal"
 SCALES = (0.25, 0.5, 0.75, 1.0)  # weights of the adapter that `scale: dev` chooses among
 
@@ -76,28 +81,23 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
     """
     # Before the adapter exists: its initial weights come from this seed.
     set_seed(settings.seed)
+    if torch.cuda.is_available():  # started by torchrun, each process loads the model on a GPU of its own
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     frozen = entry.plan.weights if torch.cuda.is_available() else None
     encoder = encoders.load(entry, length=settings.length, frozen=frozen)
     model = encoder.model
-    model.add_adapter(
-        LoraConfig(
-            task_type=TaskType.FEATURE_EXTRACTION,
-            r=settings.rank,
-            lora_alpha=2 * settings.rank,
-            target_modules="all-linear",
-        )
-    )
+    _add_adapter(model, settings.rank)
     _without_dropout(model)
     train_rows = pairs["split"] == "train"
-    batch = int(pairs.loc[train_rows, "position"].max()) + 1
+    batch, dev_batch = (int(pairs.loc[rows, "position"].max()) + 1 for rows in (train_rows, ~train_rows))
     steps = int(pairs.loc[train_rows, "step"].max()) + 1
     interval = max(1, steps // settings.evaluations)
-    share = _share(batch)
+    share, dev_share = _share(batch), math.ceil(dev_batch / _processes())
     scratch = (
         layout.scratch() / "training" / _fingerprint(entry, encoder.fingerprint("document"), pairs, settings, recipe)
     )
     arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(scratch), max_steps=steps, per_device_train_batch_size=share, per_device_eval_batch_size=share,
+        output_dir=str(scratch), max_steps=steps, per_device_train_batch_size=share, per_device_eval_batch_size=dev_share,
         learning_rate=settings.rate, warmup_steps=max(1, steps // 10), seed=settings.seed, data_seed=settings.seed,
         eval_strategy="steps", eval_steps=interval, save_strategy="steps", save_steps=interval, save_total_limit=2,
         load_best_model_at_end=True, metric_for_best_model="loss", greater_is_better=False, eval_on_start=True,
@@ -108,7 +108,7 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
     )  # fmt: skip
     arguments._n_gpu = min(1, arguments.n_gpu)  # several GPUs are torchrun's: DataParallel would merge composed batches
     datasets = {name: _dataset(part) for name, part in pairs.groupby("split")}
-    trainer = SentenceTransformerTrainer(
+    trainer = Trainer(
         model=model, args=arguments, train_dataset=datasets["train"], eval_dataset=datasets["dev"],
         loss=AllowedNegatives(model, _forbidden(pairs), recipe.anchor, recipe.guide), callbacks=[Progress(steps)],
     )  # fmt: skip
@@ -124,16 +124,61 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
     return Trained(curve, scales, str(model.device))
 
 
+def _add_adapter(model: Any, rank: int) -> None:
+    """Put a new LoRA adapter on every linear layer, in float32 whatever the frozen weights are kept in."""
+    config = LoraConfig(
+        task_type=TaskType.FEATURE_EXTRACTION, r=rank, lora_alpha=2 * rank, target_modules="all-linear"
+    )  # fmt: skip
+    model.add_adapter(config, adapter_name=ADAPTER)
+    cast_adapter_dtype(model[0].auto_model, ADAPTER)
+
+
+class Trainer(SentenceTransformerTrainer):
+    """The library's trainer, which loads a checkpoint into the adapter at hand.
+
+    The library's own reads the whole model anew, in the precision of its configuration and not quantised, and goes
+    on with the last step's weights where that fails.
+    """
+
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:
+        load_adapter(self.model[0].auto_model, Path(checkpoint_path))
+
+    def _load_best_model(self) -> None:
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
+
+
+def load_adapter(network: torch.nn.Module, folder: Path) -> None:
+    """Fill the adapter of a network with that of a checkpoint.
+
+    Raises:
+        UserError: the checkpoint is gone, damaged, or of another adapter.
+    """
+    try:
+        saved = load_file(folder / "adapter_model.safetensors")
+        named = {name.removeprefix("base_model.model."): tensor for name, tensor in saved.items()}
+        unknown = set_peft_model_state_dict(network, named, adapter_name=ADAPTER).unexpected_keys
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise UserError(f"{folder}: this checkpoint of training cannot be read ({str(error).splitlines()[0]:.120}); run `dvc repro finetune` again") from None  # fmt: skip
+    layers = sum(ADAPTER in module.lora_A for module in network.modules() if isinstance(module, LoraLayer))
+    if unknown or len(named) != 2 * layers:
+        raise UserError(f"{folder}: this checkpoint is of another adapter; remove the folder and run `dvc repro finetune` again")  # fmt: skip
+
+
 def _share(batch: int) -> int:
     """Pairs of a batch for each process that torchrun started.
 
     Raises:
         UserError: the batch does not divide evenly.
     """
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    processes = _processes()
     if batch % processes:
         raise UserError(f"finetune.batch is {batch} here, which {processes} processes cannot share evenly; start a number of processes that divides it")  # fmt: skip
     return batch // processes
+
+
+def _processes() -> int:
+    """How many processes torchrun started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _scales(trainer: SentenceTransformerTrainer) -> pd.DataFrame:
@@ -219,11 +264,16 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
     def forward(self, sentence_features: Any, labels: torch.Tensor) -> torch.Tensor:
         """Loss of one batch; `labels` are the rows of its pairs in the table of pairs."""
         here = slice(get_rank() * len(labels), (get_rank() + 1) * len(labels))
-        rows = all_gather(labels).tolist()  # of every process, as the texts of all are one batch
-        where = {row: position for position, row in enumerate(rows)}
-        mask = torch.zeros(len(rows), len(rows), dtype=torch.bool, device=labels.device)
-        for position, row in enumerate(rows):
-            mask[position, [where[other] for other in self.forbidden[row] if other in where]] = True
+        every = all_gather(labels)  # of every process, as the texts of all are one batch
+        # Where the last dev batch does not divide among the processes, pairs stand in it twice.
+        mask = (every[:, None] == every[None, :]).fill_diagonal_(False)
+        where: dict[int, list[int]] = {}
+        for position, row in enumerate(every.tolist()):
+            where.setdefault(row, []).append(position)
+        for row, positions in where.items():
+            for other in self.forbidden[row]:
+                for position in positions:
+                    mask[position, where.get(other, [])] = True
         features = list(sentence_features)
         before: list[torch.Tensor] = []
         if self.anchor or self.guide:

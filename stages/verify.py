@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -112,13 +111,13 @@ def _grid() -> pd.DataFrame:
 
 def _scores(text: str, params: Params) -> pd.DataFrame:
     """The scores of a cell that have a tolerance, with the cell's name and the digest of its parameters."""
-    import pandas as pd
 
     from stages import registry
     from stages.grid.experiments import digest
+    from stages.summary import parse_scores
 
     sources = params.trained_on(registry.recipe(params.recipe))
-    scores = pd.read_csv(io.StringIO(text), keep_default_na=False)
+    scores = parse_scores(text)
     scores = scores[scores["metric"].isin(list(TOLERANCE)) & ~scores["system"].str.startswith("oracle-")]
     views = params.query_view if params.query_view == params.document_view else f"{params.query_view}-to-{params.document_view}"  # fmt: skip
     words: list[Any] = [params.model, params.recipe, *(["+".join(sources)] if sources else []), views, f"fold{params.tasks.fold}"]  # fmt: skip

@@ -138,6 +138,21 @@ def test_a_folder_of_others_is_not_replaced_by_a_model(cell: Path) -> None:
         export.model(cell / "model")
 
 
+def test_quotes_in_ids_stay_as_they_are() -> None:
+    found = pd.DataFrame({"query_id": ['a"b'], "family_id": ["c'd"], "rank": [1], "score": [1.0]})
+    assert export.run_text(found, "dense") == "a\"b Q0 c'd 1 1 dense\n"
+
+
+def test_two_landscapes_of_one_name_to_mteb_are_refused(cell: Path) -> None:
+    text = layout.PARAMS.read_text(encoding="utf-8")
+    evaluated = "evaluate_on: [sim-alpha, sim-beta]"
+    assert evaluated in text
+    layout.PARAMS.write_text(text.replace(evaluated, "evaluate_on: [sim-alpha, field-1, field1]"), encoding="utf-8")
+    with pytest.raises(UserError, match="field-1 and field1 would both be Field1Patent"):
+        export.mteb(cell / "out")
+    assert not (cell / "out").exists()
+
+
 def test_a_run_without_rows_is_not_written(cell: Path) -> None:
     planted_run()
     empty = tables.read(layout.run(L, "dense"), tables.RUN).head(0)

@@ -20,7 +20,7 @@ from toy import LIFT, ROOT, git, repository
 
 from stages import registry
 from stages.errors import UserError
-from stages.grid import cells, gather
+from stages.grid import cells, gather, queue
 from stages.grid.experiments import Experiment
 from stages.params import Params
 
@@ -121,9 +121,28 @@ def test_a_landscape_under_a_second_id_counts_once(capsys: pytest.CaptureFixture
         plant.cell(0.4, place).cell(0.5, place, recipe="r1", trained_on="a")
     frame = plant.frame()
     double = frame[frame["landscape"] == "a"].replace({"landscape": {"a": "b"}, "trained_on": {"a": "b"}})
-    once = gather._once(pd.concat([frame, double], ignore_index=True))
+    both = pd.concat([frame, double], ignore_index=True)
+    titles = {name: pd.DataFrame({"query_id": sorted(set(frame["query_id"])), "title": "one"}) for name in "ab"}
+    once = gather._once(both, titles)
     pd.testing.assert_frame_equal(once, frame)
     assert "left out: b, as most of its queries" in capsys.readouterr().err
+    # Two landscapes that number their families alike hold other patents.
+    assert len(gather._once(both, {**titles, "b": titles["b"].assign(title="other")})) == len(both)
+
+
+def test_a_key_that_is_set_twice_is_refused() -> None:
+    with pytest.raises(UserError, match="-S recipe is set twice"):
+        cells.parse(["recipe=r1", "recipe=r2"])
+
+
+def test_a_watch_whose_worker_was_killed_ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "POLL", 0.0)
+    monkeypatch.setattr(queue, "pending", lambda commits: ({"b"}, {"a"}))
+    answers = iter([1, 0, 1, 0, 0])
+    monkeypatch.setattr(queue, "workers", lambda: next(answers))
+    with pytest.raises(UserError, match="the worker of a was killed"):
+        queue.watch(["a", "b"], {"c"}, 1)
+    assert list(answers) == []
 
 
 def test_each_is_every_landscape_that_is_scored() -> None:

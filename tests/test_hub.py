@@ -93,6 +93,18 @@ def test_fetch_pins_survives_a_break_and_then_needs_no_hub(
     assert [line.split()[-1] for line in listed.splitlines() if line.startswith("tiny ")] == ["yes"]
 
 
+def test_what_another_program_left_of_a_model_is_completed(
+    hub: server.Hub, model: server.Repository, workspace: Path
+) -> None:
+    code = "from huggingface_hub import hf_hub_download\n"
+    code += f"hf_hub_download('tiny/model', 'config.json', revision={REVISION!r})"
+    other = subprocess.run([sys.executable, "-c", code], env=hub.environment(workspace / "home"), capture_output=True, text=True)  # fmt: skip
+    assert other.returncode == 0, other.stderr
+    done = python(hub, workspace, "stages.model", "fetch", "tiny")
+    assert done.returncode == 0, done.stderr
+    assert python(hub, workspace, "stages.model", "check", "tiny").returncode == 0
+
+
 def test_a_changed_file_is_refused_and_removed(hub: server.Hub, model: server.Repository, workspace: Path) -> None:
     weights = model.files["model.safetensors"]
     model.sent["model.safetensors"] = bytes([*weights[:-1], weights[-1] ^ 1])
@@ -228,6 +240,9 @@ def test_dapfam(hub: server.Hub, workspace: Path) -> None:
     assert relations.loc[("q000", "d001")].tolist() == [0, "out"]  # NC: B25 and F04
     assert int(found["relations"]["relevance"].sum()) == 40
     assert len(found["citations"]) == 40
+    asked = found["relations"].query("relevance > 0")["query_id"].nunique()
+    shown = python(hub, workspace, "stages.landscape", "show", "tiny")
+    assert f"queries: {asked} families with a relevant one (judged), 40 judged pairs" in shown.stdout, shown.stderr
 
 
 def test_broken_download_is_taken_up_where_it_broke(hub: server.Hub, workspace: Path) -> None:

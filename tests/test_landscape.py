@@ -103,6 +103,7 @@ def test_summary_says_what_cannot_be_scored() -> None:
     ("name", "message"),
     [("Own", "made of a-z"), ("../own", "made of a-z"), ("a b", "made of a-z"), ("", "made of a-z"),
      ("123", "YAML reads it"), ("1e5", "YAML reads it"), ("null", "YAML reads it"), ("on", "YAML reads it"),
+     ("08", "YAML reads it"), ("09e1", "YAML reads it"), ("-1e5", "YAML reads it"), ("cell", "cell's own stages"),
      ("sim-alpha", "already in")],
 )  # fmt: skip
 def test_bad_ids_are_refused(workspace: Path, name: str, message: str) -> None:

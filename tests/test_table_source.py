@@ -72,6 +72,14 @@ def test_unknown_columns_are_ignored_and_named(tmp_path: Path) -> None:
         assert table.parse(write(tmp_path / f"own{suffix}", FAMILIES)).notes["columns ignored"] == ["publications"]
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
+def test_blanks_around_the_entries_of_a_list_do_not_count(tmp_path: Path, suffix: str) -> None:
+    spaced = [{key: [f" {part} " for part in value] if isinstance(value, list) else value for key, value in family.items()} for family in FAMILIES]  # fmt: skip
+    plain, found = (table.parse(write(tmp_path / f"{name}{suffix}", rows)) for name, rows in (("a", FAMILIES), ("b", spaced)))  # fmt: skip
+    pd.testing.assert_frame_equal(found.families, plain.families)
+    pd.testing.assert_frame_equal(found.citations, plain.citations)
+
+
 def test_byte_order_mark_and_blank_lines_are_no_content(tmp_path: Path) -> None:
     for suffix in (".jsonl", ".csv"):
         path = write(tmp_path / f"own{suffix}", FAMILIES)

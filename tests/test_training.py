@@ -239,6 +239,79 @@ def test_the_weight_chosen_on_dev_is_that_of_the_lowest_loss_and_is_written_into
     np.testing.assert_allclose(one, two, atol=1e-6)
 
 
+def test_the_adapter_is_that_of_the_best_checkpoint_to_the_last_bit(model: Path, workspace: Path) -> None:
+    """Also where the model's own configuration asks for less precision than the adapter is trained in."""
+    import json
+    import shutil
+
+    import tiny
+    from safetensors.torch import load_file
+
+    from stages import layout, training
+
+    halved = workspace / "halved"
+    shutil.copytree(model, halved)
+    config = json.loads((halved / "config.json").read_text())
+    (halved / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
+    (workspace / "adapter").mkdir()
+    trained = training.train(tiny.entry(halved), pairs(), SETTINGS, workspace / "adapter", PLAIN)
+    dev = trained.curve[trained.curve["split"] == "dev"].set_index("step")["loss"]
+    (best,) = (layout.scratch() / "training").glob(f"*/checkpoint-{dev.idxmin()}")
+    kept, saved = (load_file(folder / "adapter_model.safetensors") for folder in (best, workspace / "adapter"))
+    assert kept.keys() == saved.keys() and len(kept) > 4
+    assert all(kept[name].dtype.itemsize == 4 and kept[name].equal(saved[name]) for name in kept)
+
+
+def test_an_adapter_is_in_float32_over_weights_in_bfloat16(model: Path) -> None:
+    import tiny
+    import torch
+
+    from stages import encoders, training
+
+    network = encoders.load(tiny.entry(model), frozen="bfloat16").model
+    training._add_adapter(network, 4)
+    kinds = {"lora_" in name: weight.dtype for name, weight in network.named_parameters()}
+    assert kinds == {True: torch.float32, False: torch.bfloat16}
+    network(network.preprocess(["ab cdef"]))["sentence_embedding"].sum().backward()
+    assert any(weight.grad is not None for name, weight in network.named_parameters() if "lora_B" in name)
+
+
+def test_a_checkpoint_that_is_gone_or_anothers_ends_training(model: Path, workspace: Path) -> None:
+    import tiny
+
+    from stages import encoders, training
+    from stages.errors import UserError
+
+    networks = [encoders.load(tiny.entry(model)).model for _ in range(2)]
+    for network, rank in zip(networks, (4, 8), strict=True):
+        training._add_adapter(network, rank)
+        network[0].auto_model.save_pretrained(str(workspace / f"rank{rank}"))
+    with pytest.raises(UserError, match="gone: this checkpoint of training cannot be read"):
+        training.load_adapter(networks[0][0].auto_model, workspace / "gone")
+    with pytest.raises(UserError, match="rank8: this checkpoint of training cannot be read"):
+        training.load_adapter(networks[0][0].auto_model, workspace / "rank8")
+    training.load_adapter(networks[0][0].auto_model, workspace / "rank4")
+
+
+def test_a_pair_that_stands_twice_in_a_batch_is_no_negative_of_itself() -> None:
+    import torch
+
+    from stages.training import AllowedNegatives
+
+    tuned = np.random.default_rng(3).normal(size=(8, 6)).astype(np.float32)
+    tuned[3], tuned[7] = tuned[2], tuned[6]
+    loss = AllowedNegatives(lookup(tuned, tuned), {0: [], 1: [2], 2: [1]})(
+        [{"rows": torch.arange(4)}, {"rows": torch.arange(4, 8)}], torch.tensor([0, 1, 2, 2])
+    )
+    scores = 20.0 * unit(tuned[:4]) @ unit(tuned[4:]).T
+    for i, j in ((2, 3), (1, 2), (1, 3)):
+        scores[i, j] = scores[j, i] = -np.inf
+    expected = np.mean([
+        0.5 * (np.log(np.exp(scores[i]).sum()) + np.log(np.exp(scores[:, i]).sum())) - scores[i, i] for i in range(4)
+    ])  # fmt: skip
+    assert float(loss) == pytest.approx(expected, abs=1e-5)
+
+
 def test_a_killed_run_resumes_from_its_last_checkpoint_with_the_same_adapter(model: Path, workspace: Path) -> None:
     program = f"""
 import sys, pandas as pd

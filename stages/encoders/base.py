@@ -113,6 +113,7 @@ class Encoder(ABC):
             "padding": self.entry.padding,
             "dtype": self.frozen or self.dtype,
             "device": self.device,
+            "budget": self.budget,
             "code": digest(Path(__file__).parent),
             "libraries": {name: version(name) for name in _LIBRARIES},
             "adapter": digest(self.adapter) if self.adapter else None,

@@ -40,9 +40,11 @@ def parse(settings: Sequence[str]) -> dict[str, list[Any]]:
     """
     import yaml
 
-    axes = {}
+    axes: dict[str, list[Any]] = {}
     for setting in settings:
         key, equals, values = setting.partition("=")
+        if key in axes:
+            raise UserError(f"-S {key} is set twice; write its values in one: -S {key}=value1,value2")
         try:
             # Commas within brackets belong to one value.
             axes[key] = [yaml.safe_load(value) for value in re.findall(r"(?:\[[^\]]*\]|[^,\[])+", values)]

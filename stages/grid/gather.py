@@ -106,7 +106,7 @@ def load(found: list[Experiment]) -> Grid:
                 costs.append({**keys, "where": path.parent.name, "stage": path.stem, **wanted})
     columns = ["landscape", "query_id", "jurisdiction"]
     return Grid(
-        _once(pd.concat(outcomes, ignore_index=True)),
+        _once(pd.concat(outcomes, ignore_index=True), places),
         pd.concat(scores, ignore_index=True),
         pd.DataFrame(costs, columns=[*KEYS, "where", "stage", "seconds", "texts_per_second", "peak_mib", "device"]),
         pd.concat(places.values(), ignore_index=True)[columns] if places else pd.DataFrame(columns=columns),
@@ -114,13 +114,22 @@ def load(found: list[Experiment]) -> Grid:
     )
 
 
-def _once(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Outcomes without landscapes that are others under a second id: their queries would count twice."""
+def _once(outcomes: pd.DataFrame, families: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Outcomes without landscapes that are others under a second id: their queries would count twice.
+
+    Args:
+        outcomes: of all cells.
+        families: `query_id` and `title` of each landscape's families, so that equal ids of other patents are told apart.
+    """
     from stages.progress import say
 
-    asked = outcomes[outcomes["task"] == "retrieval"].groupby("landscape", observed=True)["query_id"].agg(set)
+    retrieval = outcomes[outcomes["task"] == "retrieval"]
+    asked: dict[str, set[Any]] = {str(name): set(rows["query_id"]) for name, rows in retrieval.groupby("landscape", observed=True)}  # fmt: skip
+    for name in asked.keys() & families.keys():
+        ours = families[name][families[name]["query_id"].isin(list(asked[name]))]
+        asked[name] = set(zip(ours["query_id"], ours["title"], strict=True))
     doubles: dict[str, str] = {}
-    for first, second in itertools.combinations(sorted(asked.index), 2):
+    for first, second in itertools.combinations(sorted(asked), 2):
         smaller = min(len(asked[first]), len(asked[second]))
         if first not in doubles and 2 * len(asked[first] & asked[second]) > smaller:
             doubles.setdefault(second, first)
@@ -159,7 +168,7 @@ def _outcomes(content: bytes) -> pd.DataFrame:
 def _jurisdictions(content: bytes) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
-    return pq.read_table(io.BytesIO(content), columns=["family_id", "jurisdiction"]).to_pandas().rename(columns={"family_id": "query_id"})  # fmt: skip
+    return pq.read_table(io.BytesIO(content), columns=["family_id", "jurisdiction", "title"]).to_pandas().rename(columns={"family_id": "query_id"})  # fmt: skip
 
 
 class _Store:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stages.grid.cells import Cell
 
 POLL = 3.0  # seconds between two looks at the queue
+_SILENT = 100  # looks at which nothing has changed after which the workers of what runs are asked whether they live
 _LOST = 10  # looks without any worker after which workers are started again
 
 
@@ -98,7 +99,7 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
     began: dict[str, float] = {}
     lengths: list[float] = []
     shown: tuple[frozenset[str], int] | None = None
-    looks = 0
+    looks, unchanged, silent = 0, 0, 0
     while True:
         queued, running = (names & ours for names in pending(commits))
         clock = time.monotonic()
@@ -111,13 +112,20 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
             began.setdefault(name, clock)
         if not running and not queued:
             return state(commits)
+        unchanged += 1
         if (frozenset(running), len(queued)) != shown:
+            unchanged = 0
             shown = (frozenset(running), len(queued))
             say(_status(running, len(queued), len(ours), _end(lengths, list(began.values()), len(queued), jobs)))
         looks = looks + 1 if not running else 0
         if looks >= _LOST and not workers():
             start(jobs)
             looks = 0
+        if running and unchanged and unchanged % _SILENT == 0:
+            # Twice in a row: a worker under load may miss one call.
+            silent = 0 if workers() else silent + 1
+            if silent == 2:
+                raise UserError(f"the worker of {', '.join(sorted(running))} was killed (out of memory?); the same command goes on with what is left")  # fmt: skip
         time.sleep(POLL)
 
 

@@ -44,7 +44,10 @@ def main() -> None:
         tables.write(frame, layout.PAIRS, tables.PAIRS)
         cost["texts"] = 2 * len(frame)
     used = len(frame.loc[frame["split"] == "train", ["anchor_id", "positive_id", "signal"]].drop_duplicates())
-    if recipe.signals and used < cell.finetune.pairs:
+    room = cell.finetune.steps * cell.finetune.batch
+    if recipe.signals and room < cell.finetune.pairs:
+        say(f"{cell.finetune.steps} steps of {cell.finetune.batch} have room for {room} of the {cell.finetune.pairs} pairs asked for; raise finetune.steps to use them all")  # fmt: skip
+    if recipe.signals and used < min(room, cell.finetune.pairs):
         say(
             f"{', '.join(sources)}: {used} distinct training pairs for {cell.recipe}, fewer than the {cell.finetune.pairs} asked for; all are used, steps stay {cell.finetune.steps}"
         )
@@ -62,11 +65,6 @@ def read(landscape: str, view: str, recipe: Recipe) -> Material:
     pool = tables.read(layout.task(landscape, "pool"), tables.POOL)
     ours = labels[labels["label_set"] == recipe.label_set]
     citations = tables.read(layout.citations(landscape), tables.CITATIONS)
-    if not (texts["text"] != "").all():
-        # A pair needs two texts: families without one join no pair of texts.
-        empty = set(texts.loc[texts["text"] == "", "family_id"])
-        citations = citations[~citations["citing_id"].isin(empty) & ~citations["cited_id"].isin(empty)]
-        ours = ours[~ours["family_id"].isin(empty)]
     return Material(
         families=families,
         citations=citations,

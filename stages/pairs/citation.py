@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 def draw(material: Material, recipe: Recipe, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
     """Up to `count` distinct citation pairs of `split`, in random order; dev pairs cite from the dev split."""
     allowed = material.allowed(split)
+    texts = material.texts
     edges = sorted(
         (citing, cited)
         for citing, cited in zip(material.citations["citing_id"], material.citations["cited_id"], strict=True)
-        if citing in allowed and cited in allowed and (split != "dev" or material.splits[citing] == "dev")
+        if texts[citing]
+        and texts[cited]
+        and citing in allowed
+        and cited in allowed
+        and (split != "dev" or material.splits[citing] == "dev")
     )
     chosen = rng.permutation(len(edges))[:count]
-    texts = material.texts
     return [
         Pair("citation", citing, cited, texts[citing], texts[cited]) for citing, cited in (edges[i] for i in chosen)
     ]

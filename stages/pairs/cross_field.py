@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 def draw(material: Material, recipe: Recipe, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
     """Up to `count` distinct citation pairs of `split` that are out of domain, as judgements have it; see `citation`."""
+    import numpy as np
+
     families = material.families
     classes = {family: prefixes(codes, 3) for family, codes in zip(families["family_id"], families["ipc"], strict=True)}
     cited = zip(material.citations["citing_id"], material.citations["cited_id"], strict=True)
-    out = [scope(classes[citing], classes[family]) == "out" for citing, family in cited]
+    out = np.array([scope(classes[citing], classes[family]) == "out" for citing, family in cited], dtype=bool)  # fmt: skip
     pairs = citation.draw(replace(material, citations=material.citations[out]), recipe, split, count, rng)
     return [replace(pair, signal="cross-field") for pair in pairs]

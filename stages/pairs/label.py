@@ -23,7 +23,7 @@ def draw(material: Material, recipe: Recipe, split: str, count: int, rng: np.ran
     members: dict[str, list[str]] = {}
     allowed = material.allowed(split)
     for family in sorted(material.labels):
-        if material.splits[family] == split and family in allowed:
+        if material.splits[family] == split and family in allowed and material.texts[family]:
             for label in material.labels[family]:
                 members.setdefault(label, []).append(family)
     shared = {label: families for label, families in members.items() if len(families) > 1}

@@ -11,6 +11,7 @@ from stages.errors import UserError
 from stages.progress import say
 from stages.sources import Raw
 from stages.sources.assemble import assemble
+from stages.tasks import prefixes, scope
 
 if TYPE_CHECKING:
     from stages.registry.entries import Hub
@@ -41,7 +42,7 @@ def load(name: str, entry: Hub) -> Raw:
         "nano": ([f"{part}/{entry.split}*.parquet" for part in ("corpus", "queries", "qrels")], _nano),
         "patenteb": (["test/data.parquet"], _patenteb),
     }[entry.layout]
-    folder = hub.download(entry.hub, entry.revision, "dataset", patterns, pins=entry.files, retry=retry)
+    folder = hub.download(entry.hub, entry.revision, "dataset", patterns, pins=entry.files, needs=patterns, retry=retry)
     families, judged = read(folder, entry)
     unknown = next((pair for pair in judged if not {*pair} <= families.keys()), None)
     if unknown:
@@ -63,8 +64,8 @@ def _dapfam(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
     for row in _rows(folder, "qrels_all.parquet", ["query_id", "relevant_id", "relevance_score", "domain_rel"]):
         query, family = str(row["query_id"]), str(row["relevant_id"])
         own = {"IN": "in", "OUT": "out"}.get(str(row["domain_rel"]).upper())
-        apart = set(families.get(query, {}).get("ipc", [])).isdisjoint(families.get(family, {}).get("ipc", []))
-        judged[query, family] = (int(float(row["relevance_score"]) > 0), own or ("out" if apart else "in"))
+        classes = [prefixes(families.get(name, {}).get("ipc", []), 3) for name in (query, family)]
+        judged[query, family] = (int(float(row["relevance_score"]) > 0), own or scope(*classes))
     return families, judged
 
 

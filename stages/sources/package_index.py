@@ -41,8 +41,8 @@ def configured() -> Configured:
     def setting(name: str) -> str:
         return next((settings[key] for key in (f":env:.{name}", f"download.{name}", f"install.{name}", f"global.{name}") if key in settings), "")  # fmt: skip
 
-    own = "" if setting("no-index").lower() in ("1", "true", "yes", "on") else setting("index-url") or _default()
-    return Configured((*own.split(), *setting("extra-index-url").split()), setting("cert") or None)
+    asked = "" if setting("no-index").lower() in ("1", "true", "yes", "on") else f"{setting('index-url') or _default()} {setting('extra-index-url')}"  # fmt: skip
+    return Configured(tuple(asked.split()), setting("cert") or None)
 
 
 def locate(project: str, filename: str, pip: Configured) -> str:

@@ -140,7 +140,7 @@ def _list(name: str, value: Any) -> list[str]:
         raise _Fault(f"column {name!r} is {_kind(value)}, expected a list of texts; write it as a list")
     if not all(isinstance(part, str) and part.strip() for part in value):
         raise _Fault(f"column {name!r} holds an entry that is empty or no text; leave it out or write it as text")
-    return [_text(name, part) for part in value]
+    return [_text(name, part).strip() for part in value]
 
 
 def _check_date(text: str) -> None:
