@@ -11,6 +11,7 @@ import ir_measures
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from cells import write_cell
 
 from stages import export, layout, params, registry, tables
@@ -144,10 +145,8 @@ def test_quotes_in_ids_stay_as_they_are() -> None:
 
 
 def test_two_landscapes_of_one_name_to_mteb_are_refused(cell: Path) -> None:
-    text = layout.PARAMS.read_text(encoding="utf-8")
-    evaluated = "evaluate_on: [sim-alpha, sim-beta]"
-    assert evaluated in text
-    layout.PARAMS.write_text(text.replace(evaluated, "evaluate_on: [sim-alpha, field-1, field1]"), encoding="utf-8")
+    changed = {**yaml.safe_load(layout.PARAMS.read_text()), "evaluate_on": ["sim-alpha", "field-1", "field1"]}
+    layout.PARAMS.write_text(yaml.safe_dump(changed))
     with pytest.raises(UserError, match="field-1 and field1 would both be Field1Patent"):
         export.mteb(cell / "out")
     assert not (cell / "out").exists()
