@@ -15,6 +15,7 @@ REGISTRY = Path("stages/registry")
 DATA = Path("data")
 REPORTS = Path("reports")
 ADDING = DATA / "raw" / ".adding.lock"  # held while a landscape is added
+QUEUING = Path(".dvc/tmp/grid.lock")  # held while cells are queued
 
 CHECKED = DATA / "check.txt"
 ADAPTER = DATA / "adapters"

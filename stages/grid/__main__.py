@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from stages import layout
 from stages.errors import UserError, run
 
 app = typer.Typer(add_completion=False, help=__doc__)
@@ -47,22 +48,25 @@ def run_(
 
 
 def _compute(missing: list[Any], commit: str, jobs: int) -> None:
+    from filelock import FileLock
+
     from stages.grid import experiments, queue
     from stages.progress import say
 
     names = {cell.name for cell in missing}
     # What an interrupted grid queued before a commit that changed no cell is still this grid's.
     commits = {commit} | {one for one in queue.baselines() if experiments.alike(one, commit, missing)}
-    found = queue.state(commits)
-    lost = found.running if found.running and not queue.workers() else set()
-    queue.clear((found.failed | lost) & names, commits)
-    waiting = (found.queued | found.running) - lost
     try:
-        for cell in missing:
-            if cell.name not in waiting:
-                queue.add(cell)
-                say(f"queued: {cell.name}")
-        queue.start(jobs)
+        with FileLock(layout.QUEUING):  # a second `grid run` would queue the same cells
+            found = queue.state(commits)
+            lost = found.running if found.running and not queue.workers() else set()
+            queue.clear((found.failed | lost) & names, commits)
+            waiting = (found.queued | found.running) - lost
+            for cell in missing:
+                if cell.name not in waiting:
+                    queue.add(cell)
+                    say(f"queued: {cell.name}")
+            queue.start(jobs)
         ended = queue.watch(sorted(names), commits, jobs)
     except KeyboardInterrupt:
         say(
