@@ -142,6 +142,11 @@ def commonest(rows: pd.DataFrame, axes: Sequence[str]) -> tuple[str, ...]:
     return max(counts, key=lambda key: (counts[key], key[-1] == "", key))
 
 
+def one_variant(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the variant that most cells have."""
+    return rows[rows["variant"] == commonest(rows, ["variant"])[0]] if len(rows) else rows
+
+
 def usual(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows at full dimensions, under the views and variant that most cells have: other axes must not mix in."""
     full = rows[rows["dimensions"] == 0]

@@ -150,9 +150,7 @@ def _best(finding: grid.Best, ground: _Ground) -> _Found:
         same = rows[
             (rows["recipe"] == "zero-shot") & (rows["dimensions"] == 0) & (rows["query_view"] == rows["document_view"])
         ]
-        varied = VIEWS
-        if len(same):
-            same = same[same["variant"] == contrasts.commonest(same, ["variant"])[0]]
+        same, varied = contrasts.one_variant(same), VIEWS
         side = {name: same[same["query_view"] == name] for name in (finding.candidate, *finding.rivals)}
     compared = {}
     for rival in finding.rivals:

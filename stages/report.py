@@ -58,7 +58,7 @@ def gather(params: Params) -> Cell:
         curve=tables.read(layout.CURVE, tables.CURVE),
         scale=_weight() if recipe.scale else None,
         calibration=anchors.calibration(params, model, recipe),
-        costs={name: _costs(name) for name in (*landscapes, "cell")},
+        costs={name: _costs(name) for name in (*landscapes, layout.CELL)},
     )
 
 

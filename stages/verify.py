@@ -84,7 +84,7 @@ def origins() -> list[str]:
     for path in sorted((layout.DATA / "costs").rglob("*.json")):
         maker = read_json(path).get("computed_by", "")
         said = "computed here" if maker and maker == costs.account() else "from the cache, computed elsewhere" if maker else "not recorded"  # fmt: skip
-        where = "" if path.parent.name == "cell" else f"@{path.parent.name}"
+        where = "" if path.parent.name == layout.CELL else f"@{path.parent.name}"
         lines.append(f"stage {path.stem}{where}: {said}")
     return lines
 

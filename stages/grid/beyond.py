@@ -225,16 +225,16 @@ def out_of_domain(outcomes: pd.DataFrame, resamples: int = contrasts.RESAMPLES, 
             if key[2] != "bm25" or (key[0] == "zero-shot" and key[1] == contrasts.lexical_variant(key[1]))
         ]
         out, within = out[options], within.reindex(index=out.index, columns=out[options].columns)
-        found_here = []
+        here = []
         for key in options:
             common = out[key].notna() & out[base].notna() & within[key].notna()
             if common.sum() >= contrasts.FEWEST:
-                found_here.append(_row(key, out[common], within[common], base, legs, resamples, seed))
+                here.append(_row(key, out[common], within[common], base, legs, resamples, seed))
         asked = out[base].notna()
         if asked.sum() >= contrasts.FEWEST and len(options) > 1:
             for name, keys in (("BM25 or dense, zero-shot", legs), ("any option or system", options)):
-                found_here.append(_oracle(name, out.loc[asked, keys], out.loc[asked, legs], resamples, seed))
-        rows += [{**dict(zip(PLACE, place, strict=True)), **row} for row in found_here]
+                here.append(_oracle(name, out.loc[asked, keys], out.loc[asked, legs], resamples, seed))
+        rows += [{**dict(zip(PLACE, place, strict=True)), **row} for row in here]
     tested = [row for row in rows if row["p"] == row["p"]]
     for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
         row["p_holm"] = p

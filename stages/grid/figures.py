@@ -299,9 +299,7 @@ def _inout(grid: Grid) -> Any:
 
 def _views(grid: Grid) -> Any:
     rows = _zero_shot(contrasts.units(grid.outcomes, "retrieval"))
-    rows = rows[(rows["query_view"] == rows["document_view"]) & (rows["dimensions"] == 0)]
-    if len(rows):
-        rows = rows[rows["variant"] == contrasts.commonest(rows, ["variant"])[0]]
+    rows = contrasts.one_variant(rows[(rows["query_view"] == rows["document_view"]) & (rows["dimensions"] == 0)])
     if rows["query_view"].nunique() < 2:
         return None
     found = scored(rows, ["model", "query_view", "landscape", "simulated"])

@@ -77,6 +77,7 @@ def load(found: list[Experiment]) -> Grid:
     from stages import params, registry
     from stages.grid.cells import flat
     from stages.grid.experiments import show
+    from stages.summary import parse_scores
 
     base = flat(params.load().model_dump(mode="json"))
     counts = Counter(one.name for one in found)
@@ -89,17 +90,15 @@ def load(found: list[Experiment]) -> Grid:
             keys = _keys(one, base) | ({"cell": f"{one.name}@{one.commit[:7]}"} if counts[one.name] > 1 else {})
             cells[keys["cell"]] = one
             store = _Store(repo, one)
-            scores.append(pd.read_csv(io.StringIO(show(one.commit, layout.SCORES.as_posix())), keep_default_na=False).assign(**keys))  # fmt: skip
+            scores.append(parse_scores(show(one.commit, layout.SCORES.as_posix())).assign(**keys))
             for name in one.params.evaluate_on:
                 table = _outcomes(store.read(layout.outcomes(name)))
                 simulated = registry.landscape(name).simulated
                 outcomes.append(table.assign(landscape=name, simulated=simulated, **keys))
                 if name not in places and store.has(layout.families(name)):
-                    places[name] = _jurisdictions(store.read(layout.families(name))).assign(landscape=name)
-            scored = {
-                "cell",
-                *one.params.evaluate_on,
-            }  # a dvc.lock keeps stages of landscapes that are no longer evaluated
+                    places[name] = _families(store.read(layout.families(name))).assign(landscape=name)
+            # A dvc.lock keeps the stages of landscapes that are no longer evaluated.
+            scored = {layout.CELL, *one.params.evaluate_on}
             for path in [path for path in store.under(layout.DATA / "costs") if path.parent.name in scored]:
                 record = json.loads(store.read(path))
                 wanted = {key: record.get(key) for key in ("seconds", "texts_per_second", "peak_mib", "device")}
@@ -165,7 +164,7 @@ def _outcomes(content: bytes) -> pd.DataFrame:
     return pq.read_table(io.BytesIO(content), filters=wanted).to_pandas()
 
 
-def _jurisdictions(content: bytes) -> pd.DataFrame:
+def _families(content: bytes) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     return pq.read_table(io.BytesIO(content), columns=["family_id", "jurisdiction", "title"]).to_pandas().rename(columns={"family_id": "query_id"})  # fmt: skip

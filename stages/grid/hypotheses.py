@@ -226,8 +226,8 @@ def _harmless(hypothesis: Harmless, ground: _Ground) -> _Answer:
             continue
         low, high = beyond.bounds(changed[1])
         table = rows.groupby(UNIT, observed=True)[["tuned", "zero"]].mean()
-        loss = (table["tuned"] - table["zero"]).to_numpy(dtype=float)
-        p = statistics.non_inferiority(loss, margin * float(table["zero"].mean()), ground.resamples, ground.seed)
+        differences = (table["tuned"] - table["zero"]).to_numpy(dtype=float)
+        p = statistics.non_inferiority(differences, margin * float(table["zero"].mean()), ground.resamples, ground.seed)
         found.append((changed[0], low, high, float(p), len(table), where))
     if not found:
         raise _Lacking(f"{hypothesis.candidate} is scored on no landscape that it was not trained on.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from stages import layout
 from stages.page.shell import Cell as TableCell
 from stages.page.shell import Score, Table, render
 from stages.summary import CLASSIFICATION, CLUSTERING, LABEL_SETS, ORACLES, RETRIEVAL, Cell, Landscape, plots, records
@@ -327,7 +328,7 @@ def costs(cell: Cell) -> Table | None:
             if stage in stages:
                 record = stages[stage]
                 rows.append(
-                    [stage, "" if where == "cell" else where, f"{record['seconds']:.1f}",
+                    [stage, "" if where == layout.CELL else where, f"{record['seconds']:.1f}",
                      f"{record['texts_per_second']:,.0f}" if "texts_per_second" in record else None,
                      record.get("peak_mib"), record.get("device", "")]
                 )  # fmt: skip
