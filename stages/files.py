@@ -5,18 +5,20 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from stages.errors import UserError
 
 PARTIAL = ".partial"  # of temporaries, which DVC ignores (.dvcignore)
+OWNER = ".owner"  # locked in a temporary by the process that fills it, for as long as that lives
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
 # Of numpy, safetensors and torch, whose errors of a full disk carry no number.
 _UNNUMBERED = re.compile(r"requested and \d+ written|\(os error (13|27|28|30|122)\)|PytorchStreamWriter failed writing")
@@ -35,7 +37,9 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
         # DVC links outputs read-only into its cache: replace them, never write through.
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}.", suffix=PARTIAL, dir=path.parent))
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent))
+        owner = FileLock(scratch / OWNER)
+        owner.acquire()
     temporary = scratch / path.name
     try:
         with writable(path):
@@ -44,6 +48,7 @@ def replacing(path: Path) -> Iterator[Path]:
                 shutil.rmtree(path)
             temporary.replace(path)
     finally:
+        owner.release()
         shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -67,21 +72,15 @@ def writable(path: Path) -> Iterator[None]:
 
 
 def _sweep(path: Path) -> None:
-    """Remove temporaries of `path` whose process is gone: it was killed."""
+    """Remove temporaries of `path` whose process was killed.
+
+    A number of a process would not tell: a zombie still has one, another process gets it later,
+    and on a shared disk it is of another machine. A lock goes with its process.
+    """
     for left in path.parent.glob(f"*{PARTIAL}"):
-        owner = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.\w+{re.escape(PARTIAL)}", left.name)
-        if owner and not _lives(int(owner[1])):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        pass
-    return True
+        if re.fullmatch(rf"\.{re.escape(path.name)}\.\w+{re.escape(PARTIAL)}", left.name) and (left / OWNER).exists():
+            with suppress(Timeout), FileLock(left / OWNER, timeout=0):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
