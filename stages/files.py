@@ -108,6 +108,30 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: damaged JSON ({error}); delete it and run `dvc repro`") from None
 
 
+def read_yaml(path: Path, shown: Path | None = None) -> Any:
+    """Read a YAML file of the repository.
+
+    Args:
+        path: of the file.
+        shown: what an error calls it; its path unless said.
+
+    Raises:
+        UserError: the file is absent, not UTF-8 or not YAML.
+    """
+    import yaml
+
+    shown = shown or path
+    try:
+        # YAML 1.1, where DVC reads 1.2: they differ on none of the values used here.
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except FileNotFoundError:
+        raise UserError(f"{shown}: no such file here; run from the repository's root") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{shown}: not UTF-8; save it in that encoding") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{shown}: not valid YAML: {error}") from None
+
+
 def sha256(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     with path.open("rb") as handle:

@@ -136,19 +136,10 @@ def load() -> Params:
     Raises:
         UserError: the file is absent, is not YAML, or a key is unknown, missing or of the wrong type.
     """
-    import yaml
+    from stages.files import read_yaml
 
     try:
-        text = layout.PARAMS.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{layout.PARAMS}: no such file here; run from the repository's root") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{layout.PARAMS}: not UTF-8; save it in that encoding") from None
-    try:
-        # YAML 1.2, as DVC reads it, has no octal-like or on/off surprises for the values used here.
-        return Params.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise UserError(f"{layout.PARAMS}: not valid YAML: {error}") from None
+        return Params.model_validate(read_yaml(layout.PARAMS))
     except ValidationError as error:
         raise UserError(f"{layout.PARAMS}: {explain(error)}") from None
 

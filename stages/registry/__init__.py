@@ -94,17 +94,9 @@ def validated(kind: str, name: str, block: Any) -> Any:
 
 @cache
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
+    from stages.files import read_yaml
 
-    shown = layout.registry(path.stem)
-    try:
-        blocks = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except FileNotFoundError:
-        raise UserError(f"{shown}: no such file here; run from the repository's root") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{shown}: not UTF-8; save it in that encoding") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{shown}: not valid YAML: {error}") from None
+    blocks = read_yaml(path, shown := layout.registry(path.stem))
     if not isinstance(blocks, dict) or not all(isinstance(key, str) for key in blocks):
         raise UserError(f"{shown}: must map ids to entries")
     return blocks
