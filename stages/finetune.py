@@ -13,7 +13,12 @@ from stages import layout
 from stages.errors import run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
+
+    from stages.registry.entries import Recipe
+    from stages.training import Trained
 
 app = typer.Typer(add_completion=False)
 
@@ -38,10 +43,8 @@ def main() -> None:
     if os.environ.get("RANK", "0") != "0":
         if pairs.empty:
             return
-        from stages import training
-
         with TemporaryDirectory() as folder:  # the first process writes the outputs
-            training.train(registry.model(cell.model), pairs, cell.finetune, Path(folder), recipe)
+            _train(recipe)(registry.model(cell.model), pairs, cell.finetune, Path(folder), recipe)
         return
     with costs.measured(layout.cost("finetune")) as cost:
         with replacing(layout.ADAPTER) as folder:
@@ -51,15 +54,20 @@ def main() -> None:
                     "zero-shot: the model as published, no adapter\n", encoding="utf-8"
                 )
             else:
-                from stages import training
-
-                trained = training.train(registry.model(cell.model), pairs, cell.finetune, folder, recipe)
+                trained = _train(recipe)(registry.model(cell.model), pairs, cell.finetune, folder, recipe)
                 curve, scales = trained.curve, scales if trained.scales is None else trained.scales
                 cost["device"] = trained.device
                 cost["texts"] = 2 * int((pairs["split"] == "train").sum())
         tables.write(curve, layout.CURVE, tables.CURVE)
         tables.write(scales, layout.SCALES, tables.SCALES)
         tables.write(seen(pairs), layout.SEEN, tables.SEEN)
+
+
+def _train(recipe: Recipe) -> Callable[..., Trained]:
+    """How the recipe trains; its imports take seconds."""
+    from stages import merging, training
+
+    return merging.train if recipe.merge else training.train
 
 
 def seen(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -156,9 +156,10 @@ LABELS = Table(
 LENGTHS = Table({"view": "text", "statistic": "text", "value": "float64"}, key=("view", "statistic"), finite=("value",))
 PAIRS = Table(
     {"split": "text", "step": "int", "position": "int", "signal": "text", "label": "text",
-     "anchor_id": "text", "positive_id": "text", "anchor": "text", "positive": "text", "conflicts": "list"},
+     "anchor_id": "text", "positive_id": "text", "anchor": "text", "positive": "text", "conflicts": "list",
+     "landscape": "text"},
     key=("split", "step", "position"), among={"split": ("train", "dev"), "signal": ("citation", "cross-field", "label", "section")},
-    filled=("anchor_id", "positive_id", "anchor", "positive"),
+    filled=("anchor_id", "positive_id", "anchor", "positive", "landscape"),
 )  # fmt: skip
 SEEN = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))
 CURVE = Table(

@@ -120,7 +120,7 @@ def _landscape(name: str, rng: np.random.Generator, without: str) -> None:
 def _training(recipe: str, name: str) -> None:
     trained = recipe != "zero-shot"
     # Two steps of four pairs; every pair forbids one other of its batch, so that two negatives are left.
-    pairs = [("train", step, p, "section", "", f"{name}-{20 + p:03d}", f"{name}-{20 + p:03d}", "a", "b", [str((p + 1) % 4)])
+    pairs = [("train", step, p, "section", "", f"{name}-{20 + p:03d}", f"{name}-{20 + p:03d}", "a", "b", [str((p + 1) % 4)], name)
              for step in (0, 1) for p in range(4)]  # fmt: skip
     tables.write(_frame(pairs if trained else [], tables.PAIRS), layout.PAIRS, tables.PAIRS)
     seen = [(f"{name}-{20 + p:03d}",) for p in range(4)]

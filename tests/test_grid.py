@@ -66,13 +66,14 @@ def test_the_preset_robust_has_the_cells_of_its_protocol_and_none_twice() -> Non
     assert held("r5", search__centre="none") == held("r5", search__centre="landscape") == every
     zero_shot = [(params["search"], params["embed"]["passages"]["tokens"], params["tasks"]["fold"]) for params in found if params["recipe"] == "zero-shot"]  # fmt: skip
     assert len(zero_shot) == 2 * (1 + 2 * 2) * len(folds)
-    left_out = [params["finetune"]["held_out"] for params in found if params["recipe"] == "r1-all"]
-    assert sorted(map(str, left_out)) == sorted(str([home]) for home in homes for _ in range(len(seeds) * len(folds)))
+    for recipe in ("r1-all", "r1-merged"):
+        left_out = [params["finetune"]["held_out"] for params in found if params["recipe"] == recipe]
+        assert sorted(map(str, left_out)) == sorted(str([home]) for home in homes for _ in range(len(seeds) * len(folds)))  # fmt: skip
     # On other landscapes nothing of a file changes.
     (other,) = [axes["recipe"] for axes in grids if "finetune.held_out" in axes]
     elsewhere = cells.union(BASE, [{**axes, "evaluate_on": [["kista-radar-rain-gauge", "historic-us", "sim-beta"]]} for axes in grids])  # fmt: skip
     assert {cell.params["landscape"] for cell in elsewhere} == {"kista-radar-rain-gauge", "historic-us", "sim-beta"}
-    assert other == ["r1-all"]
+    assert other == ["r1-all", "r1-merged"]
 
 
 def test_every_id_and_setting_of_the_protocol_exists() -> None:

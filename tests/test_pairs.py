@@ -136,6 +136,9 @@ def test_a_dev_split_without_one_of_several_signals_is_enough(material: Material
 def test_a_recipe_that_trains_nothing_cannot_say_how() -> None:
     with pytest.raises(ValueError, match="no `signals`"):
         Recipe(description="", anchor=1.0)
+    for more in ({}, {"landscapes": "all", "scale": "dev"}):
+        with pytest.raises(ValueError, match="`merge` is for `landscapes: all`, and without `scale`"):
+            Recipe(description="", signals=["citation"], merge=True, **more)
 
 
 @pytest.fixture(scope="module")
@@ -153,12 +156,18 @@ def three(material: Material) -> dict[str, Material]:
     return {name: replace(one, queries=every) for name, one in (("x", material), ("y", other), ("z", third))}
 
 
+def where_of(texts: pd.Series) -> list[str]:
+    """The landscape that a text of `three` is of."""
+    return texts.str.split().str[0].map({"text": "x", "small": "y", "third": "z"}).tolist()
+
+
 def test_every_landscape_has_its_share_of_every_batch(three: dict[str, Material]) -> None:
     frame = laid_out(three, RECIPES["r1"], SETTINGS)
     train = frame[frame["split"] == "train"]
     where = train["anchor"].str.split().str[0]
     counts = train.groupby(["step", where]).size().unstack()
     assert counts[["text", "small", "third"]].to_numpy().tolist() == [[3, 3, 2]] * 10
+    assert frame["landscape"].tolist() == where_of(frame["anchor"])
     dev = frame[frame["split"] == "dev"]
     assert dev.groupby("step").size().nunique() == 1
     distinct = train.drop_duplicates(["anchor_id", "positive_id", "anchor"])

@@ -33,7 +33,7 @@ def pairs() -> pd.DataFrame:
                 a, b = rng.choice(list("abcdefghijklmnop"), 2, replace=False)
                 filler = rng.choice(list("qrstuvwxyz"), (2, 4))
                 rows.append((split, step, position, "section", "", f"{split}{step}-{position}", f"{split}{step}-{position}",
-                             f"{a}{b} {''.join(filler[0])}", f"{''.join(filler[1])} {a}{b}", []))  # fmt: skip
+                             f"{a}{b} {''.join(filler[0])}", f"{''.join(filler[1])} {a}{b}", [], "x"))  # fmt: skip
     return pd.DataFrame(rows, columns=list(tables.PAIRS.columns))
 
 

@@ -79,7 +79,8 @@ def laid_out(materials: Mapping[str, Material], recipe: Recipe, settings: Finetu
     """Batches of the train and dev pairs as rows of `tables.PAIRS`.
 
     Training has exactly `settings.steps` batches of `settings.batch`; dev at most four, each pair once. Of several
-    landscapes each gives an equal share of the pairs and of every batch; a landscape with fewer is not made up for.
+    landscapes each gives an equal share of the pairs and of every batch, where its pairs stand together; a landscape
+    with fewer is not made up for.
 
     Args:
         materials: of each landscape, by its id.
@@ -114,7 +115,8 @@ def laid_out(materials: Mapping[str, Material], recipe: Recipe, settings: Finetu
         steps = settings.steps if split == "train" else min(len(pairs) // batch for pairs, batch in drawn)
         parts = [batches.batches(pairs, batch, steps, rng) for pairs, batch in drawn]
         laid = [[pair for part in step for pair in part] for step in zip(*parts, strict=True)]
-        frames.append(batches.table(split, laid, whole))
+        of = [landscape for step in zip(*parts, strict=True) for landscape, part in zip(materials, step, strict=True) for _ in part]  # fmt: skip
+        frames.append(batches.table(split, laid, whole).assign(landscape=of))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -146,6 +146,8 @@ class Recipe(Entry):
     label_set: str = "ipc-subclass"  # that a label pair shares a label of
     # all: pairs from every landscape of evaluate_on that finetune.held_out does not name, balanced in every batch.
     landscapes: Literal["home", "all"] = "home"
+    # Of several landscapes: train an adapter on each one's part of every batch, and keep the mean of what they change.
+    merge: bool = False
     # Weight in the loss of 1 - cosine between the tuned and the zero-shot vector of a text, mean over the texts.
     anchor: Annotated[float, Field(ge=0)] = 0.0
     # Leave out of the negatives what the zero-shot model finds more similar to a text than its pair.
@@ -163,6 +165,8 @@ class Recipe(Entry):
     def _trains(self) -> Recipe:
         if not self.signals and not self.plain:
             raise ValueError("it says how to train, and there are no `signals` to train on")
+        if self.merge and (self.landscapes == "home" or self.scale):
+            raise ValueError("`merge` is for `landscapes: all`, and without `scale`")
         return self
 
 

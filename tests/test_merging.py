@@ -1,0 +1,109 @@
+"""Adapters of several landscapes, merged: against peft's own merging and against what was linked."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_pairs import RECIPES, material, three  # noqa: F401
+from test_pairs import SETTINGS as DRAWN
+from test_training import SETTINGS, model, pairs  # noqa: F401
+
+from stages.pairs.__main__ import laid_out
+from stages.pairs.material import Material
+from stages.registry.entries import Recipe
+
+pytestmark = pytest.mark.pipeline
+MERGED = Recipe(description="", signals=["citation"], landscapes="all", merge=True)
+
+
+def test_the_pairs_of_a_landscape_keep_their_conflicts_among_themselves(three: dict[str, Material]) -> None:  # noqa: F811
+    from stages.merging import apart
+
+    whole = laid_out(three, RECIPES["r1"], DRAWN)
+    cited = {frozenset(edge) for one in three.values() for edge in one.citations.itertuples(index=False)}
+    found = dict(apart(whole))
+    assert list(found) == ["x", "y", "z"] and sum(map(len, found.values())) == len(whole)
+    met = 0
+    for landscape, own in found.items():
+        assert own["anchor"].tolist() == whole.loc[whole["landscape"] == landscape, "anchor"].tolist()
+        for _, batch in own.groupby(["split", "step"]):
+            assert batch["position"].tolist() == list(range(len(batch)))
+            for one, two in itertools.permutations(batch.itertuples(), 2):
+                ends = itertools.product((one.anchor_id, one.positive_id), (two.anchor_id, two.positive_id))
+                clash = any(a == b or frozenset((a, b)) in cited for a, b in ends)
+                assert (str(two.position) in one.conflicts) == clash
+                met += clash
+            assert {int(other) for others in batch["conflicts"] for other in others} <= set(batch["position"])
+    assert met > 0
+
+
+def test_a_merged_adapter_is_that_of_peft(model: Path, workspace: Path) -> None:  # noqa: F811
+    """Adapters of random weights, on a model read anew each time."""
+    import tiny
+    import torch
+    from peft import PeftModel
+
+    from stages import encoders, training
+    from stages.merging import merge
+
+    entry = tiny.entry(model)
+    folders = [workspace / f"adapter{number}" for number in range(3)]
+    for number, folder in enumerate(folders):
+        network = encoders.load(entry).model
+        training._add_adapter(network, 4)
+        torch.manual_seed(number)
+        for name, weight in network.named_parameters():
+            if "lora_" in name:
+                torch.nn.init.normal_(weight, std=0.2)
+        training._save(network, entry, folder, 1.0)
+    (workspace / "merged").mkdir()
+    merge(folders, workspace / "merged")
+
+    peft = PeftModel.from_pretrained(encoders.load(entry).model[0].auto_model, str(folders[0]), adapter_name="0")
+    for number in (1, 2):
+        peft.load_adapter(str(folders[number]), adapter_name=str(number))
+    peft.add_weighted_adapter(["0", "1", "2"], [1 / 3] * 3, "mean", combination_type="cat")
+    peft.set_adapter("mean")
+    theirs = encoders.load(entry)
+    theirs.model[0].model = peft.merge_and_unload(adapter_names=["mean"])
+    texts = ["ab cdef", "xy z", "gh klm"]
+    vectors = [encoders.load(entry, adapter=folder).encode(texts, "document") for folder in [*folders, workspace / "merged"]]  # fmt: skip
+    np.testing.assert_allclose(vectors[3], theirs.encode(texts, "document"), atol=1e-5)
+    assert min(np.abs(vectors[3] - one).max() for one in vectors[:3]) > 0.01
+
+
+def test_training_apart_and_merging_is_the_mean_of_the_adapters(model: Path, workspace: Path) -> None:  # noqa: F811
+    import tiny
+    from safetensors.numpy import load_file
+
+    from stages import merging, training
+
+    table = pairs()
+    table["landscape"] = np.where(table["position"] < 5, "first", "second")
+    entry, merged = tiny.entry(model), workspace / "merged"
+    merged.mkdir()
+    trained = merging.train(entry, table, SETTINGS, merged, MERGED)
+    alone, curves = [], []
+    for landscape, own in merging.apart(table):
+        assert own.groupby(["split", "step"]).size().unique().tolist() == [5 if landscape == "first" else 3]
+        folder = workspace / landscape
+        folder.mkdir()
+        curves.append(training.train(entry, own, SETTINGS, folder, MERGED).curve.set_index(["split", "step"])["loss"])
+        alone.append(load_file(folder / "adapter_model.safetensors"))
+    found = load_file(merged / "adapter_model.safetensors")
+
+    def change(adapter: dict[str, np.ndarray], name: str) -> np.ndarray:
+        return adapter[name.replace("lora_A", "lora_B")] @ adapter[name]
+
+    names = [name for name in found if "lora_A" in name]
+    for name in names:
+        np.testing.assert_allclose(
+            change(found, name), (change(alone[0], name) + change(alone[1], name)) / 2, atol=1e-6
+        )
+    assert len(names) > 2 and any(np.abs(change(found, name)).max() > 1e-3 for name in names)
+    pd.testing.assert_series_equal(trained.curve.set_index(["split", "step"])["loss"], (curves[0] + curves[1]) / 2, check_like=True)  # fmt: skip
+    assert trained.scales is None
