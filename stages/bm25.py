@@ -62,7 +62,7 @@ def ranked_by_bm25(
 
     Lucene's BM25 (Kamphuis et al., "Which BM25 do you mean?", ECIR 2020) on Pyserini's default
     English analysis: Porter stems, stop words dropped, every term of a query counted as often as
-    it occurs.
+    it occurs, or weighed on the query's side too; see `lucene.index`.
 
     Args:
         documents: ids, ascending.
@@ -70,7 +70,7 @@ def ranked_by_bm25(
         queries: ids.
         query_texts: their texts.
         pool: rows of `tables.POOL`.
-        settings: k1, b and depth.
+        settings: k1, b, query_side and depth.
         earlier: rank only what is dated before the query.
         label: what progress shows.
 
@@ -80,7 +80,9 @@ def ranked_by_bm25(
     from stages import lucene, ranking
 
     open_ = ranking.candidates(documents, queries, pool, earlier=earlier)
-    with lucene.index(document_texts, k1=settings.k1, b=settings.b, label=f"{label}: index") as index:
+    with lucene.index(
+        document_texts, k1=settings.k1, b=settings.b, query_side=settings.query_side, label=f"{label}: index"
+    ) as index:
         scores, rows = ranking.retrieve(
             lambda part, k: index.search([query_texts[place] for place in part], k),
             open_, settings.depth, label=label, block=_BLOCK,

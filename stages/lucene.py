@@ -107,7 +107,7 @@ def _heap() -> int:
 class Index:
     """A Lucene index that can be searched by text."""
 
-    def __init__(self, folder: str, k1: float, b: float, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, folder: str, k1: float, b: float, query_side: bool, threads: ThreadPoolExecutor) -> None:
         import numpy as np
 
         java = _jvm()
@@ -119,7 +119,11 @@ class Index:
         searcher = java("org.apache.lucene.search.IndexSearcher")(cast("org.apache.lucene.index.IndexReader", reader))
         searcher.setSimilarity(java("org.apache.lucene.search.similarities.BM25Similarity")(k1, b))
         self._reader, self._searcher, self._threads = reader, searcher, threads
-        self._queries = java("io.anserini.search.query.BagOfWordsQueryGenerator")()
+        self._queries = (
+            java("io.anserini.search.query.QuerySideBm25QueryGenerator")(k1, b, reader)
+            if query_side
+            else java("io.anserini.search.query.BagOfWordsQueryGenerator")()
+        )
         self._analyzer = java("io.anserini.analysis.DefaultEnglishAnalyzer").newDefaultInstance()
         self._json = java("com.fasterxml.jackson.databind.ObjectMapper")()
         every = searcher.search(java("org.apache.lucene.search.MatchAllDocsQuery")(), max(1, reader.maxDoc()))
@@ -157,13 +161,15 @@ class Index:
 
 
 @contextmanager
-def index(texts: Sequence[str], *, k1: float, b: float, label: str) -> Iterator[Index]:
+def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False, label: str) -> Iterator[Index]:
     """Index texts in a temporary folder, on all cores, for the time of the block.
 
     Args:
         texts: documents; a row is a place among them. One without text is never found.
         k1: saturation of term frequency in BM25.
         b: normalisation by length in BM25.
+        query_side: weigh a query's terms by BM25 with the same k1 and b, as if it were a document, instead of by how
+            often they occur (the query-side BM25 of Anserini, as BRIGHT has it: Su et al., arXiv:2407.12883).
         label: what progress shows.
 
     Raises:
@@ -180,7 +186,7 @@ def index(texts: Sequence[str], *, k1: float, b: float, label: str) -> Iterator[
         for batch in track(batches, total=len(filled), label=label, unit="documents", weight=_BATCH):
             indexer.add_batch_dict([{"id": str(row), "contents": texts[row]} for row in batch])
         indexer.close()
-        opened = Index(folder, k1, b, threads)
+        opened = Index(folder, k1, b, query_side, threads)
         try:
             yield opened
         finally:

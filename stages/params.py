@@ -66,6 +66,7 @@ class Bm25(Block):
 
     k1: Annotated[float, Field(ge=0)]
     b: Annotated[float, Field(ge=0, le=1)]
+    query_side: bool = False
     depth: Positive
 
 

@@ -17,7 +17,13 @@ from stages.params import Params
 PROTOCOL = registry.entry("protocol", "robust")
 CENTRED = "search.centre=landscape"
 HALF = "embed.adapter_scale=0.5"
-BASE = {"search.centre": "none", "embed.adapter_scale": 1.0, "embed.passages.tokens": None, "search.passages": "best"}
+BASE = {
+    "search.centre": "none",
+    "embed.adapter_scale": 1.0,
+    "embed.passages.tokens": None,
+    "search.passages": "best",
+    "bm25.query_side": False,
+}
 FAST = {"resamples": 1000}
 
 
@@ -256,6 +262,18 @@ def test_no_effect_is_undetermined_and_says_what_could_have_been_detected() -> N
     found = verdicts(plant.frame())["centring-raises-out"]
     assert found.verdict == "undetermined" and "could have been detected" in found.reason
     assert found.low < 0 < found.high
+
+
+def test_an_option_of_bm25_is_judged_on_the_run_of_bm25() -> None:
+    plant = Planted(60, noise=0.02)
+    for place in ("a", "b"):
+        plant.cell(0.4, place).cell(0.4, place, variant="bm25.query_side=True", loss=0.4)
+    found = verdicts(plant.frame())
+    one, row = found["query-side-raises-out"], plant.frame().query("scope == 'out-paired' and system == 'bm25'")
+    means = row.groupby("variant")["value"].mean()
+    assert one.verdict == "supported" and one.value == pytest.approx(means["bm25.query_side=True"] - means[""])
+    table = beyond.out_of_domain(plant.frame(), **FAST).set_index(["recipe", "variant", "system"])
+    assert table.loc[("zero-shot", "bm25.query_side=True", "bm25"), "value"] == pytest.approx(means.iloc[1])
 
 
 def test_what_all_cells_share_is_no_variant() -> None:

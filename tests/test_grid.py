@@ -65,7 +65,7 @@ def test_the_preset_robust_has_the_cells_of_its_protocol_and_none_twice() -> Non
     assert held("r1", embed__adapter_scale=0.5) == every
     assert held("r5", search__centre="none") == held("r5", search__centre="landscape") == every
     zero_shot = [(params["search"], params["embed"]["passages"]["tokens"], params["tasks"]["fold"]) for params in found if params["recipe"] == "zero-shot"]  # fmt: skip
-    assert len(zero_shot) == 2 * (1 + 2 * 2) * len(folds)
+    assert len(zero_shot) == (2 * (1 + 2 * 2) + 1) * len(folds)
     for recipe in ("r1-all", "r1-merged"):
         left_out = [params["finetune"]["held_out"] for params in found if params["recipe"] == recipe]
         assert sorted(map(str, left_out)) == sorted(str([home]) for home in homes for _ in range(len(seeds) * len(folds)))  # fmt: skip

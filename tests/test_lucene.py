@@ -114,28 +114,33 @@ def test_a_java_without_its_library_does_not_start(tmp_path: Path) -> None:
 DOCUMENTS = ["zorb quux zorb", "quux flim", "", "flim flim flim krag", "zorb krag vosk " * 5, " \n", "tolm"]
 
 
-def by_hand(query: str, k1: float, b: float) -> dict[int, float]:
-    """BM25 as Lucene has it: idf log(1 + (N - n + .5) / (n + .5)), no factor k1 + 1, each term as often as the query has it."""
+def by_hand(query: str, k1: float, b: float, query_side: bool) -> dict[int, float]:
+    """BM25 as Lucene has it: idf log(1 + (N - n + .5) / (n + .5)), no factor k1 + 1.
+
+    Each term as often as the query has it, or with its own such weight in the query.
+    """
     counts = {row: Counter(text.split()) for row, text in enumerate(DOCUMENTS) if text.strip()}
     mean = sum(sum(count.values()) for count in counts.values()) / len(counts)
     scores: dict[int, float] = {}
-    for term in query.split():
+    for term, asked in Counter(query.split()).items():
         holders = [row for row, count in counts.items() if term in count]
         idf = math.log(1 + (len(counts) - len(holders) + 0.5) / (len(holders) + 0.5))
+        weight = idf * asked / (asked + k1 * (1 - b + b * len(query.split()) / mean)) if query_side else asked
         for row in holders:
             tf, length = counts[row][term], sum(counts[row].values())
-            scores[row] = scores.get(row, 0.0) + idf * tf / (tf + k1 * (1 - b + b * length / mean))
+            scores[row] = scores.get(row, 0.0) + weight * idf * tf / (tf + k1 * (1 - b + b * length / mean))
     return scores
 
 
 @pytest.mark.pipeline
+@pytest.mark.parametrize("query_side", [False, True])
 @pytest.mark.parametrize(("k1", "b"), [(0.9, 0.4), (1.2, 0.75), (2.0, 0.0)])
-def test_scores_are_bm25(k1: float, b: float) -> None:
+def test_scores_are_bm25(k1: float, b: float, query_side: bool) -> None:
     asked = ["zorb", "zorb zorb quux", "krag vosk flim quux zorb", "tolm nowhere", "nowhere", "", "the of and"]
-    with lucene.index(DOCUMENTS, k1=k1, b=b, label="test") as index:
+    with lucene.index(DOCUMENTS, k1=k1, b=b, query_side=query_side, label="test") as index:
         scores, rows = index.search(asked, len(DOCUMENTS))
     for query, found, row in zip(asked, scores, rows, strict=True):
-        expected = by_hand(query, k1, b)
+        expected = by_hand(query, k1, b, query_side)
         mine = {int(place): float(score) for place, score in zip(row, found, strict=True) if place >= 0}
         assert mine == pytest.approx(expected, rel=1e-5)
         assert list(mine.values()) == sorted(mine.values(), reverse=True)

@@ -58,6 +58,7 @@ def facts(cell: Cell) -> list[tuple[str, str]]:
     """Which cell this is: everything that a reader needs to compute it again."""
     params, model = cell.params, cell.model
     tuned = params.embed.adapter_scale
+    sided = ", on the query's side too" if params.bm25.query_side else ""
     return [
         ("Model", f"{params.model}: {model.hub}, {model.parameters:g} M parameters, {model.dimension} dimensions"),
         ("Revision", model.revision or "none pinned"),
@@ -73,7 +74,7 @@ def facts(cell: Cell) -> list[tuple[str, str]]:
         *([("Adapter weighed", f"{tuned:g} of 1")] if cell.recipe.signals and tuned != 1 else []),
         ("Split", f"seed {params.tasks.seed}, fold {params.tasks.fold} of 0 to 4; pool: {params.tasks.pool}"),
         ("Seeds", f"training {params.finetune.seed}, metrics {params.metrics.seed}"),
-        ("BM25", f"k1 {params.bm25.k1:g}, b {params.bm25.b:g}"),
+        ("BM25", f"k1 {params.bm25.k1:g}, b {params.bm25.b:g}{sided}"),
     ]
 
 
