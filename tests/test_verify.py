@@ -10,9 +10,14 @@ from unittest import mock
 
 import pandas as pd
 import pytest
+import yaml
+from conftest import ROOT
 
-from stages import costs, errors, layout, verify
+from stages import costs, errors, layout, registry, verify
 from stages.files import write_json
+from stages.grid import cells
+from stages.grid.experiments import digest
+from stages.params import Params
 
 HEAD = "landscape,simulated,task,system,scope,metric,value,ci_low,ci_high,n\n"
 
@@ -113,3 +118,18 @@ def test_an_account_is_drawn_once_and_optional(accepted: Path, monkeypatch: pyte
     assert costs.account() == costs.account() != ""
     monkeypatch.setenv("XDG_STATE_HOME", "/proc/nowhere")
     assert costs.account() == ""
+
+
+def test_the_expected_scores_are_of_the_parameters_as_committed() -> None:
+    expected = pd.read_csv(ROOT / "reports" / "expected.csv", dtype=str)
+    base = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    sample = [Params.model_validate(one.params) for one in cells.union(base, registry.entry("presets", "sample").grids)]
+    assert {digest(params) for params in sample} == set(expected["parameters"])
+
+
+def test_an_option_that_is_off_is_no_other_cell_and_one_that_is_on_is() -> None:
+    base = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    without = {**base, "bm25": {key: value for key, value in base["bm25"].items() if key != "query_side"}}
+    asked = {**base, "bm25": {**base["bm25"], "query_side": True}}
+    one, two, three = (digest(Params.model_validate(params)) for params in (base, without, asked))
+    assert one == two != three

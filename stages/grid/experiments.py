@@ -130,17 +130,26 @@ def alike(one: str, other: str, cells: Iterable[Cell]) -> bool:
 
 
 def digest(params: Params) -> str:
-    """Twelve hexadecimal digits of the parameters that the outcomes of a cell depend on."""
+    """Twelve hexadecimal digits of the parameters that the outcomes of a cell depend on.
+
+    Options that are off have no part in it, so that a new one leaves the expected scores of older cells theirs.
+    """
     from stages import registry
 
     trained = bool(params.trained_on(registry.recipe(params.recipe)))
-    content = json.dumps(settings(params, trained), sort_keys=True)
+    content = json.dumps(settings(params, trained, off=False), sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def settings(params: Params, trained: bool) -> dict[str, Any]:
-    """The parameters that the outcomes of a cell depend on; not where and how a model is trained that is not."""
-    values = params.model_dump(mode="json")
+def settings(params: Params, trained: bool, off: bool = True) -> dict[str, Any]:
+    """The parameters that the outcomes of a cell depend on; not where and how a model is trained that is not.
+
+    Args:
+        params: of the cell.
+        trained: whether its recipe trains.
+        off: also the options that are as their schema has them unless said.
+    """
+    values = params.model_dump(mode="json", exclude_defaults=not off)
     if not trained:
         values["embed"].pop("adapter_scale")
     return {key: value for key, value in values.items() if trained or key not in _SPENT}
