@@ -274,6 +274,7 @@ def test_an_option_of_bm25_is_judged_on_the_run_of_bm25() -> None:
     assert one.verdict == "supported" and one.value == pytest.approx(means["bm25.query_side=True"] - means[""])
     table = beyond.out_of_domain(plant.frame(), **FAST).set_index(["recipe", "variant", "system"])
     assert table.loc[("zero-shot", "bm25.query_side=True", "bm25"), "value"] == pytest.approx(means.iloc[1])
+    assert ("zero-shot", "bm25.query_side=True", "dense") not in table.index  # no dense run reads it
 
 
 def test_what_all_cells_share_is_no_variant() -> None:
