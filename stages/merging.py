@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
 from safetensors.numpy import load_file, save_file
 
 from stages import training
@@ -21,8 +22,6 @@ from stages.params import Finetune
 from stages.progress import say
 from stages.registry.entries import Model, Recipe
 from stages.training import Trained
-
-_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, recipe: Recipe) -> Trained:
@@ -75,11 +74,14 @@ def merge(folders: Sequence[Path], out: Path) -> None:
         out: an empty folder for the merged one, in the same format.
     """
     count = len(folders)
-    adapters = [load_file(folder / _WEIGHTS) for folder in folders]
-    merged = {
-        name: np.concatenate([one[name] if ".lora_A." in name else one[name] / np.float32(count) for one in adapters], axis=0 if ".lora_A." in name else 1)
-        for name in sorted(adapters[0])
-    }  # fmt: skip
-    save_file(merged, out / _WEIGHTS, metadata={"format": "pt"})
-    config = json.loads((folders[0] / _CONFIG).read_text(encoding="utf-8"))
-    write_json(out / _CONFIG, {**config, "r": count * config["r"], "lora_alpha": count * config["lora_alpha"]})
+    adapters = [load_file(folder / SAFETENSORS_WEIGHTS_NAME) for folder in folders]
+
+    def stacked(name: str) -> np.ndarray:
+        if ".lora_A." in name:
+            return np.concatenate([one[name] for one in adapters])
+        return np.concatenate([one[name] / np.float32(count) for one in adapters], axis=1)
+
+    merged = {name: stacked(name) for name in sorted(adapters[0])}
+    save_file(merged, out / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
+    config = json.loads((folders[0] / CONFIG_NAME).read_text(encoding="utf-8"))
+    write_json(out / CONFIG_NAME, {**config, "r": count * config["r"], "lora_alpha": count * config["lora_alpha"]})

@@ -22,6 +22,7 @@ from datasets import Dataset
 from peft import LoraConfig, TaskType, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import cast_adapter_dtype
+from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
@@ -154,7 +155,7 @@ def load_adapter(network: torch.nn.Module, folder: Path) -> None:
         UserError: the checkpoint is gone, damaged, or of another adapter.
     """
     try:
-        saved = load_file(folder / "adapter_model.safetensors")
+        saved = load_file(folder / SAFETENSORS_WEIGHTS_NAME)
         named = {name.removeprefix("base_model.model."): tensor for name, tensor in saved.items()}
         unknown = set_peft_model_state_dict(network, named, adapter_name=ADAPTER).unexpected_keys
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -355,7 +356,7 @@ def _digest(folder: Path) -> str:
 def _save(model: Any, entry: Model, folder: Path, weight: float) -> None:
     """Write the adapter in peft's format, weighed, without the path that the model was loaded from."""
     model[0].auto_model.save_pretrained(str(folder))
-    path = folder / "adapter_config.json"
+    path = folder / CONFIG_NAME
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = entry.hub
     config["revision"] = entry.revision

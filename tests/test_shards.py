@@ -19,6 +19,9 @@ class Counting:
     def __init__(self, late: bool = False, prompt: str = "") -> None:
         self.late, self.asked, self.prompts = late, list[str](), {"query": prompt}
 
+    def settle(self, texts: set[str]) -> None:
+        self.settled = texts
+
     def fingerprint(self, side: str) -> dict[str, Any]:
         return {"late": self.late, "prompt": self.prompts.get(side, "")}
 

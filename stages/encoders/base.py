@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.encoders import Frozen, Side, weights
+from stages.encoders import Frozen, Side, compiling, weights
 from stages.errors import UserError
 from stages.files import sha256
 from stages.progress import say
@@ -36,21 +36,23 @@ class Encoder(ABC):
         dtype: `float32` or `bfloat16`, as resolved.
         frozen: what the weights are kept in for tuning, or None.
         device: `cpu` or `cuda`.
+        compiled: whether the model runs as compiled code.
     """
 
     model_class: str
     late: bool  # a vector for each token of a text, not one a text
 
     def __init__(
-        self, entry: Model, *, length: int | None, dtype: str, adapter: Path | None, scale: float, frozen: Frozen | None
-    ) -> None:
+        self, entry: Model, *, length: int | None, dtype: str, adapter: Path | None, scale: float,
+        frozen: Frozen | None, compiled: bool,
+    ) -> None:  # fmt: skip
         import sentence_transformers
         import torch
         from transformers.utils import logging
 
         logging.disable_progress_bar()
         self.entry = entry
-        self.options = {"length": length, "dtype": dtype, "adapter": adapter, "scale": scale, "frozen": frozen}
+        self.options = {"length": length, "dtype": dtype, "adapter": adapter, "scale": scale, "frozen": frozen, "compiled": compiled}
         self.length = entry.kept(length)
         self.folder = weights.locate(entry)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -76,6 +78,12 @@ class Encoder(ABC):
         if self.adapter:
             self._adapt(self.adapter)
         self.model.eval()
+        self.compiled = compiled and compiling.compiled(self)
+
+    def settle(self, texts: Iterable[str]) -> None:
+        """Compile the model if that pays for so many distinct texts, all that are to be encoded."""
+        if not self.compiled and compiling.pays(self, texts):
+            self.compiled = self.options["compiled"] = compiling.compiled(self)
 
     def encode(self, texts: Sequence[str], side: Side) -> Vectors:
         """Vectors of texts of one side; see `Dense.compute` and `Late.compute`."""
@@ -113,6 +121,7 @@ class Encoder(ABC):
             "padding": self.entry.padding,
             "dtype": self.frozen or self.dtype,
             "device": self.device,
+            "compiled": self.compiled,
             "budget": self.budget,
             "code": digest(Path(__file__).parent),
             "libraries": {name: version(name) for name in _LIBRARIES},
@@ -166,9 +175,10 @@ class Encoder(ABC):
         """Put the adapter on; in float32 it is merged into the weights, so that inference costs no more."""
         from peft import PeftModel
         from peft.tuners.lora import LoraLayer
+        from peft.utils import CONFIG_NAME
 
-        if not (folder / "adapter_config.json").is_file():
-            raise UserError(f"{folder}: no adapter_config.json; run `dvc repro finetune`")
+        if not (folder / CONFIG_NAME).is_file():
+            raise UserError(f"{folder}: no {CONFIG_NAME}; run `dvc repro finetune`")
         try:
             adapted = PeftModel.from_pretrained(self.model[0].model, str(folder))
         except (RuntimeError, ValueError, OSError) as error:

@@ -58,6 +58,7 @@ def encode(
         engine: where the vectors that the scratch lacks are computed.
     """
     sides = {name: (side, [head(text, encoder.limit) for text in texts]) for name, (side, texts) in sides.items()}
+    encoder.settle({text for _, texts in sides.values() for text in texts})
     keys = {name: engines.key(encoder, side) for name, (side, _) in sides.items()}
     distinct = {key: sorted({text for name in sides if keys[name] == key for text in sides[name][1]}, key=lambda t: (-len(t), t))
                 for key in dict.fromkeys(keys.values())}  # fmt: skip
