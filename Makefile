@@ -68,6 +68,8 @@ bench-scale: $(READY)  ## the same at full sizes, then scale and a profile of `d
 	python -m benchmarks.metrics
 	python -m benchmarks.statistics
 	python -m benchmarks.depth
+	python -m benchmarks.engines
+	python -m benchmarks.index
 	python -m benchmarks.scale --bm25
 	python -m benchmarks.profile
 	python -m benchmarks.page

@@ -56,7 +56,7 @@ def contest(view: str, count: int, dtype: str, turns: int, folder: Path) -> None
     }
     held = comparison.Contest(
         NAME, f"{view} {count} {dtype}", PEER, contestants,
-        comparison.Agreement("largest difference of an entry of a vector", TOLERANCES[dtype], lambda a, b: difference(folder)),
+        comparison.Agreement("largest difference of an entry of a vector", TOLERANCES[dtype], lambda *_: difference(folder, "ours", PEER)),
         PACKAGES, "encoding_seconds",
     )  # fmt: skip
     samples = comparison.hold(held, turns)
@@ -75,11 +75,11 @@ def _contestant(name: str, arguments: dict[str, Any]) -> Callable[[], Sample]:
     return lambda: function(f"benchmarks.encode:{name}", arguments, ROOT)
 
 
-def difference(folder: Path) -> float:
-    """Largest difference of an entry, both at unit length."""
+def difference(folder: Path, *names: str) -> float:
+    """Largest difference of an entry of two files of vectors, both at unit length."""
     import numpy as np
 
-    first, second = (np.load(folder / f"{name}.npy") for name in ("ours", PEER))
+    first, second = (np.load(folder / f"{name}.npy") for name in names)
     return float(np.abs(first - second).max())
 
 

@@ -164,9 +164,16 @@ def untrained(variant: str) -> str:
     return " ".join(word for word in variant.split() if not word.startswith(("finetune.", "embed.adapter_scale=")))
 
 
-def lexical_variant(variant: str) -> str:
-    """A variant without what BM25 does not see."""
-    return " ".join(word for word in variant.split() if word.startswith(("bm25.", "tasks.")))
+def read_by(system: str, variant: str) -> str:
+    """A variant without what leaves a system's outcomes as they are; fused and reranked runs read all of it."""
+    from stages.summary import RETRIEVAL
+
+    words = variant.split()
+    if system == "bm25":
+        words = [word for word in words if word.startswith(("bm25.", "tasks."))]
+    elif system == "dense" or system not in RETRIEVAL:
+        words = [word for word in words if not word.startswith(("bm25.", "fuse.", "rerank."))]
+    return " ".join(words)
 
 
 def paired(first: pd.DataFrame, second: pd.DataFrame, varied: Sequence[str]) -> pd.DataFrame:
@@ -247,7 +254,7 @@ def every_pair(outcomes: pd.DataFrame, family: str, compares: str, task: str, re
         resamples: of each interval and test.
         seed: of both.
     """
-    rows = {"systems": _every_system, "candidates": candidates}.get(compares, units)(outcomes, task)
+    rows = {"systems": _every_system, "candidates": candidates}.get(compares, _distinct)(outcomes, task)
     found = []
     for landscape, ours in rows.groupby("landscape", observed=True):
         columns = ours.assign(column=ours[[*CONFIG, "system"]].apply(tuple, axis=1))
@@ -277,9 +284,20 @@ def candidates(outcomes: pd.DataFrame, task: str) -> pd.DataFrame:
     rows = _every_system(outcomes, task)
     lexical = rows["system"] == "bm25"
     alone = rows.assign(
-        **{key: rows[key].mask(lexical, value) for key, value in (("model", "bm25"), ("recipe", ""), ("trained_on", ""), ("dimensions", 0), ("variant", rows["variant"].map(lexical_variant)))}
+        **{key: rows[key].mask(lexical, value) for key, value in (("model", "bm25"), ("recipe", ""), ("trained_on", ""), ("dimensions", 0))}
     )  # fmt: skip
-    return alone.drop_duplicates([*CONFIG, *UNIT, "system"])
+    return _once(alone)
+
+
+def _distinct(outcomes: pd.DataFrame, task: str) -> pd.DataFrame:
+    return _once(units(outcomes, task))
+
+
+def _once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `units`, those of cells that differ only in what the system does not read once: no two of them can differ."""
+    variants = {key: read_by(*key) for key in set(zip(rows["system"], rows["variant"], strict=True))}
+    named = [variants[key] for key in zip(rows["system"], rows["variant"], strict=True)]
+    return rows.assign(variant=named).drop_duplicates([*CONFIG, *UNIT, "system"])
 
 
 def _pairs(keys: list[tuple[object, ...]], compares: str) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from benchmarks import (
     comparison,
     encode,
     evaluation,
+    index,
     metrics,
     page,
     profile,
@@ -185,6 +186,13 @@ def test_scipy_agrees_on_intervals_and_p_values(tmp_path: Path) -> None:
     low, high = np.load(outs["ours"])[:3], np.load(outs["ours"])[3:6]
     np.testing.assert_allclose(low * statistics.BOUND, -1.96, atol=0.2)
     np.testing.assert_allclose(high * statistics.BOUND, 1.96, atol=0.2)
+
+
+def test_recall_is_the_share_of_the_exact_best_that_is_found() -> None:
+    best = np.array([[1, 2, 3, 4], [5, 6, 7, 8]])
+    found = np.array([[2, 1, 9, 3], [8, 7, -1, -1]])
+    assert index.recall(found, best, 2) == (1 + 0) / 2
+    assert index.recall(found, best, 4) == (3 / 4 + 2 / 4) / 2
 
 
 def test_long_descriptions_have_the_length_asked_for_and_differ() -> None:

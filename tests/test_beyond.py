@@ -277,6 +277,15 @@ def test_an_option_of_bm25_is_judged_on_the_run_of_bm25() -> None:
     assert ("zero-shot", "bm25.query_side=True", "dense") not in table.index  # no dense run reads it
 
 
+def test_cells_that_a_system_cannot_tell_apart_are_not_compared() -> None:
+    plant = Planted(20, folds=1).cell(0.4).cell(0.4, variant="bm25.query_side=True").cell(0.6, variant=CENTRED)
+    pairs = [
+        (one.first_config[-2], one.second_config[-2], one.result.n)
+        for one in contrasts.every_pair(plant.frame(), "cells", "cells", "retrieval", 200)
+    ]
+    assert pairs == [("", CENTRED, 20)]
+
+
 def test_what_all_cells_share_is_no_variant() -> None:
     frame = pd.DataFrame({
         "trained_on": ["", "", "a", "a"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,10 @@ from stages.encoders import compiling, engines, shards
 
 pytestmark = pytest.mark.pipeline
 
+compiler = pytest.mark.skipif(
+    shutil.which("g++") is None or not Path(sysconfig.get_path("include"), "Python.h").is_file(),
+    reason="needs a C++ compiler and Python's headers",
+)
 MANY = [text * times for times in (1, 2, 3) for text in ("pump. ", "a valve, a seal; ", "x")]
 
 
@@ -31,10 +37,16 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def eager_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+def amd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "_amd", lambda: True)
+
+
+@pytest.fixture
+def eager_to_compile(amd: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "BREAK_EVEN", 0.0)
 
 
+@compiler
 def test_a_compiled_model_gives_the_plain_vectors_and_is_in_the_key(
     made: Any, eager_to_compile: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,17 +77,20 @@ def test_without_a_compiler_encoding_goes_on(
     np.testing.assert_array_equal(np.load(workspace / "documents.npy"), plain)
 
 
-def test_only_batches_of_several_texts_in_float32_are_compiled(
+def test_only_batches_of_several_texts_in_float32_on_amd_are_compiled(
     bert: Path, eager_to_compile: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = encoders.load(tiny.entry(bert))
     assert compiling.pays(encoder, MANY)
     assert not compiling.pays(encoders.load(tiny.entry(bert), dtype="bfloat16"), MANY)
+    monkeypatch.setattr(compiling, "_amd", lambda: False)
+    assert not compiling.pays(encoder, MANY)
+    monkeypatch.setattr(compiling, "_amd", lambda: True)
     monkeypatch.setattr("stages.encoders.base._CACHED", 2 * encoder.limit - 1)  # a longest text fills a batch
     assert not compiling.pays(encoder, MANY)
 
 
-def test_it_pays_from_some_number_of_tokens_on(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_pays_from_some_number_of_tokens_on(bert: Path, amd: None, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = encoders.load(tiny.entry(bert))
     network = encoder.model[0].model
     weights = sum(p.numel() for p in network.parameters()) - network.embeddings.word_embeddings.weight.numel()

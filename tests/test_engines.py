@@ -82,14 +82,15 @@ def test_while_a_gpu_computes_a_shard_the_next_is_made_ready() -> None:
 
 
 def test_workers_give_the_local_vectors_though_one_is_killed(driver: ProcessPoolExecutor) -> None:
-    local, there = driver.submit(with_a_worker_killed).result()
+    local, there, undisturbed = driver.submit(with_a_worker_killed).result()
     assert set(there) == set(local)
     for texts, parts in local.items():
         np.testing.assert_allclose(np.stack(there[texts]), np.stack(parts), atol=1e-6)
+        assert engines.packed(there[texts]) == engines.packed(undisturbed[texts])
 
 
-def with_a_worker_killed() -> tuple[dict[tuple[str, ...], Any], dict[tuple[str, ...], Any]]:
-    """Vectors of 40 shards by the local engine, and by Ray's two workers of which one is killed at the first answer."""
+def with_a_worker_killed() -> list[dict[tuple[str, ...], Any]]:
+    """Vectors of 40 shards by the local engine, by Ray's two workers of which one is killed at the first answer, by two."""
     encoder = encoders.load(registry.model("minilm"))
     asked = jobs(encoder, 40)
     local = {tuple(job.texts): parts for job, parts in engines.compute("local", encoder, asked)}
@@ -101,7 +102,7 @@ def with_a_worker_killed() -> tuple[dict[tuple[str, ...], Any], dict[tuple[str, 
             workers[0].kill()
         assert tuple(job.texts) not in there
         there[tuple(job.texts)] = parts
-    return local, there
+    return [local, there, {tuple(job.texts): parts for job, parts in engines.compute("ray", encoder, asked)}]
 
 
 def test_a_worker_that_differs_is_named(driver: ProcessPoolExecutor) -> None:

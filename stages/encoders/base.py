@@ -52,7 +52,14 @@ class Encoder(ABC):
 
         logging.disable_progress_bar()
         self.entry = entry
-        self.options = {"length": length, "dtype": dtype, "adapter": adapter, "scale": scale, "frozen": frozen, "compiled": compiled}
+        self.options = {
+            "length": length,
+            "dtype": dtype,
+            "adapter": adapter,
+            "scale": scale,
+            "frozen": frozen,
+            "compiled": compiled,
+        }
         self.length = entry.kept(length)
         self.folder = weights.locate(entry)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"

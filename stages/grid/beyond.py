@@ -218,13 +218,11 @@ def out_of_domain(outcomes: pd.DataFrame, resamples: int = contrasts.RESAMPLES, 
         if base not in held:
             continue
         legs = [leg for leg in (("zero-shot", "", name) for name in LEGS) if leg in held]
-        # BM25 reads no vectors: what a recipe or option does leaves it as it is, unless it is one of BM25's own,
-        # which leave the dense run as it is.
+        # BM25 reads no vectors: what a recipe does leaves it as it is.
         options = [
             key
             for key in held
-            if (key[2] != "bm25" or (key[0] == "zero-shot" and key[1] == contrasts.lexical_variant(key[1])))
-            and (key[2] != "dense" or "bm25." not in key[1])
+            if key[1] == contrasts.read_by(key[2], key[1]) and (key[2] != "bm25" or key[0] == "zero-shot")
         ]
         out, within = out[options], within.reindex(index=out.index, columns=out[options].columns)
         here = []

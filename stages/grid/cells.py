@@ -179,7 +179,7 @@ def _name(params: dict[str, Any], overrides: dict[str, Any], keys: list[str]) ->
         parts.append("-to-".join(sides))
     for key, value in overrides.items():
         if key not in (*_NAMED, *_SIDES):
-            words = "-".join(map(str, value)) if isinstance(value, list) else str(value).lower()
+            words = "-".join(str(one).lower() for one in (value if isinstance(value, list) else [value]))
             end = key.split(".")[-1]
             parts.append(("on-" if key == "evaluate_on" else end if ends[end] == 1 else key.replace(".", "-")) + words)
     return re.sub(r"[^A-Za-z0-9-]+", "_", "-".join(parts))
