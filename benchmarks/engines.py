@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from benchmarks import comparison, texts
 from benchmarks.encode import MODEL, PACKAGES, difference
 from benchmarks.timing import ROOT, function
 from stages.errors import run
+
+if TYPE_CHECKING:
+    from stages.encoders import Side
+    from stages.encoders.engines import Engine
 
 app = typer.Typer(add_completion=False)
 
@@ -44,17 +48,14 @@ def main(
         )
 
 
-def vectors(file: str, engine: str) -> None:
+def vectors(file: str, engine: Engine) -> None:
     """Write the vectors of the texts of a file beside it, in `ENGINE.npy`, the scratch empty."""
-    from typing import cast
-
     from stages import encoders, registry
     from stages.encoders import shards
-    from stages.encoders.engines import Engine
 
     encoder = encoders.load(registry.model(MODEL))
-    sides = {engine: ("document", texts.read(file))}
-    shards.encode(encoder, sides, Path(file).parent, label=engine, engine=cast("Engine", engine))  # type: ignore[arg-type]
+    sides: dict[str, tuple[Side, list[str]]] = {engine: ("document", texts.read(file))}
+    shards.encode(encoder, sides, Path(file).parent, label=engine, engine=engine)
 
 
 if __name__ == "__main__":

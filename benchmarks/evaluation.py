@@ -17,8 +17,8 @@ import typer
 
 from benchmarks import comparison
 from benchmarks.encode import MODEL
-from benchmarks.timing import Sample, command, function
-from benchmarks.workspace import LANDSCAPE, workspace
+from benchmarks.timing import Sample, function
+from benchmarks.workspace import LANDSCAPE, run_stage, workspace
 from stages.errors import run
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def main(
         sizes, turns = [300], 3
     for size in sizes or [500, 10_000]:
         with workspace(size, model=MODEL, query_view=view, document_view=view, embed__dtype=dtype) as folder:
-            for stage in ("check", "download", "views", "tasks", "pairs", "finetune"):
-                command(["-m", f"stages.{stage}", *([LANDSCAPE] if stage in ("download", "views", "tasks") else [])], folder)  # fmt: skip
+            for name in ("check", "download", "views", "tasks", "pairs", "finetune"):
+                run_stage(name, folder)
             held = comparison.Contest(
                 NAME, f"{view} {size} {dtype}", "mteb",
                 {"one process": partial(function, "benchmarks.evaluation:together", {"landscape": LANDSCAPE}, folder),
@@ -63,7 +63,7 @@ def difference(ours: Sample, theirs: Sample) -> float:
 
 def apart(folder: Path) -> Sample:
     """Embedding, search and scoring as three processes: their seconds together, the memory of the largest."""
-    parts = [command(["-m", f"stages.{stage}", LANDSCAPE], folder) for stage in ("embed", "search")]
+    parts = [run_stage(name, folder) for name in ("embed", "search")]
     parts.append(function("benchmarks.evaluation:score", {"landscape": LANDSCAPE}, folder))
     return Sample(sum(part.seconds for part in parts), max(part.peak_mib for part in parts), parts[-1].values)
 

@@ -8,8 +8,8 @@ import typer
 
 from benchmarks import comparison
 from benchmarks.encode import MODEL
-from benchmarks.timing import command, function
-from benchmarks.workspace import LANDSCAPE, workspace
+from benchmarks.timing import function
+from benchmarks.workspace import LANDSCAPE, run_stage, workspace
 from stages.errors import run
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def main(
 ) -> None:
     """Embed a simulated landscape with minilm; of every query's best families, which share does an index find?"""
     with workspace(size, model=MODEL, query_view=view, document_view=view) as folder:
-        for stage in ("check", "download", "views", "tasks", "pairs", "finetune", "embed"):
-            command(["-m", f"stages.{stage}", *([LANDSCAPE] if stage in ("download", "views", "tasks", "embed") else [])], folder)  # fmt: skip
+        for name in ("check", "download", "views", "tasks", "pairs", "finetune", "embed"):
+            run_stage(name, folder)
         found = function("benchmarks.index:measured", {"landscape": LANDSCAPE}, folder).values
     for name, values in found.items():
         rows = [comparison.Measurement(quantity, value, "ms" if "query" in quantity else "1") for quantity, value in values.items()]  # fmt: skip
@@ -53,11 +53,11 @@ def measured(landscape: str) -> dict[str, dict[str, float]]:
 
     from stages import layout
 
-    folder = layout.embeddings(landscape)
-    documents, queries = (np.load(folder / f"{side}.npy") for side in ("documents", "queries"))
+    sides = ("documents", "queries")
+    documents, queries = (np.load(layout.vectors(landscape, side)) for side in sides)
     for vectors in (documents, queries):
         faiss.normalize_L2(vectors)
-    families, asking = (pd.read_parquet(folder / f"{side}.parquet").iloc[:, 0] for side in ("documents", "queries"))
+    families, asking = (pd.read_parquet(layout.vector_ids(landscape, side)).iloc[:, 0] for side in sides)
     own = pd.Index(families).get_indexer(asking)
     depth = max(CUTS)
 

@@ -9,8 +9,8 @@ import typer
 
 from benchmarks import comparison
 from benchmarks.encode import MODEL
-from benchmarks.timing import command, function
-from benchmarks.workspace import change, workspace
+from benchmarks.timing import function
+from benchmarks.workspace import change, run_stage, workspace
 from stages.errors import run
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ def main(
     with workspace(
         50, model=MODEL, query_view=view, document_view=view, landscape=names[0], evaluate_on=names
     ) as folder:
-        for stage in ("check", "pairs", "finetune"):
-            command(["-m", f"stages.{stage}"], folder)
+        for before in ("check", "pairs", "finetune"):
+            run_stage(before, folder)
         for name in names:
-            for stage in ("download", "views", "tasks"):
-                command(["-m", f"stages.{stage}", name], folder)
+            for before in ("download", "views", "tasks"):
+                run_stage(before, folder, name)
             comparison.note(NAME, f"{name} {view}", _measured(name, folder), PACKAGES)
 
 

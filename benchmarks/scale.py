@@ -13,8 +13,8 @@ import typer
 
 from benchmarks import comparison, results
 from benchmarks.hardware import record
-from benchmarks.timing import Sample, command, function
-from benchmarks.workspace import LANDSCAPE, register, workspace
+from benchmarks.timing import Sample, function
+from benchmarks.workspace import LANDSCAPE, register, run_stage, workspace
 from stages.errors import run
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ DIMENSION = 1024
 MINUTES, GIB = 30.0, 12.0  # limits at the study's size, of all stages but embed and bm25
 PACKAGES = ("numpy", "pandas", "pyarrow", "pandera", "faiss-cpu", "scikit-learn", "pyserini")
 
-# Stages of one cell in order; those with `True` take the landscape.
-STAGES = {
-    "check": False, "download": True, "views": True, "tasks": True, "lengths": True, "pairs": False, "finetune": False,
-    "bm25": True, "search": True, "fuse": True, "rerank": True, "metrics": True, "report": False,
-}  # fmt: skip
+# Stages of one cell in order.
+STAGES = (
+    "check", "download", "views", "tasks", "lengths", "pairs", "finetune", "bm25", "search", "fuse", "rerank", "metrics",
+    "report",
+)  # fmt: skip
 
 
 @app.command()
@@ -72,15 +72,15 @@ def measure(size: int, bm25: bool) -> dict[str, Sample]:
     with workspace(size, model="bench", document_view="tac", query_view="tac") as folder:
         models = yaml.safe_load((folder / "stages/registry/models.yaml").read_text(encoding="utf-8"))
         register(folder, "models", "bench", {**models["minilm"], "dimension": DIMENSION})
-        for stage, landscape in STAGES.items():
-            if stage == "bm25" and not bm25:
+        for name in STAGES:
+            if name == "bm25" and not bm25:
                 function("benchmarks.scale:lexical", {}, folder)
                 continue
-            if stage == "search":
+            if name == "search":
                 function("benchmarks.scale:vectors", {"dimension": DIMENSION}, folder)
-            samples[stage] = command(["-m", f"stages.{stage}", *([LANDSCAPE] if landscape else [])], folder)
-            print(f"{NAME}, {size} families: {stage} {samples[stage].seconds:.1f} s, {samples[stage].peak_mib:,.0f} MiB", flush=True)  # fmt: skip
-            if stage == "tasks":
+            samples[name] = run_stage(name, folder)
+            print(f"{NAME}, {size} families: {name} {samples[name].seconds:.1f} s, {samples[name].peak_mib:,.0f} MiB", flush=True)  # fmt: skip
+            if name == "tasks":
                 function("benchmarks.scale:cut", {"queries": asking(size)}, folder)
     return samples
 

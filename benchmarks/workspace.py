@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
-from benchmarks.timing import ROOT
+from benchmarks.timing import ROOT, Sample, command
 
 LANDSCAPE = "bench"
+OF_A_CELL = ("check", "pairs", "finetune", "report")  # stages that take no landscape
 
 
 @contextmanager
@@ -58,3 +59,8 @@ def register(folder: Path, kind: str, name: str, entry: Mapping[str, Any]) -> No
     """Add an entry to a registry of the folder, such as `landscapes`."""
     path = folder / f"stages/registry/{kind}.yaml"
     path.write_text(path.read_text(encoding="utf-8") + "\n" + yaml.safe_dump({name: dict(entry)}), encoding="utf-8")
+
+
+def run_stage(name: str, folder: Path, landscape: str = LANDSCAPE) -> Sample:
+    """Run a stage in a working folder, on one landscape if it takes one; raises as `timing.command`."""
+    return command(["-m", f"stages.{name}", *([] if name in OF_A_CELL else [landscape])], folder)

@@ -20,7 +20,7 @@ class Counting:
         self.late, self.asked, self.prompts = late, list[str](), {"query": prompt}
 
     def settle(self, texts: set[str]) -> None:
-        self.settled = texts
+        """Nothing to compile."""
 
     def fingerprint(self, side: str) -> dict[str, Any]:
         return {"late": self.late, "prompt": self.prompts.get(side, "")}
