@@ -62,7 +62,7 @@ def main(landscape: str) -> None:
 
 
 def adapter(folder: Path) -> Path | None:
-    """The folder of the cell's adapter, None for zero-shot."""
+    """A folder if it holds an adapter; None, as after the zero-shot recipe, where it does not."""
     return folder if (folder / "adapter_config.json").exists() else None
 
 

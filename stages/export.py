@@ -204,15 +204,15 @@ def _meta(cell: Params, name: str, revision: str) -> dict[str, Any]:
 @app.command()
 def model(out: Out = OUT / "model") -> None:
     """Write a model folder as the Hugging Face hub has them: the adapter, and a card with its scores."""
-    from stages import params, registry, summary
+    from stages import embed, params, registry, summary
     from stages.files import replacing
 
     cell = params.load()
     if not registry.recipe(cell.recipe).signals:
         raise UserError(f"recipe {cell.recipe!r} trains nothing: there is no adapter; `dvc exp apply` a tuned cell first")  # fmt: skip
-    if not (layout.ADAPTER / "adapter_config.json").exists():
+    if embed.adapter(layout.ADAPTER) is None:
         raise UserError(f"{layout.ADAPTER}: no adapter here; run `dvc repro` first")
-    if out.exists() and not (out / "adapter_config.json").exists():
+    if out.exists() and embed.adapter(out) is None:
         raise UserError(f"{out}: exists and is no model folder of an earlier export; name another with --out")
     scores = summary.read_scores()
     with replacing(out) as folder:

@@ -56,7 +56,7 @@ def gather(params: Params) -> Cell:
         pairs=tables.read(layout.PAIRS, tables.PAIRS),
         seen=tables.read(layout.SEEN, tables.SEEN),
         curve=tables.read(layout.CURVE, tables.CURVE),
-        scale=_weight() if recipe.scale else None,
+        scale=_weight() if recipe.scale == "dev" else recipe.scale,
         calibration=anchors.calibration(params, model, recipe),
         costs={name: _costs(name) for name in (*landscapes, layout.CELL)},
     )

@@ -61,7 +61,7 @@ class Cell:
     pairs: pd.DataFrame
     seen: pd.DataFrame
     curve: pd.DataFrame
-    scale: float | None  # weight of the adapter that was chosen on dev; None where none was
+    scale: float | None  # weight of the adapter, the recipe's or chosen on dev; None where it is kept whole
     calibration: list[str]  # lines of `anchors.calibration`
     costs: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # landscape or `cell` -> stage -> record
 

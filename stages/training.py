@@ -67,8 +67,8 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
     """Train an adapter on the batches of `pairs` and save the one best on dev.
 
     The steps are fixed; every so often the loss on the dev pairs is taken, and the checkpoint with
-    the lowest is kept. A killed run resumes from its last checkpoint in the scratch folder. With `scale: dev`
-    the kept adapter is then weighed by what has the lowest loss on the dev pairs, and saved so.
+    the lowest is kept. A killed run resumes from its last checkpoint in the scratch folder. The kept adapter is
+    saved weighed by the recipe's `scale`, with `dev` by what has the lowest loss on the dev pairs.
 
     Started by torchrun, every process takes its share of each batch and all texts of the batch are negatives, so
     that the loss is that of one process.
@@ -118,10 +118,9 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
             checkpoint = _resumable(scratch)
         trainer.train(resume_from_checkpoint=checkpoint)
     curve = _curve(trainer.state.log_history)
-    scales = _scales(trainer) if recipe.scale else None
-    weight = 1.0 if scales is None else float(scales.loc[scales["chosen"], "scale"].iloc[0])
+    scales = _scales(trainer) if recipe.scale == "dev" else None
     if trainer.is_world_process_zero():
-        _save(model, entry, folder, weight)
+        _save(model, entry, folder, _weight(recipe, scales))
     return Trained(curve, scales, str(model.device))
 
 
@@ -193,6 +192,13 @@ def _scales(trainer: SentenceTransformerTrainer) -> pd.DataFrame:
         losses.append(float(trainer.evaluate()["eval_loss"]))
     best = losses.index(min(losses))
     return pd.DataFrame({"scale": SCALES, "loss": losses, "chosen": [place == best for place in range(len(SCALES))]})
+
+
+def _weight(recipe: Recipe, scales: pd.DataFrame | None) -> float:
+    """What the adapter is weighed by: the recipe's own weight, or what was chosen on dev."""
+    if scales is not None:
+        return float(scales.loc[scales["chosen"], "scale"].iloc[0])
+    return 1.0 if recipe.scale is None else float(recipe.scale)
 
 
 def _without_dropout(model: torch.nn.Module) -> None:

@@ -103,6 +103,24 @@ def test_several_landscapes_of_training_are_home_and_the_held_out_one_is_abroad(
     assert row["worst"] == pytest.approx(-0.1, abs=0.02) and row["where"] == "a+b on c"
 
 
+def test_provable_margin_is_what_the_spread_of_the_queries_allows() -> None:
+    plant = Planted(60, noise=0.1)
+    for place in ("a", "b"):
+        plant.cell(0.4, place)
+        plant.cell(0.3, place, recipe="r1", trained_on="a")
+    frame = plant.frame()
+    row = beyond.frontier(frame, 0.02, 2000).iloc[0]
+    rows = frame[(frame["landscape"] == "b") & (frame["scope"] == "all") & (frame["system"] == "dense")]
+    zero, tuned = (
+        rows[rows["recipe"] == recipe].set_index(["fold", "query_id"])["value"].sort_index()
+        for recipe in ("zero-shot", "r1")
+    )
+    # Standard error of a ratio of means, linearised.
+    spread = (tuned - tuned.mean() / zero.mean() * zero).std() / np.sqrt(len(zero)) / zero.mean()
+    assert row["provable"] == pytest.approx(1.96 * spread, rel=0.1)
+    assert row["provable"] < 0.1 < -row["worst"]
+
+
 def test_out_table_against_hand_computed_values(outcomes: pd.DataFrame) -> None:
     table = beyond.out_of_domain(outcomes, **FAST).set_index(["recipe", "variant", "system"])
     wide = outcomes[(outcomes["scope"] == "out-paired") & outcomes["recipe"].eq("zero-shot")].pivot_table(

@@ -195,7 +195,7 @@ def test_anchored_vectors_stay_nearer_to_zero_shot(model: Path, workspace: Path)
     assert 0 < moved[1] < 0.5 * moved[0]
 
 
-def test_the_weight_chosen_on_dev_is_that_of_the_lowest_loss_and_is_written_into_the_adapter(
+def test_the_weight_is_the_recipe_s_or_that_of_the_lowest_loss_on_dev_and_is_written_into_the_adapter(
     model: Path, workspace: Path
 ) -> None:
     import json
@@ -208,20 +208,23 @@ def test_the_weight_chosen_on_dev_is_that_of_the_lowest_loss_and_is_written_into
     # Far too long a step: less of it is better, so that the whole adapter is not the best weight.
     wild = SETTINGS.model_copy(update={"rate": 0.05, "evaluations": 1, "steps": 3})
     trained = {}
-    for name, recipe in (("plain", PLAIN), ("scaled", PLAIN.model_copy(update={"scale": "dev"}))):
+    for name, scale in (("plain", None), ("scaled", "dev"), ("half", 0.5)):
         (workspace / name).mkdir()
+        recipe = PLAIN.model_copy(update={"scale": scale})
         trained[name] = training.train(entry, pairs(), wild, workspace / name, recipe)
-    assert trained["plain"].scales is None
-    plain, scaled = (one.curve.reset_index(drop=True) for one in trained.values())
+    assert trained["plain"].scales is None and trained["half"].scales is None
+    plain, scaled, half = (one.curve.reset_index(drop=True) for one in trained.values())
     pd.testing.assert_frame_equal(plain, scaled)  # what the weights' losses are is not of the curve
+    pd.testing.assert_frame_equal(plain, half)
     scales = trained["scaled"].scales
     assert scales is not None and scales["scale"].tolist() == [0.25, 0.5, 0.75, 1.0]
     chosen = scales.loc[scales["chosen"], "scale"].tolist()
     assert chosen == [scales.loc[scales["loss"].idxmin(), "scale"]]
-    config = json.loads((workspace / "scaled" / "adapter_config.json").read_text())
-    assert config["lora_alpha"] == 2 * wild.rank * chosen[0]
-    weights = "adapter_model.safetensors"
-    assert (workspace / "plain" / weights).read_bytes() == (workspace / "scaled" / weights).read_bytes()
+    for name, weight in (("plain", 1.0), ("scaled", chosen[0]), ("half", 0.5)):
+        config = json.loads((workspace / name / "adapter_config.json").read_text())
+        assert config["lora_alpha"] == 2 * wild.rank * weight
+        weights = "adapter_model.safetensors"
+        assert (workspace / "plain" / weights).read_bytes() == (workspace / name / weights).read_bytes()
 
     # The loss of each weight is the formula's on the vectors that an encoder of that weight gives.
     rows = pairs().query("split == 'dev'")

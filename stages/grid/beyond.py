@@ -103,7 +103,8 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
     Returns:
         `PLACE`, `recipe`, `variant`, `home`, `home_low`, `home_high`, `worst`, `worst_low`, `worst_high` (NaN where
         a cell is scored at home only), `where` it is worst, `harmless` of `abroad` whose interval is above the
-        margin, `homes`, `seeds`, `folds`.
+        margin, `provable`, the smallest margin at which intervals of this width would have found a change of nought
+        harmless everywhere, `homes`, `seeds`, `folds`.
     """
     import numpy as np
     import pandas as pd
@@ -123,13 +124,14 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
         value = float(np.mean([one[0] for one in home]))
         low, high = bounds(np.mean([one[1] for one in home], axis=0))
         worst: tuple[Any, ...] = (np.nan, np.nan, np.nan, "")
+        provable = max((one[0] - bounds(one[1])[0] for one in abroad), default=np.nan)
         if abroad:
             lowest = min(abroad, key=lambda one: one[0])
             worst = (lowest[0], *bounds(lowest[1]), lowest[2])
         harmless = sum(bounds(drawn)[0] > -margin for _, drawn, _ in abroad)
-        out.append((*key, value, low, high, *worst, harmless, len(abroad), len(home), group["seed"].nunique(), group["fold"].nunique()))  # fmt: skip
+        out.append((*key, value, low, high, *worst, harmless, len(abroad), provable, len(home), group["seed"].nunique(), group["fold"].nunique()))  # fmt: skip
     return pd.DataFrame(out, columns=[*PLACE, "recipe", "variant", "home", "home_low", "home_high", "worst", "worst_low", "worst_high",
-                                      "where", "harmless", "abroad", "homes", "seeds", "folds"])  # fmt: skip
+                                      "where", "harmless", "abroad", "provable", "homes", "seeds", "folds"])  # fmt: skip
 
 
 def by_seed(outcomes: pd.DataFrame) -> pd.DataFrame:

@@ -152,8 +152,8 @@ class Recipe(Entry):
     anchor: Annotated[float, Field(ge=0)] = 0.0
     # Leave out of the negatives what the zero-shot model finds more similar to a text than its pair.
     guide: bool = False
-    # dev: weigh the trained adapter by that of four weights which has the lowest loss on the dev pairs.
-    scale: Literal["dev"] | None = None
+    # Weight that the trained adapter is kept with; dev: that of four which has the lowest loss on the dev pairs.
+    scale: Literal["dev"] | Annotated[float, Field(gt=0, lt=1)] | None = None
 
     @property
     def plain(self) -> bool:
