@@ -125,15 +125,17 @@ def trained_here(rows: pd.DataFrame) -> pd.Series[bool]:
     """Whether each row's cell was trained on the landscape that it is scored on, alone or among others."""
     import pandas as pd
 
-    pairs = zip(rows["trained_on"], rows["landscape"], strict=True)
-    return pd.Series([landscape in str(sources).split("+") for sources, landscape in pairs], rows.index, dtype=bool)
+    home = pd.Series(False, rows.index)
+    for sources in rows["trained_on"].unique():
+        home |= (rows["trained_on"] == sources) & rows["landscape"].isin(sources.split("+"))
+    return home
 
 
 def one_ground(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of cells that were trained on no landscape but those that the rows are scored on."""
-    scored = set(rows["landscape"])
-    within = {sources: not sources or scored.issuperset(sources.split("+")) for sources in set(rows["trained_on"])}
-    return rows[rows["trained_on"].map(within).astype(bool)]
+    scored = set(rows["landscape"].unique())
+    trained = rows["trained_on"].unique()
+    return rows[rows["trained_on"].isin([one for one in trained if not one or scored.issuperset(one.split("+"))])]
 
 
 def commonest(rows: pd.DataFrame, axes: Sequence[str]) -> tuple[str, ...]:

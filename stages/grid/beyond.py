@@ -52,7 +52,8 @@ def settled(outcomes: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """
     options = [option for hypothesis in protocol.hypotheses.values() for option in hypothesis.options]
     varied = {f"{key}={value}" for option in options for key, value in option.settings.items()}
-    variants = {tuned: set(rows["variant"]) for tuned, rows in outcomes.groupby(outcomes["trained_on"] != "")}
+    tunings = outcomes["trained_on"] != ""
+    variants = {tuned: set(rows["variant"].unique()) for tuned, rows in outcomes.groupby(tunings)}
     shared = {tuned: set.intersection(*(set(name.split()) for name in names)) for tuned, names in variants.items()}
     everywhere = set.intersection(*shared.values()) - varied
     training = {word for word in shared.get(True, ()) if word.startswith("finetune.")} - varied
@@ -60,12 +61,11 @@ def settled(outcomes: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     def without(variant: str, words: set[str]) -> str:
         return " ".join(word for word in variant.split() if word not in words)
 
-    names = {
-        (tuned, name): without(name, everywhere | training if tuned else everywhere)
-        for tuned in variants for name in variants[tuned]
-    }  # fmt: skip
-    keys = zip(outcomes["trained_on"] != "", outcomes["variant"], strict=True)
-    return outcomes.assign(variant=[names[key] for key in keys])
+    kept = outcomes["variant"].copy()
+    for tuned, found in variants.items():
+        names = {name: without(name, everywhere | training if tuned else everywhere) for name in found}
+        kept = kept.where(tunings != tuned, outcomes["variant"].map(names))
+    return outcomes.assign(variant=kept)
 
 
 def against_zero_shot(rows: pd.DataFrame, by: Iterable[str] = ()) -> pd.DataFrame:

@@ -94,7 +94,7 @@ class _Ground:
         """Outcomes of an option's cells, all of the declared folds and seeds."""
         words = {f"{key}={value}" for key, value in option.settings.items() if self.base.get(key) != value}
         rows = self.outcomes[self.outcomes["recipe"] == option.recipe]
-        rows = rows[[set(str(variant).split()) == words for variant in rows["variant"]]]
+        rows = rows[rows["variant"].isin([name for name in rows["variant"].unique() if set(name.split()) == words])]
         name = " ".join([option.recipe, *sorted(words)])
         if rows.empty:
             raise _Lacking(f"No cell of {name}.")
@@ -107,7 +107,8 @@ class _Ground:
         if rows.empty:
             raise _Lacking(f"{name} has none of the declared folds and seeds.")
         for place, part in rows.groupby([*beyond.PLACE, "landscape", "trained_on"], observed=True):
-            held = set(zip(part["fold"], part["seed"], strict=True)) if trained else set(part["fold"])
+            runs = part[["fold", "seed"]].drop_duplicates()
+            held = set(runs.itertuples(index=False, name=None)) if trained else set(runs["fold"])
             if missing := sorted(wanted - held):
                 first = f"fold {missing[0][0]} with seed {missing[0][1]}" if trained else f"fold {missing[0]}"
                 raise _Lacking(f"{name}, {place[0]} on {place[-2]}, lacks {len(missing)} of {len(wanted)} declared runs, the first {first}.")  # fmt: skip
