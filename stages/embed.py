@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(landscape: str) -> None:
     """Embed the documents and queries of one landscape, with the cell's adapter where there is one."""
-    from stages import costs, encoders, params, registry, scratch, tables, windows
+    from stages import adapters, costs, encoders, params, registry, scratch, tables, windows
     from stages.encoders import shards
     from stages.files import replacing
 
@@ -39,7 +39,7 @@ def main(landscape: str) -> None:
             entry,
             length=cell.embed.length,
             dtype=cell.embed.dtype,
-            adapter=adapter(layout.ADAPTER),
+            adapter=adapters.held(layout.ADAPTER),
             scale=cell.embed.adapter_scale,
         )
         texts, first = documents["text"].tolist(), None
@@ -59,11 +59,6 @@ def main(landscape: str) -> None:
                 describe(folder, name, ids, tokens if name == "queries" or tokens is not None else first)
         scratch.clean(layout.scratch())
         cost.update(texts=vectors.texts, computed=vectors.computed, device=encoder.device, dtype=encoder.dtype)
-
-
-def adapter(folder: Path) -> Path | None:
-    """A folder if it holds an adapter; None, as after the zero-shot recipe, where it does not."""
-    return folder if (folder / "adapter_config.json").exists() else None
 
 
 def query_texts(view: pd.DataFrame, queries: pd.DataFrame) -> list[str]:

@@ -204,19 +204,21 @@ def _meta(cell: Params, name: str, revision: str) -> dict[str, Any]:
 @app.command()
 def model(out: Out = OUT / "model") -> None:
     """Write a model folder as the Hugging Face hub has them: the adapter, and a card with its scores."""
-    from stages import embed, params, registry, summary
+    from stages import adapters, params, registry, summary
     from stages.files import replacing
 
     cell = params.load()
     if not registry.recipe(cell.recipe).signals:
         raise UserError(f"recipe {cell.recipe!r} trains nothing: there is no adapter; `dvc exp apply` a tuned cell first")  # fmt: skip
-    if embed.adapter(layout.ADAPTER) is None:
+    if adapters.held(layout.ADAPTER) is None:
         raise UserError(f"{layout.ADAPTER}: no adapter here; run `dvc repro` first")
-    if out.exists() and embed.adapter(out) is None:
+    if out.exists() and adapters.held(out) is None:
         raise UserError(f"{out}: exists and is no model folder of an earlier export; name another with --out")
     scores = summary.read_scores()
     with replacing(out) as folder:
         shutil.copytree(layout.ADAPTER, folder, copy_function=shutil.copyfile)
+        if cell.embed.adapter_scale != 1:
+            adapters.weigh(folder, cell.embed.adapter_scale)
         (folder / "README.md").write_text(card(cell, scores), encoding="utf-8")
     print(f"{out}: load it with SentenceTransformer({registry.model(cell.model).hub!r}).load_adapter({str(out)!r})")
 
@@ -257,7 +259,7 @@ def card(cell: Params, scores: pd.DataFrame) -> str:
         f"- {cell.finetune.pairs} pairs asked for, {cell.finetune.steps} steps of {cell.finetune.batch}, seed {cell.finetune.seed}, texts cut at {cell.finetune.length} tokens",
         f"- Evaluated with view {cell.query_view} for queries and {cell.document_view} for documents, cut at {cell.embed.length or entry.length} tokens",
         f"- Prompts: {prompts or 'none'}",
-        *([f"- The scores below weigh the adapter with {cell.embed.adapter_scale:g}; loaded as it is, it weighs 1"] if cell.embed.adapter_scale != 1 else []),
+        *([f"- The adapter is kept at {cell.embed.adapter_scale:g} of what was trained"] if cell.embed.adapter_scale != 1 else []),
         "", "## Scores", "", "Test split; the landscape of training is marked as home.", *warning, "", *table,
         "", "## Licences", "",
         f"- Base model: {entry.licence}",

@@ -36,7 +36,7 @@ from torch.utils.data import SequentialSampler
 from transformers import TrainerCallback, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
-from stages import encoders, layout
+from stages import adapters, encoders, layout
 from stages.errors import UserError
 from stages.files import sha256, writable, write_text
 from stages.params import Finetune
@@ -366,11 +366,11 @@ def _save(model: Any, entry: Model, folder: Path, weight: float) -> None:
     config = json.loads(path.read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = entry.hub
     config["revision"] = entry.revision
-    if weight != 1:
-        config["lora_alpha"] *= weight
     # Written from a set: sorted here, so that the same adapter has the same bytes.
     config["target_modules"] = sorted(config["target_modules"])
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    if weight != 1:
+        adapters.weigh(folder, weight)
     (folder / "README.md").unlink(missing_ok=True)
 
 

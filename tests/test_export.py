@@ -139,6 +139,17 @@ def test_a_folder_of_others_is_not_replaced_by_a_model(cell: Path) -> None:
         export.model(cell / "model")
 
 
+def test_a_part_of_the_adapter_is_exported_as_that_part(cell: Path) -> None:
+    layout.ADAPTER.mkdir(parents=True)
+    (layout.ADAPTER / "adapter_config.json").write_text('{"lora_alpha": 32, "r": 16}')
+    text = layout.PARAMS.read_text(encoding="utf-8")
+    layout.PARAMS.write_text(text.replace("adapter_scale: 1.0", "adapter_scale: 0.25"), encoding="utf-8")
+    export.model(cell / "model")
+    assert json.loads((cell / "model/adapter_config.json").read_text()) == {"lora_alpha": 8, "r": 16}
+    assert "kept at 0.25 of what was trained" in (cell / "model/README.md").read_text()
+    assert json.loads((layout.ADAPTER / "adapter_config.json").read_text())["lora_alpha"] == 32
+
+
 def test_quotes_in_ids_stay_as_they_are() -> None:
     found = pd.DataFrame({"query_id": ['a"b'], "family_id": ["c'd"], "rank": [1], "score": [1.0]})
     assert export.run_text(found, "dense") == "a\"b Q0 c'd 1 1 dense\n"
