@@ -210,6 +210,10 @@ def model(out: Out = OUT / "model") -> None:
     cell = params.load()
     if not registry.recipe(cell.recipe).signals:
         raise UserError(f"recipe {cell.recipe!r} trains nothing: there is no adapter; `dvc exp apply` a tuned cell first")  # fmt: skip
+    if cell.embed.adapter_scale == 0:
+        raise UserError(
+            "embed.adapter_scale is 0: what was scored is the model as published; set another part of the adapter"
+        )
     if adapters.held(layout.ADAPTER) is None:
         raise UserError(f"{layout.ADAPTER}: no adapter here; run `dvc repro` first")
     if out.exists() and adapters.held(out) is None:
@@ -219,21 +223,25 @@ def model(out: Out = OUT / "model") -> None:
         shutil.copytree(layout.ADAPTER, folder, copy_function=shutil.copyfile)
         if cell.embed.adapter_scale != 1:
             adapters.weigh(folder, cell.embed.adapter_scale)
-        (folder / "README.md").write_text(card(cell, scores), encoding="utf-8")
+        (folder / "README.md").write_text(
+            card(cell, scores, summary.kept_at(registry.recipe(cell.recipe))), encoding="utf-8"
+        )
     print(f"{out}: load it with SentenceTransformer({registry.model(cell.model).hub!r}).load_adapter({str(out)!r})")
 
 
-def card(cell: Params, scores: pd.DataFrame) -> str:
+def card(cell: Params, scores: pd.DataFrame, kept: float | None = None) -> str:
     """Model card: what it was trained on and how, its scores at home and abroad, and under which licences.
 
     Args:
         cell: its parameters.
         scores: rows of reports/scores.csv.
+        kept: weight that training kept the adapter with, as `summary.kept_at` gives it.
     """
     import yaml
 
     from stages import registry
 
+    weight = (1.0 if kept is None else kept) * cell.embed.adapter_scale
     entry, recipe = registry.model(cell.model), registry.recipe(cell.recipe)
     homes = cell.trained_on(recipe)
     front = {
@@ -259,7 +267,7 @@ def card(cell: Params, scores: pd.DataFrame) -> str:
         f"- {cell.finetune.pairs} pairs asked for, {cell.finetune.steps} steps of {cell.finetune.batch}, seed {cell.finetune.seed}, texts cut at {cell.finetune.length} tokens",
         f"- Evaluated with view {cell.query_view} for queries and {cell.document_view} for documents, cut at {cell.embed.length or entry.length} tokens",
         f"- Prompts: {prompts or 'none'}",
-        *([f"- The adapter is kept at {cell.embed.adapter_scale:g} of what was trained"] if cell.embed.adapter_scale != 1 else []),
+        *([f"- The adapter is kept at {weight:g} of what was trained"] if weight != 1 else []),
         "", "## Scores", "", "Test split; the landscape of training is marked as home.", *warning, "", *table,
         "", "## Licences", "",
         f"- Base model: {entry.licence}",

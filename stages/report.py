@@ -41,7 +41,7 @@ def gather(params: Params) -> Cell:
     """Read everything that the cell's stages have written."""
     import pandas as pd
 
-    from stages import anchors, registry, tables
+    from stages import anchors, registry, summary, tables
     from stages.summary import Cell
 
     landscapes = sorted(params.evaluate_on)
@@ -56,18 +56,10 @@ def gather(params: Params) -> Cell:
         pairs=tables.read(layout.PAIRS, tables.PAIRS),
         seen=tables.read(layout.SEEN, tables.SEEN),
         curve=tables.read(layout.CURVE, tables.CURVE),
-        scale=_weight() if recipe.scale == "dev" else recipe.scale,
+        scale=summary.kept_at(recipe),
         calibration=anchors.calibration(params, model, recipe),
         costs={name: _costs(name) for name in (*landscapes, layout.CELL)},
     )
-
-
-def _weight() -> float:
-    """Weight of the adapter that training chose on dev."""
-    from stages import tables
-
-    scales = tables.read(layout.SCALES, tables.SCALES)
-    return float(scales.loc[scales["chosen"], "scale"].iloc[0])
 
 
 def write(cell: Cell) -> None:

@@ -30,6 +30,16 @@ HEADLINE: dict[str, tuple[str, str, str | None, str]] = {
 }
 
 
+def kept_at(recipe: Recipe) -> float | None:
+    """Weight that training kept the adapter with, the recipe's or the one chosen on dev; None where it is whole."""
+    from stages import layout, tables
+
+    if recipe.scale != "dev":
+        return recipe.scale
+    scales = tables.read(layout.SCALES, tables.SCALES)
+    return float(scales.loc[scales["chosen"], "scale"].iloc[0])
+
+
 @dataclass(frozen=True)
 class Landscape:
     """Everything that the report says of one landscape, rows as in `stages.tables`."""

@@ -148,6 +148,10 @@ def test_a_part_of_the_adapter_is_exported_as_that_part(cell: Path) -> None:
     assert json.loads((cell / "model/adapter_config.json").read_text()) == {"lora_alpha": 8, "r": 16}
     assert "kept at 0.25 of what was trained" in (cell / "model/README.md").read_text()
     assert json.loads((layout.ADAPTER / "adapter_config.json").read_text())["lora_alpha"] == 32
+    assert "kept at 0.125 of what was trained" in export.card(params.load(), pd.read_csv(layout.SCORES), kept=0.5)
+    layout.PARAMS.write_text(text.replace("adapter_scale: 1.0", "adapter_scale: 0"), encoding="utf-8")
+    with pytest.raises(UserError, match="the model as published"):
+        export.model(cell / "model")
 
 
 def test_quotes_in_ids_stay_as_they_are() -> None:

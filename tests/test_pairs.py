@@ -136,9 +136,16 @@ def test_a_dev_split_without_one_of_several_signals_is_enough(material: Material
 def test_a_recipe_that_trains_nothing_cannot_say_how() -> None:
     with pytest.raises(ValueError, match="no `signals`"):
         Recipe(description="", anchor=1.0)
-    for more in ({}, {"landscapes": "all", "scale": "dev"}):
+    for more in ({}, {"landscapes": "all", "scale": "dev"}, {"landscapes": "all", "scale": 0.5}):
         with pytest.raises(ValueError, match="`merge` is for `landscapes: all`, and without `scale`"):
             Recipe(description="", signals=["citation"], merge=True, **more)
+
+
+def test_a_recipe_keeps_a_part_of_its_adapter_that_is_one() -> None:
+    assert Recipe(description="", signals=["citation"], scale=0.5).scale == 0.5
+    for scale in (0, 0.0, 1, 1.0, 1.5, -0.5, True, "half"):
+        with pytest.raises(ValueError, match="it is `dev`, or a number above 0 and below 1"):
+            Recipe(description="", signals=["citation"], scale=scale)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

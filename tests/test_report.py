@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from stages import layout, params, registry, report, summary, tables
 from stages.errors import UserError
-from stages.page.cell import example, missing, page, training
+from stages.page.cell import example, facts, missing, page, training
 
 COLUMNS = ["landscape", "simulated", "task", "system", "scope", "metric", "value", "ci_low", "ci_high", "n"]
 
@@ -287,3 +287,22 @@ def test_table_before_any_report_is_one_clear_line(finished: Path) -> None:
     result = CliRunner().invoke(report.app, ["--show"])
     assert isinstance(result.exception, UserError)
     assert "reports/scores.csv" in str(result.exception)
+
+
+def test_the_page_says_what_the_adapter_is_weighed_by(finished: Path) -> None:
+    cell = gathered()
+    assert cell.scale is None and "Adapter weighed" not in dict(facts(cell))
+    fixed = cell.recipe.model_copy(update={"scale": 0.5})
+    assert summary.kept_at(fixed) == 0.5
+    chosen = cell.recipe.model_copy(update={"scale": "dev"})
+    rows = pd.DataFrame({"scale": [0.25, 0.5], "loss": [2.0, 1.0], "chosen": [True, False]})
+    tables.write(rows, layout.SCALES, tables.SCALES)
+    assert summary.kept_at(chosen) == 0.25
+    for recipe, said in ((fixed, "0.5 of the recipe"), (chosen, "0.25 chosen on dev")):
+        weighed = dataclasses.replace(cell, recipe=recipe, scale=summary.kept_at(recipe))
+        assert dict(facts(weighed))["Adapter weighed"] == said
+        half = cell.params.model_copy(update={"embed": cell.params.embed.model_copy(update={"adapter_scale": 0.5})})
+        assert (
+            dict(facts(dataclasses.replace(weighed, params=half)))["Adapter weighed"]
+            == f"{said} times 0.5 when embedding"
+        )

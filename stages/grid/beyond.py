@@ -103,8 +103,8 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
     Returns:
         `PLACE`, `recipe`, `variant`, `home`, `home_low`, `home_high`, `worst`, `worst_low`, `worst_high` (NaN where
         a cell is scored at home only), `where` it is worst, `harmless` of `abroad` whose interval is above the
-        margin, `provable`, the smallest margin at which intervals of this width would have found a change of nought
-        harmless everywhere, `homes`, `seeds`, `folds`.
+        margin, `provable`, the margin at which a recipe that truly changes nothing would have been found harmless with a
+        power of 80 % where the spread is widest, `homes`, `seeds`, `folds`.
     """
     import numpy as np
     import pandas as pd
@@ -124,7 +124,7 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
         value = float(np.mean([one[0] for one in home]))
         low, high = bounds(np.mean([one[1] for one in home], axis=0))
         worst: tuple[Any, ...] = (np.nan, np.nan, np.nan, "")
-        provable = max((one[0] - bounds(one[1])[0] for one in abroad), default=np.nan)
+        provable = max((_sensitivity() * float(drawn.std()) for _, drawn, _ in abroad), default=np.nan)
         if abroad:
             lowest = min(abroad, key=lambda one: one[0])
             worst = (lowest[0], *bounds(lowest[1]), lowest[2])
@@ -252,9 +252,13 @@ def detectable(differences: Floats) -> float:
     """
     import numpy as np
 
+    return float(_sensitivity() * differences.std(ddof=1) / np.sqrt(len(differences)))
+
+
+def _sensitivity() -> float:
+    """Standard errors that an effect must be off the bound, for a two-sided test at 5 % to have a power of 80 %."""
     normal = NormalDist()
-    z = normal.inv_cdf(1 - contrasts.LEVEL / 2) + normal.inv_cdf(POWER)
-    return float(z * differences.std(ddof=1) / np.sqrt(len(differences)))
+    return normal.inv_cdf(1 - contrasts.LEVEL / 2) + normal.inv_cdf(POWER)
 
 
 def _row(

@@ -58,7 +58,10 @@ def facts(cell: Cell) -> list[tuple[str, str]]:
     """Which cell this is: everything that a reader needs to compute it again."""
     params, model = cell.params, cell.model
     tuned = params.embed.adapter_scale
-    weighed = "Adapter weighed on dev" if cell.recipe.scale == "dev" else "Adapter weighed by the recipe"
+    weights = (
+        [f"{cell.scale:g} {'chosen on dev' if cell.recipe.scale == 'dev' else 'of the recipe'}"] if cell.scale else []
+    )
+    weights += [f"{tuned:g} when embedding"] if cell.recipe.signals and tuned != 1 else []
     sided = ", on the query's side too" if params.bm25.query_side else ""
     return [
         ("Model", f"{params.model}: {model.hub}, {model.parameters:g} M parameters, {model.dimension} dimensions"),
@@ -71,8 +74,7 @@ def facts(cell: Cell) -> list[tuple[str, str]]:
         ("Vectors", f"{params.search.dimensions or model.dimension} dimensions, {params.embed.dtype}"),
         *([("Documents", passages(params))] if params.embed.passages.tokens else []),
         *([("Centred", "on the mean of the ranked documents")] if params.search.centre != "none" else []),
-        *([(weighed, f"{cell.scale:g} of 1")] if cell.scale is not None else []),
-        *([("Adapter weighed", f"{tuned:g} of 1")] if cell.recipe.signals and tuned != 1 else []),
+        *([("Adapter weighed", " times ".join(weights))] if weights else []),
         ("Split", f"seed {params.tasks.seed}, fold {params.tasks.fold} of 0 to 4; pool: {params.tasks.pool}"),
         ("Seeds", f"training {params.finetune.seed}, metrics {params.metrics.seed}"),
         ("BM25", f"k1 {params.bm25.k1:g}, b {params.bm25.b:g}{sided}"),

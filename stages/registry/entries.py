@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
@@ -153,13 +153,20 @@ class Recipe(Entry):
     # Leave out of the negatives what the zero-shot model finds more similar to a text than its pair.
     guide: bool = False
     # Weight that the trained adapter is kept with; dev: that of four which has the lowest loss on the dev pairs.
-    scale: Literal["dev"] | Annotated[float, Field(gt=0, lt=1)] | None = None
+    scale: Literal["dev"] | float | None = None
 
     @property
     def plain(self) -> bool:
         """Whether it trains as the study's recipes do, which its findings are about."""
         guarded = self.anchor or self.guide or self.scale or self.landscapes == "all"
         return not guarded and "cross-field" not in self.signals
+
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _part(cls, scale: Any) -> Any:
+        if scale in (None, "dev") or (isinstance(scale, float) and 0 < scale < 1):
+            return scale
+        raise ValueError("it is `dev`, or a number above 0 and below 1")
 
     @model_validator(mode="after")
     def _trains(self) -> Recipe:
