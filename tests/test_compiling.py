@@ -38,7 +38,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def amd(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiling, "_amd", lambda: True)
+    monkeypatch.setattr(compiling, "_slow_products", lambda: True)
 
 
 @pytest.fixture
@@ -77,17 +77,31 @@ def test_without_a_compiler_encoding_goes_on(
     np.testing.assert_array_equal(np.load(workspace / "documents.npy"), plain)
 
 
-def test_only_batches_of_several_texts_in_float32_on_amd_are_compiled(
+def test_only_batches_of_several_texts_in_float32_where_products_lag_are_compiled(
     bert: Path, eager_to_compile: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = encoders.load(tiny.entry(bert))
     assert compiling.pays(encoder, MANY)
     assert not compiling.pays(encoders.load(tiny.entry(bert), dtype="bfloat16"), MANY)
-    monkeypatch.setattr(compiling, "_amd", lambda: False)
+    monkeypatch.setattr(compiling, "_slow_products", lambda: False)
     assert not compiling.pays(encoder, MANY)
-    monkeypatch.setattr(compiling, "_amd", lambda: True)
+    monkeypatch.setattr(compiling, "_slow_products", lambda: True)
     monkeypatch.setattr("stages.encoders.base._CACHED", 2 * encoder.limit - 1)  # a longest text fills a batch
     assert not compiling.pays(encoder, MANY)
+
+
+@pytest.mark.parametrize(
+    ("make", "capability", "slow"),
+    [("AuthenticAMD", "AVX512", True), ("AuthenticAMD", "AVX2", False), ("GenuineIntel", "AVX512", False)],
+)
+def test_products_lag_on_amd_with_avx512(
+    make: str, capability: str, slow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = tmp_path / "cpuinfo"
+    described.write_text(f"processor\t: 0\nvendor_id\t: {make}\n", encoding="ascii")
+    monkeypatch.setattr(compiling, "_PROCESSOR", described)
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    assert compiling._slow_products() is slow
 
 
 def test_it_pays_from_some_number_of_tokens_on(bert: Path, amd: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
 """Compiling a model before it encodes: its weights are packed for oneDNN, and what lies between the products is fused.
 
-torch's inductor takes 11 to 30 s for minilm and changes the entries of a vector by some 1e-7. On AMD's processors, where
-torch's own products run at half of oneDNN's speed, it gave 1.5 to 1.65 times the texts a second, measured elsewhere; on
-Intel's with AVX-512 nothing (1.0 times, 10,000 texts 40 s later).
+torch's inductor takes 11 to 60 s for minilm and changes the entries of a vector by some 1e-7. On AMD's processors with
+AVX-512, where torch's own products run at half of oneDNN's speed, it gave 1.5 to 1.65 times the texts a second, measured
+elsewhere; on Intel's with AVX-512 nothing (1.0 times, 10,000 texts 40 s later); on an AMD without AVX-512, where both
+products are level, 1.04 times after 63 s.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
 
 BREAK_EVEN = 2e12  # multiplications and additions, for each layer that is compiled, from which on it pays
 _LARGEST = 1e9  # parameters; the packed weights are a second copy
+_PROCESSOR = Path("/proc/cpuinfo")
 _LETTERS = 5  # of a token, about
 
 
 def pays(encoder: Encoder, texts: Iterable[str]) -> bool:
     """Whether compiling saves more than it takes for so many distinct texts.
 
-    A function of model, texts and make of the processor, never of clocks: it decides the last digits of the vectors.
+    A function of model, texts and processor, never of clocks: it decides the last digits of the vectors.
     """
-    if not _amd():
+    if not _slow_products():
         return False
     if encoder.device != "cpu" or encoder.dtype != "float32" or encoder.late or encoder.entry.remote_code:
         return False
@@ -66,9 +68,12 @@ def compiled(encoder: Encoder) -> bool:
     return True
 
 
-def _amd() -> bool:
-    """Whether Linux says that the processor is one of AMD's."""
+def _slow_products() -> bool:
+    """Whether torch's own products lag behind oneDNN's: on AMD's processors (as Linux says) with AVX-512."""
+    import torch
+
     try:
-        return "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+        amd = "AuthenticAMD" in _PROCESSOR.read_text(encoding="ascii", errors="replace")
     except OSError:
         return False
+    return amd and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
