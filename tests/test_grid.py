@@ -292,6 +292,10 @@ def test_report_compares_what_was_planted(repo: Path) -> None:
     first = (folder / "index.html").read_bytes()
     grid(repo, "report")
     assert (folder / "index.html").read_bytes() == first
+    grid(repo, "record", "record.parquet")  # of the same cells: nothing that the experiments lack
+    grid(repo, "report", "--record", "record.parquet")
+    assert (folder / "index.html").read_bytes() == first
+    (repo / "record.parquet").unlink()
 
 
 @pytest.mark.pipeline

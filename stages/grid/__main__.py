@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -80,11 +81,23 @@ def _compute(missing: list[Any], commit: str, jobs: int) -> None:
 
 
 @app.command()
-def report() -> None:
+def report(
+    record: Annotated[Path | None, typer.Option(help="Also the cells of this record; needs no experiment.")] = None,
+) -> None:
     """Compare the experiments of this code version: reports/grid/."""
     from stages.grid.report import write
 
-    write()
+    write(record)
+
+
+@app.command()
+def record(file: Annotated[Path, typer.Argument(help="A parquet file; written anew where there is none.")]) -> None:
+    """Add what retrieval came to, query by query, to a small file that outlives experiments and code versions."""
+    from stages.grid import gather
+    from stages.grid.record import add
+
+    cells, ours = add(gather.load(gather.current()), file)
+    print(f"{file}: {cells} cells, {ours} of them from experiments of this code version")
 
 
 @app.command()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages import layout
+from stages import layout, tables
 from stages.errors import UserError
 from stages.progress import track
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 METRICS = ("nDCG@10", "V-measure", "tp", "fp", "fn")  # what the comparisons rest on
 KEYS = ("cell", "model", "recipe", "trained_on", "query_view", "document_view", "dimensions", "variant", "fold", "seed")
+_OUTCOMES = (*KEYS, "landscape", "simulated", *tables.OUTCOMES.columns)
+_SCORES = (*KEYS, *tables.SCORES.columns)
+_COSTS = (*KEYS, "where", "stage", "seconds", "texts_per_second", "peak_mib", "device")
+_PLACES = ("landscape", "query_id", "jurisdiction")
 # Parameters that have a column of their own, or only say where else the cell was scored.
 _AXES = {"model", "recipe", "landscape", "evaluate_on", "query_view", "document_view", "search.dimensions", "tasks.fold", "finetune.seed", "finetune.held_out"}  # fmt: skip
 
@@ -49,11 +53,11 @@ class Grid:
     experiments: dict[str, Experiment]
 
 
-def current() -> list[Experiment]:
+def current(needed: bool = True) -> list[Experiment]:
     """Finished experiments of the code version of HEAD, by name.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, and one is needed.
     """
     from stages.grid import experiments
     from stages.progress import say
@@ -61,7 +65,7 @@ def current() -> list[Experiment]:
     held = experiments.held()
     commit = experiments.head()
     ours = [one for one in held.values() if experiments.inputs(commit, one.params) == one.inputs]
-    if not ours:
+    if needed and not ours:
         others = f" ({len(held)} of other versions)" if held else ""
         raise UserError(f"no experiment of this code version{others}; run `python -m stages.grid run --preset sample` first")  # fmt: skip
     if len(ours) < len(held):
@@ -70,7 +74,7 @@ def current() -> list[Experiment]:
 
 
 def load(found: list[Experiment]) -> Grid:
-    """Read everything that the comparisons need of these experiments."""
+    """Read everything that the comparisons need of these experiments; tables without rows where there is none."""
     import pandas as pd
     from dvc.repo import Repo
 
@@ -79,6 +83,8 @@ def load(found: list[Experiment]) -> Grid:
     from stages.grid.experiments import show
     from stages.summary import parse_scores
 
+    if not found:
+        return _nothing()
     base = flat(params.load().model_dump(mode="json"))
     counts = Counter(one.name for one in found)
     outcomes, scores, costs = [], [], []
@@ -103,14 +109,21 @@ def load(found: list[Experiment]) -> Grid:
                 record = json.loads(store.read(path))
                 wanted = {key: record.get(key) for key in ("seconds", "texts_per_second", "peak_mib", "device")}
                 costs.append({**keys, "where": path.parent.name, "stage": path.stem, **wanted})
-    columns = ["landscape", "query_id", "jurisdiction"]
     return Grid(
         _once(pd.concat(outcomes, ignore_index=True), places),
         pd.concat(scores, ignore_index=True),
-        pd.DataFrame(costs, columns=[*KEYS, "where", "stage", "seconds", "texts_per_second", "peak_mib", "device"]),
-        pd.concat(places.values(), ignore_index=True)[columns] if places else pd.DataFrame(columns=columns),
+        pd.DataFrame(costs, columns=list(_COSTS)),
+        pd.concat(places.values(), ignore_index=True)[list(_PLACES)] if places else pd.DataFrame(columns=list(_PLACES)),
         cells,
     )
+
+
+def _nothing() -> Grid:
+    """The grid of no cell."""
+    import pandas as pd
+
+    outcomes, scores, costs, places = (pd.DataFrame(columns=list(columns)) for columns in (_OUTCOMES, _SCORES, _COSTS, _PLACES))  # fmt: skip
+    return Grid(outcomes, scores, costs, places, {})
 
 
 def _once(outcomes: pd.DataFrame, families: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -26,14 +26,15 @@ ORDER = ("supported", "plant recovered", "contradicted", "plant missed", "undete
 
 def page(
     grid: Grid, tested: Sequence[Tested], judged: Sequence[Judgement], entries: Mapping[str, Any], pictures: Mapping[str, Picture],
-    study: Study | None = None,
+    study: Study | None = None, recorded: int = 0,
 ) -> str:  # fmt: skip
-    """The whole page as HTML; `study`: what goes beyond the study, and its picture `frontier`."""
+    """The whole page as HTML; `study`: what goes beyond the study, and its picture `frontier`; `recorded`: cells of a record."""
     simulated = grid.outcomes.loc[grid.outcomes["simulated"], "landscape"].unique()
     return render(
         "grid.html.j2",
         charts={name: picture.spec for name, picture in pictures.items() if picture.spec},
-        count=len(grid.experiments),
+        count=len(grid.experiments) + recorded,
+        recorded=recorded,
         landscapes=sorted(grid.outcomes["landscape"].unique()),
         simulated=sorted(simulated),
         folds=sorted({int(fold) for fold in grid.outcomes["fold"]}),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from stages import layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import pandas as pd
 
@@ -22,19 +23,27 @@ if TYPE_CHECKING:
 COMPARED = ("family", "landscape", "task", "scope", "metric", "first", "second", "difference", "ci_low", "ci_high", "p", "p_holm", "effect", "n")  # fmt: skip
 
 
-def write() -> None:
+def write(record: Path | None = None) -> None:
     """Write reports/grid/ from the experiments of this code version.
 
+    Args:
+        record: of further cells, of which it knows retrieval only; those that are also experiments are not read from it.
+
     Raises:
-        UserError: there is no such experiment, or an output of one is lost.
+        UserError: there is no such experiment and no record, or an output of one is lost.
     """
     from stages import charts, findings, params, registry
     from stages.files import replacing, write_json, write_text
     from stages.grid import figures, gather, page, section
+    from stages.grid import record as records
     from stages.grid.cells import flat
     from stages.progress import say
 
-    grid = gather.load(gather.current())
+    grid = gather.load(gather.current(needed=record is None))
+    recorded = 0
+    if record is not None:
+        outcomes, recorded = records.joined(grid.outcomes, record)
+        grid = replace(grid, outcomes=outcomes)
     sizes = sizes_of(sorted(set(grid.outcomes["model"])))
     say("comparing")
     tested = comparisons(grid)
@@ -53,7 +62,7 @@ def write() -> None:
                 temporary.write_bytes(charts.png(picture.spec))
         else:
             layout.grid_figure(name).unlink(missing_ok=True)  # of a grid that had its cells
-    write_text(layout.GRID_PAGE, page.page(grid, tested, judged, entries, drawn, study))
+    write_text(layout.GRID_PAGE, page.page(grid, tested, judged, entries, drawn, study, recorded))
     for one in judged:
         if one.verdict != findings.NOT_TESTED:
             print(f"{one.verdict:<16} {one.ground:<10} {entries[one.finding].statement}")

@@ -1,0 +1,73 @@
+"""Retrieval outcomes of many cells in one small file, which goes with git.
+
+Experiments end with their cache, and a grid compares those of one code version only. What took days to compute is kept
+here, query by query: enough for every comparison, finding and frontier of retrieval, not for labels or costs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stages import tables
+from stages.grid.gather import KEYS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from stages.grid.gather import Grid
+
+METRIC = "nDCG@10"
+SYSTEMS = ("bm25", "dense", "rrf", "interpolation", "reranked")  # no oracles
+# What a cell is, whatever its name: parameters.
+_CELL = [key for key in KEYS if key != "cell"]
+TABLE = tables.Table(
+    dict.fromkeys(KEYS, "text") | {"dimensions": "int", "fold": "int", "seed": "int"}
+    | {"landscape": "text", "simulated": "bool", "system": "text", "scope": "text", "query_id": "text", "value": "float64"},
+    key=(*_CELL, "landscape", "system", "scope", "query_id"), finite=("value",), filled=("cell", "model", "recipe", "query_id"),
+)  # fmt: skip
+
+
+def add(grid: Grid, path: Path) -> tuple[int, int]:
+    """Write the outcomes of a grid's cells to a record, beside those that it holds; a cell that both have is the grid's.
+
+    Variants are named by what differs from params.yaml as it is now.
+
+    Returns:
+        How many cells the record has then, and how many of them are the grid's.
+
+    Raises:
+        UserError: the record is damaged.
+    """
+    import pandas as pd
+
+    ours = grid.outcomes
+    ours = ours[(ours["task"] == "retrieval") & (ours["metric"] == METRIC) & ours["system"].isin(SYSTEMS)]
+    rows = pd.concat([_others(path, ours) if path.exists() else ours.head(0), ours], ignore_index=True)
+    tables.write(rows, path, TABLE)
+    return _count(rows), _count(ours)
+
+
+def joined(outcomes: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, int]:
+    """Outcomes of a grid and of the record's cells that it lacks, and how many these are.
+
+    Raises:
+        UserError: there is no such record, or it is damaged.
+    """
+    import pandas as pd
+
+    more = _others(path, outcomes).assign(task="retrieval", metric=METRIC, split="test")
+    return pd.concat([outcomes, more], ignore_index=True) if len(outcomes) else more, _count(more)
+
+
+def _others(path: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """The record without the cells, on their landscapes, that are among the rows."""
+    on = [*_CELL, "landscape"]
+    known = rows[on].drop_duplicates()
+    found = tables.read(path, TABLE)
+    return found[~found.set_index(on).index.isin(known.set_index(on).index)]
+
+
+def _count(rows: pd.DataFrame) -> int:
+    return len(rows[_CELL].drop_duplicates())

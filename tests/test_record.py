@@ -1,0 +1,66 @@
+"""A record keeps what retrieval came to when experiments and their code version are gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from planted import Planted
+
+from stages.errors import UserError
+from stages.grid import beyond, record
+from stages.grid.gather import Grid
+
+NOTHING = pd.DataFrame()
+TASKS = ("retrieval", "classification", "clustering")
+
+
+def grid(plant: Planted) -> Grid:
+    return Grid(plant.frame(), NOTHING, NOTHING, NOTHING, {})
+
+
+def cells(seed: int = 0, gain: float = 0.1) -> Planted:
+    plant = Planted(12)
+    for place in ("a", "b"):
+        plant.cell(0.4, place, tasks=TASKS)
+        plant.cell(0.4 + (gain if place == "a" else 0.0), place, recipe="r1", trained_on="a", seed=seed, tasks=TASKS)
+    return plant
+
+
+def test_the_frontier_of_a_record_is_that_of_its_grid(tmp_path: Path) -> None:
+    path = tmp_path / "record.parquet"
+    first = grid(cells())
+    assert record.add(first, path) == (10, 10)  # two recipes, five folds
+    alone, more = record.joined(first.outcomes.head(0), path)
+    assert more == 10 and set(alone["task"]) == {"retrieval"}
+    pd.testing.assert_frame_equal(beyond.frontier(alone, 0.02, 200), beyond.frontier(first.outcomes, 0.02, 200))
+
+
+def test_what_the_grid_has_is_not_taken_from_the_record(tmp_path: Path) -> None:
+    path = tmp_path / "record.parquet"
+    record.add(grid(cells(gain=-0.3)), path)
+    better = cells(gain=0.1).frame()
+    both, more = record.joined(better, path)
+    assert more == 0
+    pd.testing.assert_frame_equal(both, better)
+    assert record.add(grid(cells(gain=0.1)), path) == (10, 10)
+    found, _ = record.joined(better.head(0), path)
+    assert beyond.frontier(found, 0.02, 200)["home"].item() > 0
+
+
+def test_seeds_of_several_sessions_add_up_and_order_changes_no_byte(tmp_path: Path) -> None:
+    ways = tmp_path / "one.parquet", tmp_path / "other.parquet"
+    for path, seeds in zip(ways, ((0, 1), (1, 0)), strict=True):
+        record.add(grid(cells(seeds[0])), path)
+        assert record.add(grid(cells(seeds[1])), path) == (15, 10)  # a zero-shot cell has no seed of its own
+    assert ways[0].read_bytes() == ways[1].read_bytes()
+    both, more = record.joined(cells(0).frame(), ways[0])
+    assert more == 5 and set(both.loc[both["recipe"] == "r1", "seed"]) == {0, 1}
+
+
+def test_a_record_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "record.parquet").write_text("no parquet", encoding="utf-8")
+    for name in ("record.parquet", "absent.parquet"):
+        with pytest.raises(UserError, match=name):
+            record.joined(cells().frame(), tmp_path / name)
