@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from planted import Planted
 
+from stages import registry
 from stages.errors import UserError
 from stages.grid import beyond, record
 from stages.grid.gather import Grid
@@ -64,3 +65,14 @@ def test_a_record_that_is_none_is_named(tmp_path: Path) -> None:
     for name in ("record.parquet", "absent.parquet"):
         with pytest.raises(UserError, match=name):
             record.joined(cells().frame(), tmp_path / name)
+
+
+def test_the_record_of_this_repository_confirms_nothing() -> None:
+    path = Path(__file__).parents[1] / "reports/record.parquet"
+    found, cells_ = record.joined(cells().frame().head(0), path)
+    assert cells_ > 0 and not found["simulated"].any()
+    assert list(beyond.grounds(found, registry.entry("protocol", "robust"))) == ["exploratory"]
+    # As an independent implementation has it, over all queries of each file.
+    dense = found[(found["recipe"] == "zero-shot") & (found["system"] == "dense") & (found["scope"] == "all")]
+    means = dense.groupby("landscape")["value"].mean().round(3).to_dict()
+    assert means == {"nighttime-driver": 0.208, "offshore-plant": 0.110, "orbit-satellite": 0.264}
