@@ -1,6 +1,5 @@
 """The model registry: every entry is whole, the study's rows are all there, faults are named."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -179,15 +178,21 @@ def test_remote_code_needs_consent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_list_is_quick_and_loads_no_torch() -> None:
+    import resource
     import subprocess
     import sys
+
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
 
     code = "import sys; sys.argv = ['model', 'list']\nfrom stages.model import app\ntry:\n    app()\nexcept SystemExit:\n    pass\nprint('torch' in sys.modules, 'huggingface_hub' in sys.modules)"
     runs = []
     for _ in range(3):
-        start = time.perf_counter()
+        # Of the processor, not of the clock: other tests run beside this one.
+        start = spent()
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        runs.append(time.perf_counter() - start)
+        runs.append(spent() - start)
         assert done.stdout.splitlines()[-1] == "False False"
     assert min(runs) < 1.0
     for name in registry.ids("models"):
