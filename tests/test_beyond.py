@@ -63,10 +63,17 @@ def test_frontier_finds_what_was_planted(points: pd.DataFrame) -> None:
         assert row["worst"] == pytest.approx(abroad, abs=0.02)
         assert row["home_low"] < row["home"] < row["home_high"]
         assert row["worst_low"] < row["worst"] < row["worst_high"]
-        assert (row["abroad"], row["homes"], row["seeds"], row["folds"]) == (2, 2, 3, 5)
+        assert (row["abroad"], row["homes"], row["seeds"], row["folds"], row["cells"]) == (2, 2, 3, 5, 30)
     assert points["harmless"].to_dict()["r1", ""] == 0
     assert points["harmless"].to_dict()["r5", ""] == 2
     assert points["where"].to_dict()["r1", ""] in ("a on b", "b on a")
+
+
+def test_frontier_counts_the_cells_that_it_has(outcomes: pd.DataFrame) -> None:
+    last = outcomes[["recipe", "trained_on", "seed", "fold", "variant"]].eq(["r1", "a", 2, 4, ""]).all(axis=1)
+    found = beyond.frontier(outcomes[~last], 0.02, 50).set_index(["recipe", "variant"])
+    assert (found.loc[("r1", ""), ["seeds", "folds", "cells"]] == [3, 5, 29]).all()
+    assert found.loc[("r1", HALF), "cells"] == 30
 
 
 def test_frontier_values_are_the_ratio_of_means(outcomes: pd.DataFrame, points: pd.DataFrame) -> None:

@@ -104,7 +104,8 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
         `PLACE`, `recipe`, `variant`, `home`, `home_low`, `home_high`, `worst`, `worst_low`, `worst_high` (NaN where
         a cell is scored at home only), `where` it is worst, `harmless` of `abroad` whose interval is above the
         margin, `provable`, the margin at which a recipe that truly changes nothing would have been found harmless with a
-        power of 80 % where the spread is widest, `homes`, `seeds`, `folds`.
+        power of 80 % where the spread is widest, `homes`, `seeds`, `folds`, and
+        `cells`, as a seed need not have every fold.
     """
     import numpy as np
     import pandas as pd
@@ -129,9 +130,10 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
             lowest = min(abroad, key=lambda one: one[0])
             worst = (lowest[0], *bounds(lowest[1]), lowest[2])
         harmless = sum(bounds(drawn)[0] > -margin for _, drawn, _ in abroad)
-        out.append((*key, value, low, high, *worst, harmless, len(abroad), provable, len(home), group["seed"].nunique(), group["fold"].nunique()))  # fmt: skip
+        cells = len(group[["trained_on", "seed", "fold"]].drop_duplicates())
+        out.append((*key, value, low, high, *worst, harmless, len(abroad), provable, len(home), group["seed"].nunique(), group["fold"].nunique(), cells))  # fmt: skip
     return pd.DataFrame(out, columns=[*PLACE, "recipe", "variant", "home", "home_low", "home_high", "worst", "worst_low", "worst_high",
-                                      "where", "harmless", "abroad", "provable", "homes", "seeds", "folds"])  # fmt: skip
+                                      "where", "harmless", "abroad", "provable", "homes", "seeds", "folds", "cells"])  # fmt: skip
 
 
 def by_seed(outcomes: pd.DataFrame) -> pd.DataFrame:

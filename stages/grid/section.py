@@ -84,10 +84,10 @@ def frontier(points: pd.DataFrame, seconds: pd.Series[float]) -> Table | None:
     rows: list[list[Cell]] = [
         [label, Marked(row["home"], row["home_low"], row["home_high"]),
          Marked(row["worst"], row["worst_low"], row["worst_high"]) if row["abroad"] else None, row["where"],
-         f"{row['harmless']} of {row['abroad']}", row["provable"] if row["abroad"] else None, row["homes"], row["seeds"], row["folds"], _spent(row, seconds)]
+         f"{row['harmless']} of {row['abroad']}", row["provable"] if row["abroad"] else None, row["homes"], row["seeds"], row["folds"], row["cells"], _spent(row, seconds)]
         for label, row in zip(labels(points), records(points), strict=True)
     ]  # fmt: skip
-    heads = ["recipe", "change at home", "worst change abroad", "worst where", "not inferior abroad", "provable margin", "homes", "seeds", "folds", "seconds"]  # fmt: skip
+    heads = ["recipe", "change at home", "worst change abroad", "worst where", "not inferior abroad", "provable margin", "homes", "seeds", "folds", "cells", "seconds"]  # fmt: skip
     return Table(heads, rows) if rows else None
 
 
