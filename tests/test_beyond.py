@@ -76,6 +76,17 @@ def test_frontier_counts_the_cells_that_it_has(outcomes: pd.DataFrame) -> None:
     assert found.loc[("r1", HALF), "cells"] == 30
 
 
+def test_a_seed_counts_for_the_folds_that_it_has() -> None:
+    plant = Planted(60, noise=0.02).cell(0.4, "a")
+    for seed, change in enumerate((0.1, 0.4)):
+        plant.cell(0.4 * (1 + change), "a", recipe="r1", trained_on="a", seed=seed)
+    outcomes = plant.frame()
+    uneven = outcomes[~((outcomes["seed"] == 1) & (outcomes["fold"] > 0))]
+    row = beyond.frontier(uneven, 0.02, 500).iloc[0]
+    # Five folds at +10 %, one at +40 %, of zero-shot scores that are nearly the same in each.
+    assert row["home"] == pytest.approx((5 * 0.1 + 0.4) / 6, abs=0.01) and row["cells"] == 6
+
+
 def test_frontier_values_are_the_ratio_of_means(outcomes: pd.DataFrame, points: pd.DataFrame) -> None:
     rows = outcomes[(outcomes["system"] == "dense") & (outcomes["scope"] == "all") & (outcomes["variant"] == "")]
     zero = rows[rows["recipe"] == "zero-shot"].groupby("landscape")["value"].mean()

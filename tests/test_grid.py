@@ -146,6 +146,22 @@ def test_a_watch_whose_worker_was_killed_ends_and_says_so(monkeypatch: pytest.Mo
     assert list(answers) == []
 
 
+@pytest.mark.parametrize(("answering", "started"), [(1, [2]), (2, []), (0, [])])
+def test_a_watch_starts_a_lost_worker_again(
+    answering: int, started: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two cells waits though two may run: one worker answers; both do; the one that is busy misses the call."""
+    looks = iter([({"b"}, {"a"})] * (queue._LOST + 1) + [(set(), set())])
+    starts: list[int] = []
+    monkeypatch.setattr(queue, "POLL", 0.0)
+    monkeypatch.setattr(queue, "pending", lambda commits: next(looks))
+    monkeypatch.setattr(queue, "state", lambda commits: queue.State())
+    monkeypatch.setattr(queue, "workers", lambda: answering)
+    monkeypatch.setattr(queue, "start", starts.append)
+    queue.watch(["a", "b"], {"c"}, 2)
+    assert starts == started
+
+
 def test_each_is_every_landscape_that_is_scored() -> None:
     assert names(recipe=["r1"], landscape=["EACH"]) == ["minilm-r1-sim-alpha", "minilm-r1-sim-beta"]
     scored = [["orbit", "sim-beta"]]

@@ -145,7 +145,7 @@ def by_seed(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def change(rows: pd.DataFrame, resamples: int, seed: int) -> tuple[float, Floats] | None:
-    """Relative change of one cell on one landscape over the queries that every seed has, and its resamples.
+    """Relative change of one cell on one landscape, and its resamples; a seed counts for the queries that it has.
 
     Args:
         rows: of `against_zero_shot` by seed, one recipe, one home, one landscape.
@@ -163,17 +163,16 @@ def change(rows: pd.DataFrame, resamples: int, seed: int) -> tuple[float, Floats
     from stages.evaluation import statistics
 
     seed += zlib.crc32(str(rows["landscape"].iloc[0]).encode())
-    wide = rows.pivot_table(index=["fold", "query_id"], columns="seed", values="tuned").dropna()
-    zero = rows.groupby(["fold", "query_id"])["zero"].mean().loc[wide.index].to_numpy(dtype=float)
-    if len(wide) < contrasts.FEWEST or not zero.sum():
+    # [queries, seeds], 0 where a seed lacks the query's fold: then neither its score nor the zero-shot one is summed.
+    tuned, zero = (rows.pivot_table(index=["fold", "query_id"], columns="seed", values=side, fill_value=0).to_numpy(dtype=float) for side in ("tuned", "zero"))  # fmt: skip
+    if len(zero) < contrasts.FEWEST or not zero.sum():
         return None
-    tuned = wide.to_numpy(dtype=float)
     seeds = tuned.shape[1]
     weights = np.random.default_rng(seed).multinomial(seeds, np.full(seeds, 1 / seeds), resamples) / seeds
     drawn = np.concatenate([units @ np.column_stack([tuned, zero]) for units in statistics.draws(len(zero), resamples, seed)])  # fmt: skip
-    base = drawn[:, -1]
-    changed = np.divide((weights * drawn[:, :-1]).sum(axis=1), base, out=np.ones(resamples), where=base > 0) - 1
-    return float(tuned.mean() / zero.mean() - 1), changed
+    ours, base = ((weights * sums).sum(axis=1) for sums in np.hsplit(drawn, 2))
+    changed = np.divide(ours, base, out=np.ones(resamples), where=base > 0) - 1
+    return float(tuned.sum() / zero.sum() - 1), changed
 
 
 def bounds(drawn: Floats) -> tuple[float, float]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 POLL = 3.0  # seconds between two looks at the queue
 _SILENT = 100  # looks at which nothing has changed after which the workers of what runs are asked whether they live
-_LOST = 10  # looks without any worker after which workers are started again
+_LOST = 10  # looks at which cells wait though fewer run than may, after which lost workers are started again
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,10 @@ def start(jobs: int) -> None:
 
 
 def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
-    """Wait until no cell is queued or running, saying what runs, what is left and when it should end."""
+    """Wait until no cell is queued or running, saying what runs, what is left and when it should end.
+
+    Workers that are lost while cells wait are started again.
+    """
     ours = set(names)
     began: dict[str, float] = {}
     lengths: list[float] = []
@@ -117,8 +120,9 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
             unchanged = 0
             shown = (frozenset(running), len(queued))
             say(_status(running, len(queued), len(ours), _end(lengths, list(began.values()), len(queued), jobs)))
-        looks = looks + 1 if not running else 0
-        if looks >= _LOST and not workers():
+        looks = looks + 1 if queued and len(running) < jobs else 0
+        # A worker may die reading what another is writing. Those that run must answer, or they would be started twice.
+        if looks >= _LOST and len(running) <= workers() < jobs:
             start(jobs)
             looks = 0
         if running and unchanged and unchanged % _SILENT == 0:
