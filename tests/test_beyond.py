@@ -61,6 +61,8 @@ def test_frontier_finds_what_was_planted(points: pd.DataFrame) -> None:
         row = points.loc[key]
         assert row["home"] == pytest.approx(home, abs=0.02)
         assert row["worst"] == pytest.approx(abroad, abs=0.02)
+        assert row["worst"] <= row["mean"] == pytest.approx(abroad, abs=0.02)
+        assert row["mean_low"] < row["mean"] < row["mean_high"]
         assert row["home_low"] < row["home"] < row["home_high"]
         assert row["worst_low"] < row["worst"] < row["worst_high"]
         assert (row["abroad"], row["homes"], row["seeds"], row["folds"], row["cells"]) == (2, 2, 3, 5, 30)
@@ -93,6 +95,7 @@ def test_frontier_values_are_the_ratio_of_means(outcomes: pd.DataFrame, points: 
     r1 = rows[rows["recipe"] == "r1"].groupby(["trained_on", "landscape"])["value"].mean()
     change = {key: value / zero[key[1]] - 1 for key, value in r1.items()}
     assert points.loc[("r1", ""), "home"] == pytest.approx(np.mean([change["a", "a"], change["b", "b"]]))
+    assert points.loc[("r1", ""), "mean"] == pytest.approx(np.mean([change["a", "b"], change["b", "a"]]))
     assert points.loc[("r1", ""), "worst"] == pytest.approx(min(change["a", "b"], change["b", "a"]))
 
 
@@ -104,7 +107,7 @@ def test_interval_of_the_frontier_grows_with_the_spread_of_seeds() -> None:
             plant.cell(0.4 * (1.1 + shift), "a", recipe="r1", trained_on="a", seed=seed)
         row = beyond.frontier(plant.frame(), 0.02, 500).iloc[0]
         assert row["home"] == pytest.approx(0.1, abs=0.01)
-        assert np.isnan(row["worst"]) and np.isnan(row["provable"]) and row["abroad"] == 0
+        assert np.isnan(row["mean"]) and np.isnan(row["worst"]) and np.isnan(row["provable"]) and row["abroad"] == 0
         widths.append(row["home_high"] - row["home_low"])
     assert widths[0] < 0.02
     # Three seeds at -.2, 0 and .2: the mean of a resample of three has a standard deviation of .094.

@@ -88,11 +88,12 @@ def against_zero_shot(rows: pd.DataFrame, by: Iterable[str] = ()) -> pd.DataFram
 
 
 def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
-    """Change at home and worst change abroad of every recipe under every setting, a share of the zero-shot score.
+    """Change at home, and abroad in the mean and at worst, of every recipe and setting, shares of the zero-shot score.
 
-    The change at home is the mean over the landscapes that the recipe was trained on. Intervals resample queries,
-    folds pooled, and training seeds, both with replacement; that of the worst change is the interval of the
-    landscape where the change is worst, so that it does not say how bad the worst of many would be by chance.
+    Means are over landscapes, each weighing the same: at home over those that the recipe was trained on. Intervals
+    resample queries, folds pooled, and training seeds, both with replacement; that of the worst change is the
+    interval of the landscape where the change is worst, so that it does not say how bad the worst of many would be
+    by chance.
 
     Args:
         outcomes: of one ground, as `contrasts.units` takes them.
@@ -101,10 +102,10 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
         seed: of them.
 
     Returns:
-        `PLACE`, `recipe`, `variant`, `home`, `home_low`, `home_high`, `worst`, `worst_low`, `worst_high` (NaN where
-        a cell is scored at home only), `where` it is worst, `harmless` of `abroad` whose interval is above the
-        margin, `provable`, the margin at which a recipe that truly changes nothing would have been found harmless with a
-        power of 80 % where the spread is widest, `homes`, `seeds`, `folds`, and
+        `PLACE`, `recipe`, `variant`, `home`, `home_low`, `home_high`; abroad, NaN where a cell is scored at home only,
+        `mean`, `mean_low`, `mean_high`, `worst`, `worst_low`, `worst_high` and `where` it is worst; `harmless` of
+        `abroad` whose interval is above the margin; `provable`, the margin at which a recipe that truly changes nothing
+        would have been found harmless with a power of 80 % where the spread is widest; `homes`, `seeds`, `folds`, and
         `cells`, as a seed need not have every fold.
     """
     import numpy as np
@@ -122,18 +123,26 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
                 (home if at_home else abroad).append((*found, f"{trained_on} on {landscape}"))
         if not home:
             continue
-        value = float(np.mean([one[0] for one in home]))
-        low, high = bounds(np.mean([one[1] for one in home], axis=0))
+        mean: tuple[float, ...] = (np.nan, np.nan, np.nan)
         worst: tuple[Any, ...] = (np.nan, np.nan, np.nan, "")
         provable = max((_sensitivity() * float(drawn.std()) for _, drawn, _ in abroad), default=np.nan)
         if abroad:
             lowest = min(abroad, key=lambda one: one[0])
             worst = (lowest[0], *bounds(lowest[1]), lowest[2])
+            mean = _mean(abroad)
         harmless = sum(bounds(drawn)[0] > -margin for _, drawn, _ in abroad)
         cells = len(group[["trained_on", "seed", "fold"]].drop_duplicates())
-        out.append((*key, value, low, high, *worst, harmless, len(abroad), provable, len(home), group["seed"].nunique(), group["fold"].nunique(), cells))  # fmt: skip
-    return pd.DataFrame(out, columns=[*PLACE, "recipe", "variant", "home", "home_low", "home_high", "worst", "worst_low", "worst_high",
-                                      "where", "harmless", "abroad", "provable", "homes", "seeds", "folds", "cells"])  # fmt: skip
+        out.append((*key, *_mean(home), *mean, *worst, harmless, len(abroad), provable, len(home), group["seed"].nunique(), group["fold"].nunique(), cells))  # fmt: skip
+    return pd.DataFrame(out, columns=[*PLACE, "recipe", "variant", "home", "home_low", "home_high", "mean", "mean_low", "mean_high",
+                                      "worst", "worst_low", "worst_high", "where", "harmless", "abroad", "provable", "homes", "seeds", "folds", "cells"])  # fmt: skip
+
+
+def _mean(changes: list[tuple[float, Floats, str]]) -> tuple[float, float, float]:
+    """Mean of the changes of several landscapes, with its interval."""
+    import numpy as np
+
+    drawn = np.mean([one[1] for one in changes], axis=0)
+    return float(np.mean([one[0] for one in changes])), *bounds(drawn)
 
 
 def by_seed(outcomes: pd.DataFrame) -> pd.DataFrame:

@@ -80,14 +80,15 @@ def shown(found: Study) -> list[dict[str, Any]]:
 
 
 def frontier(points: pd.DataFrame, seconds: pd.Series[float]) -> Table | None:
-    """Change at home and worst change abroad of every recipe and setting; None where nothing was tuned."""
+    """Change at home and abroad of every recipe and setting; None where nothing was tuned."""
     rows: list[list[Cell]] = [
         [label, Marked(row["home"], row["home_low"], row["home_high"]),
+         Marked(row["mean"], row["mean_low"], row["mean_high"]) if row["abroad"] else None,
          Marked(row["worst"], row["worst_low"], row["worst_high"]) if row["abroad"] else None, row["where"],
          f"{row['harmless']} of {row['abroad']}", row["provable"] if row["abroad"] else None, row["homes"], row["seeds"], row["folds"], row["cells"], _spent(row, seconds)]
         for label, row in zip(labels(points), records(points), strict=True)
     ]  # fmt: skip
-    heads = ["recipe", "change at home", "worst change abroad", "worst where", "not inferior abroad", "provable margin", "homes", "seeds", "folds", "cells", "seconds"]  # fmt: skip
+    heads = ["recipe", "change at home", "mean change abroad", "worst change abroad", "worst where", "not inferior abroad", "provable margin", "homes", "seeds", "folds", "cells", "seconds"]  # fmt: skip
     return Table(heads, rows) if rows else None
 
 
