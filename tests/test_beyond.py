@@ -78,15 +78,37 @@ def test_frontier_counts_the_cells_that_it_has(outcomes: pd.DataFrame) -> None:
     assert found.loc[("r1", HALF), "cells"] == 30
 
 
-def test_a_seed_counts_for_the_folds_that_it_has() -> None:
+def test_seeds_are_averaged_query_by_query_whatever_folds_they_have() -> None:
     plant = Planted(60, noise=0.02).cell(0.4, "a")
     for seed, change in enumerate((0.1, 0.4)):
         plant.cell(0.4 * (1 + change), "a", recipe="r1", trained_on="a", seed=seed)
     outcomes = plant.frame()
-    uneven = outcomes[~((outcomes["seed"] == 1) & (outcomes["fold"] > 0))]
-    row = beyond.frontier(uneven, 0.02, 500).iloc[0]
-    # Five folds at +10 %, one at +40 %, of zero-shot scores that are nearly the same in each.
-    assert row["home"] == pytest.approx((5 * 0.1 + 0.4) / 6, abs=0.01) and row["cells"] == 6
+    row = beyond.frontier(outcomes[~((outcomes["seed"] == 1) & (outcomes["fold"] > 0))], 0.02, 500).iloc[0]
+    # One fold at the mean of +10 and +40 %, four at +10 %, of zero-shot scores that are nearly the same in each.
+    assert row["home"] == pytest.approx((0.25 + 4 * 0.1) / 5, abs=0.01) and row["cells"] == 6
+
+
+def test_copies_of_a_seed_on_some_folds_change_nothing() -> None:
+    plant = Planted(60, noise=0.1).cell(0.4, "a").cell(0.44, "a", recipe="r1", trained_on="a")
+    outcomes = plant.frame()
+    some = outcomes[(outcomes["recipe"] == "r1") & (outcomes["fold"] < 2)]
+    copied = pd.concat([outcomes, some.assign(seed=1), some.assign(seed=2)], ignore_index=True)
+    columns = ["home", "home_low", "home_high"]
+    once, thrice = (beyond.frontier(rows, 0.02, 500).iloc[0][columns].to_numpy(dtype=float) for rows in (outcomes, copied))  # fmt: skip
+    np.testing.assert_allclose(once, thrice)
+
+
+def test_the_interval_of_a_mean_over_landscapes_covers_what_one_adapter_does_to_all_of_them() -> None:
+    """Pure spread of seeds, the same on both landscapes abroad: their mean is no surer than either."""
+    plant = Planted(60, noise=0.001)
+    for place in ("b", "c"):
+        plant.cell(0.4, place)
+        for seed, shift in enumerate((-0.2, 0.0, 0.2)):
+            plant.cell(0.4 * (1 + shift), place, recipe="r1", trained_on="a", seed=seed)
+    plant.cell(0.4, "a").cell(0.4, "a", recipe="r1", trained_on="a")
+    row = beyond.frontier(plant.frame(), 0.02, 2000).iloc[0]
+    width = row["worst_high"] - row["worst_low"]
+    assert row["mean_high"] - row["mean_low"] == pytest.approx(width, rel=0.1)
 
 
 def test_frontier_values_are_the_ratio_of_means(outcomes: pd.DataFrame, points: pd.DataFrame) -> None:
@@ -110,8 +132,8 @@ def test_interval_of_the_frontier_grows_with_the_spread_of_seeds() -> None:
         assert np.isnan(row["mean"]) and np.isnan(row["worst"]) and np.isnan(row["provable"]) and row["abroad"] == 0
         widths.append(row["home_high"] - row["home_low"])
     assert widths[0] < 0.02
-    # Three seeds at -.2, 0 and .2: the mean of a resample of three has a standard deviation of .094.
-    assert widths[1] == pytest.approx(2 * 1.96 * 0.094, rel=0.25)
+    # Three seeds at -.2, 0 and .2 in each of five folds: a standard error of .2 / sqrt(3) a fold.
+    assert widths[1] == pytest.approx(2 * 1.96 * 0.2 / np.sqrt(3 * 5), rel=0.1)
 
 
 def test_several_landscapes_of_training_are_home_and_the_held_out_one_is_abroad() -> None:
@@ -213,6 +235,25 @@ def test_planted_hypotheses_are_supported_and_harm_is_contradicted(outcomes: pd.
     tuned(harmed, "r1", 0.3, -0.2)
     worse = verdicts(harmed.frame())
     assert worse["r5-harms-nobody"].verdict == worse["r5-keeps-the-gain"].verdict == "contradicted"
+
+
+def test_harm_to_one_model_is_not_hidden_by_the_gain_of_another() -> None:
+    plant = Planted(60, noise=0.02)
+    for model, abroad in (("x", -0.05), ("y", 0.07)):
+        for place in ("a", "b"):
+            plant.cell(0.4, place, model=model)
+        tuned(plant, "r5", 0.1, abroad, model=model)
+    found = verdicts(plant.frame())["r5-harms-nobody"]
+    assert found.verdict == "contradicted" and found.value == pytest.approx(-0.05, abs=0.02)
+    assert "0 of 2" not in found.reason and "On 2 of 4 pairs" in found.reason and "x a on b" in found.reason.replace("x b on a", "x a on b")  # fmt: skip
+    assert found.n == 2 * 5 * 60
+
+
+def test_a_part_of_the_landscapes_judges_nothing(outcomes: pd.DataFrame) -> None:
+    third = Planted(60, noise=0.02).cell(0.4, "c").frame()
+    found = verdicts(pd.concat([outcomes, third], ignore_index=True))
+    assert found["r5-harms-nobody"].verdict == found["r5-keeps-the-gain"].verdict == "not tested"
+    assert "lacks c" in found["r5-harms-nobody"].reason and "lacks c" in found["r5-keeps-the-gain"].reason
 
 
 def test_a_lead_cannot_confirm_itself_and_a_plant_cannot_support(outcomes: pd.DataFrame) -> None:
@@ -355,7 +396,7 @@ def test_the_section_says_what_was_found_and_what_was_not(outcomes: pd.DataFrame
     assert {row[-1] for row in part["frontier"].rows} == {12.5}
     assert ["oracle BM25 or dense, zero-shot", "best of each query"] in [row[:2] for row in part["out"].rows]
     said = "\n".join(part["negatives"])
-    assert "r1: +20" in said.replace("+19.", "+20.") and "abroad not inferior on 0 of 2 landscapes" in said
+    assert "r1: +20" in said.replace("+19.", "+20.") and "abroad not inferior on 0 of 2 pairs" in said
     assert f"r5 {CENTRED}, dense: OUT" not in said and "zero-shot, bm25: OUT changes by -0.0" in said
     assert "Centring raises" not in said
     spec = figures.frontier(found.points).spec

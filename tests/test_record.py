@@ -18,7 +18,11 @@ TASKS = ("retrieval", "classification", "clustering")
 
 
 def grid(plant: Planted) -> Grid:
-    return Grid(plant.frame(), NOTHING, NOTHING, NOTHING, {})
+    return grid_of(plant.frame())
+
+
+def grid_of(outcomes: pd.DataFrame) -> Grid:
+    return Grid(outcomes, NOTHING, NOTHING, NOTHING, {})
 
 
 def cells(seed: int = 0, gain: float = 0.1) -> Planted:
@@ -48,6 +52,27 @@ def test_what_the_grid_has_is_not_taken_from_the_record(tmp_path: Path) -> None:
     assert record.add(grid(cells(gain=0.1)), path) == (10, 10)
     found, _ = record.joined(better.head(0), path)
     assert beyond.frontier(found, 0.02, 200)["home"].item() > 0
+
+
+def test_a_cell_that_was_computed_twice_is_recorded_once(tmp_path: Path) -> None:
+    """As two experiments: on two landscapes, and on these and a third."""
+    outcomes = cells().frame()
+    more = pd.concat([outcomes.assign(cell=outcomes["cell"] + "-more"), Planted(12).cell(0.4, "c").frame()])
+    assert record.add(grid_of(pd.concat([outcomes, more], ignore_index=True)), tmp_path / "record.parquet") == (10, 10)
+    other = more.assign(value=more["value"] + 0.1)
+    with pytest.raises(UserError, match="are the same cell, but their outcomes differ"):
+        record.add(grid_of(pd.concat([outcomes, other], ignore_index=True)), tmp_path / "other.parquet")
+    assert not (tmp_path / "other.parquet").exists()
+
+
+def test_a_record_that_differs_from_the_experiments_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, both = tmp_path / "record.parquet", cells().frame()
+    record.add(grid(cells(seed=1)), path)
+    record.joined(pd.concat([both, both.assign(metric="nDCG@100", value=0.0)], ignore_index=True), path)
+    assert not capsys.readouterr().err
+    zero = both["recipe"] == "zero-shot"
+    record.joined(both.assign(value=both["value"].where(~zero, both["value"] + 0.01)), path)
+    assert "outcomes that" in (said := capsys.readouterr().err) and "differ from theirs" in said
 
 
 def test_seeds_of_several_sessions_add_up_and_order_changes_no_byte(tmp_path: Path) -> None:

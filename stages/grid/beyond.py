@@ -5,6 +5,7 @@ Everything is taken on one ground at a time: simulated landscapes, those that th
 
 from __future__ import annotations
 
+import zlib
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -90,10 +91,10 @@ def against_zero_shot(rows: pd.DataFrame, by: Iterable[str] = ()) -> pd.DataFram
 def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
     """Change at home, and abroad in the mean and at worst, of every recipe and setting, shares of the zero-shot score.
 
-    Means are over landscapes, each weighing the same: at home over those that the recipe was trained on. Intervals
-    resample queries, folds pooled, and training seeds, both with replacement; that of the worst change is the
-    interval of the landscape where the change is worst, so that it does not say how bad the worst of many would be
-    by chance.
+    Means are over pairs of what the recipe was trained on with a landscape: at home those where it is one of these.
+    Intervals resample queries, folds pooled, and training seeds, both with replacement; that of the worst change is
+    the interval of the pair where the change is worst, so that it does not say how bad the worst of many would be by
+    chance: the more pairs, the worse.
 
     Args:
         outcomes: of one ground, as `contrasts.units` takes them.
@@ -105,8 +106,8 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
         `PLACE`, `recipe`, `variant`, `home`, `home_low`, `home_high`; abroad, NaN where a cell is scored at home only,
         `mean`, `mean_low`, `mean_high`, `worst`, `worst_low`, `worst_high` and `where` it is worst; `harmless` of
         `abroad` whose interval is above the margin; `provable`, the margin at which a recipe that truly changes nothing
-        would have been found harmless with a power of 80 % where the spread is widest; `homes`, `seeds`, `folds`, and
-        `cells`, as a seed need not have every fold.
+        would have been found harmless with a power of 80 % where the spread is widest; `homes`, distinct landscapes;
+        `seeds`, `folds`, and `cells`, as a seed need not have every fold.
     """
     import numpy as np
     import pandas as pd
@@ -132,7 +133,7 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
             mean = _mean(abroad)
         harmless = sum(bounds(drawn)[0] > -margin for _, drawn, _ in abroad)
         cells = len(group[["trained_on", "seed", "fold"]].drop_duplicates())
-        out.append((*key, *_mean(home), *mean, *worst, harmless, len(abroad), provable, len(home), group["seed"].nunique(), group["fold"].nunique(), cells))  # fmt: skip
+        out.append((*key, *_mean(home), *mean, *worst, harmless, len(abroad), provable, group.loc[contrasts.trained_here(group), "landscape"].nunique(), group["seed"].nunique(), group["fold"].nunique(), cells))  # fmt: skip
     return pd.DataFrame(out, columns=[*PLACE, "recipe", "variant", "home", "home_low", "home_high", "mean", "mean_low", "mean_high",
                                       "worst", "worst_low", "worst_high", "where", "harmless", "abroad", "provable", "homes", "seeds", "folds", "cells"])  # fmt: skip
 
@@ -154,10 +155,14 @@ def by_seed(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def change(rows: pd.DataFrame, resamples: int, seed: int) -> tuple[float, Floats] | None:
-    """Relative change of one cell on one landscape, and its resamples; a seed counts for the queries that it has.
+    """Relative change of one recipe's adapters on one landscape, seeds averaged query by query, and its resamples.
+
+    A fold has adapters of its own, one a seed: its seeds are drawn with replacement, apart from those of other folds
+    as if one seed had nothing in common on two of them, alike on every landscape that they are scored on. Of k seeds a resample has (k - 1) / k of their variance
+    (Davison and Hinkley, 1997, section 2.3), for which their deviations are made larger; one seed adds none.
 
     Args:
-        rows: of `against_zero_shot` by seed, one recipe, one home, one landscape.
+        rows: of `against_zero_shot` by seed, one recipe and setting of one `PLACE`, one home, one landscape.
         resamples: of queries, each landscape by draws of its own that are the same for every cell, and of seeds.
         seed: of both.
 
@@ -165,23 +170,34 @@ def change(rows: pd.DataFrame, resamples: int, seed: int) -> tuple[float, Floats
         The change as a share of the zero-shot score, and float64 [resamples]; None where there are too few queries,
         or nothing was found that could be lost.
     """
-    import zlib
-
     import numpy as np
 
     from stages.evaluation import statistics
 
-    seed += zlib.crc32(str(rows["landscape"].iloc[0]).encode())
-    # [queries, seeds], 0 where a seed lacks the query's fold: then neither its score nor the zero-shot one is summed.
-    tuned, zero = (rows.pivot_table(index=["fold", "query_id"], columns="seed", values=side, fill_value=0).to_numpy(dtype=float) for side in ("tuned", "zero"))  # fmt: skip
-    if len(zero) < contrasts.FEWEST or not zero.sum():
+    wide = rows.pivot_table(index=["fold", "query_id"], columns="seed", values="tuned")
+    zero = rows.groupby(["fold", "query_id"])["zero"].mean().loc[wide.index].to_numpy(dtype=float)
+    if len(wide) < contrasts.FEWEST or not zero.sum():
         return None
-    seeds = tuned.shape[1]
-    weights = np.random.default_rng(seed).multinomial(seeds, np.full(seeds, 1 / seeds), resamples) / seeds
-    drawn = np.concatenate([units @ np.column_stack([tuned, zero]) for units in statistics.draws(len(zero), resamples, seed)])  # fmt: skip
-    ours, base = ((weights * sums).sum(axis=1) for sums in np.hsplit(drawn, 2))
-    changed = np.divide(ours, base, out=np.ones(resamples), where=base > 0) - 1
-    return float(tuned.sum() / zero.sum() - 1), changed
+    folds, scores = wide.index.get_level_values("fold").to_numpy(), wide.to_numpy(dtype=float)
+    adapters, weights = [], []  # of a fold and a seed: float64 [queries], 0 on other folds; [resamples]
+    for fold in np.unique(folds):
+        here = (folds == fold)[:, None]
+        held = np.where(here, scores, 0.0)[:, np.isfinite(scores[here[:, 0]]).all(axis=0)]
+        seeds = held.shape[1]
+        adapters.append(held)
+        generator = np.random.default_rng([seed, _number(f"{rows['trained_on'].iloc[0]} {fold}")])
+        drawn = generator.multinomial(seeds, np.full(seeds, 1 / seeds), resamples) / seeds
+        weights.append(1 / seeds + (drawn - 1 / seeds) * np.sqrt(seeds / max(seeds - 1, 1)))
+    tuned, weight = np.hstack(adapters), np.hstack(weights)
+    sums = np.concatenate([units @ np.column_stack([tuned, zero]) for units in statistics.draws(len(zero), resamples, seed + _number(str(rows["landscape"].iloc[0])))])  # fmt: skip
+    base = sums[:, -1]
+    changed = np.divide((weight * sums[:, :-1]).sum(axis=1), base, out=np.ones(resamples), where=base > 0) - 1
+    return float(np.nanmean(scores, axis=1).mean() / zero.mean() - 1), changed
+
+
+def _number(name: str) -> int:
+    """A number of its own for what a name says, the same in every process."""
+    return zlib.crc32(name.encode())
 
 
 def bounds(drawn: Floats) -> tuple[float, float]:
@@ -242,10 +258,11 @@ def out_of_domain(outcomes: pd.DataFrame, resamples: int = contrasts.RESAMPLES, 
             common = out[key].notna() & out[base].notna() & within[key].notna()
             if common.sum() >= contrasts.FEWEST:
                 here.append(_row(key, out[common], within[common], base, legs, resamples, seed))
-        asked = out[base].notna()
-        if asked.sum() >= contrasts.FEWEST and len(options) > 1:
-            for name, keys in (("BM25 or dense, zero-shot", legs), ("any option or system", options)):
-                here.append(_oracle(name, out.loc[asked, keys], out.loc[asked, legs], resamples, seed))
+        for name, keys in (("BM25 or dense, zero-shot", legs), ("any option or system", options)):
+            # On queries that all have: no option can pass it there.
+            complete = out[keys].dropna()
+            if len(complete) >= contrasts.FEWEST and len(options) > 1:
+                here.append(_oracle(name, complete, complete[legs], resamples, seed))
         rows += [{**dict(zip(PLACE, place, strict=True)), **row} for row in here]
     tested = [row for row in rows if row["p"] == row["p"]]
     for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):

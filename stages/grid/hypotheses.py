@@ -16,7 +16,7 @@ from stages.grid import beyond
 from stages.registry.grid import Option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -119,6 +119,12 @@ class _Ground:
         rows = beyond.at_home(self.of(option), option.system, scope)
         return rows.set_index([*beyond.PLACE, *UNIT])["value"]
 
+    def everywhere(self, landscapes: Iterable[str], whose: str) -> None:
+        """Raises _Lacking where a landscape with retrieval is missing: a part of them could be the good part."""
+        outcomes = self.outcomes
+        if missing := sorted({*outcomes.loc[outcomes["task"] == "retrieval", "landscape"]} - {*landscapes}):
+            raise _Lacking(f"{whose} lacks {', '.join(missing)}.")
+
     def units(self, **columns: pd.Series[float]) -> pd.DataFrame:
         """Columns on the units that all have, averaged over models and views.
 
@@ -185,14 +191,15 @@ def judge(
 
 def _keeps(hypothesis: Keeps, ground: _Ground) -> _Answer:
     candidate = ground.values(Option(recipe=hypothesis.candidate), "all")
+    ground.everywhere(candidate.index.get_level_values("landscape"), f"At home, {hypothesis.candidate}")
     zero = ground.values(Option(), "all")
     tables, left_out = {}, []
     rivals = set(ground.outcomes.loc[ground.outcomes["trained_on"] != "", "recipe"]) - {hypothesis.candidate}
     for recipe in sorted(rivals):
         try:
-            tables[recipe] = ground.units(
-                tuned=ground.values(Option(recipe=recipe), "all"), candidate=candidate, zero=zero
-            )
+            tuned = ground.values(Option(recipe=recipe), "all")
+            ground.everywhere(tuned.index.get_level_values("landscape"), recipe)
+            tables[recipe] = ground.units(tuned=tuned, candidate=candidate, zero=zero)
         except _Lacking:
             left_out.append(recipe)
     if not tables:
@@ -206,7 +213,7 @@ def _keeps(hypothesis: Keeps, ground: _Ground) -> _Answer:
     reason = f"At home {hypothesis.candidate} gains {ours:+.4f}, the best recipe, {best}, {theirs:+.4f}; what is left above {hypothesis.share:.0%} of that is {value:+.4f}."  # fmt: skip
     if left_out:
         reason += f" Left out, as runs are missing: {', '.join(left_out)}."
-    return _Answer(reason, value, low, high, p, len(table), holds=ours > 0 and theirs > 0, fails=high < 0)
+    return _Answer(reason, value, low, high, p, len(table), holds=ours > 0 and theirs > 0, fails=high < 0 < theirs)
 
 
 def _harmless(hypothesis: Harmless, ground: _Ground) -> _Answer:
@@ -218,9 +225,19 @@ def _harmless(hypothesis: Harmless, ground: _Ground) -> _Answer:
     margin = ground.protocol.margin
     pairs = beyond.against_zero_shot(beyond.by_seed(pd.concat([ground.of(option), ground.of(Option())])), by=["seed"])
     abroad = pairs[~contrasts.trained_here(pairs)]
+    if abroad.empty:
+        raise _Lacking(f"{hypothesis.candidate} is scored on no landscape that it was not trained on.")
+    ground.everywhere(abroad["landscape"], f"Scored abroad, {hypothesis.candidate}")
+    for home, rows in pairs.groupby("trained_on", observed=True):
+        ground.everywhere(rows["landscape"], f"Trained on {home}, {hypothesis.candidate}")
     found, unknown = [], []
-    for (trained_on, landscape), rows in abroad.groupby(["trained_on", "landscape"], observed=True):
-        where = f"{trained_on} on {landscape}"
+    several = [key for key in beyond.PLACE if abroad[key].nunique() > 1]
+    # Each model and view by itself: the mean of them would hide what one of them loses.
+    for (*place, trained_on, landscape), rows in abroad.groupby(
+        [*beyond.PLACE, "trained_on", "landscape"], observed=True
+    ):
+        said = [str(value) for key, value in zip(beyond.PLACE, place, strict=True) if key in several]
+        where = " ".join([*said, f"{trained_on} on {landscape}"])
         changed = beyond.change(rows, ground.resamples, ground.seed)
         if changed is None:
             unknown.append(where)
@@ -229,16 +246,16 @@ def _harmless(hypothesis: Harmless, ground: _Ground) -> _Answer:
         table = rows.groupby(UNIT, observed=True)[["tuned", "zero"]].mean()
         differences = (table["tuned"] - table["zero"]).to_numpy(dtype=float)
         p = statistics.non_inferiority(differences, margin * float(table["zero"].mean()), ground.resamples, ground.seed)
-        found.append((changed[0], low, high, float(p), len(table), where))
+        found.append((changed[0], low, high, float(p), where))
     if not found:
-        raise _Lacking(f"{hypothesis.candidate} is scored on no landscape that it was not trained on.")
+        raise _Lacking(f"Too few test queries to say anything: {', '.join(unknown)}.")
     worst = min(found)
     safe = sum(low > -margin for _, low, *_ in found)
-    reason = f"On {safe} of {len(found)} other landscapes the interval of the change is above {-margin:.0%}; the worst is {worst[5]}, {worst[0]:+.1%} ({worst[1]:+.1%} to {worst[2]:+.1%})."  # fmt: skip
+    reason = f"On {safe} of {len(found)} pairs of training and other landscape the interval of the change is above {-margin:.0%}; the worst is {worst[4]}, {worst[0]:+.1%} ({worst[1]:+.1%} to {worst[2]:+.1%})."  # fmt: skip
     if unknown:
         reason += f" Too few test queries to say anything: {', '.join(unknown)}."
     return _Answer(
-        reason, worst[0], worst[1], worst[2], max(one[3] for one in found), sum(one[4] for one in found),
+        reason, worst[0], worst[1], worst[2], max(one[3] for one in found), len(abroad[UNIT].drop_duplicates()),
         holds=safe == len(found) and not unknown, fails=any(high < -margin for _, _, high, *_ in found),
     )  # fmt: skip
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stages import tables
+from stages.errors import UserError
 from stages.grid.gather import KEYS
+from stages.progress import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from stages.grid.gather import Grid
 
 METRIC = "nDCG@10"
+SAME = 1e-6  # outcomes that are no further apart are those of one cell on two machines
 SYSTEMS = ("bm25", "dense", "rrf", "interpolation", "reranked")  # no oracles
 # What a cell is, whatever its name: parameters.
 _CELL = [key for key in KEYS if key != "cell"]
@@ -38,12 +41,15 @@ def add(grid: Grid, path: Path) -> tuple[int, int]:
         How many cells the record has then, and how many of them are the grid's.
 
     Raises:
-        UserError: the record is damaged.
+        UserError: the record is damaged, or two experiments of one cell do not agree.
     """
     import pandas as pd
 
-    ours = grid.outcomes
-    ours = ours[(ours["task"] == "retrieval") & (ours["metric"] == METRIC) & ours["system"].isin(SYSTEMS)]
+    # A cell may have been computed twice, on these landscapes and on more.
+    ours = _kept(grid.outcomes).sort_values("cell", kind="stable").drop_duplicates([*TABLE.key, "value"])
+    if (twice := ours.duplicated([*TABLE.key], keep=False)).any():
+        names = " and ".join(sorted(set(ours.loc[twice, "cell"]))[:2])
+        raise UserError(f"{names} are the same cell, but their outcomes differ: remove one with `dvc exp remove`")
     rows = pd.concat([_others(path, ours) if path.exists() else ours.head(0), ours], ignore_index=True)
     tables.write(rows, path, TABLE)
     return _count(rows), _count(ours)
@@ -62,11 +68,20 @@ def joined(outcomes: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, int]:
 
 
 def _others(path: Path, rows: pd.DataFrame) -> pd.DataFrame:
-    """The record without the cells, on their landscapes, that are among the rows."""
+    """The record without the cells, on their landscapes, that are among the rows; says where the two differ."""
     on = [*_CELL, "landscape"]
     known = rows[on].drop_duplicates()
     found = tables.read(path, TABLE)
+    shared = found.merge(_kept(rows), on=[*TABLE.key], suffixes=("", "_now"))
+    if differ := int(((shared["value"] - shared["value_now"]).abs() > SAME).sum()):
+        say(f"{differ} of {len(shared)} outcomes that {path} shares with the experiments differ from theirs: other code, data or parameters; what it has alone is compared across that")  # fmt: skip
     return found[~found.set_index(on).index.isin(known.set_index(on).index)]
+
+
+def _kept(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Of a grid's outcomes those that a record keeps."""
+    retrieval = (outcomes["task"] == "retrieval") & (outcomes["metric"] == METRIC)
+    return outcomes[retrieval & outcomes["system"].isin(SYSTEMS)]
 
 
 def _count(rows: pd.DataFrame) -> int:

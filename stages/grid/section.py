@@ -118,7 +118,7 @@ def negatives(points: pd.DataFrame, table: pd.DataFrame, verdicts: Sequence[Verd
     ]
     for label, row in zip(labels(points), records(points), strict=True):
         if row["harmless"] < row["abroad"]:
-            out.append(f"{label}: {row['home']:+.1%} at home; abroad not inferior on {row['harmless']} of {row['abroad']} landscapes, "
+            out.append(f"{label}: {row['home']:+.1%} at home; abroad not inferior on {row['harmless']} of {row['abroad']} pairs, "
                        f"at worst {row['worst']:+.1%} ({row['worst_low']:+.1%} to {row['worst_high']:+.1%}; {row['where']}).")  # fmt: skip
     for label, row in zip(labels(table), records(table), strict=True):
         if row["change"] == row["change"] and not (row["change"] > 0 and row["p_holm"] < LEVEL):
