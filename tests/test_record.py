@@ -98,6 +98,6 @@ def test_the_record_of_this_repository_confirms_nothing() -> None:
     assert cells_ > 0 and not found["simulated"].any()
     assert list(beyond.grounds(found, registry.entry("protocol", "robust"))) == ["exploratory"]
     # As an independent implementation has it, over all queries of each file.
-    dense = found[(found["recipe"] == "zero-shot") & (found["system"] == "dense") & (found["scope"] == "all")]
+    dense = found[found[["recipe", "variant", "system", "scope"]].eq(["zero-shot", "", "dense", "all"]).all(axis=1)]
     means = dense.groupby("landscape")["value"].mean().round(3).to_dict()
     assert means == {"nighttime-driver": 0.208, "offshore-plant": 0.110, "orbit-satellite": 0.264}
