@@ -146,6 +146,40 @@ def test_several_landscapes_of_training_are_home_and_the_held_out_one_is_abroad(
     assert row["worst"] == pytest.approx(-0.1, abs=0.02) and row["where"] == "a+b on c"
 
 
+def test_recipes_are_compared_with_plain_citation_pairs_where_both_have_cells(outcomes: pd.DataFrame) -> None:
+    last = outcomes[["recipe", "seed"]].eq(["r5", 2]).all(axis=1) | outcomes[["recipe", "fold"]].eq(["r5", 4]).all(
+        axis=1
+    )
+    found = beyond.against_baseline(outcomes[~last], 500).set_index(["recipe", "variant"])
+    # Nothing is compared with itself, and r5 centred has no r1 that was centred.
+    assert found.index.tolist() == [("r1", HALF), ("r5", "")]
+    for key, (home, abroad) in {("r1", HALF): (-0.05, 0.15), ("r5", ""): (-0.01, 0.18)}.items():
+        row = found.loc[key]
+        assert row["home"] == pytest.approx(home, abs=0.01) and row["home_low"] < row["home"] < row["home_high"]
+        assert row["abroad"] == pytest.approx(abroad, abs=0.01) and row["abroad_low"] > 0.1
+    assert found.loc[("r5", ""), ["landscapes", "seeds", "folds", "n"]].tolist() == [2, 2, 4, 480]
+    rows = outcomes[(outcomes["system"] == "dense") & (outcomes["scope"] == "all") & (outcomes["variant"] == "")]
+    mine = rows[(rows["fold"] < 4) & (rows["seed"] < 2)].groupby(["recipe", "trained_on", "landscape"])["value"].mean()
+    by_hand = [
+        (mine["r5", other, place] - mine["r1", other, place]) / mine["zero-shot", "", place]
+        for other, place in ("ab", "ba")
+    ]
+    assert found.loc[("r5", ""), "abroad"] == pytest.approx(np.mean(by_hand))
+
+
+def test_two_adapters_abroad_count_as_their_mean_against_one_of_both() -> None:
+    plant = Planted(60, noise=0.001)
+    for place in ("a", "b", "c"):
+        plant.cell(0.4, place)
+    plant.cell(0.44, "c", recipe="r1", trained_on="a").cell(0.36, "c", recipe="r1", trained_on="b")
+    plant.cell(0.42, "c", recipe="r1-all", trained_on="a+b")
+    frame = plant.frame()
+    row = beyond.against_baseline(frame, 500).iloc[0]
+    assert row["abroad"] == pytest.approx(0.05, abs=0.002) and np.isnan(row["home"]) and row["landscapes"] == 1
+    assert 0.04 < row["abroad_low"] < row["abroad_high"] < 0.06
+    assert beyond.against_baseline(frame[frame["recipe"] != "r1"], 500).empty
+
+
 def test_provable_margin_is_what_the_widest_spread_of_the_queries_allows() -> None:
     plant = Planted(60, noise=0.1)
     for place, level in (("a", 0.4), ("b", 0.4), ("c", 0.2)):

@@ -27,6 +27,7 @@ GROUNDS = ("confirmation", "exploratory", "simulated")
 SYSTEMS = ("bm25", "dense", "rrf", "interpolation", "reranked")
 LEGS = ("bm25", "dense")
 PLACE = ["model", "query_view", "document_view", "dimensions"]  # what options are compared within
+BASELINE = "r1"  # plain citation pairs: what other recipes and settings are compared with
 RESAMPLES = 2000  # of intervals that nothing is tested by
 POWER = 0.8
 COSTS = ("finetune", "embed", "search")
@@ -136,6 +137,47 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
         out.append((*key, *_mean(home), *mean, *worst, harmless, len(abroad), provable, group.loc[contrasts.trained_here(group), "landscape"].nunique(), group["seed"].nunique(), group["fold"].nunique(), cells))  # fmt: skip
     return pd.DataFrame(out, columns=[*PLACE, "recipe", "variant", "home", "home_low", "home_high", "mean", "mean_low", "mean_high",
                                       "worst", "worst_low", "worst_high", "where", "harmless", "abroad", "provable", "homes", "seeds", "folds", "cells"])  # fmt: skip
+
+
+def against_baseline(outcomes: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+    """Change of every recipe and setting less that of `BASELINE` on what both have, shares of the zero-shot score.
+
+    What both have are test queries under the same training seeds and folds, at home or abroad for both; a query's score
+    is the mean over the adapters that are scored on it there. Intervals are as those of `frontier`, both sides on the
+    same draws of queries, and of seeds where the recipe is the baseline's own. None is corrected.
+
+    Args:
+        outcomes: of one ground, as `contrasts.units` takes them.
+        resamples: of every interval.
+        seed: of them.
+
+    Returns:
+        `PLACE`, `recipe`, `variant`; for `home` and `abroad` the mean over landscapes of the difference, with `_low` and
+        `_high`, NaN where there is none; `landscapes`, `seeds`, `folds` and test queries `n` that both have.
+    """
+    import numpy as np
+    import pandas as pd
+
+    pairs = against_zero_shot(by_seed(outcomes), by=["seed"])
+    pairs = pairs.assign(side=np.where(contrasts.trained_here(pairs), "home", "abroad"))
+    same = [*PLACE, "reference", "side", *UNIT, "seed"]
+    scored = pairs.groupby([*same, "recipe", "variant"], observed=True)[["tuned", "zero"]].mean().reset_index()
+    plain = scored[(scored["recipe"] == BASELINE) & (scored["variant"] == scored["reference"])]
+    both = scored.merge(plain[[*same, "tuned"]].rename(columns={"tuned": "plain"}), on=same)
+    both = both[(both["recipe"] != BASELINE) | (both["variant"] != both["reference"])]
+    out = []
+    for key, group in both.groupby([*PLACE, "recipe", "variant"], observed=True):
+        found: dict[str, list[tuple[float, Floats, str]]] = {"home": [], "abroad": []}
+        for (side, landscape), rows in group.groupby(["side", "landscape"], observed=True):
+            ours = change(rows.assign(trained_on=str(key[-2])), resamples, seed)
+            theirs = change(rows.assign(trained_on=BASELINE, tuned=rows["plain"]), resamples, seed)
+            if ours is not None and theirs is not None:
+                found[str(side)].append((ours[0] - theirs[0], ours[1] - theirs[1], str(landscape)))
+        sides = [_mean(changes) if changes else (np.nan,) * 3 for changes in found.values()]
+        places = {landscape for changes in found.values() for *_, landscape in changes}
+        if places:
+            out.append((*key, *sides[0], *sides[1], len(places), group["seed"].nunique(), group["fold"].nunique(), len(group[UNIT].drop_duplicates())))  # fmt: skip
+    return pd.DataFrame(out, columns=[*PLACE, "recipe", "variant", "home", "home_low", "home_high", "abroad", "abroad_low", "abroad_high", "landscapes", "seeds", "folds", "n"])  # fmt: skip
 
 
 def _mean(changes: list[tuple[float, Floats, str]]) -> tuple[float, float, float]:

@@ -35,6 +35,7 @@ class Study:
     Attributes:
         protocol: its entry.
         points: rows of `beyond.frontier`, and their `ground`.
+        duels: rows of `beyond.against_baseline`, and their `ground`.
         out: rows of `beyond.out_of_domain`, and their `ground`.
         verdicts: on every hypothesis, ground by ground.
         seconds: of `beyond.seconds`.
@@ -42,6 +43,7 @@ class Study:
 
     protocol: Protocol
     points: pd.DataFrame
+    duels: pd.DataFrame
     out: pd.DataFrame
     verdicts: list[Verdict]
     seconds: pd.Series[float]
@@ -53,10 +55,12 @@ def study(grid: Grid, protocol: Protocol, base: Mapping[str, Any]) -> Study:
 
     grounds = beyond.grounds(grid.outcomes, protocol)
     points = [beyond.frontier(rows, protocol.margin).assign(ground=ground) for ground, rows in grounds.items()]
+    duels = [beyond.against_baseline(rows).assign(ground=ground) for ground, rows in grounds.items()]
     out = [beyond.out_of_domain(rows).assign(ground=ground) for ground, rows in grounds.items()]
     return Study(
         protocol,
         pd.concat(points, ignore_index=True),
+        pd.concat(duels, ignore_index=True),
         pd.concat(out, ignore_index=True),
         hypotheses.judge(grid.outcomes, protocol, base),
         beyond.seconds(beyond.settled(grid.costs, protocol)) if len(grid.costs) else pd.Series(dtype=float),
@@ -68,12 +72,12 @@ def shown(found: Study) -> list[dict[str, Any]]:
     grounds = dict.fromkeys(one.ground for one in found.verdicts)
     out = []
     for ground in grounds:
-        points, table = (rows[rows["ground"] == ground] for rows in (found.points, found.out))
+        points, duels, table = (rows[rows["ground"] == ground] for rows in (found.points, found.duels, found.out))
         verdicts = [one for one in found.verdicts if one.ground == ground]
         out.append({
             "ground": ground, "note": NOTES[ground],
             "verdicts": [(one, found.protocol.hypotheses[one.hypothesis]) for one in verdicts],
-            "frontier": frontier(points, found.seconds), "out": out_of_domain(table, found.seconds),
+            "frontier": frontier(points, found.seconds), "duels": against_baseline(duels), "out": out_of_domain(table, found.seconds),
             "negatives": negatives(points, table, verdicts, found.protocol),
         })  # fmt: skip
     return out
@@ -89,6 +93,17 @@ def frontier(points: pd.DataFrame, seconds: pd.Series[float]) -> Table | None:
         for label, row in zip(labels(points), records(points), strict=True)
     ]  # fmt: skip
     heads = ["recipe", "change at home", "mean change abroad", "worst change abroad", "worst where", "not inferior abroad", "provable margin", "homes", "seeds", "folds", "cells", "seconds"]  # fmt: skip
+    return Table(heads, rows) if rows else None
+
+
+def against_baseline(duels: pd.DataFrame) -> Table | None:
+    """Change of every recipe and setting less that of the baseline; None where nothing can be compared with it."""
+    rows: list[list[Cell]] = [
+        [label, *(Marked(row[side], row[f"{side}_low"], row[f"{side}_high"]) if row[side] == row[side] else None for side in ("home", "abroad")),
+         row["landscapes"], row["seeds"], row["folds"], row["n"]]
+        for label, row in zip(labels(duels), records(duels), strict=True)
+    ]  # fmt: skip
+    heads = ["recipe", "more at home", "more abroad", "landscapes", "seeds", "folds", "n"]
     return Table(heads, rows) if rows else None
 
 
