@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,10 +18,6 @@ class Counting:
 
     def __init__(self, late: bool = False, prompt: str = "") -> None:
         self.late, self.asked, self.prompts = late, list[str](), {"query": prompt}
-
-    def settle(self, texts: Iterable[str]) -> None:
-        """Nothing to compile; asks for no text, so that none need be gathered."""
-        assert not isinstance(texts, Sized)
 
     def fingerprint(self, side: str) -> dict[str, Any]:
         return {"late": self.late, "prompt": self.prompts.get(side, "")}

@@ -23,7 +23,6 @@ def load(
     adapter: Path | None = None,
     scale: float = 1.0,
     frozen: Frozen | None = None,
-    compiled: bool = False,
 ) -> Encoder:
     """Load a model from this machine, never from the network.
 
@@ -35,7 +34,6 @@ def load(
         scale: weight of the adapter, 0 (as published) to 1 (as trained).
         frozen: what the weights are kept in while an adapter is trained on them, such as the
             entry's `plan.weights`; overrides `dtype`. None: not for training.
-        compiled: compile the model, as `Encoder.settle` does where it pays; never for training.
 
     Returns:
         A `dense.Dense` or `late.Late` encoder, on the GPU where there is one.
@@ -48,7 +46,7 @@ def load(
     from stages.encoders.late import Late
 
     kind = Late if entry.encoder == "late" else Dense
-    return kind(entry, length=length, dtype=dtype, adapter=adapter, scale=scale, frozen=frozen, compiled=compiled)
+    return kind(entry, length=length, dtype=dtype, adapter=adapter, scale=scale, frozen=frozen)
 
 
 def tokenizer(entry: Model) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.encoders import Frozen, Side, compiling, weights
+from stages.encoders import Frozen, Side, weights
 from stages.errors import UserError
 from stages.files import sha256
 from stages.progress import say
@@ -36,7 +36,7 @@ class Encoder(ABC):
         dtype: `float32` or `bfloat16`, as resolved.
         frozen: what the weights are kept in for tuning, or None.
         device: `cpu` or `cuda`.
-        compiled: whether the model runs as compiled code.
+        products: `onednn` where its linear layers are multiplied by oneDNN (see `products`), else `torch`.
     """
 
     model_class: str
@@ -44,11 +44,13 @@ class Encoder(ABC):
 
     def __init__(
         self, entry: Model, *, length: int | None, dtype: str, adapter: Path | None, scale: float,
-        frozen: Frozen | None, compiled: bool,
+        frozen: Frozen | None,
     ) -> None:  # fmt: skip
         import sentence_transformers
         import torch
         from transformers.utils import logging
+
+        from stages.encoders import products
 
         logging.disable_progress_bar()
         self.entry = entry
@@ -58,7 +60,6 @@ class Encoder(ABC):
             "adapter": adapter,
             "scale": scale,
             "frozen": frozen,
-            "compiled": compiled,
         }
         self.length = entry.kept(length)
         self.folder = weights.locate(entry)
@@ -85,12 +86,10 @@ class Encoder(ABC):
         if self.adapter:
             self._adapt(self.adapter)
         self.model.eval()
-        self.compiled = compiled and compiling.compiled(self)
-
-    def settle(self, texts: Iterable[str]) -> None:
-        """Compile the model if that pays for so many distinct texts, all that are to be encoded."""
-        if not self.compiled and compiling.pays(self, texts):
-            self.compiled = self.options["compiled"] = compiling.compiled(self)
+        self.products = "torch"
+        if self.device == "cpu" and self.dtype == "float32" and products.lag():
+            products.by_onednn(self.model)
+            self.products = "onednn"
 
     def encode(self, texts: Sequence[str], side: Side) -> Vectors:
         """Vectors of texts of one side; see `Dense.compute` and `Late.compute`."""
@@ -128,7 +127,7 @@ class Encoder(ABC):
             "padding": self.entry.padding,
             "dtype": self.frozen or self.dtype,
             "device": self.device,
-            "compiled": self.compiled,
+            "products": self.products,
             "budget": self.budget,
             "code": digest(Path(__file__).parent),
             "libraries": {name: version(name) for name in _LIBRARIES},

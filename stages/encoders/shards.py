@@ -58,7 +58,6 @@ def encode(
         engine: where the vectors that the scratch lacks are computed.
     """
     sides = {name: (side, [head(text, encoder.limit) for text in texts]) for name, (side, texts) in sides.items()}
-    encoder.settle(_distinct(sides))
     keys = {name: engines.key(encoder, side) for name, (side, _) in sides.items()}
     distinct = {key: sorted({text for name in sides if keys[name] == key for text in sides[name][1]}, key=lambda t: (-len(t), t))
                 for key in dict.fromkeys(keys.values())}  # fmt: skip
@@ -86,11 +85,6 @@ def encode(
                 if keys[name] == job.key:
                     outs[name].put(job.first, parts)
     return Encoded({name: out.first if encoder.late else None for name, out in outs.items()}, total, computed)
-
-
-def _distinct(sides: Mapping[str, tuple[Side, list[str]]]) -> Iterator[str]:
-    """Distinct texts of all sides; nothing is gathered before the first is asked for."""
-    yield from {text for _, texts in sides.values() for text in texts}
 
 
 class _Out:
