@@ -37,7 +37,7 @@ def main(
     turns: Annotated[int, typer.Option(min=1, help="How often each runs.")] = 5,
     quick: Annotated[bool, typer.Option("--quick", help="300 and 60 families, 3 turns.")] = False,
 ) -> None:
-    """Encode two views of a simulated landscape, ours and plain, loading and compilation included."""
+    """Encode two views of a simulated landscape, ours and plain, loading included."""
     if quick:
         size, long, turns = 300, 60, 3
     for view, count in (("tac", size), ("full", long)):

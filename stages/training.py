@@ -267,6 +267,9 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
         )
         self.forbidden = forbidden
         self.anchor, self.guide = anchor, guide
+        self.published: dict[
+            tuple[int, ...], list[torch.Tensor]
+        ] = {}  # zero-shot vectors of dev batches, by their rows
 
     def forward(self, sentence_features: Any, labels: torch.Tensor) -> torch.Tensor:
         """Loss of one batch; `labels` are the rows of its pairs in the table of pairs."""
@@ -284,9 +287,7 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
         features = list(sentence_features)
         before: list[torch.Tensor] = []
         if self.anchor or self.guide:
-            with _zero_shot(self.model):
-                # Copies: the model writes its outputs into what it is given.
-                before = embed_columns(self.model, [dict(column) for column in features])
+            before = self._zero_shot(features, labels)
         if self.guide:
             similar = cos_sim(*map(all_gather, before))
             own = similar.diagonal()
@@ -305,9 +306,21 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
             loss = loss + self.anchor * (1 - torch.cat(kept)).mean()
         return loss
 
+    def _zero_shot(self, features: list[Any], labels: torch.Tensor) -> list[torch.Tensor]:
+        """Zero-shot vectors of both sides of a batch; a dev batch comes at every evaluation and is encoded once."""
+        rows = tuple(labels.tolist())
+        if rows not in self.published:
+            with _published(self.model):
+                # Copies: the model writes its outputs into what it is given.
+                vectors: list[torch.Tensor] = embed_columns(self.model, [dict(column) for column in features])
+            if self.model.training:
+                return vectors
+            self.published[rows] = vectors
+        return self.published[rows]
+
 
 @contextmanager
-def _zero_shot(model: Any) -> Iterator[None]:
+def _published(model: Any) -> Iterator[None]:
     """The model without its adapter, and without gradients."""
     bare = getattr(model, "module", model)  # several processes wrap it
     bare.disable_adapters()
