@@ -427,7 +427,7 @@ def test_the_section_says_what_was_found_and_what_was_not(outcomes: pd.DataFrame
     (part,) = section.shown(found)
     assert part["ground"] == "confirmation"
     assert {row[0] for row in part["frontier"].rows} == {"r1", f"r1 {HALF}", "r5", f"r5 {CENTRED}"}
-    assert {row[-1] for row in part["frontier"].rows} == {12.5}
+    assert {tuple(row[-2:]) for row in part["frontier"].rows} == {(12.5, 700.0)}
     assert ["oracle BM25 or dense, zero-shot", "best of each query"] in [row[:2] for row in part["out"].rows]
     said = "\n".join(part["negatives"])
     assert "r1: +20" in said.replace("+19.", "+20.") and "abroad not inferior on 0 of 2 pairs" in said
@@ -447,11 +447,11 @@ def test_an_open_question_is_among_the_negatives() -> None:
     assert any(line.startswith("Centring raises retrieval out of domain: undetermined.") for line in part["negatives"])
 
 
-def test_seconds_are_of_training_embedding_and_search() -> None:
+def test_what_a_cell_takes_is_that_of_training_embedding_and_search() -> None:
     keys = {"model": "m", "query_view": "ta", "document_view": "ta", "dimensions": 0, "recipe": "r1", "variant": ""}
-    costs = pd.DataFrame([{**keys, "cell": cell, "stage": stage, "seconds": value} for cell, stage, value in
-                          [("x", "finetune", 10.0), ("x", "embed", 5.0), ("x", "bm25", 99.0), ("y", "embed", 5.0)]])  # fmt: skip
-    assert beyond.seconds(costs).tolist() == [10.0]
+    costs = pd.DataFrame([{**keys, "cell": cell, "stage": stage, "seconds": seconds, "peak_mib": mib} for cell, stage, seconds, mib in
+                          [("x", "finetune", 10.0, 900), ("x", "embed", 5.0, 400), ("x", "bm25", 99.0, 9000), ("y", "embed", 5.0, 500)]])  # fmt: skip
+    assert beyond.spent(costs).to_dict("records") == [{"seconds": 10.0, "peak_mib": 900}]
 
 
 def test_the_declared_base_is_that_of_the_parameters(workspace: Any) -> None:

@@ -177,6 +177,30 @@ def test_anchor_and_guide_equal_their_formulas(anchor: float, guide: bool) -> No
     assert float(loss) == pytest.approx(expected + anchor * drift, abs=1e-5)
 
 
+def test_zero_shot_vectors_of_a_dev_batch_are_computed_once_and_those_of_training_each_time() -> None:
+    import torch
+
+    from stages.training import AllowedNegatives
+
+    tuned, before = np.random.default_rng(3).normal(size=(2, 4, 6)).astype(np.float32)
+    model = lookup(tuned, before)
+    passes = []
+    model.register_forward_hook(lambda *_: passes.append(1))
+    loss = AllowedNegatives(model, {number: [] for number in range(4)}, anchor=1.0)
+
+    def batch(*rows: int) -> float:
+        return float(loss([{"rows": torch.arange(2)}, {"rows": torch.arange(2, 4)}], torch.tensor(rows)))
+
+    once = batch(0, 1)
+    each = len(passes)
+    assert batch(0, 1) == once and len(passes) == 2 * each
+    model.eval()
+    passes.clear()
+    assert batch(2, 3) == batch(2, 3) == once
+    assert len(passes) == each + each // 2  # the tuned vectors alone are new
+    assert batch(3, 2) == once and len(passes) == 2 * each + each // 2  # another batch
+
+
 def test_anchored_vectors_stay_nearer_to_zero_shot(model: Path, workspace: Path) -> None:
     import tiny
 

@@ -385,8 +385,15 @@ def holm(p: list[float]) -> list[float]:
     return [float(value) for value in statistics.holm(np.array(p))] if p else []
 
 
-def seconds(costs: pd.DataFrame) -> pd.Series[float]:
-    """Seconds of training, embedding and search of a cell, mean over cells, by `PLACE`, recipe and variant."""
-    spent = costs[costs["stage"].isin(COSTS)]
+def spent(costs: pd.DataFrame) -> pd.DataFrame:
+    """What training, embedding and search took by `PLACE`, recipe and variant.
+
+    Returns:
+        `seconds`, their sum in a cell, mean over cells; `peak_mib`, the resident memory of the stage that needed most.
+    """
+    import pandas as pd
+
     keys = [*PLACE, "recipe", "variant"]
-    return spent.groupby([*keys, "cell"], observed=True)["seconds"].sum().groupby(keys).mean()
+    of = costs[costs["stage"].isin(COSTS)].groupby([*keys, "cell"], observed=True)
+    cells = pd.DataFrame({"seconds": of["seconds"].sum(), "peak_mib": of["peak_mib"].max()})
+    return cells.groupby(keys, observed=True).agg({"seconds": "mean", "peak_mib": "max"})

@@ -38,7 +38,7 @@ class Study:
         duels: rows of `beyond.against_baseline`, and their `ground`.
         out: rows of `beyond.out_of_domain`, and their `ground`.
         verdicts: on every hypothesis, ground by ground.
-        seconds: of `beyond.seconds`.
+        spent: of `beyond.spent`.
     """
 
     protocol: Protocol
@@ -46,7 +46,7 @@ class Study:
     duels: pd.DataFrame
     out: pd.DataFrame
     verdicts: list[Verdict]
-    seconds: pd.Series[float]
+    spent: pd.DataFrame
 
 
 def study(grid: Grid, protocol: Protocol, base: Mapping[str, Any]) -> Study:
@@ -63,7 +63,7 @@ def study(grid: Grid, protocol: Protocol, base: Mapping[str, Any]) -> Study:
         pd.concat(duels, ignore_index=True),
         pd.concat(out, ignore_index=True),
         hypotheses.judge(grid.outcomes, protocol, base),
-        beyond.seconds(beyond.settled(grid.costs, protocol)) if len(grid.costs) else pd.Series(dtype=float),
+        beyond.spent(beyond.settled(grid.costs, protocol)) if len(grid.costs) else pd.DataFrame(),
     )
 
 
@@ -77,22 +77,22 @@ def shown(found: Study) -> list[dict[str, Any]]:
         out.append({
             "ground": ground, "note": NOTES[ground],
             "verdicts": [(one, found.protocol.hypotheses[one.hypothesis]) for one in verdicts],
-            "frontier": frontier(points, found.seconds), "duels": against_baseline(duels), "out": out_of_domain(table, found.seconds),
+            "frontier": frontier(points, found.spent), "duels": against_baseline(duels), "out": out_of_domain(table, found.spent),
             "negatives": negatives(points, table, verdicts, found.protocol),
         })  # fmt: skip
     return out
 
 
-def frontier(points: pd.DataFrame, seconds: pd.Series[float]) -> Table | None:
+def frontier(points: pd.DataFrame, spent: pd.DataFrame) -> Table | None:
     """Change at home and abroad of every recipe and setting; None where nothing was tuned."""
     rows: list[list[Cell]] = [
         [label, Marked(row["home"], row["home_low"], row["home_high"]),
          Marked(row["mean"], row["mean_low"], row["mean_high"]) if row["abroad"] else None,
          Marked(row["worst"], row["worst_low"], row["worst_high"]) if row["abroad"] else None, row["where"],
-         f"{row['harmless']} of {row['abroad']}", row["provable"] if row["abroad"] else None, row["homes"], row["seeds"], row["folds"], row["cells"], _spent(row, seconds)]
+         f"{row['harmless']} of {row['abroad']}", row["provable"] if row["abroad"] else None, row["homes"], row["seeds"], row["folds"], row["cells"], *_spent(row, spent)]
         for label, row in zip(labels(points), records(points), strict=True)
     ]  # fmt: skip
-    heads = ["recipe", "change at home", "mean change abroad", "worst change abroad", "worst where", "not inferior abroad", "provable margin", "homes", "seeds", "folds", "cells", "seconds"]  # fmt: skip
+    heads = ["recipe", "change at home", "mean change abroad", "worst change abroad", "worst where", "not inferior abroad", "provable margin", "homes", "seeds", "folds", "cells", "seconds", "peak MiB"]  # fmt: skip
     return Table(heads, rows) if rows else None
 
 
@@ -107,7 +107,7 @@ def against_baseline(duels: pd.DataFrame) -> Table | None:
     return Table(heads, rows) if rows else None
 
 
-def out_of_domain(table: pd.DataFrame, seconds: pd.Series[float]) -> Table | None:
+def out_of_domain(table: pd.DataFrame, spent: pd.DataFrame) -> Table | None:
     """OUT nDCG@10 of every option under every system; None where no query has both scopes."""
     rows: list[list[Cell]] = []
     for label, row in zip(labels(table), records(table), strict=True):
@@ -117,9 +117,9 @@ def out_of_domain(table: pd.DataFrame, seconds: pd.Series[float]) -> Table | Non
             Marked(row["change"], row["change_low"], row["change_high"], "*" if row["p_holm"] < LEVEL else "") if tested else None, row["p_holm"] if tested else None,
             row["detectable"] if tested else None,
             Marked(row["gap"], row["gap_low"], row["gap_high"]) if row["gap"] == row["gap"] else None,
-            row["times"], row["n"], _spent(row, seconds),
+            row["times"], row["n"], *_spent(row, spent),
         ])  # fmt: skip
-    heads = ["option", "system", "OUT nDCG@10", "change", "p (Holm)", "detectable", "gap", "times the best leg", "n", "seconds"]  # fmt: skip
+    heads = ["option", "system", "OUT nDCG@10", "change", "p (Holm)", "detectable", "gap", "times the best leg", "n", "seconds", "peak MiB"]  # fmt: skip
     return Table(heads, rows, texts=2) if rows else None
 
 
@@ -148,6 +148,7 @@ def labels(rows: pd.DataFrame) -> list[str]:
     return [" ".join(str(row[key]) for key in (*differing, "recipe", "variant") if row[key]) for row in records(rows)]
 
 
-def _spent(row: Mapping[str, Any], seconds: pd.Series[float]) -> float | None:
+def _spent(row: Mapping[str, Any], spent: pd.DataFrame) -> list[float | None]:
+    """Seconds and peak memory of a row; nothing where no costs are known."""
     key = tuple(row[name] for name in (*beyond.PLACE, "recipe", "variant"))
-    return float(seconds[key]) if key in seconds.index else None
+    return [float(value) for value in spent.loc[key]] if key in spent.index else [None, None]
