@@ -274,7 +274,7 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
     def forward(self, sentence_features: Any, labels: torch.Tensor) -> torch.Tensor:
         """Loss of one batch; `labels` are the rows of its pairs in the table of pairs."""
         here = slice(get_rank() * len(labels), (get_rank() + 1) * len(labels))
-        every = all_gather(labels)  # of every process, as the texts of all are one batch
+        every = _gathered(labels)  # of every process, as the texts of all are one batch
         # Where the last dev batch does not divide among the processes, pairs stand in it twice.
         mask = (every[:, None] == every[None, :]).fill_diagonal_(False)
         where: dict[int, list[int]] = {}
@@ -289,7 +289,7 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
         if self.anchor or self.guide:
             before = self._zero_shot(features, labels)
         if self.guide:
-            similar = cos_sim(*map(all_gather, before))
+            similar = cos_sim(*map(_gathered, before))
             own = similar.diagonal()
             mask |= (similar > own[:, None]) | (similar > own[None, :])
         whole = slice(None)
@@ -317,6 +317,11 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
                 return vectors
             self.published[rows] = vectors
         return self.published[rows]
+
+
+def _gathered(part: torch.Tensor) -> torch.Tensor:
+    """Rows of every process that torchrun started; of one process the library gives its own back, with a warning."""
+    return all_gather(part) if get_world_size() > 1 else part
 
 
 @contextmanager
