@@ -14,7 +14,8 @@ PIPELINE = Path("dvc.yaml")
 REGISTRY = Path("stages/registry")
 DATA = Path("data")
 REPORTS = Path("reports")
-ADDING = DATA / "raw" / ".adding.lock"  # held while a landscape is added
+RAW = DATA / "raw"  # the user's own files
+ADDING = RAW / ".adding.lock"  # held while a landscape is added
 QUEUING = Path(".dvc/tmp/grid.lock")  # held while cells are queued
 
 CHECKED = DATA / "check.txt"
@@ -60,7 +61,7 @@ def published(name: str) -> Path:
 
 def raw(landscape: str, suffix: str) -> Path:
     """The user's own file of a landscape, as tracked by DVC; `suffix` like `.jsonl.gz`."""
-    return DATA / "raw" / f"{landscape}{suffix}"
+    return RAW / f"{landscape}{suffix}"
 
 
 def families(landscape: str) -> Path:

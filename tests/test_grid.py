@@ -21,7 +21,6 @@ from toy import LIFT, ROOT, git, repository
 from stages import registry
 from stages.errors import UserError
 from stages.grid import cells, gather, queue
-from stages.grid.experiments import Experiment
 from stages.params import Params
 
 BASE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -110,8 +109,7 @@ def test_how_others_are_trained_is_no_variant_of_a_zero_shot_cell() -> None:
     before = {**BASE, "recipe": "zero-shot", "finetune": {**BASE["finetune"], "rate": 0.001}}
     tuned = {**before, "recipe": "r1"}
     found = [
-        gather._keys(Experiment("name", "commit", Params.model_validate(params), ""), cells.flat(BASE))["variant"]
-        for params in (before, tuned)
+        gather.keys_of("name", Params.model_validate(params), cells.flat(BASE))["variant"] for params in (before, tuned)
     ]
     assert found == ["", "finetune.rate=0.001"]
 

@@ -11,18 +11,8 @@ from planted import Planted
 from stages import registry
 from stages.errors import UserError
 from stages.grid import beyond, record
-from stages.grid.gather import Grid
 
-NOTHING = pd.DataFrame()
 TASKS = ("retrieval", "classification", "clustering")
-
-
-def grid(plant: Planted) -> Grid:
-    return grid_of(plant.frame())
-
-
-def grid_of(outcomes: pd.DataFrame) -> Grid:
-    return Grid(outcomes, NOTHING, NOTHING, NOTHING, {})
 
 
 def cells(seed: int = 0, gain: float = 0.1) -> Planted:
@@ -35,21 +25,21 @@ def cells(seed: int = 0, gain: float = 0.1) -> Planted:
 
 def test_the_frontier_of_a_record_is_that_of_its_grid(tmp_path: Path) -> None:
     path = tmp_path / "record.parquet"
-    first = grid(cells())
+    first = cells().frame()
     assert record.add(first, path) == (10, 10)  # two recipes, five folds
-    alone, more = record.joined(first.outcomes.head(0), path)
+    alone, more = record.joined(first.head(0), path)
     assert more == 10 and set(alone["task"]) == {"retrieval"}
-    pd.testing.assert_frame_equal(beyond.frontier(alone, 0.02, 200), beyond.frontier(first.outcomes, 0.02, 200))
+    pd.testing.assert_frame_equal(beyond.frontier(alone, 0.02, 200), beyond.frontier(first, 0.02, 200))
 
 
 def test_what_the_grid_has_is_not_taken_from_the_record(tmp_path: Path) -> None:
     path = tmp_path / "record.parquet"
-    record.add(grid(cells(gain=-0.3)), path)
+    record.add(cells(gain=-0.3).frame(), path)
     better = cells(gain=0.1).frame()
     both, more = record.joined(better, path)
     assert more == 0
     pd.testing.assert_frame_equal(both, better)
-    assert record.add(grid(cells(gain=0.1)), path) == (10, 10)
+    assert record.add(cells(gain=0.1).frame(), path) == (10, 10)
     found, _ = record.joined(better.head(0), path)
     assert beyond.frontier(found, 0.02, 200)["home"].item() > 0
 
@@ -58,16 +48,16 @@ def test_a_cell_that_was_computed_twice_is_recorded_once(tmp_path: Path) -> None
     """As two experiments: on two landscapes, and on these and a third."""
     outcomes = cells().frame()
     more = pd.concat([outcomes.assign(cell=outcomes["cell"] + "-more"), Planted(12).cell(0.4, "c").frame()])
-    assert record.add(grid_of(pd.concat([outcomes, more], ignore_index=True)), tmp_path / "record.parquet") == (10, 10)
+    assert record.add(pd.concat([outcomes, more], ignore_index=True), tmp_path / "record.parquet") == (10, 10)
     other = more.assign(value=more["value"] + 0.1)
     with pytest.raises(UserError, match="are the same cell, but their outcomes differ"):
-        record.add(grid_of(pd.concat([outcomes, other], ignore_index=True)), tmp_path / "other.parquet")
+        record.add(pd.concat([outcomes, other], ignore_index=True), tmp_path / "other.parquet")
     assert not (tmp_path / "other.parquet").exists()
 
 
 def test_a_record_that_differs_from_the_experiments_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, both = tmp_path / "record.parquet", cells().frame()
-    record.add(grid(cells(seed=1)), path)
+    record.add(cells(seed=1).frame(), path)
     record.joined(pd.concat([both, both.assign(metric="nDCG@100", value=0.0)], ignore_index=True), path)
     assert not capsys.readouterr().err
     zero = both["recipe"] == "zero-shot"
@@ -78,8 +68,8 @@ def test_a_record_that_differs_from_the_experiments_says_so(tmp_path: Path, caps
 def test_seeds_of_several_sessions_add_up_and_order_changes_no_byte(tmp_path: Path) -> None:
     ways = tmp_path / "one.parquet", tmp_path / "other.parquet"
     for path, seeds in zip(ways, ((0, 1), (1, 0)), strict=True):
-        record.add(grid(cells(seeds[0])), path)
-        assert record.add(grid(cells(seeds[1])), path) == (15, 10)  # a zero-shot cell has no seed of its own
+        record.add(cells(seeds[0]).frame(), path)
+        assert record.add(cells(seeds[1]).frame(), path) == (15, 10)  # a zero-shot cell has no seed of its own
     assert ways[0].read_bytes() == ways[1].read_bytes()
     both, more = record.joined(cells(0).frame(), ways[0])
     assert more == 5 and set(both.loc[both["recipe"] == "r1", "seed"]) == {0, 1}

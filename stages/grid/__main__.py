@@ -13,31 +13,25 @@ from stages.errors import UserError, run
 app = typer.Typer(add_completion=False, help=__doc__)
 
 
+Preset = Annotated[str | None, typer.Option(help="A grid of stages/registry/presets.yaml.")]
+Setting = Annotated[list[str] | None, typer.Option("-S", help="An axis, key=value1,value2; also narrows a preset's.")]
+
+
 @app.command("run")
 def run_(
-    preset: Annotated[str | None, typer.Option(help="A grid of stages/registry/presets.yaml.")] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("-S", help="An axis, key=value1,value2; also narrows a preset's.")
-    ] = None,
+    preset: Preset = None,
+    setting: Setting = None,
     jobs: Annotated[int, typer.Option(min=1, help="Cells computed at the same time.")] = 1,
 ) -> None:
     """Compute the cells that no experiment of this code version holds, through DVC's queue.
 
     Interrupt it as you like: the workers go on, and the same command takes up the watch again.
     """
-    import yaml
-
-    from stages import layout, params, registry
-    from stages.grid import cells, experiments
+    from stages import params
+    from stages.grid import experiments
     from stages.progress import say
 
-    params.load()
-    base = yaml.safe_load(layout.PARAMS.read_text(encoding="utf-8"))
-    grids: list[dict[str, Any]] = registry.entry("presets", preset).grids if preset else [{}]
-    grids = [axes | cells.parse(setting or []) for axes in grids]
-    if not any(grids):
-        raise UserError(f"no grid: name a preset ({', '.join(registry.every('presets'))}) or an axis with -S")
-    wanted = cells.union(base, grids)
+    wanted, _ = _cells(preset, setting)
     experiments.clean()
     held = experiments.held()
     commit = experiments.head()
@@ -46,6 +40,25 @@ def run_(
     if missing:
         _compute(missing, commit, jobs)
     print("every cell is there; look at them with `python -m stages.grid report`")
+
+
+def _cells(preset: str | None, setting: list[str] | None) -> tuple[list[Any], dict[str, Any]]:
+    """Cells of a preset or of axes, and params.yaml, which they are cells over.
+
+    Raises:
+        UserError: neither is named, or an axis is wrong.
+    """
+    from stages import params, registry
+    from stages.files import read_yaml
+    from stages.grid import cells
+
+    params.load()
+    base = read_yaml(layout.PARAMS)
+    grids: list[dict[str, Any]] = registry.entry("presets", preset).grids if preset else [{}]
+    grids = [axes | cells.parse(setting or []) for axes in grids]
+    if not any(grids):
+        raise UserError(f"no grid: name a preset ({', '.join(registry.every('presets'))}) or an axis with -S")
+    return cells.union(base, grids), base
 
 
 def _compute(missing: list[Any], commit: str, jobs: int) -> None:
@@ -96,8 +109,27 @@ def record(file: Annotated[Path, typer.Argument(help="A parquet file; written an
     from stages.grid import gather
     from stages.grid.record import add
 
-    cells, ours = add(gather.load(gather.current()), file)
+    cells, ours = add(gather.load(gather.current()).outcomes, file)
     print(f"{file}: {cells} cells, {ours} of them from experiments of this code version")
+
+
+@app.command()
+def measure(
+    file: Annotated[Path, typer.Argument(help="A record; written anew where there is none.")],
+    preset: Preset = None,
+    setting: Setting = None,
+) -> None:
+    """Compute the cells that a record lacks, retrieval alone, in this process: no experiment is kept.
+
+    Interrupt it as you like, or start it several times: cells are in the record as they come, and none is computed twice.
+    """
+    from stages.grid import cells
+    from stages.grid.measure import measure as computed
+
+    wanted, base = _cells(preset, setting)
+    left = computed(wanted, cells.flat(base), file)
+    there = "every cell is there" if not left else f"{left} of {len(wanted)} cells are left to another process"
+    print(f"{there}; look at them with `python -m stages.grid report --record {file}`")
 
 
 @app.command()

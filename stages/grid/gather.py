@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from stages.grid.experiments import Experiment
+    from stages.params import Params
 
 METRICS = ("nDCG@10", "V-measure", "tp", "fp", "fn")  # what the comparisons rest on
 KEYS = ("cell", "model", "recipe", "trained_on", "query_view", "document_view", "dimensions", "variant", "fold", "seed")
@@ -93,7 +94,8 @@ def load(found: list[Experiment]) -> Grid:
     with Repo() as repo:
         for one in track(found, len(found), "read", unit="cells"):
             # Experiments of different commits may have one name.
-            keys = _keys(one, base) | ({"cell": f"{one.name}@{one.commit[:7]}"} if counts[one.name] > 1 else {})
+            cell = f"{one.name}@{one.commit[:7]}" if counts[one.name] > 1 else one.name
+            keys = keys_of(cell, one.params, base)
             cells[keys["cell"]] = one
             store = _Store(repo, one)
             scores.append(parse_scores(show(one.commit, layout.SCORES.as_posix())).assign(**keys))
@@ -151,18 +153,17 @@ def _once(outcomes: pd.DataFrame, families: Mapping[str, pd.DataFrame]) -> pd.Da
     return outcomes[~(outcomes["landscape"].isin(list(doubles)) | outcomes["trained_on"].isin(trained))]
 
 
-def _keys(one: Experiment, base: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of `KEYS`; `base` is params.yaml, flat."""
+def keys_of(cell: str, params: Params, base: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of `KEYS` of a cell by its name and parameters; `base` is params.yaml, flat."""
     from stages import registry
     from stages.grid.cells import flat
     from stages.grid.experiments import settings
 
-    params = one.params
     trained_on = params.trained_on(registry.recipe(params.recipe))
     used = flat(settings(params, trained=bool(trained_on)))  # how others are trained is no variant of a zero-shot cell
     others = {key: value for key, value in used.items() if key not in _AXES and base.get(key) != value}
     values = (
-        one.name, params.model, params.recipe, "+".join(trained_on),
+        cell, params.model, params.recipe, "+".join(trained_on),
         params.query_view, params.document_view, params.search.dimensions or 0,
         " ".join(f"{key}={value}" for key, value in sorted(others.items())), params.tasks.fold, params.finetune.seed,
     )  # fmt: skip

@@ -6,7 +6,7 @@ here, query by query: enough for every comparison, finding and frontier of retri
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stages import tables
 from stages.errors import UserError
@@ -14,11 +14,10 @@ from stages.grid.gather import KEYS
 from stages.progress import say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import pandas as pd
-
-    from stages.grid.gather import Grid
 
 METRIC = "nDCG@10"
 SAME = 1e-6  # outcomes that are no further apart are those of one cell on two machines
@@ -32,10 +31,12 @@ TABLE = tables.Table(
 )  # fmt: skip
 
 
-def add(grid: Grid, path: Path) -> tuple[int, int]:
-    """Write the outcomes of a grid's cells to a record, beside those that it holds; a cell that both have is the grid's.
+def add(outcomes: pd.DataFrame, path: Path) -> tuple[int, int]:
+    """Write outcomes of a grid to a record, beside the cells that it holds; a cell that both have is the grid's.
 
-    Variants are named by what differs from params.yaml as it is now.
+    Args:
+        outcomes: as `gather.Grid` has them. Their variants are named by what differs from params.yaml as it is now.
+        path: of the record.
 
     Returns:
         How many cells the record has then, and how many of them are the grid's.
@@ -46,13 +47,30 @@ def add(grid: Grid, path: Path) -> tuple[int, int]:
     import pandas as pd
 
     # A cell may have been computed twice, on these landscapes and on more.
-    ours = _kept(grid.outcomes).sort_values("cell", kind="stable").drop_duplicates([*TABLE.key, "value"])
+    ours = _kept(outcomes).sort_values("cell", kind="stable").drop_duplicates([*TABLE.key, "value"])
     if (twice := ours.duplicated([*TABLE.key], keep=False)).any():
         names = " and ".join(sorted(set(ours.loc[twice, "cell"]))[:2])
         raise UserError(f"{names} are the same cell, but their outcomes differ: remove one with `dvc exp remove`")
     rows = pd.concat([_others(path, ours) if path.exists() else ours.head(0), ours], ignore_index=True)
     tables.write(rows, path, TABLE)
     return _count(rows), _count(ours)
+
+
+def holds(path: Path, keys: Mapping[str, Any], landscapes: Iterable[str]) -> bool:
+    """Whether a record has a cell on all of some landscapes.
+
+    Args:
+        path: of the record; there need be none.
+        keys: of the cell, as `gather.keys_of` gives them.
+        landscapes: their ids.
+
+    Raises:
+        UserError: the record is damaged.
+    """
+    if not path.exists():
+        return False
+    known = set(tables.read(path, TABLE)[[*_CELL, "landscape"]].drop_duplicates().itertuples(index=False, name=None))
+    return all((*(keys[key] for key in _CELL), landscape) in known for landscape in landscapes)
 
 
 def joined(outcomes: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, int]:
