@@ -146,6 +146,13 @@ def test_several_landscapes_of_training_are_home_and_the_held_out_one_is_abroad(
     assert row["worst"] == pytest.approx(-0.1, abs=0.02) and row["where"] == "a+b on c"
 
 
+def test_options_of_bm25_make_no_row_of_the_dense_frontier(outcomes: pd.DataFrame) -> None:
+    again = outcomes[outcomes["recipe"] == "r1"]
+    both = pd.concat([outcomes, again.assign(variant=(again["variant"] + " bm25.query_side=True").str.strip())])
+    pd.testing.assert_frame_equal(beyond.frontier(both, 0.02, 200), beyond.frontier(outcomes, 0.02, 200))
+    pd.testing.assert_frame_equal(beyond.against_baseline(both, 200), beyond.against_baseline(outcomes, 200))
+
+
 def test_recipes_are_compared_with_plain_citation_pairs_where_both_have_cells(outcomes: pd.DataFrame) -> None:
     last = outcomes[["recipe", "seed"]].eq(["r5", 2]).all(axis=1) | outcomes[["recipe", "fold"]].eq(["r5", 4]).all(
         axis=1

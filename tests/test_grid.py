@@ -59,20 +59,19 @@ def test_the_preset_robust_has_the_cells_of_its_protocol_and_none_twice() -> Non
 
     homes, seeds, folds = BASE["evaluate_on"], protocol.seeds, protocol.folds
     every = {(home, seed, fold) for home in homes for seed in seeds for fold in folds}
-    for recipe in ("r1", "r3-ta", "r1-scaled", "r1-anchored", "r1-guided", "cross-field"):
+    for recipe in ("r1", "r3-ta", "r1-scaled", "r1-anchored", "r1-guided", "cross-field", "mixed"):
         assert held(recipe, embed__adapter_scale=1.0) == every
     assert held("r1", embed__adapter_scale=0.5) == every
-    assert held("r5", search__centre="none") == held("r5", search__centre="landscape") == every
     zero_shot = [(params["search"], params["embed"]["passages"]["tokens"], params["tasks"]["fold"]) for params in found if params["recipe"] == "zero-shot"]  # fmt: skip
     assert len(zero_shot) == (2 * (1 + 2 * 2) + 1) * len(folds)
-    for recipe in ("r1-all", "r1-merged"):
-        left_out = [params["finetune"]["held_out"] for params in found if params["recipe"] == recipe]
+    for recipe, centre in (("r1-all", "none"), ("r1-merged", "none"), ("r5", "none"), ("r5", "landscape")):
+        left_out = [params["finetune"]["held_out"] for params in found if params["recipe"] == recipe and params["search"]["centre"] == centre]  # fmt: skip
         assert sorted(map(str, left_out)) == sorted(str([home]) for home in homes for _ in range(len(seeds) * len(folds)))  # fmt: skip
     # On other landscapes nothing of a file changes.
-    (other,) = [axes["recipe"] for axes in grids if "finetune.held_out" in axes]
+    several = [axes["recipe"] for axes in grids if "finetune.held_out" in axes]
     elsewhere = cells.union(BASE, [{**axes, "evaluate_on": [["kista-radar-rain-gauge", "historic-us", "sim-beta"]]} for axes in grids])  # fmt: skip
     assert {cell.params["landscape"] for cell in elsewhere} == {"kista-radar-rain-gauge", "historic-us", "sim-beta"}
-    assert other == ["r1-all", "r1-merged"]
+    assert several == [["r1-all", "r1-merged", "r5"], ["r5"]]
 
 
 def test_every_id_and_setting_of_the_protocol_exists() -> None:

@@ -89,6 +89,12 @@ def against_zero_shot(rows: pd.DataFrame, by: Iterable[str] = ()) -> pd.DataFram
     return tuned[[*on, "recipe", "trained_on", "variant", "tuned", *by]].merge(zero.rename("zero").reset_index(), on=on)
 
 
+def of_dense(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes without variants that the dense run does not read: options of BM25 would give the same rows again."""
+    read = [name for name in outcomes["variant"].unique() if contrasts.read_by("dense", name) == name]
+    return outcomes[outcomes["variant"].isin(read)]
+
+
 def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
     """Change at home, and abroad in the mean and at worst, of every recipe and setting, shares of the zero-shot score.
 
@@ -113,7 +119,7 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
     import numpy as np
     import pandas as pd
 
-    pairs = against_zero_shot(by_seed(outcomes), by=["seed"])
+    pairs = against_zero_shot(by_seed(of_dense(outcomes)), by=["seed"])
     out = []
     for key, group in pairs.groupby([*PLACE, "recipe", "variant"], observed=True):
         home: list[tuple[float, Floats, str]] = []
@@ -158,7 +164,7 @@ def against_baseline(outcomes: pd.DataFrame, resamples: int = RESAMPLES, seed: i
     import numpy as np
     import pandas as pd
 
-    pairs = against_zero_shot(by_seed(outcomes), by=["seed"])
+    pairs = against_zero_shot(by_seed(of_dense(outcomes)), by=["seed"])
     pairs = pairs.assign(side=np.where(contrasts.trained_here(pairs), "home", "abroad"))
     same = [*PLACE, "reference", "side", *UNIT, "seed"]
     scored = pairs.groupby([*same, "recipe", "variant"], observed=True)[["tuned", "zero"]].mean().reset_index()
@@ -199,9 +205,10 @@ def by_seed(outcomes: pd.DataFrame) -> pd.DataFrame:
 def change(rows: pd.DataFrame, resamples: int, seed: int) -> tuple[float, Floats] | None:
     """Relative change of one recipe's adapters on one landscape, seeds averaged query by query, and its resamples.
 
-    A fold has adapters of its own, one a seed: its seeds are drawn with replacement, apart from those of other folds
-    as if one seed had nothing in common on two of them, alike on every landscape that they are scored on. Of k seeds a resample has (k - 1) / k of their variance
-    (Davison and Hinkley, 1997, section 2.3), for which their deviations are made larger; one seed adds none.
+    A fold has adapters of its own, one a seed. Its seeds are drawn with replacement: apart from those of other folds,
+    as if one seed had nothing in common on two of them, but alike on every landscape that they are scored on. Of k
+    seeds a resample has (k - 1) / k of their variance (Davison and Hinkley, 1997, section 2.3), for which their
+    deviations are made larger; one seed adds none.
 
     Args:
         rows: of `against_zero_shot` by seed, one recipe and setting of one `PLACE`, one home, one landscape.
