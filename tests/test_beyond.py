@@ -239,6 +239,16 @@ def test_oracle_is_the_best_of_each_query_and_no_system_passes_it(outcomes: pd.D
     assert oracles["any option or system"] >= table["value"].max() - 1e-12
 
 
+def test_options_that_some_folds_lack_take_no_query_from_the_oracle(outcomes: pd.DataFrame) -> None:
+    zero = outcomes[outcomes["recipe"] == "zero-shot"]
+    some = outcomes[outcomes["recipe"].eq("r1") & outcomes["fold"].eq(0)]
+    alone, both = (beyond.out_of_domain(rows, **FAST) for rows in (zero, pd.concat([zero, some])))
+    columns = ["variant", "value", "low", "high", "n"]
+    one, other = (table.loc[table["recipe"] == "oracle", columns].reset_index(drop=True) for table in (alone, both))
+    pd.testing.assert_frame_equal(one, other)
+    assert len(one) == 2 and (one["n"] == both.loc[both["recipe"] == "zero-shot", "n"].max()).all()
+
+
 def test_detectable_effects_are_found_four_times_in_five() -> None:
     from stages.evaluation import statistics
 

@@ -277,7 +277,8 @@ def out_of_domain(outcomes: pd.DataFrame, resamples: int = contrasts.RESAMPLES, 
         `change_low`, `change_high`, its `p`, `p_holm` (Holm over the table) and the change that would have been
         `detectable` at 5 % with a power of 80 %; `gap`, `gap_low`, `gap_high`, the relative loss from IN to OUT;
         `times` the best single zero-shot leg on the same queries; `n`. Two rows an oracle, recipe "oracle": for each
-        query the best of the zero-shot legs, and the best of all rows, which no system can pass; they are not tested.
+        query the best of the zero-shot legs, and the best of all rows that have every query, none of which can pass it;
+        they are not tested.
     """
     import pandas as pd
 
@@ -307,9 +308,11 @@ def out_of_domain(outcomes: pd.DataFrame, resamples: int = contrasts.RESAMPLES, 
             common = out[key].notna() & out[base].notna() & within[key].notna()
             if common.sum() >= contrasts.FEWEST:
                 here.append(_row(key, out[common], within[common], base, legs, resamples, seed))
-        for name, keys in (("BM25 or dense, zero-shot", legs), ("any option or system", options)):
-            # On queries that all have: no option can pass it there.
-            complete = out[keys].dropna()
+        asked = out[out[base].notna()]
+        # Options that have all queries: none of them can pass it, and those that some folds lack do not take queries from it.
+        whole = [key for key in options if asked[key].notna().all()]
+        for name, keys in (("BM25 or dense, zero-shot", legs), ("any option or system", whole)):
+            complete = asked[keys].dropna()
             if len(complete) >= contrasts.FEWEST and len(options) > 1:
                 here.append(_oracle(name, complete, complete[legs], resamples, seed))
         rows += [{**dict(zip(PLACE, place, strict=True)), **row} for row in here]
