@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import stages
 from stages import layout
 from stages.errors import UserError
-from stages.grid import gather, record
+from stages.grid import gather, queue, record
 from stages.progress import say
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def measure(cells: Sequence[Cell], base: Mapping[str, Any], path: Path) -> int:
     locks = layout.scratch().resolve() / "measuring"
     locks.mkdir(parents=True, exist_ok=True)
     writing = FileLock(locks / f"{_digest(str(path))}.lock")
-    todo = [cell for cell in cells if not _held(cell, base, path)]
+    held = record.held(path)
+    todo = [cell for cell in cells if not _is_in(held, cell, base)]
     say(f"{len(cells)} cells, {len(cells) - len(todo)} of them in {path.name}")
     failed: list[str] = []
     left = 0
@@ -66,10 +67,10 @@ def measure(cells: Sequence[Cell], base: Mapping[str, Any], path: Path) -> int:
             try:
                 with FileLock(locks / f"{_digest(str(path) + str(cell.params))}.lock", blocking=False):
                     with writing:
-                        held = _held(cell, base, path)
-                    if held:  # by another process, meanwhile
+                        held = record.held(path)
+                    if _is_in(held, cell, base):  # by another process, meanwhile
                         continue
-                    say(f"[{number} of {len(todo)}] {cell.name}{_end(spans, len(todo) - number)}")
+                    say(f"[{number} of {len(todo)}] {cell.name}{queue.end(spans, [], len(todo) - number, 1)}")
                     outcomes = bench.outcomes(cell)
                     with writing:
                         record.add(outcomes, path)
@@ -186,19 +187,11 @@ def _scored(params: Params) -> pd.DataFrame:
     return rows[rows["split"] == "test"]
 
 
-def _held(cell: Cell, base: Mapping[str, Any], path: Path) -> bool:
+def _is_in(held: record.Held, cell: Cell, base: Mapping[str, Any]) -> bool:
     """Whether a record has a cell on every landscape that the cell is scored on."""
     params = _typed(cell)
-    return record.holds(path, gather.keys_of(cell.name, params, base), params.evaluate_on)
+    return record.has(held, gather.keys_of(cell.name, params, base), params.evaluate_on)
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _end(spans: Sequence[float], left: int) -> str:
-    """When the cells that are left should be done; nothing before one is."""
-    if not spans:
-        return ""
-    seconds = left * sum(spans) / len(spans)
-    return f"; done at about {time.strftime('%H:%M', time.localtime(time.time() + seconds))}"

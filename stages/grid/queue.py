@@ -119,7 +119,7 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
         if (frozenset(running), len(queued)) != shown:
             unchanged = 0
             shown = (frozenset(running), len(queued))
-            say(_status(running, len(queued), len(ours), _end(lengths, list(began.values()), len(queued), jobs)))
+            say(_status(running, len(queued), len(ours), end(lengths, list(began.values()), len(queued), jobs)))
         looks = looks + 1 if queued and len(running) < jobs else 0
         # A worker may die reading what another is writing. Those that run must answer, or they would be started twice.
         if looks >= _LOST and len(running) <= workers() < jobs:
@@ -147,7 +147,7 @@ def _status(running: set[str], queued: int, total: int, end: str) -> str:
     return f"[{finished} of {total}] running: {', '.join(sorted(running)) or 'nothing yet'}; {queued} waiting{end}"
 
 
-def _end(lengths: list[float], began: list[float], queued: int, jobs: int) -> str:
+def end(lengths: list[float], began: list[float], queued: int, jobs: int) -> str:
     """When the rest should be done, from the mean of the cells that have ended; nothing before one has."""
     if not lengths:
         return ""

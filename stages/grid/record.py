@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+Held = set[tuple[Any, ...]]
 METRIC = "nDCG@10"
 SAME = 1e-6  # outcomes that are no further apart are those of one cell on two machines
 SYSTEMS = ("bm25", "dense", "rrf", "interpolation", "reranked")  # no oracles
@@ -56,21 +57,20 @@ def add(outcomes: pd.DataFrame, path: Path) -> tuple[int, int]:
     return _count(rows), _count(ours)
 
 
-def holds(path: Path, keys: Mapping[str, Any], landscapes: Iterable[str]) -> bool:
-    """Whether a record has a cell on all of some landscapes.
-
-    Args:
-        path: of the record; there need be none.
-        keys: of the cell, as `gather.keys_of` gives them.
-        landscapes: their ids.
+def held(path: Path) -> Held:
+    """What a record has: a cell's keys and a landscape; nothing where there is no record.
 
     Raises:
         UserError: the record is damaged.
     """
     if not path.exists():
-        return False
-    known = set(tables.read(path, TABLE)[[*_CELL, "landscape"]].drop_duplicates().itertuples(index=False, name=None))
-    return all((*(keys[key] for key in _CELL), landscape) in known for landscape in landscapes)
+        return set()
+    return set(tables.read(path, TABLE)[[*_CELL, "landscape"]].drop_duplicates().itertuples(index=False, name=None))
+
+
+def has(record: Held, keys: Mapping[str, Any], landscapes: Iterable[str]) -> bool:
+    """Whether a record has a cell, by its keys of `gather.keys_of`, on all of some landscapes."""
+    return all((*(keys[key] for key in _CELL), landscape) in record for landscape in landscapes)
 
 
 def joined(outcomes: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, int]:
