@@ -69,14 +69,17 @@ class Tested:
         return self.p_holm < LEVEL
 
 
-def units(outcomes: pd.DataFrame, task: str, system: str | None = None, scope: str = "all") -> pd.DataFrame:
-    """Outcomes of a task's headline metric on the test split, training seeds averaged.
+def units(
+    outcomes: pd.DataFrame, task: str, system: str | None = None, scope: str = "all", split: str = "test"
+) -> pd.DataFrame:
+    """Outcomes of a task's headline metric, training seeds averaged.
 
     Args:
         outcomes: one row for each cell, system, task, scope, metric and query, as `stages.grid` gathers them.
         task: `retrieval`, `classification` or `clustering`.
         system: other than the headline one.
         scope: of retrieval; for labels the first set of `HEADLINE_LABELS` that the landscape has.
+        split: `test`, or of retrieval `dev`.
 
     Returns:
         `CONFIG`, `UNIT`, `simulated`, `scope`, `system`, `numerator`, `denominator` (float64).
@@ -89,7 +92,7 @@ def units(outcomes: pd.DataFrame, task: str, system: str | None = None, scope: s
         (outcomes["task"] == task)
         & (outcomes["system"] == (system or chosen))
         & outcomes["metric"].isin(metrics)
-        & (outcomes["split"] == "test")
+        & (outcomes["split"] == split)
     ]
     rows = rows[rows["scope"] == scope] if task == "retrieval" else headline_labels(rows)
     if task == "clustering":

@@ -174,6 +174,23 @@ def test_recipes_are_compared_with_plain_citation_pairs_where_both_have_cells(ou
     assert found.loc[("r5", ""), "abroad"] == pytest.approx(np.mean(by_hand))
 
 
+def test_dev_queries_stand_beside_the_test_queries_and_change_nothing_of_theirs(outcomes: pd.DataFrame) -> None:
+    dev = outcomes[outcomes["fold"] == 0].assign(split="dev")
+    dev["value"] += 0.04 * (dev["recipe"] == "r5")  # a tenth of the zero-shot score
+    both = pd.concat([outcomes, dev], ignore_index=True)
+    alone, found = beyond.against_baseline(outcomes, 200), beyond.against_baseline(both, 200)
+    new = [name for name in found if name.endswith("_dev")]
+    pd.testing.assert_frame_equal(found.drop(columns=new), alone.drop(columns=new))
+    assert alone[new].isna().all(axis=None)
+    first = beyond.against_baseline(outcomes[outcomes["fold"] == 0], 200).set_index(["recipe", "variant"])
+    found = found.set_index(["recipe", "variant"])
+    for key, more in {("r1", HALF): 0.0, ("r5", ""): 0.1}.items():
+        for side in ("home", "abroad"):
+            assert found.loc[key, f"{side}_dev"] == pytest.approx(first.loc[key, side] + more, abs=0.005)
+    pd.testing.assert_frame_equal(beyond.frontier(both, 0.02, 200), beyond.frontier(outcomes, 0.02, 200))
+    pd.testing.assert_frame_equal(beyond.out_of_domain(both, 200), beyond.out_of_domain(outcomes, 200))
+
+
 def test_two_adapters_abroad_count_as_their_mean_against_one_of_both() -> None:
     plant = Planted(60, noise=0.001)
     for place in ("a", "b", "c"):

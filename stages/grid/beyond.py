@@ -148,8 +148,8 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
 def against_baseline(outcomes: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
     """Change of every recipe and setting less that of `BASELINE` on what both have, shares of the zero-shot score.
 
-    What both have are test queries under the same training seeds and folds, at home or abroad for both; a query's score
-    is the mean over the adapters that are scored on it there. Intervals are as those of `frontier`, both sides on the
+    What both have are queries under the same training seeds and folds, at home or abroad for both; a query's score is
+    the mean over the adapters that are scored on it there. Intervals are as those of `frontier`, both sides on the
     same draws of queries, and of seeds where the recipe is the baseline's own. None is corrected.
 
     Args:
@@ -158,13 +158,21 @@ def against_baseline(outcomes: pd.DataFrame, resamples: int = RESAMPLES, seed: i
         seed: of them.
 
     Returns:
-        `PLACE`, `recipe`, `variant`; for `home` and `abroad` the mean over landscapes of the difference, with `_low` and
-        `_high`, NaN where there is none; `landscapes`, `seeds`, `folds` and test queries `n` that both have.
+        `PLACE`, `recipe`, `variant`; for `home` and `abroad` the mean over landscapes of the difference on test queries,
+        with `_low` and `_high`, NaN where there is none; `landscapes`, `seeds`, `folds` and test queries `n` that both
+        have; the differences on dev queries, `home_dev` and so on, NaN where there are none.
     """
+    key = [*PLACE, "recipe", "variant"]
+    dev = _against_baseline(outcomes, "dev", resamples, seed)
+    differences = dev.drop(columns=["landscapes", "seeds", "folds", "n"])
+    return _against_baseline(outcomes, "test", resamples, seed).merge(differences, "left", key, suffixes=("", "_dev"))
+
+
+def _against_baseline(outcomes: pd.DataFrame, split: str, resamples: int, seed: int) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    pairs = against_zero_shot(by_seed(of_dense(outcomes)), by=["seed"])
+    pairs = against_zero_shot(by_seed(of_dense(outcomes), split), by=["seed"])
     pairs = pairs.assign(side=np.where(contrasts.trained_here(pairs), "home", "abroad"))
     same = [*PLACE, "reference", "side", *UNIT, "seed"]
     scored = pairs.groupby([*same, "recipe", "variant"], observed=True)[["tuned", "zero"]].mean().reset_index()
@@ -194,11 +202,12 @@ def _mean(changes: list[tuple[float, Floats, str]]) -> tuple[float, float, float
     return float(np.mean([one[0] for one in changes])), *bounds(drawn)
 
 
-def by_seed(outcomes: pd.DataFrame) -> pd.DataFrame:
+def by_seed(outcomes: pd.DataFrame, split: str = "test") -> pd.DataFrame:
     """Retrieval rows of `contrasts.units` for each training seed apart, with its `seed`."""
     import pandas as pd
 
-    parts = [contrasts.units(rows, "retrieval").assign(seed=number) for number, rows in outcomes.groupby("seed")]
+    seeds = outcomes.groupby("seed")
+    parts = [contrasts.units(rows, "retrieval", split=split).assign(seed=number) for number, rows in seeds]
     return pd.concat(parts, ignore_index=True)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stages.params import Params
 
 METRICS = ("nDCG@10", "V-measure", "tp", "fp", "fn")  # what the comparisons rest on
+CHOOSING = "nDCG@10"  # kept of the dev queries too: what a choice may rest on
 KEYS = ("cell", "model", "recipe", "trained_on", "query_view", "document_view", "dimensions", "variant", "fold", "seed")
 _OUTCOMES = (*KEYS, "landscape", "simulated", *tables.OUTCOMES.columns)
 _SCORES = (*KEYS, *tables.SCORES.columns)
@@ -40,7 +41,7 @@ class Grid:
     """All cells of one code version.
 
     Attributes:
-        outcomes: as `stages.findings.judge` takes them, test split, `METRICS` only.
+        outcomes: as `stages.findings.judge` takes them; `METRICS` of the test split, `CHOOSING` of dev.
         scores: `KEYS` and the columns of reports/scores.csv.
         costs: `KEYS`, `where` (a landscape or `cell`), `stage`, `seconds`, `texts_per_second`, `peak_mib`, `device`.
         jurisdictions: `landscape`, `query_id`, `jurisdiction` of every family.
@@ -174,8 +175,9 @@ def _outcomes(content: bytes) -> pd.DataFrame:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    wanted = (pc.field("split") == "test") & pc.field("metric").isin(list(METRICS))
-    return pq.read_table(io.BytesIO(content), filters=wanted).to_pandas()
+    test = (pc.field("split") == "test") & pc.field("metric").isin(list(METRICS))
+    dev = (pc.field("split") == "dev") & (pc.field("metric") == CHOOSING)
+    return pq.read_table(io.BytesIO(content), filters=test | dev).to_pandas()
 
 
 def _families(content: bytes) -> pd.DataFrame:

@@ -103,7 +103,7 @@ class _Bench:
             (folder / name).symlink_to(name.resolve())
 
     def outcomes(self, cell: Cell) -> pd.DataFrame:
-        """Outcomes of a cell's test queries, as `gather.Grid` has them. Raises UserError as its stages do."""
+        """Outcomes of a cell's test and dev queries, as a record keeps them. Raises UserError as its stages do."""
         params = _typed(cell)
         with chdir(self.folder):
             self._compute(cell, params)
@@ -170,7 +170,7 @@ def _tables(landscape: str) -> None:
 
 
 def _scored(params: Params) -> pd.DataFrame:
-    """Outcomes of the test queries of the runs in the current folder, on every landscape."""
+    """Outcomes of the test and dev queries of the runs in the current folder, on every landscape."""
     import pandas as pd
 
     from stages import metrics, registry, tables
@@ -184,7 +184,7 @@ def _scored(params: Params) -> pd.DataFrame:
     if not frames:
         raise UserError(f"{', '.join(params.evaluate_on)}: no queries, so that there is no retrieval to record")
     rows = pd.concat(frames, ignore_index=True)
-    return rows[rows["split"] == "test"]
+    return rows[rows["split"].isin(["test", "dev"])]
 
 
 def _is_in(held: record.Held, cell: Cell, base: Mapping[str, Any]) -> bool:

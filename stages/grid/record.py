@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages import tables
 from stages.errors import UserError
-from stages.grid.gather import KEYS
+from stages.grid.gather import CHOOSING, KEYS
 from stages.progress import say
 
 if TYPE_CHECKING:
@@ -20,15 +20,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Held = set[tuple[Any, ...]]
-METRIC = "nDCG@10"
 SAME = 1e-6  # outcomes that are no further apart are those of one cell on two machines
 SYSTEMS = ("bm25", "dense", "rrf", "interpolation", "reranked")  # no oracles
 # What a cell is, whatever its name: parameters.
 _CELL = [key for key in KEYS if key != "cell"]
 TABLE = tables.Table(
     dict.fromkeys(KEYS, "text") | {"dimensions": "int", "fold": "int", "seed": "int"}
-    | {"landscape": "text", "simulated": "bool", "system": "text", "scope": "text", "query_id": "text", "value": "float64"},
-    key=(*_CELL, "landscape", "system", "scope", "query_id"), finite=("value",), filled=("cell", "model", "recipe", "query_id"),
+    | {"landscape": "text", "simulated": "bool", "split": "text", "system": "text", "scope": "text", "query_id": "text", "value": "float64"},
+    key=(*_CELL, "landscape", "split", "system", "scope", "query_id"), finite=("value",), filled=("cell", "model", "recipe", "query_id"),
 )  # fmt: skip
 
 
@@ -81,7 +80,7 @@ def joined(outcomes: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, int]:
     """
     import pandas as pd
 
-    more = _others(path, outcomes).assign(task="retrieval", metric=METRIC, split="test")
+    more = _others(path, outcomes).assign(task="retrieval", metric=CHOOSING)
     return pd.concat([outcomes, more], ignore_index=True) if len(outcomes) else more, _count(more)
 
 
@@ -98,7 +97,7 @@ def _others(path: Path, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _kept(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Of a grid's outcomes those that a record keeps."""
-    retrieval = (outcomes["task"] == "retrieval") & (outcomes["metric"] == METRIC)
+    retrieval = (outcomes["task"] == "retrieval") & (outcomes["metric"] == CHOOSING)
     return outcomes[retrieval & outcomes["system"].isin(SYSTEMS)]
 
 

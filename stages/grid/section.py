@@ -99,11 +99,12 @@ def frontier(points: pd.DataFrame, spent: pd.DataFrame) -> Table | None:
 def against_baseline(duels: pd.DataFrame) -> Table | None:
     """Change of every recipe and setting less that of the baseline; None where nothing can be compared with it."""
     rows: list[list[Cell]] = [
-        [label, *(Marked(row[side], row[f"{side}_low"], row[f"{side}_high"]) if row[side] == row[side] else None for side in ("home", "abroad")),
+        [label, *(Marked(*(row[f"{side}{end}{split}"] for end in ("", "_low", "_high"))) if row[f"{side}{split}"] == row[f"{side}{split}"] else None
+                  for split in ("", "_dev") for side in ("home", "abroad")),
          row["landscapes"], row["seeds"], row["folds"], row["n"]]
         for label, row in zip(labels(duels), records(duels), strict=True)
     ]  # fmt: skip
-    heads = ["recipe", "more at home", "more abroad", "landscapes", "seeds", "folds", "n"]
+    heads = ["recipe", "more at home", "more abroad", "dev: at home", "dev: abroad", "landscapes", "seeds", "folds", "n"]  # fmt: skip
     return Table(heads, rows) if rows else None
 
 
