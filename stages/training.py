@@ -267,9 +267,8 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
         )
         self.forbidden = forbidden
         self.anchor, self.guide = anchor, guide
-        self.published: dict[
-            tuple[int, ...], list[torch.Tensor]
-        ] = {}  # zero-shot vectors of dev batches, by their rows
+        # Zero-shot vectors of dev batches, by their rows in the table of pairs.
+        self.published: dict[tuple[int, ...], list[torch.Tensor]] = {}
 
     def forward(self, sentence_features: Any, labels: torch.Tensor) -> torch.Tensor:
         """Loss of one batch; `labels` are the rows of its pairs in the table of pairs."""

@@ -146,6 +146,20 @@ def test_several_landscapes_of_training_are_home_and_the_held_out_one_is_abroad(
     assert row["worst"] == pytest.approx(-0.1, abs=0.02) and row["where"] == "a+b on c"
 
 
+def test_the_picture_names_what_no_other_betters(points: pd.DataFrame) -> None:
+    """By hand: r1 is best at home, half of it and r5 are better abroad, and r5 is better than half of it in both."""
+    spec = figures.frontier(points.reset_index().query(f"variant != '{CENTRED}'").assign(ground="simulated")).spec
+    assert spec is not None
+    rows = spec["data"]["values"]
+    assert {row["cell"]: row["label"] for row in rows} == {"r1": "r1", f"r1 {HALF}": "", "r5": "r5"}
+
+
+def test_a_label_says_a_view_once_that_both_sides_have(points: pd.DataFrame) -> None:
+    rows = points.reset_index().query("variant == ''").assign(query_view=["ta", "tac"], document_view=["ta", "tac"])
+    assert section.labels(rows) == ["ta r1", "tac r5"]
+    assert section.labels(rows.assign(document_view=["tac", "ta"])) == ["ta tac r1", "tac ta r5"]
+
+
 def test_options_of_bm25_make_no_row_of_the_dense_frontier(outcomes: pd.DataFrame) -> None:
     again = outcomes[outcomes["recipe"] == "r1"]
     both = pd.concat([outcomes, again.assign(variant=(again["variant"] + " bm25.query_side=True").str.strip())])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -186,7 +187,9 @@ class Encoder(ABC):
         if not (folder / CONFIG_NAME).is_file():
             raise UserError(f"{folder}: no {CONFIG_NAME}; run `dvc repro finetune`")
         try:
-            adapted = PeftModel.from_pretrained(self.model[0].model, str(folder))
+            with warnings.catch_warnings():  # peft reads an attribute that transformers is about to rename
+                warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+                adapted = PeftModel.from_pretrained(self.model[0].model, str(folder))
         except (RuntimeError, ValueError, OSError) as error:
             raise UserError(f"{folder}: this adapter does not fit {self.entry.hub} ({str(error).splitlines()[0]:.120}); run `dvc repro finetune`") from None  # fmt: skip
         for module in adapted.modules():

@@ -76,15 +76,17 @@ def pictures(grid: Grid, tested: Sequence[Tested], sizes: Mapping[str, tuple[str
 def frontier(points: pd.DataFrame) -> Picture:
     """Change at home against the worst change abroad, a point a recipe and setting; see `beyond.frontier`."""
     import altair as alt
+    import pandas as pd
 
     from stages.grid.section import labels as named
 
-    caption = "Change of nDCG@10 at home (mean over landscapes of training) against the worst change on another landscape, shares of the zero-shot score, with 95 % intervals over queries and training seeds."  # fmt: skip
+    caption = "Change of nDCG@10 at home (mean over landscapes of training) against the worst change on another landscape, shares of the zero-shot score, with 95 % intervals over queries and training seeds. Named are those that no other beats in one without losing in the other, whether or not intervals tell them apart."  # fmt: skip
     command = "python -m stages.grid run --preset robust"
     rows = points[points["abroad"] > 0]
     if rows.empty:
         return Picture("Frontier", caption, None, command)
-    rows = rows.assign(cell=named(rows))
+    rows = pd.concat([_ahead(part).assign(cell=named(part)) for _, part in rows.groupby("ground", sort=False)])
+    rows["label"] = rows["cell"].where(rows["ahead"], "")
     axis = alt.Axis(format="+%")
     base = alt.Chart().encode(color=alt.Color("recipe:N", title="recipe", scale=alt.Scale(range=PALETTE)))
     x, y = alt.X("home:Q", title="change at home", axis=axis), alt.Y("worst:Q", title="worst change abroad", axis=axis)
@@ -94,11 +96,21 @@ def frontier(points: pd.DataFrame) -> Picture:
         base.mark_rule(opacity=0.5).encode(x=alt.X("home_low:Q"), x2="home_high:Q", y=y),
         base.mark_rule(opacity=0.5).encode(x=x, y=alt.Y("worst_low:Q"), y2="worst_high:Q"),
         base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, tooltip=tips),
-        base.mark_text(dx=6, dy=-7, align="left", fontSize=9).encode(x=x, y=y, text="cell:N"),
+        base.mark_text(dx=6, dy=-7, align="left", fontSize=9).encode(x=x, y=y, text="label:N"),
         width=420,
         height=300,
     )
     return Picture("Frontier", caption, _spec(_faceted(chart, rows, "ground", 2)), command)
+
+
+def _ahead(points: pd.DataFrame) -> pd.DataFrame:
+    """Points with whether each is `ahead`: no other is better at home and no worse abroad, or the other way round."""
+    import numpy as np
+
+    values = points[["home", "worst"]].to_numpy(dtype=float)
+    no_worse = (values[None] >= values[:, None]).all(axis=2)
+    better = (values[None] > values[:, None]).any(axis=2)
+    return points.assign(ahead=~np.any(no_worse & better, axis=1))
 
 
 def scored(rows: pd.DataFrame, by: list[str], seed: int = 0) -> pd.DataFrame:

@@ -146,6 +146,8 @@ def negatives(points: pd.DataFrame, table: pd.DataFrame, verdicts: Sequence[Verd
 def labels(rows: pd.DataFrame) -> list[str]:
     """Words for each row: recipe and variant, and what of model, views and dimensions differs among the rows."""
     differing = [key for key in beyond.PLACE if rows[key].nunique() > 1]
+    if "document_view" in differing and (rows["query_view"] == rows["document_view"]).all():
+        differing.remove("document_view")
     return [" ".join(str(row[key]) for key in (*differing, "recipe", "variant") if row[key]) for row in records(rows)]
 
 
