@@ -107,3 +107,23 @@ def test_training_apart_and_merging_is_the_mean_of_the_adapters(model: Path, wor
     assert len(names) > 2 and any(np.abs(change(found, name)).max() > 1e-3 for name in names)
     pd.testing.assert_series_equal(trained.curve.set_index(["split", "step"])["loss"], (curves[0] + curves[1]) / 2, check_like=True)  # fmt: skip
     assert trained.scales is None
+
+
+def test_a_part_of_a_merged_adapter_is_that_part_of_the_mean(model: Path, workspace: Path) -> None:  # noqa: F811
+    import tiny
+    from peft import PeftModel
+
+    from stages import encoders, merging
+
+    table = pairs()
+    table["landscape"] = np.where(table["position"] < 5, "first", "second")
+    entry, changes = tiny.entry(model), []
+    for scale in (None, 0.5):
+        folder = workspace / f"scaled-{scale}"
+        folder.mkdir()
+        merging.train(entry, table, SETTINGS, folder, MERGED.model_copy(update={"scale": scale}))
+        network = PeftModel.from_pretrained(encoders.load(entry).model[0].auto_model, str(folder))
+        changes.append([layer.get_delta_weight("default") for layer in network.modules() if hasattr(layer, "get_delta_weight")])  # fmt: skip
+    assert len(changes[0]) > 2 and max(float(change.abs().max()) for change in changes[0]) > 1e-3
+    for whole, half in zip(*changes, strict=True):
+        np.testing.assert_allclose(half.detach(), whole.detach() / 2, atol=1e-7)

@@ -172,8 +172,8 @@ class Recipe(Entry):
     def _trains(self) -> Recipe:
         if not self.signals and not self.plain:
             raise ValueError("it says how to train, and there are no `signals` to train on")
-        if self.merge and (self.landscapes == "home" or self.scale):
-            raise ValueError("`merge` is for `landscapes: all`, and without `scale`")
+        if self.merge and (self.landscapes == "home" or self.scale == "dev"):
+            raise ValueError("`merge` is for `landscapes: all`, and without `scale: dev`")
         return self
 
 
