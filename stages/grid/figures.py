@@ -88,15 +88,21 @@ def frontier(points: pd.DataFrame) -> Picture:
     rows = pd.concat([_ahead(part).assign(cell=named(part)) for _, part in rows.groupby("ground", sort=False)])
     rows["label"] = rows["cell"].where(rows["ahead"], "")
     axis = alt.Axis(format="+%")
-    base = alt.Chart().encode(color=alt.Color("recipe:N", title="recipe", scale=alt.Scale(range=PALETTE)))
+    colours = alt.Scale(range=PALETTE)
+    intervals = alt.Chart().mark_rule(opacity=0.5).encode(stroke=alt.Stroke("recipe:N", scale=colours, legend=None))
+    colour = alt.Color("recipe:N", title="recipe", scale=colours)
+    # There are more recipes than colours: seven shapes do not repeat with them.
+    shape = alt.Shape("recipe:N", title="recipe", scale=alt.Scale(range=["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]))  # fmt: skip
     x, y = alt.X("home:Q", title="change at home", axis=axis), alt.Y("worst:Q", title="worst change abroad", axis=axis)
     tips = ["cell:N", "where:N", *(alt.Tooltip(f"{name}:Q", format="+.1%") for name in ("home", "worst"))]
     chart = alt.layer(
         alt.Chart().mark_rule(strokeDash=[3, 3], opacity=0.5).encode(y=alt.datum(0)),
-        base.mark_rule(opacity=0.5).encode(x=alt.X("home_low:Q"), x2="home_high:Q", y=y),
-        base.mark_rule(opacity=0.5).encode(x=x, y=alt.Y("worst_low:Q"), y2="worst_high:Q"),
-        base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, tooltip=tips),
-        base.mark_text(dx=6, dy=-7, align="left", fontSize=9).encode(x=x, y=y, text="label:N"),
+        intervals.encode(x=alt.X("home_low:Q"), x2="home_high:Q", y=y),
+        intervals.encode(x=x, y=alt.Y("worst_low:Q"), y2="worst_high:Q"),
+        alt.Chart()
+        .mark_point(filled=True, size=70, opacity=1)
+        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
+        alt.Chart().mark_text(dx=6, dy=-7, align="left", fontSize=9).encode(x=x, y=y, text="label:N"),
         width=420,
         height=300,
     )
