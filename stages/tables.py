@@ -24,6 +24,10 @@ SCOPES = ("in", "out", "unknown")
 VIEWS_MISSING = "no text at all"
 
 
+# DVC's cache may hold the same damage: the check removes it there too.
+MEND = "run `python -m stages.share check`, then `dvc repro`"
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns of a table (name -> `text`, `list`, `int`, `bool`, `float32`, `float64`) and its rules."""
@@ -34,6 +38,7 @@ class Table:
     finite: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()  # text columns that must not be empty (ids)
     ranked: bool = False  # a run: ranks 1..n a query without gaps, scores never increasing, a family once
+    mend: str = MEND  # what to do about a file that breaks these rules
 
     @cached_property
     def arrow(self) -> pyarrow.Schema:
@@ -243,6 +248,7 @@ def read(
             among={name: table.among[name] for name in columns if name in table.among},
             finite=tuple(name for name in columns if name in table.finite),
             filled=tuple(name for name in columns if name in table.filled),
+            mend=table.mend,
         )
     try:
         file = pq.ParquetFile(path, memory_map=True)
@@ -250,15 +256,15 @@ def read(
         # Pages carry checksums, the footer does not: its two counts of rows must agree.
         counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         if sum(counts) != file.metadata.num_rows:
-            raise UserError(f"{path}: damaged parquet (rows do not add up); {_MEND}")
+            raise UserError(f"{path}: damaged parquet (rows do not add up); {table.mend}")
         missing = [name for name in table.columns if name not in names]
         if missing:
-            raise UserError(f"{path}: column {missing[0]!r} is missing; {_MEND}")
+            raise UserError(f"{path}: column {missing[0]!r} is missing; {table.mend}")
         for name in table.columns:
             found, wanted = file.schema_arrow.field(name).type, table.arrow.field(name).type
             if found != wanted and not (pyarrow.types.is_list(found) and pyarrow.types.is_list(wanted)
                                         and found.value_type == wanted.value_type):  # fmt: skip
-                raise UserError(f"{path}: column {name!r} is {found}, expected {wanted}; {_MEND}")
+                raise UserError(f"{path}: column {name!r} is {found}, expected {wanted}; {table.mend}")
         rows = [(only[0], "==", only[1])] if only else None
         # A run repeats its ids a thousand times: as categories they take a tenth of the memory.
         ids = [name for name, kind in table.columns.items() if kind == "text"] if table.ranked else None
@@ -269,14 +275,10 @@ def read(
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run `dvc repro` first") from None
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: damaged parquet ({str(error).splitlines()[0]:.100}); {_MEND}") from None
+        raise UserError(f"{path}: damaged parquet ({str(error).splitlines()[0]:.100}); {table.mend}") from None
     frame = frame[list(table.columns)]
     _check(frame, path, table)
     return frame
-
-
-# DVC's cache may hold the same damage: the check removes it there too.
-_MEND = "run `python -m stages.share check`, then `dvc repro`"
 
 
 def _check(frame: pd.DataFrame, path: Path, table: Table) -> None:
@@ -286,11 +288,11 @@ def _check(frame: pd.DataFrame, path: Path, table: Table) -> None:
             bad = ~frame[name].map(lambda value, wanted=wanted: isinstance(value, wanted))
             if bad.any():
                 value = frame[name][bad].iloc[0]
-                raise UserError(f"{path}: column {name!r}, row {int(bad.to_numpy().argmax())}: {value!r:.60} is not {'text' if kind == 'text' else 'a list'}; {_MEND}")  # fmt: skip
+                raise UserError(f"{path}: column {name!r}, row {int(bad.to_numpy().argmax())}: {value!r:.60} is not {'text' if kind == 'text' else 'a list'}; {table.mend}")  # fmt: skip
     try:
         table.schema.validate(frame)
     except _pandera().errors.SchemaError as error:
-        raise UserError(f"{path}: {_fault(error)}; {_MEND}") from None
+        raise UserError(f"{path}: {_fault(error)}; {table.mend}") from None
 
 
 def _fault(error: Any) -> str:

@@ -77,8 +77,14 @@ def test_seeds_of_several_sessions_add_up_and_order_changes_no_byte(tmp_path: Pa
 
 def test_a_record_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "record.parquet").write_text("no parquet", encoding="utf-8")
-    for name in ("record.parquet", "absent.parquet"):
-        with pytest.raises(UserError, match=name):
+    cells().frame().drop(columns="split").to_parquet(tmp_path / "older.parquet")
+    said = {
+        "record.parquet": "damaged parquet .*; take it from git again",
+        "older.parquet": "column 'split' is missing; take it from git again, or compute it anew",
+        "absent.parquet": "no such record; `python -m stages.grid measure` makes one",
+    }
+    for name, fault in said.items():
+        with pytest.raises(UserError, match=f"{name}: {fault}"):
             record.joined(cells().frame(), tmp_path / name)
 
 

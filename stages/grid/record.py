@@ -28,6 +28,7 @@ TABLE = tables.Table(
     dict.fromkeys(KEYS, "text") | {"dimensions": "int", "fold": "int", "seed": "int"}
     | {"landscape": "text", "simulated": "bool", "split": "text", "system": "text", "scope": "text", "query_id": "text", "value": "float64"},
     key=(*_CELL, "landscape", "split", "system", "scope", "query_id"), finite=("value",), filled=("cell", "model", "recipe", "query_id"),
+    mend="take it from git again, or compute it anew with `python -m stages.grid measure`",
 )  # fmt: skip
 
 
@@ -88,6 +89,8 @@ def _others(path: Path, rows: pd.DataFrame) -> pd.DataFrame:
     """The record without the cells, on their landscapes, that are among the rows; says where the two differ."""
     on = [*_CELL, "landscape"]
     known = rows[on].drop_duplicates()
+    if not path.exists():
+        raise UserError(f"{path}: no such record; `python -m stages.grid measure` makes one")
     found = tables.read(path, TABLE)
     shared = found.merge(_kept(rows), on=[*TABLE.key], suffixes=("", "_now"))
     if differ := int(((shared["value"] - shared["value_now"]).abs() > SAME).sum()):
