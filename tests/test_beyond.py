@@ -198,6 +198,7 @@ def test_dev_queries_stand_beside_the_test_queries_and_change_nothing_of_theirs(
     assert alone[new].isna().all(axis=None)
     first = beyond.against_baseline(outcomes[outcomes["fold"] == 0], 200).set_index(["recipe", "variant"])
     found = found.set_index(["recipe", "variant"])
+    assert (found["n_dev"] == first["n"]).all()
     for key, more in {("r1", HALF): 0.0, ("r5", ""): 0.1}.items():
         for side in ("home", "abroad"):
             assert found.loc[key, f"{side}_dev"] == pytest.approx(first.loc[key, side] + more, abs=0.005)

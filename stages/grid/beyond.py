@@ -160,11 +160,11 @@ def against_baseline(outcomes: pd.DataFrame, resamples: int = RESAMPLES, seed: i
     Returns:
         `PLACE`, `recipe`, `variant`; for `home` and `abroad` the mean over landscapes of the difference on test queries,
         with `_low` and `_high`, NaN where there is none; `landscapes`, `seeds`, `folds` and test queries `n` that both
-        have; the differences on dev queries, `home_dev` and so on, NaN where there are none.
+        have; the differences on dev queries and their number, `home_dev` and so on, NaN where there are none.
     """
     key = [*PLACE, "recipe", "variant"]
     dev = _against_baseline(outcomes, "dev", resamples, seed)
-    differences = dev.drop(columns=["landscapes", "seeds", "folds", "n"])
+    differences = dev.drop(columns=["landscapes", "seeds", "folds"])
     return _against_baseline(outcomes, "test", resamples, seed).merge(differences, "left", key, suffixes=("", "_dev"))
 
 

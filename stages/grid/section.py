@@ -101,10 +101,10 @@ def against_baseline(duels: pd.DataFrame) -> Table | None:
     rows: list[list[Cell]] = [
         [label, *(Marked(*(row[f"{side}{end}{split}"] for end in ("", "_low", "_high"))) if row[f"{side}{split}"] == row[f"{side}{split}"] else None
                   for split in ("", "_dev") for side in ("home", "abroad")),
-         row["landscapes"], row["seeds"], row["folds"], row["n"]]
+         row["landscapes"], row["seeds"], row["folds"], row["n"], int(row["n_dev"]) if row["n_dev"] == row["n_dev"] else None]
         for label, row in zip(labels(duels), records(duels), strict=True)
     ]  # fmt: skip
-    heads = ["recipe", "more at home", "more abroad", "dev: at home", "dev: abroad", "landscapes", "seeds", "folds", "n"]  # fmt: skip
+    heads = ["recipe", "more at home", "more abroad", "dev: at home", "dev: abroad", "landscapes", "seeds", "folds", "n", "dev n"]  # fmt: skip
     return Table(heads, rows) if rows else None
 
 
