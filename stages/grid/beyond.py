@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stages.registry.grid import Protocol
 
     Floats = npt.NDArray[np.float64]
+    Change = tuple[float, Floats, str]  # its value, its resamples, where
 
 GROUNDS = ("confirmation", "exploratory", "simulated")
 SYSTEMS = ("bm25", "dense", "rrf", "interpolation", "reranked")
@@ -70,18 +71,19 @@ def settled(outcomes: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     return outcomes.assign(variant=kept)
 
 
-def against_zero_shot(rows: pd.DataFrame, by: Iterable[str] = ()) -> pd.DataFrame:
-    """Rows of tuned cells beside those of their zero-shot model under the same settings.
+def against_zero_shot(rows: pd.DataFrame, by: Iterable[str] = (), plain: bool = False) -> pd.DataFrame:
+    """Rows of tuned cells beside those of their zero-shot model under the same settings, or `plain`, without options.
 
     Args:
         rows: of `contrasts.units`.
         by: further columns that only tuned rows have.
+        plain: which zero-shot cells.
 
     Returns:
         `PLACE`, `UNIT`, recipe, trained_on, variant and `by` of the tuned cell; `tuned` and `zero`, their outcomes.
     """
     reference = rows["variant"].map(contrasts.untrained)
-    tuned = rows.assign(reference=reference, tuned=rows["numerator"])[rows["trained_on"] != ""]
+    tuned = rows.assign(reference="" if plain else reference, tuned=rows["numerator"])[rows["trained_on"] != ""]
     on = [*PLACE, *UNIT, "reference"]
     zero = (
         rows[rows["recipe"] == "zero-shot"].assign(reference=reference).groupby(on, observed=True)["numerator"].mean()
@@ -114,21 +116,19 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
         `mean`, `mean_low`, `mean_high`, `worst`, `worst_low`, `worst_high` and `where` it is worst; `harmless` of
         `abroad` whose interval is above the margin; `provable`, the margin at which a recipe that truly changes nothing
         would have been found harmless with a power of 80 % where the spread is widest; `homes`, distinct landscapes;
-        `seeds`, `folds`, and `cells`, as a seed need not have every fold.
+        `seeds`, `folds`, and `cells`, as a seed need not have every fold. Of settings that the zero-shot model has too,
+        such as centring, `home_plain` and `mean_plain` with their bounds are against it without them; NaN for others.
     """
     import numpy as np
     import pandas as pd
 
-    pairs = against_zero_shot(by_seed(of_dense(outcomes)), by=["seed"])
+    rows = by_seed(of_dense(outcomes))
+    pairs, plain = (against_zero_shot(rows, by=["seed"], plain=without) for without in (False, True))
+    both = [*PLACE, "recipe", "variant"]
+    bare = {key: _changes(group, resamples, seed) for key, group in plain[plain["variant"].map(contrasts.untrained) != ""].groupby(both, observed=True)}  # fmt: skip
     out = []
-    for key, group in pairs.groupby([*PLACE, "recipe", "variant"], observed=True):
-        home: list[tuple[float, Floats, str]] = []
-        abroad: list[tuple[float, Floats, str]] = []
-        for (trained_on, landscape), rows in group.groupby(["trained_on", "landscape"], observed=True):
-            found = change(rows, resamples, seed)
-            if found is not None:
-                at_home = str(landscape) in str(trained_on).split("+")
-                (home if at_home else abroad).append((*found, f"{trained_on} on {landscape}"))
+    for key, group in pairs.groupby(both, observed=True):
+        home, abroad = _changes(group, resamples, seed)
         if not home:
             continue
         mean: tuple[float, ...] = (np.nan, np.nan, np.nan)
@@ -140,9 +140,23 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
             mean = _mean(abroad)
         harmless = sum(bounds(drawn)[0] > -margin for _, drawn, _ in abroad)
         cells = len(group[["trained_on", "seed", "fold"]].drop_duplicates())
-        out.append((*key, *_mean(home), *mean, *worst, harmless, len(abroad), provable, group.loc[contrasts.trained_here(group), "landscape"].nunique(), group["seed"].nunique(), group["fold"].nunique(), cells))  # fmt: skip
-    return pd.DataFrame(out, columns=[*PLACE, "recipe", "variant", "home", "home_low", "home_high", "mean", "mean_low", "mean_high",
-                                      "worst", "worst_low", "worst_high", "where", "harmless", "abroad", "provable", "homes", "seeds", "folds", "cells"])  # fmt: skip
+        out.append((*key, *_mean(home), *mean, *worst, harmless, len(abroad), provable, group.loc[contrasts.trained_here(group), "landscape"].nunique(), group["seed"].nunique(), group["fold"].nunique(), cells,
+                    *(value for changes in bare.get(key, ([], [])) for value in (_mean(changes) if changes else (np.nan,) * 3))))  # fmt: skip
+    return pd.DataFrame(out, columns=[*both, "home", "home_low", "home_high", "mean", "mean_low", "mean_high",
+                                      "worst", "worst_low", "worst_high", "where", "harmless", "abroad", "provable", "homes", "seeds", "folds", "cells",
+                                      *(f"{name}_plain{end}" for name in ("home", "mean") for end in ("", "_low", "_high"))])  # fmt: skip
+
+
+def _changes(group: pd.DataFrame, resamples: int, seed: int) -> tuple[list[Change], list[Change]]:
+    """Changes at home and abroad of one recipe and setting, for every pair of what it was trained on with a landscape."""
+    home: list[Change] = []
+    abroad: list[Change] = []
+    for (trained_on, landscape), rows in group.groupby(["trained_on", "landscape"], observed=True):
+        found = change(rows, resamples, seed)
+        if found is not None:
+            at_home = str(landscape) in str(trained_on).split("+")
+            (home if at_home else abroad).append((*found, f"{trained_on} on {landscape}"))
+    return home, abroad
 
 
 def against_baseline(outcomes: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
@@ -181,7 +195,7 @@ def _against_baseline(outcomes: pd.DataFrame, split: str, resamples: int, seed: 
     both = both[(both["recipe"] != BASELINE) | (both["variant"] != both["reference"])]
     out = []
     for key, group in both.groupby([*PLACE, "recipe", "variant"], observed=True):
-        found: dict[str, list[tuple[float, Floats, str]]] = {"home": [], "abroad": []}
+        found: dict[str, list[Change]] = {"home": [], "abroad": []}
         for (side, landscape), rows in group.groupby(["side", "landscape"], observed=True):
             ours = change(rows.assign(trained_on=str(key[-2])), resamples, seed)
             theirs = change(rows.assign(trained_on=BASELINE, tuned=rows["plain"]), resamples, seed)
@@ -194,7 +208,7 @@ def _against_baseline(outcomes: pd.DataFrame, split: str, resamples: int, seed: 
     return pd.DataFrame(out, columns=[*PLACE, "recipe", "variant", "home", "home_low", "home_high", "abroad", "abroad_low", "abroad_high", "landscapes", "seeds", "folds", "n"])  # fmt: skip
 
 
-def _mean(changes: list[tuple[float, Floats, str]]) -> tuple[float, float, float]:
+def _mean(changes: list[Change]) -> tuple[float, float, float]:
     """Mean of the changes of several landscapes, with its interval."""
     import numpy as np
 

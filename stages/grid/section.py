@@ -89,10 +89,11 @@ def frontier(points: pd.DataFrame, spent: pd.DataFrame) -> Table | None:
         [label, Marked(row["home"], row["home_low"], row["home_high"]),
          Marked(row["mean"], row["mean_low"], row["mean_high"]) if row["abroad"] else None,
          Marked(row["worst"], row["worst_low"], row["worst_high"]) if row["abroad"] else None, row["where"],
+         *(Marked(*(row[f"{side}_plain{end}"] for end in ("", "_low", "_high"))) if row[f"{side}_plain"] == row[f"{side}_plain"] else None for side in ("home", "mean")),
          f"{row['harmless']} of {row['abroad']}", row["provable"] if row["abroad"] else None, row["homes"], row["seeds"], row["folds"], row["cells"], *_spent(row, spent)]
         for label, row in zip(labels(points), records(points), strict=True)
     ]  # fmt: skip
-    heads = ["recipe", "change at home", "mean change abroad", "worst change abroad", "worst where", "not inferior abroad", "provable margin", "homes", "seeds", "folds", "cells", "seconds", "peak MiB"]  # fmt: skip
+    heads = ["recipe", "change at home", "mean change abroad", "worst change abroad", "worst where", "home, options too", "abroad, options too", "not inferior abroad", "provable margin", "homes", "seeds", "folds", "cells", "seconds", "peak MiB"]  # fmt: skip
     return Table(heads, rows) if rows else None
 
 
