@@ -94,6 +94,6 @@ def test_the_record_of_this_repository_confirms_nothing() -> None:
     assert cells_ > 0
     assert list(beyond.grounds(found, registry.entry("protocol", "robust"))) == ["exploratory", "simulated"]
     # As an independent implementation has it, over all queries of each file.
-    dense = found[found[["recipe", "variant", "system", "scope"]].eq(["zero-shot", "", "dense", "all"]).all(axis=1)]
+    dense = found[found[["recipe", "variant", "split", "system", "scope"]].eq(["zero-shot", "", "test", "dense", "all"]).all(axis=1)]  # fmt: skip
     means = dense[~dense["simulated"]].groupby("landscape")["value"].mean().round(3).to_dict()
     assert means == {"nighttime-driver": 0.208, "offshore-plant": 0.110, "orbit-satellite": 0.264}
