@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -264,6 +265,25 @@ def test_a_failed_cell_says_why_and_the_rest_is_done(repo: Path) -> None:
     assert "2 cells, 1 of them held" in again.stderr
     assert "queued: minilm-r1-sim-alpha-steps13" in again.stderr
     subprocess.run([sys.executable, "-m", "dvc", "exp", "remove", "minilm-r1-sim-alpha-steps14"], cwd=repo, check=True, capture_output=True)  # fmt: skip
+
+
+@pytest.mark.pipeline
+def test_a_cell_is_queued_once_a_worker_lets_go_of_its_lock(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repo)
+    lock = repo / ".dvc/tmp/exps/rwlock"
+    held = {"refs/exps/celery/stash": {"pid": os.getpid(), "cmd": "a worker"}}
+    lock.write_text(json.dumps({"write": held, "read": {}}), encoding="utf-8")
+    cell = cells.expand(BASE, {"recipe": ["r1"], "finetune.steps": [15]})[0]
+    with monkeypatch.context() as impatient:
+        impatient.setattr(queue, "_BUSY", 0.0)
+        with pytest.raises(UserError, match=r"dvc exp run --queue: 'refs/exps/celery/stash' is busy"):
+            queue.add(cell)
+    release = threading.Timer(15, lock.unlink)
+    release.start()
+    grid(repo, "run", "-S", "recipe=r1", "-S", "finetune.steps=15")
+    release.join()
+    assert cell.name in experiments(repo)
+    subprocess.run([sys.executable, "-m", "dvc", "exp", "remove", cell.name], cwd=repo, check=True, capture_output=True)
 
 
 @pytest.mark.pipeline

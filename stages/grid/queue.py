@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stages.grid.cells import Cell
 
 POLL = 3.0  # seconds between two looks at the queue
+_BUSY = 180.0  # seconds for which a command is tried again while DVC is locked; its workers wait as long
 _SILENT = 100  # looks at which nothing has changed after which the workers of what runs are asked whether they live
 _LOST = 10  # looks at which cells wait though fewer run than may, after which lost workers are started again
 
@@ -195,10 +196,22 @@ def _environment() -> dict[str, str]:
 
 
 def _dvc(*arguments: str) -> None:
+    """One command of DVC; again while a worker that takes or hands in a cell holds a lock that it needs."""
+    until = time.monotonic() + _BUSY
+    while (refusal := _refusal(*arguments)) is not None:
+        if not _locked(refusal) or time.monotonic() > until:
+            raise UserError(f"dvc {' '.join(arguments[:3])}: {refusal[:300]}")
+        time.sleep(1)
+
+
+def _refusal(*arguments: str) -> str | None:
+    """What DVC says when a command fails, in one line; None if it does not fail."""
     # Workers keep what they are started with open: a pipe would not end before they do.
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         done = subprocess.run(_command(*arguments), stdout=said, stderr=said, check=False, env=_environment())
         said.seek(0)
-        if done.returncode:
-            text = " ".join(said.read().replace("ERROR:", "").split())
-            raise UserError(f"dvc {' '.join(arguments[:3])}: {text[:300]}")
+        return " ".join(said.read().replace("ERROR:", "").split()) if done.returncode else None
+
+
+def _locked(refusal: str) -> bool:
+    return "is busy, it is being blocked by" in refusal or "Unable to acquire lock" in refusal
