@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from stages import contrasts
@@ -16,7 +17,7 @@ from stages.grid import beyond
 from stages.registry.grid import Option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     import numpy as np
     import numpy.typing as npt
@@ -119,10 +120,14 @@ class _Ground:
         rows = beyond.at_home(self.of(option), option.system, scope)
         return rows.set_index([*beyond.PLACE, *UNIT])["value"]
 
-    def everywhere(self, landscapes: Iterable[str], whose: str) -> None:
+    @cached_property
+    def landscapes(self) -> set[str]:
+        """Those that have retrieval."""
+        return {*self.outcomes.loc[self.outcomes["task"] == "retrieval", "landscape"].unique()}
+
+    def everywhere(self, landscapes: pd.Index[str] | pd.Series[str], whose: str) -> None:
         """Raises _Lacking where a landscape with retrieval is missing: a part of them could be the good part."""
-        outcomes = self.outcomes
-        if missing := sorted({*outcomes.loc[outcomes["task"] == "retrieval", "landscape"]} - {*landscapes}):
+        if missing := sorted(self.landscapes - {*landscapes.unique()}):
             raise _Lacking(f"{whose} lacks {', '.join(missing)}.")
 
     def units(self, **columns: pd.Series[float]) -> pd.DataFrame:
