@@ -80,13 +80,16 @@ def frontier(points: pd.DataFrame) -> Picture:
 
     from stages.grid.section import labels as named
 
-    caption = "Change of nDCG@10 at home (mean over landscapes of training) against the worst change on another landscape, shares of the zero-shot score, with 95 % intervals over queries and training seeds. Named are those that no other beats in one without losing in the other, whether or not intervals tell them apart."  # fmt: skip
+    caption = "Change of nDCG@10 at home (mean over landscapes of training) against the worst change on another landscape, shares of the zero-shot score, with 95 % intervals over queries and training seeds; each ground has axes of its own. Named are those that no other beats in one without losing in the other, whether or not intervals tell them apart."  # fmt: skip
     command = "python -m stages.grid run --preset robust"
     rows = points[points["abroad"] > 0]
     if rows.empty:
         return Picture("Frontier", caption, None, command)
     rows = pd.concat([_ahead(part).assign(cell=named(part)) for _, part in rows.groupby("ground", sort=False)])
     rows["label"] = rows["cell"].where(rows["ahead"], "")
+    # Names of neighbours are set above and below by turns.
+    turn = rows[rows["ahead"]].sort_values("home").groupby("ground").cumcount() % 2
+    rows["rise"] = turn.map({0: -8, 1: 12}).reindex(rows.index, fill_value=0)
     axis = alt.Axis(format="+%")
     colours = alt.Scale(range=PALETTE)
     intervals = alt.Chart().mark_rule(opacity=0.5).encode(stroke=alt.Stroke("recipe:N", scale=colours, legend=None))
@@ -102,11 +105,14 @@ def frontier(points: pd.DataFrame) -> Picture:
         alt.Chart()
         .mark_point(filled=True, size=70, opacity=1)
         .encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
-        alt.Chart().mark_text(dx=6, dy=-7, align="left", fontSize=9).encode(x=x, y=y, text="label:N"),
+        alt.Chart()
+        .mark_text(dx=7, dy=alt.expr("datum.rise"), align="left", fontSize=9)
+        .encode(x=x, y=y, text="label:N"),
         width=420,
-        height=300,
+        height=340,
     )
-    return Picture("Frontier", caption, _spec(_faceted(chart, rows, "ground", 2)), command)
+    panels = _faceted(chart, rows, "ground", 2).resolve_scale(x="independent", y="independent")
+    return Picture("Frontier", caption, _spec(panels), command)
 
 
 def _ahead(points: pd.DataFrame) -> pd.DataFrame:
