@@ -121,6 +121,27 @@ def test_a_cell_that_another_process_computes_is_left_to_it(
     assert f"another process computes {only.name}" in capsys.readouterr().err and not path.exists()
 
 
+def test_what_another_process_has_computed_meanwhile_counts_and_is_not_computed_again(
+    base: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, theirs = cells.expand(base, {"recipe": ["zero-shot"], "search.dimensions": [2, 4, 8]})
+    in_record: set[str] = set()
+
+    def outcomes(bench: Any, cell: cells.Cell) -> pd.DataFrame:
+        in_record.update([cell.name, theirs.name])
+        return pd.DataFrame({"cell": [cell.name]})
+
+    monkeypatch.setattr(measure._Bench, "outcomes", outcomes)
+    monkeypatch.setattr(record, "held", lambda path: {*in_record})
+    monkeypatch.setattr(measure, "_is_in", lambda held, cell, base: cell.name in held)
+    added: list[str] = []
+    monkeypatch.setattr(record, "add", lambda rows, path: added.extend(rows["cell"]))
+    measure.measure([first, second, theirs], cells.flat(base), Path("record.parquet"))
+    assert added == [first.name, second.name]
+    said = capsys.readouterr().err
+    assert f"[0 of 3] {first.name}\n" in said and f"[2 of 3] {second.name}; done at about " in said
+
+
 def test_a_fault_of_bm25_is_the_stage_s_own_line(
     base: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

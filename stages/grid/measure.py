@@ -58,19 +58,21 @@ def measure(cells: Sequence[Cell], base: Mapping[str, Any], path: Path) -> int:
     say(f"{len(cells)} cells, {len(cells) - len(todo)} of them in {path.name}")
     failed: list[str] = []
     left = 0
-    spans: list[float] = []
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cells-") as place:
         bench = _Bench(Path(place), base)
         # Cells with the same tables one after the other, so that these are made once.
-        for number, cell in enumerate(sorted(todo, key=lambda cell: str(_shared(_typed(cell))))):
-            began = time.monotonic()
+        for cell in sorted(todo, key=lambda cell: str(_shared(_typed(cell)))):
             try:
                 with FileLock(locks / f"{_digest(str(path) + str(cell.params))}.lock", blocking=False):
                     with writing:
                         held = record.held(path)
                     if _is_in(held, cell, base):  # by another process, meanwhile
                         continue
-                    say(f"[{number} of {len(todo)}] {cell.name}{queue.end(spans, [], len(todo) - number, 1)}")
+                    done = sum(_is_in(held, one, base) for one in todo)
+                    # The pace of all processes that compute this record.
+                    pace = [(time.monotonic() - began) / done] if done else []
+                    say(f"[{done} of {len(todo)}] {cell.name}{queue.end(pace, [], len(todo) - done, 1)}")
                     outcomes = bench.outcomes(cell)
                     with writing:
                         record.add(outcomes, path)
@@ -80,8 +82,6 @@ def measure(cells: Sequence[Cell], base: Mapping[str, Any], path: Path) -> int:
             except UserError as error:
                 failed.append(cell.name)
                 say(f"{cell.name}: {error}")
-            else:
-                spans.append(time.monotonic() - began)
     if failed:
         raise UserError(f"{len(failed)} of {len(cells)} cells failed, the first {failed[0]}; the reasons are above, and the same command tries them again")  # fmt: skip
     return left
