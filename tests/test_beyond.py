@@ -175,6 +175,19 @@ def test_what_an_option_adds_of_its_own_is_in_the_change_against_the_plain_model
     assert found.loc["", columns[2:]].isna().all()
 
 
+def test_another_pool_is_another_task_and_no_option() -> None:
+    """Ranking earlier patents alone raises every score from .40 to .60: no gain of the recipe's, with or without centring."""
+    plant = Planted(60, noise=0.001)
+    earlier = "tasks.pool=earlier"
+    for place in ("a", "b"):
+        plant.cell(0.40, place).cell(0.60, place, variant=earlier).cell(0.63, place, variant=f"{CENTRED} {earlier}")
+        for variant in (earlier, f"{CENTRED} {earlier}"):
+            plant.cell(0.66, place, recipe="r1", trained_on="a", variant=variant)
+    found = beyond.frontier(plant.frame(), 0.02, 200).set_index("variant")
+    assert found.loc[earlier, ["home_plain", "mean_plain"]].isna().all()
+    assert found.loc[f"{CENTRED} {earlier}", "home_plain"] == pytest.approx(0.1, abs=0.005)
+
+
 def test_options_of_bm25_make_no_row_of_the_dense_frontier(outcomes: pd.DataFrame) -> None:
     again = outcomes[outcomes["recipe"] == "r1"]
     both = pd.concat([outcomes, again.assign(variant=(again["variant"] + " bm25.query_side=True").str.strip())])
@@ -211,6 +224,9 @@ def test_dev_queries_stand_beside_the_test_queries_and_change_nothing_of_theirs(
     new = [name for name in found if name.endswith("_dev")]
     pd.testing.assert_frame_equal(found.drop(columns=new), alone.drop(columns=new))
     assert alone[new].isna().all(axis=None)
+    # Dev queries of another fold are test queries here.
+    more = pd.concat([both, outcomes[outcomes["fold"] == 1].assign(split="dev")], ignore_index=True)
+    pd.testing.assert_frame_equal(beyond.against_baseline(more, 200), found)
     first = beyond.against_baseline(outcomes[outcomes["fold"] == 0], 200).set_index(["recipe", "variant"])
     found = found.set_index(["recipe", "variant"])
     assert (found["n_dev"] == first["n"]).all()

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -268,7 +267,9 @@ def test_a_failed_cell_says_why_and_the_rest_is_done(repo: Path) -> None:
 
 
 @pytest.mark.pipeline
-def test_a_cell_is_queued_once_a_worker_lets_go_of_its_lock(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_is_queued_once_a_worker_lets_go_of_its_lock(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(repo)
     lock = repo / ".dvc/tmp/exps/rwlock"
     held = {"refs/exps/celery/stash": {"pid": os.getpid(), "cmd": "a worker"}}
@@ -278,10 +279,18 @@ def test_a_cell_is_queued_once_a_worker_lets_go_of_its_lock(repo: Path, monkeypa
         impatient.setattr(queue, "_BUSY", 0.0)
         with pytest.raises(UserError, match=r"dvc exp run --queue: 'refs/exps/celery/stash' is busy"):
             queue.add(cell)
-    release = threading.Timer(15, lock.unlink)
-    release.start()
+    asked, refusals = queue._refusal, []
+
+    def released(*arguments: str) -> str | None:
+        refusals.append(asked(*arguments))
+        lock.unlink(missing_ok=True)
+        return refusals[-1]
+
+    monkeypatch.setattr(queue, "_refusal", released)
+    queue.add(cell)
+    assert len(refusals) == 2 and "is busy" in refusals[0]
+    assert "dvc exp run --queue waits: 'refs/exps/celery/stash' is busy" in capsys.readouterr().err
     grid(repo, "run", "-S", "recipe=r1", "-S", "finetune.steps=15")
-    release.join()
     assert cell.name in experiments(repo)
     subprocess.run([sys.executable, "-m", "dvc", "exp", "remove", cell.name], cwd=repo, check=True, capture_output=True)
 

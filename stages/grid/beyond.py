@@ -77,18 +77,27 @@ def against_zero_shot(rows: pd.DataFrame, by: Iterable[str] = (), plain: bool = 
     Args:
         rows: of `contrasts.units`.
         by: further columns that only tuned rows have.
-        plain: which zero-shot cells.
+        plain: the zero-shot model as published, at the same task; of cells whose settings add to that.
 
     Returns:
-        `PLACE`, `UNIT`, recipe, trained_on, variant and `by` of the tuned cell; `tuned` and `zero`, their outcomes.
+        `PLACE`, `UNIT`, recipe, trained_on, variant and `by` of the tuned cell; `reference`, the variant of the
+        zero-shot one; `tuned` and `zero`, their outcomes.
     """
     reference = rows["variant"].map(contrasts.untrained)
-    tuned = rows.assign(reference="" if plain else reference, tuned=rows["numerator"])[rows["trained_on"] != ""]
+    tuned = rows.assign(reference=reference, tuned=rows["numerator"])[rows["trained_on"] != ""]
+    if plain:
+        task = tuned["reference"].map(_task)
+        tuned = tuned.assign(reference=task)[tuned["reference"] != task]
     on = [*PLACE, *UNIT, "reference"]
     zero = (
         rows[rows["recipe"] == "zero-shot"].assign(reference=reference).groupby(on, observed=True)["numerator"].mean()
     )
     return tuned[[*on, "recipe", "trained_on", "variant", "tuned", *by]].merge(zero.rename("zero").reset_index(), on=on)
+
+
+def _task(variant: str) -> str:
+    """What of a variant is the task, such as another pool: no option that a model could do without."""
+    return " ".join(word for word in variant.split() if word.startswith("tasks."))
 
 
 def of_dense(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +126,7 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
         `abroad` whose interval is above the margin; `provable`, the margin at which a recipe that truly changes nothing
         would have been found harmless with a power of 80 % where the spread is widest; `homes`, distinct landscapes;
         `seeds`, `folds`, and `cells`, as a seed need not have every fold. Of settings that the zero-shot model has too,
-        such as centring, `home_plain` and `mean_plain` with their bounds are against it without them; NaN for others.
+        such as centring, `home_plain` and `mean_plain` with their bounds are against the plain one; NaN for others.
     """
     import numpy as np
     import pandas as pd
@@ -125,23 +134,22 @@ def frontier(outcomes: pd.DataFrame, margin: float, resamples: int = RESAMPLES, 
     rows = by_seed(of_dense(outcomes))
     pairs, plain = (against_zero_shot(rows, by=["seed"], plain=without) for without in (False, True))
     both = [*PLACE, "recipe", "variant"]
-    bare = {key: _changes(group, resamples, seed) for key, group in plain[plain["variant"].map(contrasts.untrained) != ""].groupby(both, observed=True)}  # fmt: skip
+    bare = {key: _changes(group, resamples, seed) for key, group in plain.groupby(both, observed=True)}
     out = []
     for key, group in pairs.groupby(both, observed=True):
         home, abroad = _changes(group, resamples, seed)
         if not home:
             continue
-        mean: tuple[float, ...] = (np.nan, np.nan, np.nan)
         worst: tuple[Any, ...] = (np.nan, np.nan, np.nan, "")
         provable = max((_sensitivity() * float(drawn.std()) for _, drawn, _ in abroad), default=np.nan)
         if abroad:
             lowest = min(abroad, key=lambda one: one[0])
             worst = (lowest[0], *bounds(lowest[1]), lowest[2])
-            mean = _mean(abroad)
         harmless = sum(bounds(drawn)[0] > -margin for _, drawn, _ in abroad)
         cells = len(group[["trained_on", "seed", "fold"]].drop_duplicates())
-        out.append((*key, *_mean(home), *mean, *worst, harmless, len(abroad), provable, group.loc[contrasts.trained_here(group), "landscape"].nunique(), group["seed"].nunique(), group["fold"].nunique(), cells,
-                    *(value for changes in bare.get(key, ([], [])) for value in (_mean(changes) if changes else (np.nan,) * 3))))  # fmt: skip
+        home_plain, abroad_plain = bare.get(key, ([], []))
+        out.append((*key, *_mean(home), *_mean(abroad), *worst, harmless, len(abroad), provable, group.loc[contrasts.trained_here(group), "landscape"].nunique(), group["seed"].nunique(), group["fold"].nunique(), cells,
+                    *_mean(home_plain), *_mean(abroad_plain)))  # fmt: skip
     return pd.DataFrame(out, columns=[*both, "home", "home_low", "home_high", "mean", "mean_low", "mean_high",
                                       "worst", "worst_low", "worst_high", "where", "harmless", "abroad", "provable", "homes", "seeds", "folds", "cells",
                                       *(f"{name}_plain{end}" for name in ("home", "mean") for end in ("", "_low", "_high"))])  # fmt: skip
@@ -174,10 +182,11 @@ def against_baseline(outcomes: pd.DataFrame, resamples: int = RESAMPLES, seed: i
     Returns:
         `PLACE`, `recipe`, `variant`; for `home` and `abroad` the mean over landscapes of the difference on test queries,
         with `_low` and `_high`, NaN where there is none; `landscapes`, `seeds`, `folds` and test queries `n` that both
-        have; the differences on dev queries and their number, `home_dev` and so on, NaN where there are none.
+        have; the differences on dev queries of the first fold and their number, `home_dev` and so on, NaN where there
+        are none. Of one fold: the dev queries of the others are among its test queries.
     """
     key = [*PLACE, "recipe", "variant"]
-    dev = _against_baseline(outcomes, "dev", resamples, seed)
+    dev = _against_baseline(outcomes[outcomes["fold"] == outcomes["fold"].min()], "dev", resamples, seed)
     differences = dev.drop(columns=["landscapes", "seeds", "folds"])
     return _against_baseline(outcomes, "test", resamples, seed).merge(differences, "left", key, suffixes=("", "_dev"))
 
@@ -201,7 +210,7 @@ def _against_baseline(outcomes: pd.DataFrame, split: str, resamples: int, seed: 
             theirs = change(rows.assign(trained_on=BASELINE, tuned=rows["plain"]), resamples, seed)
             if ours is not None and theirs is not None:
                 found[str(side)].append((ours[0] - theirs[0], ours[1] - theirs[1], str(landscape)))
-        sides = [_mean(changes) if changes else (np.nan,) * 3 for changes in found.values()]
+        sides = [_mean(changes) for changes in found.values()]
         places = {landscape for changes in found.values() for *_, landscape in changes}
         if places:
             out.append((*key, *sides[0], *sides[1], len(places), group["seed"].nunique(), group["fold"].nunique(), len(group[UNIT].drop_duplicates())))  # fmt: skip
@@ -209,9 +218,11 @@ def _against_baseline(outcomes: pd.DataFrame, split: str, resamples: int, seed: 
 
 
 def _mean(changes: list[Change]) -> tuple[float, float, float]:
-    """Mean of the changes of several landscapes, with its interval."""
+    """Mean of the changes of several landscapes, with its interval; NaN of none."""
     import numpy as np
 
+    if not changes:
+        return np.nan, np.nan, np.nan
     drawn = np.mean([one[1] for one in changes], axis=0)
     return float(np.mean([one[0] for one in changes])), *bounds(drawn)
 

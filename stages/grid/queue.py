@@ -197,10 +197,13 @@ def _environment() -> dict[str, str]:
 
 def _dvc(*arguments: str) -> None:
     """One command of DVC; again while a worker that takes or hands in a cell holds a lock that it needs."""
-    until = time.monotonic() + _BUSY
+    until, said = time.monotonic() + _BUSY, False
     while (refusal := _refusal(*arguments)) is not None:
         if not _locked(refusal) or time.monotonic() > until:
             raise UserError(f"dvc {' '.join(arguments[:3])}: {refusal[:300]}")
+        if not said:
+            said = True
+            say(f"dvc {' '.join(arguments[:3])} waits: {refusal[:300]}")
         time.sleep(1)
 
 

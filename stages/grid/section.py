@@ -93,7 +93,7 @@ def frontier(points: pd.DataFrame, spent: pd.DataFrame) -> Table | None:
          f"{row['harmless']} of {row['abroad']}", row["provable"] if row["abroad"] else None, row["homes"], row["seeds"], row["folds"], row["cells"], *_spent(row, spent)]
         for label, row in zip(labels(points), records(points), strict=True)
     ]  # fmt: skip
-    heads = ["recipe", "change at home", "mean change abroad", "worst change abroad", "worst where", "home, options too", "abroad, options too", "not inferior abroad", "provable margin", "homes", "seeds", "folds", "cells", "seconds", "peak MiB"]  # fmt: skip
+    heads = ["recipe", "change at home", "mean change abroad", "worst change abroad", "worst where", "home, against the plain model", "abroad, against the plain model", "not inferior abroad", "provable margin", "homes", "seeds", "folds", "cells", "seconds", "peak MiB"]  # fmt: skip
     return Table(heads, rows) if rows else None
 
 
