@@ -154,6 +154,15 @@ def test_the_picture_names_what_no_other_betters(points: pd.DataFrame) -> None:
     assert {row["cell"]: row["label"] for row in rows} == {"r1": "r1", f"r1 {HALF}": "", "r5": "r5"}
 
 
+def test_recipes_on_one_spot_have_one_name(points: pd.DataFrame) -> None:
+    rows = points.reset_index().query("variant == ''").assign(ground="simulated")
+    twin = rows[rows["recipe"] == "r1"].assign(recipe="r1-all")
+    spec = figures.frontier(pd.concat([twin, rows], ignore_index=True)).spec
+    assert spec is not None
+    named = {row["cell"]: row["label"] for row in spec["data"]["values"]}
+    assert named == {"r1": "r1 and 1 more", "r1-all": "", "r5": "r5"}
+
+
 def test_a_label_says_a_view_once_that_both_sides_have(points: pd.DataFrame) -> None:
     rows = points.reset_index().query("variant == ''").assign(query_view=["ta", "tac"], document_view=["ta", "tac"])
     assert section.labels(rows) == ["ta r1", "tac r5"]
@@ -525,6 +534,7 @@ def test_an_open_question_is_among_the_negatives() -> None:
     (part,) = section.shown(section.study(grid_of(plant.frame()), PROTOCOL, BASE))
     assert part["frontier"] is None
     assert any(line.startswith("Centring raises retrieval out of domain: undetermined.") for line in part["negatives"])
+    assert any(line.startswith("Out of domain: 2 of the 4 changes") for line in part["negatives"])  # the centred ones
 
 
 def test_what_a_cell_takes_is_that_of_training_embedding_and_search() -> None:

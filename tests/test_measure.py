@@ -111,14 +111,17 @@ def test_a_cell_that_fails_is_said_and_the_others_are_computed(
 
 
 def test_a_cell_that_another_process_computes_is_left_to_it(
-    base: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    base: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (only,), path = cells.expand(base, {"recipe": ["zero-shot"]}), Path("record.parquet")
     lock = layout.scratch().resolve() / "measuring" / f"{measure._digest(str(path.resolve()) + str(only.params))}.lock"
     lock.parent.mkdir(parents=True)
     with FileLock(lock):
         assert measure.measure([only], cells.flat(base), path) == 1
-    assert f"another process computes {only.name}" in capsys.readouterr().err and not path.exists()
+        assert f"another process computes {only.name}" in capsys.readouterr().err and not path.exists()
+        there = iter([False, True])  # before, and after it has finished it
+        monkeypatch.setattr(measure, "_is_in", lambda *_: next(there))
+        assert measure.measure([only], cells.flat(base), path) == 0
 
 
 def test_what_another_process_has_computed_meanwhile_counts_and_is_not_computed_again(

@@ -128,7 +128,7 @@ def measure(
 
     wanted, base = _cells(preset, setting)
     left = computed(wanted, cells.flat(base), file)
-    there = "every cell is there" if not left else f"{left} of {len(wanted)} cells are left to another process"
+    there = "every cell is there" if not left else f"{left} of {len(wanted)} cells are still with another process"
     print(f"{there}; look at them with `python -m stages.grid report --record {file}`")
 
 

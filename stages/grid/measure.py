@@ -42,7 +42,7 @@ def measure(cells: Sequence[Cell], base: Mapping[str, Any], path: Path) -> int:
         path: the record, written anew where there is none.
 
     Returns:
-        How many cells are left to other processes, which compute them now.
+        How many cells other processes compute now.
 
     Raises:
         UserError: some cells could not be computed, said one by one; the others are in the record.
@@ -57,7 +57,7 @@ def measure(cells: Sequence[Cell], base: Mapping[str, Any], path: Path) -> int:
     todo = [cell for cell in cells if not _is_in(held, cell, base)]
     say(f"{len(cells)} cells, {len(cells) - len(todo)} of them in {path.name}")
     failed: list[str] = []
-    left = 0
+    theirs: list[Cell] = []
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cells-") as place:
         bench = _Bench(Path(place), base)
@@ -77,14 +77,16 @@ def measure(cells: Sequence[Cell], base: Mapping[str, Any], path: Path) -> int:
                     with writing:
                         record.add(outcomes, path)
             except Timeout:
-                left += 1
+                theirs.append(cell)
                 say(f"another process computes {cell.name}")
             except UserError as error:
                 failed.append(cell.name)
                 say(f"{cell.name}: {error}")
     if failed:
         raise UserError(f"{len(failed)} of {len(cells)} cells failed, the first {failed[0]}; the reasons are above, and the same command tries them again")  # fmt: skip
-    return left
+    with writing:
+        held = record.held(path)
+    return sum(not _is_in(held, cell, base) for cell in theirs)
 
 
 class _Bench:

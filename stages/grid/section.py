@@ -137,10 +137,13 @@ def negatives(points: pd.DataFrame, table: pd.DataFrame, verdicts: Sequence[Verd
         if row["harmless"] < row["abroad"]:
             out.append(f"{label}: {row['home']:+.1%} at home; abroad not inferior on {row['harmless']} of {row['abroad']} pairs, "
                        f"at worst {row['worst']:+.1%} ({row['worst_low']:+.1%} to {row['worst_high']:+.1%}; {row['where']}).")  # fmt: skip
-    for label, row in zip(labels(table), records(table), strict=True):
-        if row["change"] == row["change"] and not (row["change"] > 0 and row["p_holm"] < LEVEL):
-            said = "significantly worse" if row["p_holm"] < LEVEL else f"not significant, {row['detectable']:.4f} could have been detected"  # fmt: skip
-            out.append(f"{label}, {row['system']}: OUT changes by {row['change']:+.4f} ({row['change_low']:+.4f} to {row['change_high']:+.4f}) over {row['n']} queries; {said}.")  # fmt: skip
+    changed = table[table["change"].notna()]
+    worse = changed[(changed["change"] < 0) & (changed["p_holm"] < LEVEL)]
+    undecided = int((changed["p_holm"] >= LEVEL).sum())
+    if undecided:
+        out.append(f"Out of domain: {undecided} of the {len(changed)} changes above are not significant; beside each is what could have been detected.")  # fmt: skip
+    for label, row in zip(labels(worse), records(worse), strict=True):
+        out.append(f"{label}, {row['system']}: OUT changes by {row['change']:+.4f} ({row['change_low']:+.4f} to {row['change_high']:+.4f}) over {row['n']} queries, significantly worse.")  # fmt: skip
     return out
 
 
