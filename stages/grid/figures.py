@@ -86,14 +86,15 @@ def frontier(points: pd.DataFrame) -> Picture:
     if rows.empty:
         return Picture("Frontier", caption, None, command)
     rows = pd.concat([_ahead(part).assign(cell=named(part)) for _, part in rows.groupby("ground", sort=False)])
-    # One name a spot: with two landscapes r1, r1-all and r1-merged are the same. Those of neighbours go above and below by turns.
+    # One name a spot: with two landscapes r1, r1-all and r1-merged are the same.
+    spot = ["ground", "home", "worst"]
     ahead = rows[rows["ahead"]].sort_values(["home", "cell"])
-    spots = ahead.groupby(["ground", "home", "worst"], sort=False)["cell"]
-    more = spots.transform("size") - 1
+    more = ahead.groupby(spot)["cell"].transform("size") - 1
     label = ahead["cell"].where(more == 0, ahead["cell"] + " and " + more.astype(str) + " more")
-    label = label[spots.cumcount() == 0]
-    turn = ahead.loc[label.index].groupby("ground").cumcount() % 2
-    rows["label"] = label.reindex(rows.index, fill_value="")
+    first = ahead.assign(label=label).drop_duplicates(spot)
+    rows["label"] = first["label"].reindex(rows.index, fill_value="")
+    # Names of neighbours are set above and below by turns.
+    turn = first.groupby("ground").cumcount() % 2
     rows["rise"] = turn.map({0: -8, 1: 12}).reindex(rows.index, fill_value=0)
     axis = alt.Axis(format="+%")
     colours = alt.Scale(range=PALETTE)
