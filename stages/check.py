@@ -19,9 +19,10 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main() -> None:
     """Check params.yaml against the registries; write a constant file that every stage depends on."""
-    from stages import lucene, params
+    from stages import environment, lucene, params
     from stages.files import write_text
 
+    environment.verify()
     cell = params.load()
     validate(cell)
     # Java is needed minutes later, by bm25: said now, before anything is computed.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stages import layout
+from stages import environment, layout
 from stages.errors import UserError
 from stages.files import write_json, write_text
 
@@ -21,7 +21,11 @@ def measured(path: Path) -> Iterator[dict[str, Any]]:
 
     The block may set `texts` (number encoded or ranked), `device` and any other plain value
     in the yielded dict. Written: `seconds`, `peak_mib` (resident, of this process), `computed_by` and those.
+
+    Raises:
+        UserError: before the block, where installed versions are not those of environment.lock: every stage is measured.
     """
+    environment.verify()
     record: dict[str, Any] = {"device": "cpu"}
     start = time.perf_counter()
     yield record

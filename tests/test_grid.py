@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from toy import LIFT, ROOT, git, repository
 from stages import registry
 from stages.errors import UserError
 from stages.grid import cells, gather, queue
+from stages.grid.experiments import head
+from stages.grid.experiments import inputs as inputs_at
 from stages.params import Params
 
 BASE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -101,6 +104,36 @@ def test_names_say_what_differs_from_the_parameters() -> None:
     assert cells._distinct([same, same]) == [same]
     with pytest.raises(UserError, match="two different cells would be called x"):
         cells._distinct([same, other])
+
+
+def test_a_changed_default_or_rule_makes_another_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z", "stages", "dvc.yaml", "params.yaml", "environment.lock"], cwd=ROOT, capture_output=True, text=True, check=True)  # fmt: skip
+    for name in filter(None, tracked.stdout.split("\0")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    git(tmp_path, "init", "--quiet")
+
+    def inputs() -> str:
+        git(tmp_path, "add", "--all")
+        git(tmp_path, "-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "One")
+        return inputs_at(head(), Params.model_validate(BASE))
+
+    found = [inputs()]
+    for file, rule, other in (
+        ("stages/registry/entries.py", "] = 12.0", "] = 8.0"),  # idea_families
+        ("stages/registry/entries.py", "] = 3.0", "] = 2.0"),  # citations_in
+        ("stages/registry/entries.py", "min(asked or self.length", "min(asked or self.max_length"),  # Model.kept
+        ("stages/registry/entries.py", "tokens=131072", "tokens=65536"),  # Model.plan
+        ("stages/params.py", "return [self.landscape]", "return self.evaluate_on"),  # Params.trained_on
+    ):
+        text = Path(file).read_text(encoding="utf-8")
+        assert rule in text
+        Path(file).write_text(text.replace(rule, other), encoding="utf-8")
+        found.append(inputs())
+    assert len(set(found)) == len(found)
+    Path("stages/progress.py").write_text("# other words\n", encoding="utf-8")
+    assert inputs() == found[-1]
 
 
 def test_how_others_are_trained_is_no_variant_of_a_zero_shot_cell() -> None:
