@@ -22,7 +22,7 @@ from toy import LIFT, ROOT, git, repository
 from stages import registry
 from stages.errors import UserError
 from stages.grid import cells, gather, queue
-from stages.grid.experiments import head
+from stages.grid.experiments import alike, head
 from stages.grid.experiments import inputs as inputs_at
 from stages.params import Params
 
@@ -106,18 +106,62 @@ def test_names_say_what_differs_from_the_parameters() -> None:
         cells._distinct([same, other])
 
 
-def test_a_changed_default_or_rule_makes_another_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("depth: 1000 ", "depth: 900 ", False),
+        ("clusterings: 5 ", "clusterings: 6 ", False),  # whatever its stage, every parameter counts
+        ("recipe: r3 ", "recipe: r4 ", False),
+        ("# id in stages/registry/models.yaml", "# the model", True),
+    ],
+)
+def test_a_grid_over_other_parameters_is_another_grid(
+    old: str, new: str, same: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one commit has queued is the grid of another where no parameter differs."""
+    monkeypatch.chdir(code(tmp_path))
+    before = commit(tmp_path)
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    assert old in text
+    Path("params.yaml").write_text(text.replace(old, new), encoding="utf-8")
+    after = commit(tmp_path)
+    base = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    assert alike(before, after, cells.expand(base, {"recipe": ["zero-shot", "r1"]})) is same
+
+
+def test_a_grid_that_no_experiment_holds_in_the_end_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    from stages.grid import __main__ as command
+    from stages.grid import experiments as held
+
+    monkeypatch.chdir(ROOT)
+    for name, found in {"clean": None, "held": {}, "inputs": "other"}.items():
+        monkeypatch.setattr(held, name, lambda *_, found=found: found)
+    monkeypatch.setattr(command, "_compute", lambda missing, commit, jobs: None)
+    with pytest.raises(UserError, match="minilm-zero-shot and 8 more: ended, but no experiment holds them"):
+        command.run_(preset="sample")
+
+
+def code(folder: Path) -> Path:
+    """A repository with what the inputs of a cell are read from."""
     tracked = subprocess.run(["git", "ls-files", "-z", "stages", "dvc.yaml", "params.yaml", "environment.lock"], cwd=ROOT, capture_output=True, text=True, check=True)  # fmt: skip
     for name in filter(None, tracked.stdout.split("\0")):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
-    monkeypatch.chdir(tmp_path)
-    git(tmp_path, "init", "--quiet")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    git(folder, "init", "--quiet")
+    return folder
+
+
+def commit(folder: Path) -> str:
+    git(folder, "add", "--all")
+    git(folder, "-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "One")
+    return head()
+
+
+def test_a_changed_default_or_rule_makes_another_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(code(tmp_path))
 
     def inputs() -> str:
-        git(tmp_path, "add", "--all")
-        git(tmp_path, "-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "One")
-        return inputs_at(head(), Params.model_validate(BASE))
+        return inputs_at(commit(tmp_path), Params.model_validate(BASE))
 
     found = [inputs()]
     for file, rule, other in (
@@ -439,3 +483,21 @@ def test_interrupted_it_finishes_without_repeating_a_finished_cell(slow: Path, w
     last = experiments(slow)
     assert set(last) == {"minilm-zero-shot", "minilm-r1-sim-alpha", "minilm-r2-sim-alpha", "minilm-r3-sim-alpha"}
     assert {name: last[name] for name in first} == first
+
+
+@pytest.mark.slow
+def test_after_other_parameters_are_committed_the_same_command_computes_other_cells(slow: Path) -> None:
+    before = git(slow, "rev-parse", "HEAD").strip()
+    queued = subprocess.run([sys.executable, "-m", "dvc", "exp", "run", "--queue", "-n", "minilm-r1-sim-alpha", "-S", "recipe=r1"], cwd=slow, capture_output=True, text=True)  # fmt: skip
+    assert queued.returncode == 0, queued.stderr
+    params = slow / "params.yaml"
+    params.write_text(params.read_text(encoding="utf-8").replace("depth: 1000 ", "depth: 900 "), encoding="utf-8")
+    git(slow, "commit", "-qam", "Depth")
+    done = grid(slow, "run", "-S", "recipe=r1")
+    assert "minilm-r1-sim-alpha: queued or running also for other parameters" in done.stderr
+    assert "queued: minilm-r1-sim-alpha" in done.stderr
+    refs = git(slow, "for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
+    after = git(slow, "rev-parse", "HEAD").strip()
+    assert {ref.split("/")[-2] for ref in refs if ref.endswith("/minilm-r1-sim-alpha")} - {before[2:]} == {after[2:]}
+    held = yaml.safe_load(git(slow, "show", f"refs/exps/{after[:2]}/{after[2:]}/minilm-r1-sim-alpha:params.yaml"))
+    assert held["fuse"]["depth"] == 900

@@ -33,12 +33,18 @@ def run_(
 
     wanted, _ = _cells(preset, setting)
     experiments.clean()
-    held = experiments.held()
     commit = experiments.head()
-    missing = [cell for cell in wanted if experiments.inputs(commit, params.Params.model_validate(cell.params)) not in held]  # fmt: skip
+
+    def lacking() -> list[Any]:
+        held = experiments.held()
+        return [cell for cell in wanted if experiments.inputs(commit, params.Params.model_validate(cell.params)) not in held]  # fmt: skip
+
+    missing = lacking()
     say(f"{len(wanted)} cells, {len(wanted) - len(missing)} of them held by experiments of this code version")
     if missing:
         _compute(missing, commit, jobs)
+        if left := lacking():
+            raise UserError(f"{left[0].name} and {len(left) - 1} more: ended, but no experiment holds them as they are now; run this again, and `dvc queue logs NAME` shows what became of them")  # fmt: skip
     print("every cell is there; look at them with `python -m stages.grid report`")
 
 
@@ -69,7 +75,10 @@ def _compute(missing: list[Any], commit: str, jobs: int) -> None:
 
     names = {cell.name for cell in missing}
     # What an interrupted grid queued before a commit that changed no cell is still this grid's.
-    commits = {commit} | {one for one in queue.baselines() if experiments.alike(one, commit, missing)}
+    pending = queue.baselines()
+    commits = {commit} | {one for one in pending if experiments.alike(one, commit, missing)}
+    if others := {name for one, queued in pending.items() if one not in commits for name in queued & names}:
+        say(f"{', '.join(sorted(others))}: queued or running also for other parameters or code (`dvc queue status`); those are left as they are, and cells of these names are queued for {commit[:7]}")  # fmt: skip
     try:
         with FileLock(layout.QUEUING):  # a second `grid run` would queue the same cells
             found = queue.state(commits)
@@ -89,7 +98,7 @@ def _compute(missing: list[Any], commit: str, jobs: int) -> None:
         raise
     if failed := sorted(ended.failed & names):
         for name in failed:
-            print(f"{name}: {queue.error_line(name)}")
+            print(f"{name}: {queue.error_line(name, commits)}")
         raise UserError(f"{len(failed)} of {len(names)} cells failed; `dvc queue logs NAME` shows a log, running this again tries them again")  # fmt: skip
 
 

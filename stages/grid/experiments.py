@@ -119,12 +119,17 @@ def inputs(commit: str, params: Params) -> str:
 
 
 def alike(one: str, other: str, cells: Iterable[Cell]) -> bool:
-    """Whether cells have the same inputs at two commits; not where one lacks the files of today's layout."""
+    """Whether cells over params.yaml are the same at two commits: every parameter is, and every input.
+
+    Not where one of them lacks the files of today's layout.
+    """
     from stages.params import Params
 
     typed = [Params.model_validate(cell.params) for cell in cells]
     try:
-        return all(inputs(one, params) == inputs(other, params) for params in typed)
+        # A queued cell keeps the parameters of its commit, whatever its name says that it changes.
+        bases = [parsed(commit, layout.PARAMS.as_posix()) for commit in (one, other)]
+        return bases[0] == bases[1] and all(inputs(one, params) == inputs(other, params) for params in typed)
     except UserError:
         return False
 

@@ -38,10 +38,13 @@ class State:
     failed: set[str] = field(default_factory=set)
 
 
-def baselines() -> set[str]:
-    """Commits whose experiments are queued or running."""
+def baselines() -> dict[str, set[str]]:
+    """Commits whose experiments are queued or running, and the names of these."""
+    found: dict[str, set[str]] = {}
     with _queue() as queue:
-        return {entry.baseline_rev for entries in (queue.iter_queued(), queue.iter_active()) for entry in entries}
+        for entry in (*queue.iter_queued(), *queue.iter_active()):
+            found.setdefault(entry.baseline_rev, set()).add(entry.name)
+    return found
 
 
 def state(commits: Collection[str]) -> State:
@@ -76,11 +79,21 @@ def add(cell: Cell) -> None:
 
 def clear(names: set[str], commits: Collection[str]) -> None:
     """Take failed tasks, and those whose worker was killed, out of the queue, so that they can be queued again."""
-    found = state(commits)
-    if lost := found.running & names:
-        _dvc("queue", "kill", "--force", *sorted(lost))
-    if ended := (found.failed | lost) & names:
-        _dvc("queue", "remove", *sorted(ended))
+    running, failed = _tasks(names, commits)
+    if running:
+        _dvc("queue", "kill", "--force", *sorted(running))
+    if running or failed:
+        _dvc("queue", "remove", *sorted({*running, *failed}))
+
+
+def _tasks(names: Collection[str], commits: Collection[str]) -> list[dict[str, str]]:
+    """What runs and what failed, revision to name: experiments of other commits may have the same names."""
+    with _queue() as queue:
+        running, failed = queue.iter_active(), (entry for entry, _ in queue.iter_failed())
+        return [
+            {entry.stash_rev: entry.name for entry in entries if entry.name in names and entry.baseline_rev in commits}
+            for entries in (running, failed)
+        ]
 
 
 def workers() -> int:
@@ -134,9 +147,10 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
         time.sleep(POLL)
 
 
-def error_line(name: str) -> str:
+def error_line(name: str, commits: Collection[str]) -> str:
     """The line of a failed cell's log that says why."""
-    done = subprocess.run(_command("queue", "logs", name), capture_output=True, text=True, check=False, env=_environment())  # fmt: skip
+    task = next(iter(_tasks([name], commits)[1]), name)
+    done = subprocess.run(_command("queue", "logs", task), capture_output=True, text=True, check=False, env=_environment())  # fmt: skip
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     # The stage's own line comes before DVC's summary of it.
     telling = [line for line in lines if line.startswith("error:")] or [line for line in lines if "ERROR" in line]
