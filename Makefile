@@ -1,5 +1,9 @@
 # `make repro` computes the default cell, `make test` proves it; both set up .venv on first use.
-PYTHON ?= python3.11
+# The first that runs: a shim may stand for a version that is not there, and Debian packs venv on its own.
+PYTHON ?= $(shell for one in python3.13 python3.12 python3.11; do \
+	$$one -c 'import ensurepip, venv' >/dev/null 2>&1 && { echo $$one; break; }; done)
+# An index of builds of torch to prefer to the default index's; see the README.
+TORCH_INDEX ?=
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 READY := $(VENV)/.ready
@@ -10,11 +14,15 @@ READY := $(VENV)/.ready
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
 
-install: $(READY)  ## set up .venv from the pinned versions
+install:  ## set up .venv from the pinned versions, or bring it back to them
+	@rm -f $(READY)
+	@$(MAKE) --no-print-directory $(READY)
 
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet $(shell grep '^torch==' constraints.txt) $(shell grep '^setuptools==' constraints.txt)
+	@[ -n "$(PYTHON)" ] || { echo "error: no Python 3.13, 3.12 or 3.11 that can make a virtual environment is on the path; install one (apt install python3-venv, dnf install python3.12, uv python install 3.12, ...) or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 2; }
+	@# A virtual environment stays what it is, unless another Python is named.
+	@$(if $(filter command,$(firstword $(origin PYTHON))),,$(VENV)/bin/python -c '' 2>/dev/null ||) $(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(shell grep '^torch==' constraints.txt) $(shell grep '^setuptools==' constraints.txt)
 	# constraints.txt is the whole closure: nothing is left to resolve, which would take pip many minutes.
 	$(VENV)/bin/python -m pip install --quiet --no-deps --requirement constraints.txt
 	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
