@@ -116,14 +116,24 @@ def read_yaml(path: Path, shown: Path | None = None) -> Any:
         shown: what an error calls it; its path unless said.
 
     Raises:
-        UserError: the file is absent, not UTF-8 or not YAML.
+        UserError: the file is absent, not UTF-8 or not YAML, or a key stands in it twice.
     """
     import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        """Refuses a key that stands twice, as after a merge in git: the last one would count, without a word."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if len(set(keys)) < len(keys):
+                twice = next(key for key in keys if keys.count(key) > 1)
+                raise yaml.YAMLError(f"{twice!r} stands there twice; keep one of them")
+            return super().construct_mapping(node, deep)
 
     shown = shown or path
     try:
         # YAML 1.1, where DVC reads 1.2: they differ on none of the values used here.
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
     except FileNotFoundError:
         raise UserError(f"{shown}: no such file here; run from the repository's root") from None
     except UnicodeDecodeError:

@@ -235,7 +235,9 @@ def _appended(path: Path, name: str, block: dict[str, Any]) -> str:
     old = path.read_text(encoding="utf-8")
     if name in yaml.safe_load(old):
         raise UserError(f"landscape {name!r} has just been added to {path} by someone else; choose another id")
-    new = old.rstrip("\n") + "\n\n" + yaml.safe_dump({name: block}, sort_keys=False, allow_unicode=True, width=1000)
+    # On one line: git merges what two clones add line by line (.gitattributes), and blocks have lines in common.
+    entry = yaml.safe_dump(block, sort_keys=False, allow_unicode=True, width=10**9, default_flow_style=True)
+    new = f"{old.rstrip()}\n\n{name}: {entry}"
     try:
         if yaml.safe_load(new) == yaml.safe_load(old) | {name: block}:
             return new

@@ -24,7 +24,7 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from stages import landscape, layout
+from stages import files, landscape, layout
 from stages.errors import UserError
 from stages.files import sha256
 
@@ -327,6 +327,51 @@ def check_same_content(path: Path, suffix: str, content: bytes) -> None:
                 )
         pairs |= {(row["family_id"], cited) for cited in row.get("cites") or [] if cited in ids - {row["family_id"]}}
     assert set(map(tuple, raw.citations.to_numpy())) == pairs
+
+
+def block(name: str, **changed: object) -> dict[str, object]:
+    return {"source": "table", "description": f"Families of {name}: 5 % {{of}} them, [all] \"new\" # ä", "licence": "not stated",
+            "relevance": "cited", "file": f"data/raw/{name}.jsonl", "sha256": "0" * 64, **changed}  # fmt: skip
+
+
+def merged(folder: Path, monkeypatch: pytest.MonkeyPatch, *entries: dict[str, dict[str, object]]) -> Path:
+    """The registry after two clones, each with entries of its own added, were merged by git."""
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main"]
+    registry = layout.registry("landscapes")
+    for name in (registry, Path(".gitattributes")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    monkeypatch.chdir(folder)
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "start"], ["checkout", "-qb", "ours"]):
+        subprocess.run([*git, *command], check=True)
+    for place, added in enumerate(entries):
+        if place:
+            subprocess.run([*git, "checkout", "-qb", "theirs", "main"], check=True)
+        for name, one in added.items():
+            registry.write_text(landscape._appended(registry, name, dict(one)), encoding="utf-8")
+        subprocess.run([*git, "commit", "-qam", "add"], check=True)
+    done = subprocess.run([*git, "merge", "-q", "--no-edit", "ours"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    return registry
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_what_two_clones_add_is_merged_by_git_as_both(
+    more: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [["a-field", "z-field"], ["m-field", "b-field"]] if more else [["a-field"], ["b-field"]]
+    entries = [{name: block(name) for name in side} for side in names]
+    before = yaml.safe_load((ROOT / layout.registry("landscapes")).read_text(encoding="utf-8"))
+    registry = merged(tmp_path, monkeypatch, *entries)
+    assert files.read_yaml(registry) == before | entries[0] | entries[1]
+    assert yaml.safe_load(registry.read_text(encoding="utf-8")) == before | entries[0] | entries[1]
+
+
+def test_one_id_that_two_clones_add_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = merged(tmp_path, monkeypatch, {"own": block("own")}, {"own": block("own", sha256="1" * 64)})
+    with pytest.raises(UserError, match=r"landscapes\.yaml: .*'own' stands there twice; keep one of them") as caught:
+        files.read_yaml(registry)
+    assert "\n" not in str(caught.value)
 
 
 # With DVC itself, in a clone.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -185,3 +187,18 @@ def test_every_param_of_a_stage_exists_and_every_key_is_commented() -> None:
         if ":" in line and not line.lstrip().startswith("#") and not line.endswith(":")
     ]
     assert all("#" in line for line in lines), [line for line in lines if "#" not in line]
+
+
+def test_a_clone_has_the_same_bytes_whatever_git_makes_of_line_ends(tmp_path: Path) -> None:
+    """Dependencies are hashed as they lie there: with CRLF every stage would be out of date."""
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    tracked = [name for name in names.split("\0") if name and (ROOT / name).is_file()]
+    source = tmp_path / "source"
+    for name in tracked:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
+    for command in (["init", "-q"], ["add", "--all"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "all"]):  # fmt: skip
+        subprocess.run(["git", *command], cwd=source, check=True, capture_output=True)
+    subprocess.run(["git", "clone", "-q", "-c", "core.autocrlf=true", str(source), "clone"], cwd=tmp_path, check=True)  # fmt: skip
+    changed = [name for name in tracked if (tmp_path / "clone" / name).read_bytes() != (ROOT / name).read_bytes()]
+    assert not changed
