@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.errors import UserError
+from stages.files import workplace
 from stages.progress import track
 
 if TYPE_CHECKING:
@@ -179,7 +179,8 @@ def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False
     from pyserini.index.lucene import LuceneIndexer
 
     cores = os.cpu_count() or 1
-    with tempfile.TemporaryDirectory(prefix="lucene-") as folder, ThreadPoolExecutor(cores) as threads:
+    with workplace("lucene") as place, ThreadPoolExecutor(cores) as threads:
+        folder = str(place / "index")
         indexer = LuceneIndexer(folder, threads=cores)
         filled = [row for row, text in enumerate(texts) if text.strip()]
         batches = [filled[start : start + _BATCH] for start in range(0, len(filled), _BATCH)]

@@ -10,7 +10,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import chdir
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import stages
 from stages import layout
 from stages.errors import UserError
+from stages.files import workplace
 from stages.grid import gather, queue, record
 from stages.progress import say
 
@@ -59,8 +59,8 @@ def measure(cells: Sequence[Cell], base: Mapping[str, Any], path: Path) -> int:
     failed: list[str] = []
     theirs: list[Cell] = []
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="cells-") as place:
-        bench = _Bench(Path(place), base)
+    with workplace("cells") as place:
+        bench = _Bench(place, base)
         # Cells with the same tables one after the other, so that these are made once.
         for cell in sorted(todo, key=lambda cell: str(_shared(_typed(cell)))):
             try:
