@@ -52,14 +52,17 @@ def clean(folder: Path, days: float = DAYS, gib: float = GIB) -> tuple[int, int]
             with suppress(OSError):  # another run's temporary
                 status = path.lstat()
                 found.append((max(status.st_mtime, status.st_atime), status.st_size, path))
-    locks = [path for _, _, path in found if path.suffix == ".lock" or path.name == OWNER]
-    used = [str(_guarded(path)) for path in locks if _is_held(path)]
     total = sum(size for _, size, _ in found)
     left, limit = total, gib * 2**30
     oldest = time.time() - days * 86400
+    locks = {path for _, _, path in found if path.suffix == ".lock" or path.name == OWNER}
+    kept: tuple[str, ...] | None = None
     for moment, size, path in sorted(found):
-        if (moment < oldest or left > limit) and not str(path).startswith(tuple(used)) and _removed(path, path in locks):
-            left -= size
+        if moment < oldest or left > limit:
+            if kept is None:
+                kept = tuple(str(_kept(lock)) for lock in locks if _is_held(lock))
+            if not str(path).startswith(kept) and _removed(path, path in locks):
+                left -= size
     for place in folders:
         # A folder just made is about to be written to by another run.
         with suppress(OSError):
@@ -68,7 +71,7 @@ def clean(folder: Path, days: float = DAYS, gib: float = GIB) -> tuple[int, int]
     return total - left, left
 
 
-def _guarded(lock: Path) -> Path:
+def _kept(lock: Path) -> Path:
     """What a lock keeps: `x` and what begins with it for `x.lock`, the folder that it is in for an owner's."""
     return lock.with_suffix("") if lock.suffix == ".lock" else lock.parent
 

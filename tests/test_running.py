@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +129,11 @@ def test_another_landscape_and_another_stage_run_beside_it_and_a_dead_holder_hol
     monkeypatch.chdir(tmp_path)
     place = running.layout.running("embed@a")
     held = running._held
-    with held("embed@a", place), held("embed@b", running.layout.running("embed@b")), held("bm25@a", running.layout.running("bm25@a")):  # fmt: skip
-        with pytest.raises(UserError, match=rf"stage embed@a is at work here already \(process {os.getpid()}\)"), held("embed@a", place):  # fmt: skip
+    refusal = pytest.raises(UserError, match=rf"stage embed@a is at work here already \(process {os.getpid()}\)")
+    with ExitStack() as stack:
+        for name in ("embed@a", "embed@b", "bm25@a"):
+            stack.enter_context(held(name, running.layout.running(name)))
+        with refusal, held("embed@a", place):
             pass
     code = f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from stages import running; import pathlib\n"
     code += f"running._held('embed@a', pathlib.Path({str(place)!r})).__enter__(); os.kill(os.getpid(), 9)"
