@@ -6,6 +6,7 @@ import errno
 import re
 import sys
 from collections.abc import Iterator
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,10 +16,12 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, e
 _MACHINE = NO_ROOM | {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG}
 # Of torch, CUDA, C++, Java, the loader of shared libraries and the system, which raise it in errors of other types.
 _MEMORY = re.compile(
-    r"(cannot|can't|unable to|failed to|could not) allocate|failed to map segment|not enough (memory|space)|out of memory"
-    r"|bad_alloc|OutOfMemoryError|can't start new thread",
+    r"(cannot|can't|unable to|failed to|could not) (allocate|reserve)|failed to map|(not enough|insufficient) memory"
+    r"|out of memory|bad_alloc|OutOfMemoryError|can't start new thread",
     re.IGNORECASE,
 )
+
+MORE_MEMORY = "free some, lift the limit that this process runs under, or compute less at once"
 
 
 class UserError(Exception):
@@ -30,9 +33,9 @@ def run(app: typer.Typer) -> None:
     from stages import running
 
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        if isinstance(stream, TextIOWrapper):
             # A terminal that cannot show a letter shows its number.
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            stream.reconfigure(errors="backslashreplace")
     try:
         with running.alone():
             app()
@@ -51,8 +54,8 @@ def told(error: BaseException) -> str | None:
     """
     for one in _chain(error):
         if lacks_memory(one):
-            what = (str(one).strip() or type(one).__name__).splitlines()[0]
-            return f"not enough memory ({what:.150}); free some, lift the limit that this process runs under, or compute less at once"
+            what = tells_of_memory(str(one)) or " ".join(str(one).split()) or type(one).__name__
+            return f"not enough memory ({what:.150}); {MORE_MEMORY}"
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError) and error.errno in _MACHINE:
@@ -66,7 +69,12 @@ def lacks_memory(error: BaseException) -> bool:
     if isinstance(error, UserError):
         return False
     known = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
-    return known or bool(_MEMORY.search(str(error)))
+    return known or tells_of_memory(str(error)) is not None
+
+
+def tells_of_memory(text: str) -> str | None:
+    """The line of a text that says so, if one does."""
+    return next((line.strip("# ") for line in text.splitlines() if _MEMORY.search(line)), None)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

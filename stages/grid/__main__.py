@@ -67,6 +67,7 @@ def _compute(missing: list[Any], commit: str, jobs: int) -> None:
     from stages.grid import experiments, queue
     from stages.progress import say
 
+    queue.check()
     names = {cell.name for cell in missing}
     # What an interrupted grid queued before a commit that changed no cell is still this grid's.
     commits = {commit} | {one for one in queue.baselines() if experiments.alike(one, commit, missing)}

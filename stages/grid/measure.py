@@ -165,7 +165,7 @@ def _tables(landscape: str) -> None:
     tasks.main(landscape)
     # A process of its own: torch and Java in one have crashed.
     root = str(Path(stages.__file__).parents[1])
-    done = subprocess.run([sys.executable, "-P", "-m", "stages.bm25", landscape], capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": root})  # fmt: skip
+    done = subprocess.run([sys.executable, "-P", "-m", "stages.bm25", landscape], capture_output=True, encoding="utf-8", errors="replace", check=False, env={**os.environ, "PYTHONPATH": root})  # fmt: skip
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         raise UserError(lines[-1].removeprefix("error: ") if lines else f"stages.bm25 ended with {done.returncode}")

@@ -35,7 +35,11 @@ class Configured:
 def configured() -> Configured:
     """Read pip's configuration: its environment variables first, then its files, else its default index."""
     listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pip", "config", "list"],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     settings: dict[str, str] = {}
     for line in listed.stdout.splitlines():
