@@ -41,10 +41,10 @@ def measured(path: Path) -> Iterator[dict[str, Any]]:
 def account() -> str:
     """A random name of this user on this machine, drawn once: tells one's own results from restored ones.
 
-    Empty where the user's state folder cannot be written.
+    Empty where the user's state folder is not there or cannot be written.
     """
-    path = layout.account()
     try:
+        path = layout.account()
         if not path.exists():
             write_text(path, f"{secrets.token_hex(6)}\n")
         return path.read_text(encoding="utf-8").strip()

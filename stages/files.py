@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
+import itertools
 import json
+import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from stages.errors import UserError
+from stages.errors import NO_ROOM, UserError
 
 PARTIAL = ".partial"  # of temporaries, which DVC ignores (.dvcignore)
 OWNER = ".owner"  # locked in a temporary by the process that fills it, for as long as that lives
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
+_IN_THE_WAY = {errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.ENOTDIR}
 # Of numpy, safetensors and torch, whose errors of a full disk carry no number.
 _UNNUMBERED = re.compile(r"requested and \d+ written|\(os error (13|27|28|30|122)\)|PytorchStreamWriter failed writing")
 
@@ -28,28 +31,99 @@ _UNNUMBERED = re.compile(r"requested and \d+ written|\(os error (13|27|28|30|122
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
 
-    The temporary may be made a file or a folder by the caller.
+    The temporary may be made a file or a folder by the caller. What several processes put in one place is that of the
+    last; after a power loss it is whole or absent too.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
-    with writable(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        # DVC links outputs read-only into its cache: replace them, never write through.
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent))
-        owner = FileLock(scratch / OWNER)
-        owner.acquire()
-    temporary = scratch / path.name
-    try:
+    with ExitStack() as stack:
+        with writable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # DVC links outputs read-only into its cache: replace them, never write through.
+            folder = stack.enter_context(_owned(path.parent, f".{path.name}."))
+        temporary = folder / path.name
         with writable(path):
             yield temporary
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            temporary.replace(path)
+            _sync(temporary)
+            _move(temporary, path, folder)
+
+
+@contextmanager
+def workplace(name: str) -> Iterator[Path]:
+    """A folder for the time of the block, where temporary files go; those of killed processes go first.
+
+    Raises:
+        UserError: there is no place for it.
+    """
+    try:
+        place = Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        raise UserError("no temporary folder can be written (TMPDIR, /tmp, here); free space, or set TMPDIR to one that can") from None  # fmt: skip
+    with ExitStack() as stack:
+        with writable(place):
+            folder = stack.enter_context(_owned(place, f"patent-embeddings-{name}-"))
+        yield folder
+
+
+@contextmanager
+def _owned(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder of this process; what killed ones left under the same prefix is removed first.
+
+    A number of a process would not tell: a zombie still has one, another process gets it later,
+    and on a shared disk it is of another machine. A lock goes with its process.
+    """
+    for left in parent.glob(f"{glob.escape(prefix)}*{PARTIAL}"):
+        if re.fullmatch(rf"{re.escape(prefix)}\w+{re.escape(PARTIAL)}", left.name):
+            with suppress(Timeout, OSError):
+                if (left / OWNER).exists():
+                    with FileLock(left / OWNER, timeout=0):
+                        shutil.rmtree(left, ignore_errors=True)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=PARTIAL, dir=parent))
+        owner = FileLock(folder / OWNER)
+        # Another process may have taken it for a dead one's before it was locked.
+        with suppress(FileNotFoundError):
+            owner.acquire()
+            break
+    try:
+        yield folder
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
         owner.release()
-        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _move(temporary: Path, path: Path, aside: Path) -> None:
+    """Rename over whatever is there; a folder, which no rename replaces, goes aside first."""
+    for number in itertools.count():
+        try:
+            temporary.replace(path)
+            break
+        except OSError as error:
+            if error.errno not in _IN_THE_WAY:
+                raise
+            with suppress(FileNotFoundError):  # another process took it
+                path.rename(aside / f".{number}")
+    _flush(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Put a file, or a folder with all it holds, on the disk."""
+    inside = sorted(path.rglob("*"), reverse=True) if path.is_dir() else []
+    for one in [*inside, path]:
+        if not one.is_symlink():
+            _flush(one)
+
+
+def _flush(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of a folder, where the file system has no such thing
+            raise
+    finally:
+        os.close(opened)
 
 
 @contextmanager
@@ -65,22 +139,18 @@ def writable(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         number = getattr(error, "errno", None)
-        if number not in _NO_ROOM and (number is not None or not _UNNUMBERED.search(str(error))):
+        if number not in NO_ROOM and (number is not None or not _UNNUMBERED.search(str(error))):
             raise
+        named = getattr(error, "filename", None)
+        if isinstance(named, str) and not _related(Path(named).absolute(), path.absolute()):
+            raise  # another file, which the block met on its way
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(f"{path}: cannot write ({reason:.100}); free space or check permissions") from error
 
 
-def _sweep(path: Path) -> None:
-    """Remove temporaries of `path` whose process was killed.
-
-    A number of a process would not tell: a zombie still has one, another process gets it later,
-    and on a shared disk it is of another machine. A lock goes with its process.
-    """
-    for left in path.parent.glob(f"*{PARTIAL}"):
-        if re.fullmatch(rf"\.{re.escape(path.name)}\.\w+{re.escape(PARTIAL)}", left.name) and (left / OWNER).exists():
-            with suppress(Timeout), FileLock(left / OWNER, timeout=0):
-                shutil.rmtree(left, ignore_errors=True)
+def _related(one: Path, path: Path) -> bool:
+    """Whether a file is beside or below a path, or a folder above it."""
+    return path.is_relative_to(one) or one.is_relative_to(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:

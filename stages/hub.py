@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from stages.errors import UserError
+from stages.errors import UserError, told
 from stages.files import sha256
 
 Kind = Literal["model", "dataset"]
+
+UNSTATED = 64 << 20  # bytes of an answer that does not say how long it is: lists, and small files sent compressed
+SLOWEST = 1 << 10  # bytes a second, on average; less is no download
+GRACE = 30  # seconds after which that counts
+
+
+class Endless(Exception):
+    """An answer of the hub does not end, or comes too slowly to end."""
 
 
 def download(
@@ -40,8 +49,8 @@ def download(
         Folder of the snapshot in the hub's cache.
 
     Raises:
-        UserError: the hub cannot be reached, does not know the repository or revision, wants the
-            user to accept terms first, or a file differs from its checksum (it is then removed).
+        UserError: the hub cannot be reached or answers what is no answer, does not know the repository or revision,
+            wants the user to accept terms first, or a file differs from its checksum (it is then removed).
     """
     from huggingface_hub import constants, errors, get_session, snapshot_download
 
@@ -53,6 +62,7 @@ def download(
             if not all(any(Path(folder).glob(pattern)) for pattern in needs):  # another program's part of it
                 raise errors.LocalEntryNotFoundError("incomplete")
         except errors.LocalEntryNotFoundError:
+            _limit(get_session())
             # Once and without the client's five retries: who is offline is told so at once.
             get_session().head(constants.ENDPOINT, timeout=10)
             folder = snapshot_download(repository, repo_type=kind, revision=revision, **files)
@@ -62,7 +72,9 @@ def download(
         raise UserError(f"{repository}: the hub shows no such {kind} to you; see {page}, run `hf auth login` if it is private, then `{retry}`") from None  # fmt: skip
     except errors.RevisionNotFoundError:
         raise UserError(f"{repository}: no revision {revision} at {page}; mend `revision` in its entry") from None
-    except (errors.HTTPError, OSError) as error:
+    except Exception as error:  # of any type where the answers are nonsense
+        if told(error) is not None:
+            raise
         raise UserError(f"{repository}: could not be downloaded from {page} ({_reason(error)}); connect, then run `{retry}`") from None  # fmt: skip
     name = _changed(Path(folder), pins or {})
     if name:
@@ -70,6 +82,35 @@ def download(
         (Path(folder) / name).unlink(missing_ok=True)
         raise UserError(f"{repository}: {name} is not the file that was pinned (its checksum differs); it was removed, run `{retry}`, and if it differs again, do not use it")  # fmt: skip
     return Path(folder)
+
+
+def _limit(session: Any) -> None:
+    """Let no answer to the hub's client be without end."""
+    from httpx2 import SyncByteStream  # the client's own library
+
+    class Limited(SyncByteStream):
+        def __init__(self, stream: Any, stated: str) -> None:
+            self.stream, self.most = stream, int(stated) if stated.isdecimal() and len(stated) < 20 else UNSTATED
+
+        def __iter__(self) -> Any:
+            began, size = time.monotonic(), 0
+            for piece in self.stream:
+                size += len(piece)
+                if size > self.most:
+                    raise Endless(f"an answer does not end after {self.most:,} bytes")
+                if (passed := time.monotonic() - began) > GRACE and size < SLOWEST * passed:
+                    raise Endless(f"an answer brings less than {SLOWEST:,} bytes a second")
+                yield piece
+
+        def close(self) -> None:
+            self.stream.close()
+
+    def limit(response: Any) -> None:
+        response.stream = Limited(response.stream, response.headers.get("Content-Length", ""))
+
+    hooks = session.event_hooks
+    if not any(hook.__name__ == limit.__name__ for hook in hooks["response"]):
+        session.event_hooks = {**hooks, "response": [*hooks["response"], limit]}
 
 
 def _changed(folder: Path, pins: dict[str, str]) -> str | None:

@@ -251,7 +251,11 @@ def _dvc_add(path: Path) -> None:
     import sys
 
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "add", path.as_posix()], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dvc", "add", path.as_posix()],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         said = " ".join(done.stderr.replace("ERROR:", "").split())

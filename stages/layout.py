@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from stages.errors import UserError
+
 PARAMS = Path("params.yaml")
 PIPELINE = Path("dvc.yaml")
 REGISTRY = Path("stages/registry")
@@ -16,7 +18,8 @@ DATA = Path("data")
 REPORTS = Path("reports")
 RAW = DATA / "raw"  # the user's own files
 ADDING = RAW / ".adding.lock"  # held while a landscape is added
-QUEUING = Path(".dvc/tmp/grid.lock")  # held while cells are queued
+DVC = Path(".dvc")
+QUEUING = DVC / "tmp/grid.lock"  # held while cells are queued
 
 CHECKED = DATA / "check.txt"
 ADAPTER = DATA / "adapters"
@@ -31,7 +34,7 @@ HEADLINE = REPORTS / "metrics.json"
 PAGE = REPORTS / "index.html"
 PLOTS = REPORTS / "plots"
 FIGURES = REPORTS / "figures"
-TEMPLATES = Path(".dvc/plots")
+TEMPLATES = DVC / "plots"
 TEMPLATE_PAGE = TEMPLATES / "page.html"
 
 GRID = REPORTS / "grid"
@@ -154,16 +157,32 @@ def cost(stage: str, landscape: str = CELL) -> Path:
     return DATA / "costs" / landscape / f"{stage}.json"
 
 
+def running(stage: str) -> Path:
+    """What a stage holds while it is at work here; queued experiments run in copies, which have their own."""
+    return DVC / "tmp" / "running" / f"{stage}.lock"
+
+
 def scratch() -> Path:
     """Content-addressed scratch for work that resumes, in the user's cache directory.
 
     Outside the repository on purpose: queued experiments run in copies and share it.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "patent-embeddings"
+    return _own("XDG_CACHE_HOME", ".cache")
 
 
 def account() -> Path:
     """Random name of this user on this machine, in the user's state directory."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "patent-embeddings" / "account"
+    return _own("XDG_STATE_HOME", ".local/state") / "account"
+
+
+def _own(variable: str, default: str) -> Path:
+    """This project's folder in one of the user's directories.
+
+    Raises:
+        UserError: neither the variable nor a home directory says where that is.
+    """
+    base = os.environ.get(variable)
+    try:
+        return (Path(base) if base else Path.home() / default) / "patent-embeddings"
+    except RuntimeError:
+        raise UserError(f"this user has no home directory; set {variable} to a folder that can be written") from None

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.errors import UserError
+from stages.errors import MORE_MEMORY, UserError, tells_of_memory
+from stages.files import workplace
 from stages.progress import track
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 JAVA = 21  # oldest Java that reads Anserini's classes
 MAX_TERMS = 1 << 20  # distinct terms of a query; Lucene's own limit is 1,024, a patent's claims have more
 _HEAP = 4 << 30  # bytes, at most
+_BESIDE = 2 << 30  # bytes of address space that Java takes beside its heap
+_LEAST = 256 << 20
 _BATCH = 1000  # documents handed to the indexer at once
 _ANOTHER = f"unset JAVA_HOME to use the packaged Java, or point it at Java {JAVA} or newer"
 
@@ -60,6 +63,8 @@ def _checked(home: Path, origin: str, mend: str) -> Path:
         answer = subprocess.run([java, "-version"], capture_output=True, text=True, errors="replace", timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"{origin}: {java} does not run ({error}); {mend}") from None
+    if answer.returncode and (why := tells_of_memory(answer.stdout + answer.stderr)):
+        raise UserError(f"{origin}: {java} does not start, not enough memory ({why:.120}); {MORE_MEMORY}")
     # `version "21.0.8"`, and `version "1.8.0"` before Java 9.
     found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
     if answer.returncode or not found:
@@ -100,8 +105,22 @@ def _jvm() -> Any:
 
 
 def _heap() -> int:
-    """Bytes of Java's heap: four GiB, or half of the memory where that is less."""
-    return min(_HEAP, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+    """Bytes of Java's heap: four GiB, or half of the memory or what a limit on this process leaves where that is less.
+
+    Raises:
+        UserError: the limit leaves too little. Said here, as Java would end this process without a word of ours.
+    """
+    most = min(_HEAP, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return most
+    import psutil
+
+    # As much again is for what is loaded later, and for Lucene's files, which are mapped.
+    left = (limit - psutil.Process().memory_info().vms - _BESIDE) // 2
+    if left < _LEAST:
+        raise UserError(f"not enough memory for Java: this process may have {limit >> 20:,} MiB of addresses (`ulimit -v`), Java needs {2 * (_LEAST - left) >> 20:,} MiB more")  # fmt: skip
+    return min(most, left)
 
 
 class Index:
@@ -179,7 +198,8 @@ def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False
     from pyserini.index.lucene import LuceneIndexer
 
     cores = os.cpu_count() or 1
-    with tempfile.TemporaryDirectory(prefix="lucene-") as folder, ThreadPoolExecutor(cores) as threads:
+    with workplace("lucene") as place, ThreadPoolExecutor(cores) as threads:
+        folder = str(place / "index")
         indexer = LuceneIndexer(folder, threads=cores)
         filled = [row for row, text in enumerate(texts) if text.strip()]
         batches = [filled[start : start + _BATCH] for start in range(0, len(filled), _BATCH)]

@@ -24,7 +24,7 @@ def track(items: Iterable[T], total: int, label: str, unit: str = "texts", weigh
     terminal = sys.stderr.isatty()
     # Away from a terminal a line every ten seconds is a log, not a flood.
     bar = tqdm(total=total, desc=label, unit=f" {unit}", mininterval=0.1 if terminal else 10.0,
-               ascii=not terminal, dynamic_ncols=terminal, file=sys.stderr if terminal else _Lines())  # fmt: skip
+               ascii=None if terminal else True, dynamic_ncols=terminal, file=sys.stderr if terminal else _Lines())  # fmt: skip
     with bar:
         for item in items:
             yield item

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from stages.files import PARTIAL, replacing, write_text
+from stages.errors import UserError
+from stages.files import PARTIAL, replacing, workplace, write_text
 
 FILLING = """
 import sys, time
@@ -58,3 +59,107 @@ def test_what_is_left_of_another_name_is_not_swept(tmp_path: Path) -> None:
         temporary.write_text("{}")
         write_text(tmp_path / "out", "whole\n")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["out", "out.json"]
+
+
+HAMMER = """
+import sys, time
+from pathlib import Path
+from stages.files import replacing
+path, number, kind, end = Path(sys.argv[1]), sys.argv[2], sys.argv[3], time.monotonic() + 1.5
+turns = 0
+while time.monotonic() < end:
+    with replacing(path) as temporary:
+        if kind == "file":
+            temporary.write_text(number * 5000)
+        else:
+            (temporary / "in").mkdir(parents=True)
+            (temporary / "first").write_text(number)
+            (temporary / "in" / "second").write_text(number)
+    turns += 1
+print(turns)
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_many_processes_replace_one_path_and_none_fails(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "out"
+    command = [sys.executable, "-c", HAMMER, str(path)]
+    working = [
+        subprocess.Popen([*command, str(n), kind], stdout=subprocess.PIPE, text=True, cwd=ROOT) for n in range(4)
+    ]
+    turns = [int(one.communicate(timeout=60)[0]) for one in working]
+    assert all(one.returncode == 0 for one in working) and sum(turns) > 50
+    if kind == "file":
+        text = path.read_text()
+        assert len(text) == 5000 and len(set(text)) == 1
+    else:
+        assert (path / "first").read_text() == (path / "in/second").read_text()
+    assert [one.name for one in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_renamed_is_on_the_disk_before_and_its_name_after(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, int]] = []
+    sync, replace = os.fsync, os.replace
+
+    def synced(number: int) -> None:
+        done.append(("sync", os.fstat(number).st_ino))
+        sync(number)
+
+    def replaced(one: str, other: str) -> None:
+        done.append(("rename", Path(one).stat().st_ino))
+        replace(one, other)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    with replacing(tmp_path / "out") as temporary:
+        if kind == "folder":
+            (temporary / "in").mkdir(parents=True)
+            (temporary / "in" / "file").write_text("whole")
+        else:
+            temporary.write_text("whole")
+    out = tmp_path / "out"
+    renamed = done.index(("rename", out.stat().st_ino))
+    assert {("sync", one.stat().st_ino) for one in [out, *out.rglob("*")]} <= set(done[:renamed])
+    assert ("sync", tmp_path.stat().st_ino) in done[renamed:]
+
+
+def test_what_a_killed_process_left_in_its_workplace_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working = "from stages.files import workplace\nwith workplace('bench') as place:\n"
+    working += "    (place / 'index').mkdir()\n    print('begun', flush=True)\n    input()"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    start = lambda: subprocess.Popen([sys.executable, "-c", working], env=environment, cwd=ROOT, text=True,  # noqa: E731
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    killed, living = start(), start()
+    for one in (killed, living):
+        assert one.stdout and one.stdout.readline() == "begun\n"
+    killed.kill()
+    killed.wait()
+    assert len(list(tmp_path.iterdir())) == 2
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with workplace("bench") as place:
+        assert len(list(tmp_path.iterdir())) == 2 and place.is_dir()
+    living.communicate("\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_place_for_temporary_files_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    with pytest.raises(UserError, match=r"set TMPDIR"), workplace("bench"):
+        pass
+
+
+def test_a_file_that_cannot_be_read_is_not_called_one_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), replacing(tmp_path / "out") as temporary:
+        temporary.write_text("whole")
+        raise PermissionError(13, "Permission denied", "/models/weights.safetensors")
+    with pytest.raises(UserError, match=r"out: cannot write \(Permission denied\)"), replacing(tmp_path / "out") as temporary:  # fmt: skip
+        raise PermissionError(13, "Permission denied", str(temporary / "part"))
+    assert not list(tmp_path.iterdir())

@@ -6,7 +6,8 @@ import io
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,60 @@ def test_every_failure_is_one_line_with_a_mend(
         environment["HF_HUB_OFFLINE"] = "1"
     line = refused(python(hub, workspace, "stages.model", "fetch", "tiny", **environment))
     assert all(word in line for word in words), line
+
+
+ONE_BY_ONE = """
+import sys
+from stages import hub
+from stages.errors import UserError
+hub.GRACE = 0.5
+hub.UNSTATED = 1 << 20
+for name in sys.argv[1:]:
+    try:
+        print(hub.download(f"lies/{name}", "c" * 40, "dataset", ["*"], retry="again"))
+    except UserError as error:
+        print(str(error))
+"""
+
+
+def test_a_hub_that_answers_nonsense_or_never_ends_is_one_line_each(hub: server.Hub, workspace: Path) -> None:
+    def json_(page: bytes) -> list[bytes]:
+        return [b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(page), page]
+
+    class Endless:
+        def __init__(self, seconds: float, fields: bytes = b"") -> None:
+            self.seconds, self.start = seconds, b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n"
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield self.start
+            while True:
+                time.sleep(self.seconds)
+                yield b" " * (1 if self.seconds else 1 << 16)
+
+    files = {"big.bin": bytes(range(256)) * 8}
+    lies: dict[str, tuple[str, Iterable[bytes], str]] = {
+        "html": ("tree", [b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>Sign in</html>"], "could not be downloaded"),
+        "list": ("tree", json_(b'[3, "x"]'), "could not be downloaded"),
+        "shape": ("tree", json_(b'[{"type": "file"}]'), "could not be downloaded"),
+        "deep": ("tree", json_(b"[" * 100_000), "could not be downloaded"),
+        "gzip": ("tree", [b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"], "could not be downloaded"),
+        "endless-list": ("tree", Endless(0), "an answer does not end after 1,048,576 bytes"),
+        "endless-file": ("GET /datasets/lies/endless-file/resolve", Endless(0), "an answer does not end after"),
+        "trickle": ("GET /datasets/lies/trickle/resolve", Endless(0.05, b"Content-Length: 2048\r\n"), "less than 1,024 bytes a second"),
+    }  # fmt: skip
+    for name, (words, lie, _) in lies.items():
+        hub.repositories[f"datasets/lies/{name}"] = server.Repository(REVISION, files)
+        path = words if words.startswith("GET") else f"/lies/{name}/{words}"
+        hub.lies[path] = lie
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_BY_ONE, *lies], cwd=workspace, capture_output=True, text=True, timeout=120,
+        env={**hub.environment(workspace / "home"), "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(lies), done.stdout
+    for line, (name, (_, _, why)) in zip(lines, lies.items(), strict=True):
+        assert line.startswith(f"lies/{name}: ") and why in line and line.endswith("run `again`"), line
 
 
 def parquet(rows: list[dict[str, Any]]) -> bytes:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
 import os
 import re
+import socket
 import tarfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -154,6 +158,133 @@ def test_two_at_once_download_once(web: Web) -> None:
     for thread in threads:
         thread.join()
     assert len(paths) == 4 and len(web.asked) == 1
+
+
+# Servers that lie: what follows is sent as it stands, whatever was asked.
+
+
+@pytest.fixture
+def liar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Iterable[bytes]], str]]:
+    """Start a server that sends some pieces to whoever connects, and hangs up; gives its URL."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def started(pieces: Iterable[bytes]) -> str:
+        def serve() -> None:
+            while True:
+                try:
+                    connection = listener.accept()[0]
+                except OSError:
+                    return
+                with connection, suppress(OSError):
+                    connection.recv(65536)
+                    for piece in pieces:
+                        connection.sendall(piece)
+                    connection.shutdown(socket.SHUT_WR)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/a"
+
+    yield started
+    listener.close()
+
+
+def head(**fields: str) -> bytes:
+    lines = [f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items()]
+    return ("HTTP/1.1 200 OK\r\nConnection: close\r\n" + "".join(lines) + "\r\n").encode()
+
+
+def downloads() -> list[str]:
+    return sorted(path.name for path in (layout.scratch() / "downloads").iterdir() if path.suffix != ".lock")
+
+
+@pytest.mark.parametrize("length", ["-5", "x", "1e3", "", "9" * 5000, "\xb2", "+10240", "10240, 10240"])
+def test_a_length_that_is_no_number_is_none(liar: Callable[[Iterable[bytes]], str], length: str) -> None:
+    url = liar([head(Content_Length=length), CONTENT])
+    assert fetch.fetch(url, digest(CONTENT), "a").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("length", "why"),
+    [("100", "has sha256"), ("99999", "cannot download"), ("1, 2", "cannot download"), ("9999999999999", "has 9,999,999,999,999 bytes by its own account")],
+)  # fmt: skip
+def test_a_length_that_is_wrong_is_one_line(liar: Callable[[Iterable[bytes]], str], length: str, why: str) -> None:
+    with pytest.raises(UserError, match=rf"a: .*{why}"):
+        fetch.fetch(liar([head(Content_Length=length), CONTENT]), digest(CONTENT), "a")
+    assert downloads() in ([], [f"{digest(CONTENT)[:16]}.part"])  # a part is held against its hash in the end
+
+
+@pytest.mark.parametrize("fields", [{}, {"Content_Length": "-1"}, {"Transfer_Encoding": "chunked"}])
+def test_an_endless_answer_ends_and_nothing_of_it_is_kept(
+    liar: Callable[[Iterable[bytes]], str], fields: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "LARGEST", 3 << 20)
+    block = bytes(1 << 16)
+    url = liar(Endless(head(**fields), b"10000\r\n" + block + b"\r\n" if "Transfer_Encoding" in fields else block))
+    with pytest.raises(UserError, match=r"a: http.*/a does not end after 3,145,728 bytes; it is not the file .*; mend"):
+        fetch.fetch(url, digest(CONTENT), "a", "mend")
+    assert downloads() == []
+
+
+@dataclass
+class Endless:
+    """One piece, and then another without end, some seconds apart."""
+
+    first: bytes
+    then: bytes
+    seconds: float = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.first
+        while True:
+            time.sleep(self.seconds)
+            yield self.then
+
+
+@pytest.mark.parametrize("first", [head(), b"HTTP/1.1 200 OK\r\nX: "], ids=["body", "header"])
+def test_an_answer_that_trickles_is_given_up(
+    liar: Callable[[Iterable[bytes]], str], first: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("GRACE", 0.3), ("ANSWER", 0.5), ("ATTEMPTS", 1)):
+        monkeypatch.setattr(fetch, name, value)
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"a: cannot download .*Timeout"):
+        fetch.fetch(liar(Endless(first, b"x", 0.05)), digest(CONTENT), "a")
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "page", "why"),
+    [("text/html", b"<html>Sign in, please</html>", "not offered"), ("text/html", b"\xff\xfe\x00<a href=", "not offered"),
+     ("text/html", b'<a href="http://[::1/patents-1.0.tar.gz">x</a>', "not offered"),
+     *[("application/json", page, "no page of a package index") for page in (
+         b"<html>", b"", b"[]", b"null", b"[" * 100_000, b'{"files": 3}', b'{"files": ["a"]}', b'{"files": [{}]}',
+         b'{"files": [{"url": null}]}', b"\xff", b'{"message": "NaN"}')],
+     ("application/json", b'{"files": []}', "not offered")],
+)  # fmt: skip
+def test_an_index_that_answers_nonsense_is_one_line(pip: Web, kind: str, page: bytes, why: str) -> None:
+    pip.kinds["/simple/patents/"], pip.files["/simple/patents/"] = kind, page
+    with pytest.raises(UserError, match=rf"patents-1\.0\.tar\.gz: on no package index .*{why}.*; set PIP_INDEX_URL"):
+        package_index.locate("patents", "patents-1.0.tar.gz", package_index.Configured((f"{pip.url}/simple",), None))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "why"),
+    [([head(Content_Type="text/html", Content_Encoding="gzip"), b"<a>not packed</a>"], "DecodeError"),
+     ([head(Content_Type="text/html", Content_Encoding="gzip"), gzip.compress(bytes(64 << 20))], "its page does not end after"),
+     ([head(Content_Type="text/html", Content_Length="70000000000")], "its page has 70,000,000,000 bytes"),
+     ([b"HTTP/1.1 302 F\r\nLocation: /a\r\nConnection: close\r\n\r\n"], "TooManyRedirects"),
+     ([b"HTTP/1.1 302 F\r\nLocation: ftp://x/\r\nConnection: close\r\n\r\n"], "InvalidSchema"),
+     ([b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200], "ConnectionError"), ([b"SSH-2.0\r\n"], "ConnectionError"), ([], "ConnectionError")],
+    ids=["gzip", "bomb", "length", "loop", "scheme", "headers", "protocol", "nothing"],
+)  # fmt: skip
+def test_a_server_that_is_no_index_is_one_line(
+    liar: Callable[[Iterable[bytes]], str], pieces: list[bytes], why: str
+) -> None:
+    with pytest.raises(UserError, match=rf"on no package index .*{why}"):
+        package_index.locate("patents", "patents-1.0.tar.gz", package_index.Configured((liar(pieces),), None))
 
 
 # KISTA: five rows that hold every trap of the real files.

@@ -73,6 +73,7 @@ def _compute(missing: list[Any], commit: str, jobs: int) -> None:
     from stages.grid import experiments, queue
     from stages.progress import say
 
+    queue.check()
     names = {cell.name for cell in missing}
     # What an interrupted grid queued before a commit that changed no cell is still this grid's.
     pending = queue.baselines()

@@ -43,7 +43,7 @@ def git(*arguments: str) -> str:
     Raises:
         UserError: git fails, with its own first line.
     """
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         raise UserError(f"git {arguments[0]}: {done.stderr.strip().splitlines()[0] if done.stderr else 'failed'}")
     return done.stdout

@@ -10,7 +10,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import chdir
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import stages
 from stages import layout
 from stages.errors import UserError
+from stages.files import workplace
 from stages.grid import gather, queue, record
 from stages.progress import say
 
@@ -59,8 +59,8 @@ def measure(cells: Sequence[Cell], base: Mapping[str, Any], path: Path) -> int:
     failed: list[str] = []
     theirs: list[Cell] = []
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="cells-") as place:
-        bench = _Bench(Path(place), base)
+    with workplace("cells") as place:
+        bench = _Bench(place, base)
         # Cells with the same tables one after the other, so that these are made once.
         for cell in sorted(todo, key=lambda cell: str(_shared(_typed(cell)))):
             try:
@@ -165,7 +165,7 @@ def _tables(landscape: str) -> None:
     tasks.main(landscape)
     # A process of its own: torch and Java in one have crashed.
     root = str(Path(stages.__file__).parents[1])
-    done = subprocess.run([sys.executable, "-P", "-m", "stages.bm25", landscape], capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": root})  # fmt: skip
+    done = subprocess.run([sys.executable, "-P", "-m", "stages.bm25", landscape], capture_output=True, encoding="utf-8", errors="replace", check=False, env={**os.environ, "PYTHONPATH": root})  # fmt: skip
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         raise UserError(lines[-1].removeprefix("error: ") if lines else f"stages.bm25 ended with {done.returncode}")

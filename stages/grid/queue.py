@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages import layout
 from stages.errors import UserError
 from stages.progress import say
 
@@ -75,6 +76,24 @@ def add(cell: Cell) -> None:
     """Queue one cell. Raises UserError where DVC refuses."""
     settings = [part for key, value in cell.overrides.items() for part in ("-S", f"{key}={_override(value)}")]
     _dvc("exp", "run", "--queue", "--name", cell.name, *settings)
+
+
+def check() -> None:
+    """Refuse what DVC's workers die of, and leave no log of.
+
+    For every queued cell DVC writes git's settings, its own and the path of its cache into files of a copy, in ASCII.
+
+    Raises:
+        UserError: there is a letter beyond it.
+    """
+    with _queue() as queue:
+        cache = str(queue.repo.cache.local_cache_dir)
+    if not cache.isascii():
+        raise UserError(f"{cache}: DVC's queue fails at letters beyond ASCII in the path of its cache; move the repository, or say `dvc cache dir --local FOLDER` with a plain path")  # fmt: skip
+    for path in (Path(".git/config"), layout.DVC / "config.local"):
+        content = path.read_bytes() if path.is_file() else b""
+        if line := next((line for line in content.splitlines() if not line.isascii()), None):
+            raise UserError(f"{path}: DVC's queue fails at letters beyond ASCII in it ({line.decode(errors='replace').strip():.100}); say that in your user's settings (`--global`) instead, or give what it names a plain name")  # fmt: skip
 
 
 def clear(names: set[str], commits: Collection[str]) -> None:
@@ -150,7 +169,7 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
 def error_line(name: str, commits: Collection[str]) -> str:
     """The line of a failed cell's log that says why."""
     task = next(iter(_tasks([name], commits)[1]), name)
-    done = subprocess.run(_command("queue", "logs", task), capture_output=True, text=True, check=False, env=_environment())  # fmt: skip
+    done = subprocess.run(_command("queue", "logs", task), capture_output=True, encoding="utf-8", errors="replace", check=False, env=_environment())  # fmt: skip
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     # The stage's own line comes before DVC's summary of it.
     telling = [line for line in lines if line.startswith("error:")] or [line for line in lines if "ERROR" in line]

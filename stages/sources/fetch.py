@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import queue
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -19,7 +22,15 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 TIMEOUT = (20, 60)  # seconds to connect, and without a byte
+ANSWER = 90  # seconds until an answer begins, redirects included
+SLOWEST = 1 << 10  # bytes a second, on average; less is no download
+GRACE = 30  # seconds after which that counts
+LARGEST = 1 << 30  # bytes of a file; those that are fetched here have tens of MiB
 ATTEMPTS = 3
+
+
+class TooMuch(Exception):
+    """An answer is larger than what was asked for can be."""
 
 
 def held(sha256: str) -> Path | None:
@@ -76,11 +87,65 @@ def fetch(url: str, sha256: str, label: str, mend: str = "check the network", ce
         raise UserError(f"{target}: cannot write ({error.strerror or error}); free space or set XDG_CACHE_HOME to another folder") from None  # fmt: skip
 
 
-def get(url: str, headers: dict[str, str], certificate: str | None = None, stream: bool = False) -> requests.Response:
-    """Answer of an HTTP server; `certificate` is a bundle to trust in place of the default. Raises what requests raises."""
+def get(url: str, headers: dict[str, str], certificate: str | None = None) -> requests.Response:
+    """Answer of an HTTP server, its body unread; `certificate` is a bundle to trust in place of the default.
+
+    Raises what requests raises.
+    """
     import requests
 
-    return requests.get(url, headers=headers, stream=stream, timeout=TIMEOUT, verify=certificate or True)
+    answers: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(requests.get(url, headers=headers, stream=True, timeout=TIMEOUT, verify=certificate or True))
+        except Exception as error:
+            answers.put(error)
+
+    # In a thread, as the library's own limit begins anew with every byte of a header.
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=ANSWER)
+    except queue.Empty:
+        raise requests.Timeout from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def body(response: requests.Response, largest: int, *, decoded: bool) -> Iterator[bytes]:
+    """Bytes of an answer in pieces of at least a MiB, as sent or, where it is compressed, decoded.
+
+    Raises:
+        TooMuch: there are more than `largest`.
+        requests.Timeout: they come too slowly.
+    """
+    import requests
+
+    began, size, held = time.monotonic(), 0, bytearray()
+    if stated(response) > largest:
+        raise TooMuch(f"has {stated(response):,} bytes by its own account, more than {largest:,}")
+    try:
+        while piece := response.raw.read1(CHUNK, decode_content=decoded):
+            size += len(piece)
+            held += piece
+            if size > largest:
+                raise TooMuch(f"does not end after {largest:,} bytes")
+            if (passed := time.monotonic() - began) > GRACE and size < SLOWEST * passed:
+                raise requests.Timeout
+            if len(held) >= CHUNK:
+                yield bytes(held)
+                held.clear()
+    except Exception:
+        yield bytes(held)
+        raise
+    yield bytes(held)
+
+
+def stated(response: requests.Response) -> int:
+    """Bytes that an answer says to have; 0 where it says none, or what is no number."""
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() and len(length) < 20 else 0
 
 
 def shown(url: str) -> str:
@@ -91,8 +156,10 @@ def shown(url: str) -> str:
 
 def reason(error: Exception) -> str:
     """Why a request failed, in a few words; the full text of such errors is long and may hold a password."""
-    response = getattr(error, "response", None)
-    return f"HTTP {response.status_code}" if response is not None else type(error).__name__
+    import requests
+
+    known = isinstance(error, requests.HTTPError) and error.response is not None
+    return f"HTTP {error.response.status_code}" if known else type(error).__name__
 
 
 def _download(url: str, partial: Path, label: str, mend: str, certificate: str | None) -> bool:
@@ -107,7 +174,10 @@ def _download(url: str, partial: Path, label: str, mend: str, certificate: str |
         try:
             _receive(url, partial, have, label, certificate)
             return resumed
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except TooMuch as error:
+            partial.unlink(missing_ok=True)
+            raise UserError(f"{label}: {shown(url)} {error}; it is not the file that was pinned, so it is not kept; {mend}") from None  # fmt: skip
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             answer = getattr(error, "response", None)
             if attempt == ATTEMPTS or (answer is not None and answer.status_code < 500):
                 kept = (
@@ -122,20 +192,18 @@ def _receive(url: str, partial: Path, have: int, label: str, certificate: str | 
         source = Path(url2pathname(urlsplit(url).path))
         if not source.is_file():
             raise UserError(f"{label}: {source} is no file; correct the index or mirror that names it")
+        if source.stat().st_size > LARGEST:
+            raise TooMuch(f"has more than {LARGEST:,} bytes")
         shutil.copyfile(source, partial)
         return
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with get(url, headers, certificate, stream=True) as response:
+    with get(url, headers, certificate) as response:
         if have and response.status_code == 416:  # nothing is missing; the hash will tell
             return
         response.raise_for_status()
         continued = response.status_code == 206
-        length = int(response.headers.get("Content-Length", 0))
+        # The bytes as sent: a server that marks an archive as compressed content must not have it unpacked.
+        pieces = body(response, LARGEST - (have if continued else 0), decoded=False)
         with partial.open("ab" if continued else "wb") as handle:
-            for chunk in track(_chunks(response), math.ceil(length / CHUNK), label, unit="MiB"):
-                handle.write(chunk)
-
-
-def _chunks(response: Any) -> Iterator[bytes]:
-    # The bytes as sent: a server that marks an archive as compressed content must not have it unpacked.
-    yield from response.raw.stream(CHUNK, decode_content=False)
+            for piece in track(pieces, math.ceil(stated(response) / CHUNK), label, unit="MiB"):
+                handle.write(piece)

@@ -6,18 +6,22 @@ Indexes speak the simple repository interface, as HTML (PEP 503) or JSON (PEP 69
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import url2pathname
 
 from stages.errors import UserError
-from stages.sources.fetch import get, reason, shown
+from stages.sources.fetch import TooMuch, body, get, reason, shown
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+LARGEST = 4 << 20  # bytes of a page
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,17 @@ class Configured:
 def configured() -> Configured:
     """Read pip's configuration: its environment variables first, then its files, else its default index."""
     listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pip", "config", "list"],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     settings: dict[str, str] = {}
     for line in listed.stdout.splitlines():
         key, _, value = line.partition("=")
-        settings[key] = str(ast.literal_eval(value))
+        with suppress(ValueError, SyntaxError):  # a warning among the settings
+            settings[key] = str(ast.literal_eval(value))
 
     def setting(name: str) -> str:
         return next((settings[key] for key in (f":env:.{name}", f"download.{name}", f"install.{name}", f"global.{name}") if key in settings), "")  # fmt: skip
@@ -52,14 +61,21 @@ def locate(project: str, filename: str, pip: Configured) -> str:
         UserError: no index is configured, or none of them offers the file.
     """
     import requests
+    import urllib3
 
     tried = []
     for index in pip.indexes:
         page = f"{index.rstrip('/')}/{project}/"
         try:
             links = _local(page) if page.startswith("file:") else _remote(page, pip.certificate)
-        except (requests.RequestException, OSError, ValueError) as error:
+        except TooMuch as error:
+            tried.append(f"{shown(index)}: its page {error}")
+            continue
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             tried.append(f"{shown(index)}: {reason(error)}")
+            continue
+        except (ValueError, RecursionError):
+            tried.append(f"{shown(index)}: its answer is no page of a package index")
             continue
         for link in links:
             if unquote(urlsplit(link).path).rsplit("/", 1)[-1] == filename:
@@ -72,7 +88,10 @@ def locate(project: str, filename: str, pip: Configured) -> str:
 
 
 def _default() -> str:
-    from pip._internal.models.index import PyPI
+    try:
+        from pip._internal.models.index import PyPI
+    except ImportError:
+        raise UserError("pip is not installed here, so that no package index is known; run `python -m ensurepip`, or set PIP_INDEX_URL") from None  # fmt: skip
 
     return str(PyPI.simple_url)
 
@@ -80,9 +99,22 @@ def _default() -> str:
 def _remote(page: str, certificate: str | None) -> list[str]:
     with get(page, {"Accept": ACCEPT}, certificate) as response:
         response.raise_for_status()
+        content = b"".join(body(response, LARGEST, decoded=True))
         if "json" in response.headers.get("Content-Type", ""):
-            return [urldefrag(urljoin(response.url, file["url"])).url for file in response.json()["files"]]
-        return _links(response.text, response.url)
+            return _resolved(_urls(json.loads(content)), response.url)
+        return _links(content.decode("utf-8", errors="replace"), response.url)
+
+
+def _urls(answer: Any) -> list[str]:
+    """Addresses of the files that a page in JSON lists.
+
+    Raises:
+        ValueError: it is another JSON.
+    """
+    files = answer.get("files") if isinstance(answer, dict) else None
+    if not isinstance(files, list) or not all(isinstance(file, dict) and isinstance(file.get("url"), str) for file in files):  # fmt: skip
+        raise ValueError("no list of files")
+    return [file["url"] for file in files]
 
 
 def _local(page: str) -> list[str]:
@@ -92,7 +124,15 @@ def _local(page: str) -> list[str]:
 def _links(text: str, page: str) -> list[str]:
     reader = _Anchors()
     reader.feed(text)
-    return [urldefrag(urljoin(page, target)).url for target in reader.targets]
+    return _resolved(reader.targets, page)
+
+
+def _resolved(targets: list[str], page: str) -> list[str]:
+    links = []
+    for target in targets:
+        with suppress(ValueError):  # no address at all
+            links.append(urldefrag(urljoin(page, target)).url)
+    return links
 
 
 class _Anchors(HTMLParser):
