@@ -160,7 +160,7 @@ def test_a_pickle_needs_its_hash_pinned(tmp_path: Path) -> None:
     block = {**BLOCK, "source": "folder", "path": str(folder)}
     with pytest.raises(UserError, match=r"pickle.*pin its sha256"):
         weights.locate(registry.validated("models", "tiny", block))
-    pinned = {**block, "weights": {"pytorch_model.bin": hashlib.sha256(b"weights").hexdigest()}}
+    pinned = {**block, "weights": {"pytorch_model.bin": hashlib.sha256(b"weights").hexdigest()}, "digest": weights.digest(folder)}  # fmt: skip
     assert weights.locate(registry.validated("models", "tiny", pinned)) == folder
     (folder / "pytorch_model.bin").write_bytes(b"other")
     with pytest.raises(UserError, match="differs from the sha256"):
