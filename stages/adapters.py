@@ -44,7 +44,8 @@ def sealed(folder: Path, entry: Model, trains: bool) -> Path | None:
     if not trains:
         raise UserError(f"{folder}: holds {next(iter(found))}, but the recipe trains nothing; {again}")
     known = read_json(folder / SEAL) if (folder / SEAL).is_file() else {}
-    if other := sorted(dict(found.items() ^ known.items())):
+    known = known if isinstance(known, dict) else {}
+    if other := [name for name in sorted({*found, *known}) if found.get(name) != known.get(name)]:
         raise UserError(f"{folder}: {other[0]} is not as training sealed it; {again}")
     config = read_json(folder / CONFIG)
     of = config.get("base_model_name_or_path"), config.get("revision")

@@ -62,5 +62,5 @@ class Cross:
         found: np.ndarray = scores.float().cpu().numpy()
         if not np.isfinite(found).all():
             query, document = pairs[int(np.flatnonzero(~np.isfinite(found))[0])]
-            raise UserError(f"{self.entry.hub}: its score of {query!r:.60} and {document!r:.60} in {self.dtype} is not a number; {loading.precise(self.dtype)}")  # fmt: skip
+            raise UserError(f"{self.entry.hub}: its score of {query[:60]!r} and {document[:60]!r} in {self.dtype} is not a number; {loading.precise(self.dtype)}")  # fmt: skip
         return found

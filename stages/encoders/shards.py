@@ -138,7 +138,7 @@ def _shards(jobs: Sequence[Job], encoder: Encoder, engine: Engine) -> Iterator[t
     for job, parts in engines.compute(engine, encoder, missing):
         for text, part in zip(job.texts, parts, strict=True):
             if not np.isfinite(part).all():
-                raise UserError(f"{encoder.entry.hub}: the vector of {text!r:.60} in {encoder.dtype} holds NaN or infinity, though its weights do not; {precise(encoder.dtype)}")  # fmt: skip
+                raise UserError(f"{encoder.entry.hub}: the vector of {text[:60]!r} in {encoder.dtype} holds NaN or infinity, though its weights do not; {precise(encoder.dtype)}")  # fmt: skip
         _save(_path(job), parts)
         yield job, parts, True
 
