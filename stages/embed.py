@@ -25,7 +25,7 @@ app = typer.Typer(add_completion=False)
 def main(landscape: str) -> None:
     """Embed the documents and queries of one landscape, with the cell's adapter where there is one."""
     from stages import adapters, costs, encoders, params, registry, scratch, tables, windows
-    from stages.encoders import shards
+    from stages.encoders import loading, shards
     from stages.files import replacing
 
     cell = params.load()
@@ -34,12 +34,13 @@ def main(landscape: str) -> None:
     queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
     asked = query_texts(tables.read(layout.view(landscape, cell.query_view), tables.VIEW), queries)
     require_text(documents["text"].tolist(), landscape, cell.document_view)
-    with costs.measured(layout.cost("embed", landscape)) as cost:
+    adapter = adapters.sealed(layout.ADAPTER, entry, bool(registry.recipe(cell.recipe).signals))
+    with loading.offline(), costs.measured(layout.cost("embed", landscape)) as cost:
         encoder = encoders.load(
             entry,
             length=cell.embed.length,
             dtype=cell.embed.dtype,
-            adapter=adapters.held(layout.ADAPTER),
+            adapter=adapter,
             scale=cell.embed.adapter_scale,
         )
         texts, first = documents["text"].tolist(), None

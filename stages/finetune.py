@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-ZERO_SHOT = layout.ADAPTER / "zero-shot.txt"
-
 
 @app.command()
 def main() -> None:
     """Train the adapter of the cell; the zero-shot recipe writes a constant file instead."""
     import pandas as pd
 
-    from stages import costs, params, registry, tables
+    from stages import adapters, costs, params, registry, tables
+    from stages.encoders import loading
     from stages.files import replacing
 
     cell = params.load()
@@ -46,17 +45,16 @@ def main() -> None:
         with TemporaryDirectory() as folder:  # the first process writes the outputs
             _train(recipe)(registry.model(cell.model), pairs, cell.finetune, Path(folder), recipe)
         return
-    with costs.measured(layout.cost("finetune")) as cost:
+    with loading.offline(), costs.measured(layout.cost("finetune")) as cost:
         with replacing(layout.ADAPTER) as folder:
             folder.mkdir()
             if pairs.empty:
-                (folder / ZERO_SHOT.name).write_text(
-                    "zero-shot: the model as published, no adapter\n", encoding="utf-8"
-                )
+                (folder / adapters.ZERO_SHOT).write_text(adapters.PUBLISHED, encoding="utf-8")
             else:
                 trained = _train(recipe)(registry.model(cell.model), pairs, cell.finetune, folder, recipe)
                 curve, scales = trained.curve, scales if trained.scales is None else trained.scales
                 cost["device"] = trained.device
+                adapters.seal(folder)
                 cost["texts"] = 2 * int((pairs["split"] == "train").sum())
         tables.write(curve, layout.CURVE, tables.CURVE)
         tables.write(scales, layout.SCALES, tables.SCALES)

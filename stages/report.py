@@ -26,10 +26,16 @@ def main(
 ) -> None:
     """Write the report of the cell, and print its short table and the page's path."""
     from stages import anchors, params, registry
+    from stages.encoders import weights
+    from stages.progress import say
 
     asked = params.load()
     if show:
-        calibration = anchors.calibration(asked, registry.model(asked.model), registry.recipe(asked.recipe))
+        model = registry.model(asked.model)
+        # DVC sees the entry and not the folder: the table may be of other weights than are there now.
+        if fault := weights.changed(model):
+            say(fault)
+        calibration = anchors.calibration(asked, model, registry.recipe(asked.recipe))
     else:
         cell = gather(asked)
         write(cell)

@@ -25,9 +25,10 @@ def main(landscape: str) -> None:
     import pandas as pd
 
     from stages import costs, params, registry, tables
+    from stages.encoders import loading
 
     cell = params.load()
-    with costs.measured(layout.cost("rerank", landscape)) as cost:
+    with loading.offline(), costs.measured(layout.cost("rerank", landscape)) as cost:
         if cell.rerank.model is None:
             empty = pd.DataFrame({name: [] for name in tables.RUN.columns})
             found = empty.astype({"query_id": "str", "family_id": "str", "rank": "int64", "score": "float32"})

@@ -160,11 +160,108 @@ def test_a_pickle_needs_its_hash_pinned(tmp_path: Path) -> None:
     block = {**BLOCK, "source": "folder", "path": str(folder)}
     with pytest.raises(UserError, match=r"pickle.*pin its sha256"):
         weights.locate(registry.validated("models", "tiny", block))
-    pinned = {**block, "weights": {"pytorch_model.bin": hashlib.sha256(b"weights").hexdigest()}}
+    pinned = {**block, "weights": {"pytorch_model.bin": hashlib.sha256(b"weights").hexdigest()}, "digest": weights.digest(folder)}  # fmt: skip
     assert weights.locate(registry.validated("models", "tiny", pinned)) == folder
     (folder / "pytorch_model.bin").write_bytes(b"other")
     with pytest.raises(UserError, match="differs from the sha256"):
         weights.locate(registry.validated("models", "tiny", pinned))
+
+
+@pytest.fixture
+def on_disk(workspace: Path) -> tuple[Path, dict[str, object]]:
+    """A folder of a model whose weights are large enough not to be read each time, and its block, not yet pinned."""
+    folder = folder_model(workspace / "m", model__safetensors=bytes(weights._LARGE))
+    return folder, {**BLOCK, "source": "folder", "path": str(folder)}
+
+
+def test_a_folder_is_not_loaded_until_its_entry_says_what_is_in_it(on_disk: tuple[Path, dict[str, object]]) -> None:
+    folder, block = on_disk
+    with pytest.raises(UserError, match=r"a change there would go unseen; add `digest: [0-9a-f]{64}` to it") as caught:
+        weights.locate(registry.validated("models", "tiny", block))
+    pin = str(caught.value).split("`digest: ")[1].split("`")[0]
+    assert weights.locate(registry.validated("models", "tiny", {**block, "digest": pin})) == folder
+
+
+def overwrite(folder: Path) -> None:
+    """Other bytes, as many, in the same file, which says that it is as old as before."""
+    import os
+
+    file = folder / "model.safetensors"
+    before = file.stat()
+    with file.open("r+b") as handle:
+        handle.write(b"\x01")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        overwrite,
+        lambda folder: (folder / "config.json").write_text('{"a": 1}'),
+        lambda folder: (folder / "tokenizer.json").write_text("{}"),
+        lambda folder: (folder / "config.json").rename(folder / "1_config.json") and (folder / "config.json").write_text("{}"),
+    ],
+    ids=["in place", "configuration", "a file more", "a name more"],
+)  # fmt: skip
+def test_whatever_changes_in_a_folder_is_found(on_disk: tuple[Path, dict[str, object]], edit: object) -> None:
+    folder, block = on_disk
+    entry = registry.validated("models", "tiny", {**block, "digest": weights.digest(folder)})
+    assert weights.locate(entry) == folder
+    assert weights.changed(entry) is None
+    edit(folder)  # type: ignore[operator]
+    with pytest.raises(UserError, match="not those that its entry pins"):
+        weights.locate(entry)
+    assert "not those that its entry pins" in str(weights.changed(entry))
+
+
+def test_large_weights_are_read_once(on_disk: tuple[Path, dict[str, object]], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, block = on_disk
+    entry = registry.validated("models", "tiny", {**block, "digest": weights.digest(folder)})
+    read: list[str] = []
+    monkeypatch.setattr(weights, "sha256", lambda path: read.append(path.name) or "0" * 64)
+    with pytest.raises(UserError):  # the small ones are read each time
+        weights.locate(entry)
+    assert read == ["config.json"]
+
+
+def test_a_copy_of_the_hubs_weights_is_held_against_a_digest_if_there_is_one(
+    on_disk: tuple[Path, dict[str, object]], workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace / "org").mkdir()
+    folder = on_disk[0].rename(workspace / "org" / "name")
+    monkeypatch.setenv(weights.MODELS, str(workspace))
+    assert weights.locate(registry.validated("models", "tiny", BLOCK)) == folder
+    pinned = registry.validated("models", "tiny", {**BLOCK, "digest": weights.digest(folder)})
+    assert weights.locate(pinned) == folder
+    overwrite(folder)
+    with pytest.raises(UserError, match="not those that its entry pins"):
+        weights.locate(pinned)
+
+
+def test_the_table_that_is_shown_says_that_the_weights_are_others_now(
+    on_disk: tuple[Path, dict[str, object]], workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    """`make repro` shows it also when DVC has nothing to do."""
+    from benchmarks.workspace import change
+    from stages import report
+
+    folder, block = on_disk
+    path = layout.registry("models")
+    entries = {**yaml.safe_load(path.read_text()), "tiny": {**block, "digest": weights.digest(folder)}}
+    path.write_text(yaml.safe_dump(entries))
+    change(workspace, model="tiny", recipe="zero-shot")
+    monkeypatch.setattr("stages.anchors.calibration", lambda *_: None)
+    monkeypatch.setattr(report, "_print_table", lambda _: print("the table"))
+    report.main(show=True)
+    assert capsys.readouterr().err == ""
+    overwrite(folder)
+    report.main(show=True)
+    said = capsys.readouterr()
+    assert "not those that its entry pins" in said.err
+    assert said.out == "the table\n"
+    folder.rename(workspace / "gone")  # a table that was restored here needs no weights
+    report.main(show=True)
+    assert capsys.readouterr().err == ""
 
 
 def test_remote_code_needs_consent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ DEPTH = 4
 
 
 def entry(folder: Path, **changes: Any) -> dict[str, Any]:
-    return {"source": "folder", "path": str(folder), "hub": "tiny/cross", "parameters": 0.01, "max_length": 64, "length": 40, "licence": "CC0-1.0", **changes}  # fmt: skip
+    return {"source": "folder", "path": str(folder), "hub": "tiny/cross", "parameters": 0.01, "max_length": 64, "length": 40, "licence": "CC0-1.0", "digest": tiny.pinned(folder), **changes}  # fmt: skip
 
 
 @pytest.fixture

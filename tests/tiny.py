@@ -4,17 +4,24 @@ from pathlib import Path
 from typing import Any
 
 from stages import registry
+from stages.encoders import weights
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,:;|?!'"
 TEXTS = ["a pump", "A valve with a spring, that closes a duct when the pressure falls.", "x", "seals: two. rings"]
 DIMENSION = 16
 
 
+def pinned(folder: Path) -> str:
+    """The digest that the entry of a folder has to pin."""
+    return weights.digest(folder)
+
+
 def entry(folder: Path, **changes: Any) -> Any:
-    """Registry entry of a model in a folder."""
+    """Registry entry of a model in a folder, as it is now."""
     block = {
         "source": "folder", "path": str(folder), "hub": "tiny/model", "family": "tiny", "parameters": 0.01,
         "dimension": DIMENSION, "max_length": 64, "length": 48, "pooling": "mean", "licence": "CC0-1.0",
+        "digest": pinned(folder),
     }  # fmt: skip
     return registry.validated("models", "tiny", {**block, **changes})
 

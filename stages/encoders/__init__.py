@@ -53,10 +53,14 @@ def tokenizer(entry: Model) -> Any:
     """The model's tokenizer alone, without its weights. Raises UserError as `load` does."""
     from transformers import AutoTokenizer
 
+    from stages.encoders import loading
+
     folder = weights.locate(entry)
-    loaded = AutoTokenizer.from_pretrained(
-        str(folder), local_files_only=True, trust_remote_code=weights.consented(entry)
-    )
+    with loading.refusing(entry, folder):
+        loaded = AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=weights.consented(entry)
+        )
+    loading.worded(entry, folder, loaded)
     loaded.padding_side = entry.padding
     return loaded
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -10,9 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.encoders import Frozen, Side, weights
+from stages.encoders import Frozen, Side, loading, weights
 from stages.errors import UserError
-from stages.files import sha256
 from stages.progress import say
 from stages.registry import Model
 
@@ -41,6 +39,7 @@ class Encoder(ABC):
     """
 
     model_class: str
+    kinds: tuple[str, ...]  # that folders of such models call themselves
     late: bool  # a vector for each token of a text, not one a text
 
     def __init__(
@@ -69,20 +68,25 @@ class Encoder(ABC):
         self.dtype = resolve("bfloat16" if frozen == "nf4" else frozen or dtype, self.device)
         self.adapter = adapter if scale else None
         self.scale = scale if adapter else 1.0
-        self.model: Any = getattr(sentence_transformers, self.model_class)(
-            str(self.folder),
-            device=self.device,
-            local_files_only=True,
-            trust_remote_code=weights.consented(entry),
-            model_kwargs={
-                "dtype": getattr(torch, self.dtype),
-                "use_safetensors": not weights.pickles(self.folder),
-                **(quantised(self.device) if frozen == "nf4" else {}),
-            },
-        )
+        kwargs = {
+            "dtype": getattr(torch, self.dtype),
+            "use_safetensors": not weights.pickles(self.folder),
+            **(quantised(self.device) if frozen == "nf4" else {}),
+        }
+        loading.kind(entry, self.folder, self.kinds)
+        with loading.whole(entry, self.folder) as absent:
+            self.model: Any = getattr(sentence_transformers, self.model_class)(
+                str(self.folder),
+                device=self.device,
+                local_files_only=True,
+                trust_remote_code=weights.consented(entry),
+                model_kwargs=kwargs,
+            )
         self.model.max_seq_length = self.length
         if self.tokenizer is not None:
             self.tokenizer.padding_side = entry.padding
+            loading.worded(entry, self.folder, self.tokenizer, loading.rows(self.model))
+        loading.finite(entry, self.folder, self.model, absent)
         self._read_out()
         if self.adapter:
             self._adapt(self.adapter)
@@ -118,7 +122,7 @@ class Encoder(ABC):
         tasks = self.entry.tasks
         return {
             "hub": self.entry.hub,
-            "weights": self.entry.revision if self._pinned else digest(self.folder),
+            "weights": self.entry.revision if self._pinned else weights.digest(self.folder),
             "class": self.model_class,
             "modules": [_described(module) for module in self.model],
             "prompt": self.prompt(side),
@@ -130,9 +134,9 @@ class Encoder(ABC):
             "device": self.device,
             "products": self.products,
             "budget": self.budget,
-            "code": digest(Path(__file__).parent),
+            "code": weights.digest(Path(__file__).parent),
             "libraries": {name: version(name) for name in _LIBRARIES},
-            "adapter": digest(self.adapter) if self.adapter else None,
+            "adapter": weights.digest(self.adapter) if self.adapter else None,
             "scale": self.scale if self.adapter else None,
         }
 
@@ -182,16 +186,26 @@ class Encoder(ABC):
         """Put the adapter on; in float32 it is merged into the weights, so that inference costs no more."""
         from peft import PeftModel
         from peft.tuners.lora import LoraLayer
-        from peft.utils import CONFIG_NAME
+        from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME, get_peft_model_state_dict
+        from safetensors import safe_open
 
-        if not (folder / CONFIG_NAME).is_file():
-            raise UserError(f"{folder}: no {CONFIG_NAME}; run `dvc repro finetune`")
+        for name in (CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME):  # or peft would ask the hub
+            if not (folder / name).is_file():
+                raise UserError(f"{folder}: no {name}; run `dvc repro finetune`")
         try:
-            with warnings.catch_warnings():  # peft reads an attribute that transformers is about to rename
-                warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-                adapted = PeftModel.from_pretrained(self.model[0].model, str(folder))
-        except (RuntimeError, ValueError, OSError) as error:
-            raise UserError(f"{folder}: this adapter does not fit {self.entry.hub} ({str(error).splitlines()[0]:.120}); run `dvc repro finetune`") from None  # fmt: skip
+            with loading.offline(), warnings.catch_warnings():
+                # peft reads an attribute that transformers is about to rename, and warns of names that do not match.
+                warnings.simplefilter("ignore")
+                adapted = PeftModel.from_pretrained(self.model[0].model, str(folder), local_files_only=True)
+            with safe_open(folder / SAFETENSORS_WEIGHTS_NAME, framework="numpy") as file:
+                saved = set(file.keys())
+        except Exception as error:
+            raise UserError(f"{folder}: this adapter does not fit {self.entry.hub} ({str(error).splitlines()[0]:.120}); run `dvc repro finetune`") from error  # fmt: skip
+        if other := sorted(saved ^ set(get_peft_model_state_dict(adapted))):
+            raise UserError(f"{folder}: this adapter does not fit {self.entry.hub}: {other[0]} is {'of no layer' if other[0] in saved else 'missing'}{f' and {len(other) - 1} more' if other[1:] else ''}; run `dvc repro finetune`")  # fmt: skip
+        for name, tensor in get_peft_model_state_dict(adapted).items():
+            if not tensor.isfinite().all():
+                raise UserError(f"{folder}: this adapter is not all numbers: {name} holds NaN or infinity; run `dvc repro -f finetune`")  # fmt: skip
         for module in adapted.modules():
             if isinstance(module, LoraLayer):
                 module.scale_layer(self.scale)
@@ -248,15 +262,6 @@ def quantised(device: str) -> dict[str, Any]:
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
     return {"quantization_config": config, "device_map": {"": device}}
-
-
-def digest(folder: Path) -> str:
-    """SHA-256 over names and contents of the files that a model or adapter is made of."""
-    total = hashlib.sha256()
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and file.suffix in {".json", ".safetensors", ".bin", ".txt", ".model", ".py"}:
-            total.update(f"{file.relative_to(folder).as_posix()} {sha256(file)}\n".encode())
-    return total.hexdigest()
 
 
 def _described(module: torch.nn.Module) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from stages.encoders import weights
+from stages.encoders import loading, weights
 from stages.encoders.base import resolve
 from stages.errors import UserError
 from stages.registry import Reranker
@@ -26,17 +26,22 @@ class Cross:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
+        self.entry = entry
         folder = weights.locate(entry)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.dtype = resolve(dtype, self.device)
-        self.model = CrossEncoder(
-            str(folder),
-            device=self.device,
-            local_files_only=True,
-            trust_remote_code=weights.consented(entry),
-            max_length=entry.length,
-            model_kwargs={"dtype": getattr(torch, self.dtype), "use_safetensors": not weights.pickles(folder)},
-        )
+        loading.kind(entry, folder, ("CrossEncoder",))
+        with loading.whole(entry, folder) as absent:
+            self.model = CrossEncoder(
+                str(folder),
+                device=self.device,
+                local_files_only=True,
+                trust_remote_code=weights.consented(entry),
+                max_length=entry.length,
+                model_kwargs={"dtype": getattr(torch, self.dtype), "use_safetensors": not weights.pickles(folder)},
+            )
+        loading.worded(entry, folder, self.model.tokenizer, loading.rows(self.model))
+        loading.finite(entry, folder, self.model, absent)
         if self.model.num_labels != 1:
             raise UserError(f"{entry.hub}: scores {self.model.num_labels} classes, not relevance; name another model in `rerank.model`")  # fmt: skip
 
@@ -54,4 +59,8 @@ class Cross:
             show_progress_bar=False,
             convert_to_tensor=True,
         )
-        return scores.float().cpu().numpy()
+        found: np.ndarray = scores.float().cpu().numpy()
+        if not np.isfinite(found).all():
+            query, document = pairs[int(np.flatnonzero(~np.isfinite(found))[0])]
+            raise UserError(f"{self.entry.hub}: its score of {query[:60]!r} and {document[:60]!r} in {self.dtype} is not a number; {loading.precise(self.dtype)}")  # fmt: skip
+        return found

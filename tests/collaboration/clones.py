@@ -121,7 +121,10 @@ def origin(folder: Path) -> Path:
             shutil.copy(ROOT / name, work.path / name)
     model = tiny.dense(folder / "model", tiny.bert(folder / "base"), "mean")
     registry = work.path / "stages/registry"
-    for name, block in (("models", {**MODEL, "path": str(model)}), ("landscapes", LANDSCAPE)):
+    for name, block in (
+        ("models", {**MODEL, "path": str(model), "digest": tiny.pinned(model)}),
+        ("landscapes", LANDSCAPE),
+    ):
         with (registry / f"{name}.yaml").open("a", encoding="utf-8") as file:
             file.write("\n" + yaml.safe_dump({L: block}))
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")) | CELL

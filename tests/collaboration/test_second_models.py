@@ -25,8 +25,8 @@ def test_a_late_interaction_cell_with_a_reranker_runs_end_to_end(tiny_clone: Clo
     late = tiny.late(tmp_path / "late", tiny.bert(tmp_path / "base"))
     cross = tiny.bert(tmp_path / "cross", "classifier")
     blocks = {
-        "models": {"tiny-late": {**MODEL, **LATE, "path": str(late)}},
-        "rerankers": {"tiny-cross": {**CROSS, "path": str(cross)}},
+        "models": {"tiny-late": {**MODEL, **LATE, "path": str(late), "digest": tiny.pinned(late)}},
+        "rerankers": {"tiny-cross": {**CROSS, "path": str(cross), "digest": tiny.pinned(cross)}},
     }
     for name, block in blocks.items():
         with (clone.path / f"stages/registry/{name}.yaml").open("a", encoding="utf-8") as file:
