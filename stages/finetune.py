@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -31,6 +30,7 @@ def main() -> None:
     import pandas as pd
 
     from stages import costs, params, registry, tables
+    from stages.encoders import processes
     from stages.files import replacing
 
     cell = params.load()
@@ -40,7 +40,7 @@ def main() -> None:
         {"split": pd.Series(dtype="str"), "step": pd.Series(dtype="int64"), "loss": pd.Series(dtype="float64")}
     )
     scales = pd.DataFrame({"scale": [], "loss": [], "chosen": []}).astype({"chosen": "bool"})
-    if os.environ.get("RANK", "0") != "0":
+    if processes.rank():
         if pairs.empty:
             return
         with TemporaryDirectory() as folder:  # the first process writes the outputs
