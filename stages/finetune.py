@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ def main() -> None:
     import pandas as pd
 
     from stages import adapters, costs, params, registry, tables
-    from stages.encoders import loading
+    from stages.encoders import loading, processes
     from stages.files import replacing
 
     cell = params.load()
@@ -39,7 +38,7 @@ def main() -> None:
         {"split": pd.Series(dtype="str"), "step": pd.Series(dtype="int64"), "loss": pd.Series(dtype="float64")}
     )
     scales = pd.DataFrame({"scale": [], "loss": [], "chosen": []}).astype({"chosen": "bool"})
-    if os.environ.get("RANK", "0") != "0":
+    if processes.rank():
         if pairs.empty:
             return
         with TemporaryDirectory() as folder:  # the first process writes the outputs
@@ -54,8 +53,8 @@ def main() -> None:
                 trained = _train(recipe)(registry.model(cell.model), pairs, cell.finetune, folder, recipe)
                 curve, scales = trained.curve, scales if trained.scales is None else trained.scales
                 cost["device"] = trained.device
-                adapters.seal(folder)
                 cost["texts"] = 2 * int((pairs["split"] == "train").sum())
+                adapters.seal(folder)
         tables.write(curve, layout.CURVE, tables.CURVE)
         tables.write(scales, layout.SCALES, tables.SCALES)
         tables.write(seen(pairs), layout.SEEN, tables.SEEN)

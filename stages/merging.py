@@ -6,7 +6,6 @@ Imported by the finetune stage only where the recipe says `merge`.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +16,7 @@ from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
 from safetensors.numpy import load_file, save_file
 
 from stages import training
+from stages.encoders import processes
 from stages.files import write_json
 from stages.params import Finetune
 from stages.progress import say
@@ -37,7 +37,7 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
             parts.append(Path(place) / landscape)
             parts[-1].mkdir()
             trained.append(training.train(entry, own, settings, parts[-1], recipe))
-        if os.environ.get("RANK", "0") == "0":  # of several processes the first alone has the adapters
+        if processes.rank() == 0:  # of several processes the first alone has the adapters
             merge(parts, folder)
     curve = pd.concat([one.curve for one in trained]).groupby(["split", "step"])[["loss"]].mean().reset_index()
     return Trained(curve, None, trained[0].device)

@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 import torch
 from datasets import Dataset
+from filelock import FileLock, Timeout
 from peft import LoraConfig, TaskType, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import cast_adapter_dtype
@@ -34,17 +35,19 @@ from sentence_transformers.util.distributed import all_gather, get_rank, get_wor
 from torch.nn.functional import cosine_similarity
 from torch.utils.data import SequentialSampler
 from transformers import TrainerCallback, set_seed
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer_callback import PrinterCallback
 
 from stages import adapters, encoders, layout
+from stages.encoders import processes
 from stages.errors import UserError
-from stages.files import sha256, writable, write_text
+from stages.files import read_json, sha256, writable, write_text
 from stages.params import Finetune
 from stages.progress import say, track
 from stages.registry.entries import Model, Recipe
 
 ADAPTER = "default"  # peft's name of the adapter
 SEAL = "seal"
+STATE = "trainer_state.json"  # the trainer's name for it
 SCALES = (0.25, 0.5, 0.75, 1.0)  # weights of the adapter that `scale: dev` chooses among
 
 
@@ -67,8 +70,9 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
     """Train an adapter on the batches of `pairs` and save the one best on dev.
 
     The steps are fixed; every so often the loss on the dev pairs is taken, and the checkpoint with
-    the lowest is kept. A killed run resumes from its last checkpoint in the scratch folder. The kept adapter is
-    saved weighed by the recipe's `scale`, with `dev` by what has the lowest loss on the dev pairs.
+    the lowest is kept. A killed run resumes from its last checkpoint in the scratch folder; where the best one is no
+    longer as it was sealed, training starts again. The kept adapter is saved weighed by the recipe's `scale`, with
+    `dev` by what has the lowest loss on the dev pairs.
 
     Started by torchrun, every process takes its share of each batch and all texts of the batch are negatives, so
     that the loss is that of one process.
@@ -79,7 +83,27 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
         settings: the `finetune` block of params.yaml.
         folder: where the adapter goes, in peft's format.
         recipe: how to train: its `anchor`, `guide` and `scale`.
+
+    Raises:
+        UserError: a loss or a weight is no finite number, or the best checkpoint was lost twice.
     """
+    trainer = _trainer(entry, pairs, settings, recipe)
+    scratch = Path(trainer.args.output_dir)
+    with writable(scratch), _alone(scratch):
+        try:
+            _run(trainer)
+        except Lost:
+            trainer = _trainer(entry, pairs, settings, recipe)  # its weights are those before the first step again
+            _run(trainer)
+    curve = _curve(trainer.state.log_history)
+    scales = _scales(trainer) if recipe.scale == "dev" else None
+    if trainer.is_world_process_zero():
+        _save(trainer.model, entry, folder, _weight(recipe, scales))
+    return Trained(curve, scales, str(trainer.model.device))
+
+
+def _trainer(entry: Model, pairs: pd.DataFrame, settings: Finetune, recipe: Recipe) -> Trainer:
+    """The trainer of a new adapter, as seeded."""
     # Before the adapter exists: its initial weights come from this seed.
     set_seed(settings.seed)
     if torch.cuda.is_available():  # started by torchrun, each process loads the model on a GPU of its own
@@ -93,16 +117,16 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
     batch, dev_batch = (int(pairs.loc[rows, "position"].max()) + 1 for rows in (train_rows, ~train_rows))
     steps = int(pairs.loc[train_rows, "step"].max()) + 1
     interval = max(1, steps // settings.evaluations)
-    share, dev_share = _share(batch), math.ceil(dev_batch / _processes())
+    share, dev_share = _share(batch), math.ceil(dev_batch / processes.count())
     scratch = (
         layout.scratch() / "training" / _fingerprint(entry, encoder.fingerprint("document"), pairs, settings, recipe)
     )
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(scratch), max_steps=steps, per_device_train_batch_size=share, per_device_eval_batch_size=dev_share,
         learning_rate=settings.rate, warmup_steps=max(1, steps // 10), seed=settings.seed, data_seed=settings.seed,
-        eval_strategy="steps", eval_steps=interval, save_strategy="steps", save_steps=interval, save_total_limit=2,
-        load_best_model_at_end=True, metric_for_best_model="loss", greater_is_better=False, eval_on_start=True,
-        logging_strategy="steps", logging_steps=1, report_to="none", batch_sampler=InOrder, disable_tqdm=True,
+        eval_strategy="steps", eval_steps=interval, save_strategy="steps", save_steps=interval,
+        metric_for_best_model="loss", greater_is_better=False, eval_on_start=True,
+        logging_strategy="steps", logging_steps=1, logging_nan_inf_filter=False, report_to="none", batch_sampler=InOrder, disable_tqdm=True,
         prompts={"anchor": encoder.prompt("query"), "positive": encoder.prompt("document")},
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(), dataloader_drop_last=False,
         activation_checkpointing=entry.plan.checkpointing, use_cpu=not torch.cuda.is_available(),
@@ -110,18 +134,41 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
     arguments._n_gpu = min(1, arguments.n_gpu)  # several GPUs are torchrun's: DataParallel would merge composed batches
     datasets = {name: _dataset(part) for name, part in pairs.groupby("split")}
     trainer = Trainer(
-        model=model, args=arguments, train_dataset=datasets["train"], eval_dataset=datasets["dev"],
+        entry.hub, model=model, args=arguments, train_dataset=datasets["train"], eval_dataset=datasets["dev"],
         loss=AllowedNegatives(model, _forbidden(pairs), recipe.anchor, recipe.guide), callbacks=[Progress(steps)],
     )  # fmt: skip
-    with writable(scratch):
-        with arguments.main_process_first(local=False):
-            checkpoint = _resumable(scratch)
-        trainer.train(resume_from_checkpoint=checkpoint)
-    curve = _curve(trainer.state.log_history)
-    scales = _scales(trainer) if recipe.scale == "dev" else None
-    if trainer.is_world_process_zero():
-        _save(model, entry, folder, _weight(recipe, scales))
-    return Trained(curve, scales, str(model.device))
+    trainer.remove_callback(PrinterCallback)  # which prints the raw logs between the lines of progress
+    return trainer
+
+
+def _run(trainer: Trainer) -> None:
+    """Train to the end, from the last checkpoint that can be used. Raises Lost where the best one has gone since."""
+    with trainer.args.main_process_first(local=False):
+        checkpoint = _resumable(Path(trainer.args.output_dir))
+    trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.load_best()
+
+
+@contextmanager
+def _alone(scratch: Path) -> Iterator[None]:
+    """Hold a scratch folder: a second training of the same adapter waits, then goes on from what it finds there.
+
+    The lock goes with its process. Of several that torchrun started the first holds it, and the others wait for that.
+    """
+    if processes.rank():
+        yield
+        return
+    scratch.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(scratch.with_name(f"{scratch.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        say(f"{scratch}: another process trains this adapter; waiting until it has ended")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _add_adapter(model: Any, rank: int) -> None:
@@ -133,18 +180,54 @@ def _add_adapter(model: Any, rank: int) -> None:
     cast_adapter_dtype(model[0].auto_model, ADAPTER)
 
 
+class Lost(UserError):
+    """The best checkpoint is no longer what was sealed."""
+
+
 class Trainer(SentenceTransformerTrainer):
-    """The library's trainer, which loads a checkpoint into the adapter at hand.
+    """The library's trainer, which loads a checkpoint into the adapter at hand and stops where a number is not finite.
 
     The library's own reads the whole model anew, in the precision of its configuration and not quantised, and goes
-    on with the last step's weights where that fails.
+    on with the last step's weights where that fails; it trains on with losses that are no numbers.
     """
+
+    def __init__(self, hub: str, **options: Any) -> None:
+        self.hub = hub
+        super().__init__(**options)
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """None: nobody reads the card of a checkpoint, and its examples show a bar of their own."""
+
+    def training_step(self, *arguments: Any, **options: Any) -> torch.Tensor:
+        """One step forward and back."""
+        loss: torch.Tensor = super().training_step(*arguments, **options)
+        self._require(bool(loss.isfinite()), f"the loss of step {self.state.global_step + 1} is {float(loss)}")
+        return loss
+
+    def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
+        """Losses on the dev pairs, before each checkpoint."""
+        weights = (weight for weight in self.model.parameters() if weight.requires_grad)
+        fine = all(bool(weight.isfinite().all()) for weight in weights)
+        self._require(fine, f"after step {self.state.global_step} the adapter has weights that are no finite numbers")
+        metrics: dict[str, float] = super().evaluate(*arguments, **options)
+        loss = metrics["eval_loss"]
+        self._require(math.isfinite(loss), f"after step {self.state.global_step} the loss on the dev pairs is {loss}")
+        return metrics
+
+    def _require(self, fine: bool, fault: str) -> None:
+        if not fine:
+            mend = "lower finetune.rate" if self.state.global_step else "`python -m stages.model check` tells whether its weights are whole"  # fmt: skip
+            raise UserError(f"{self.hub}: {fault}; training stopped, there is no adapter; {mend}")
 
     def _load_from_checkpoint(self, checkpoint_path: str) -> None:
         load_adapter(self.model[0].auto_model, Path(checkpoint_path))
 
-    def _load_best_model(self) -> None:
-        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
+    def load_best(self) -> None:
+        """Load the checkpoint that was best on dev. Raises Lost where it is no longer what was sealed."""
+        best = _checkpoint(Path(self.args.output_dir), self.state.best_global_step)
+        if not _is_whole(best):
+            raise Lost(f"{best}: the best checkpoint was damaged or removed during training; leave the scratch alone and run `dvc repro finetune` again")  # fmt: skip
+        self._load_from_checkpoint(str(best))
 
 
 def load_adapter(network: torch.nn.Module, folder: Path) -> None:
@@ -170,15 +253,10 @@ def _share(batch: int) -> int:
     Raises:
         UserError: the batch does not divide evenly.
     """
-    processes = _processes()
-    if batch % processes:
-        raise UserError(f"finetune.batch is {batch} here, which {processes} processes cannot share evenly; start a number of processes that divides it")  # fmt: skip
-    return batch // processes
-
-
-def _processes() -> int:
-    """How many processes torchrun started; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    count = processes.count()
+    if batch % count:
+        raise UserError(f"finetune.batch is {batch} here, which {count} processes cannot share evenly; start a number of processes that divides it")  # fmt: skip
+    return batch // count
 
 
 def _scales(trainer: SentenceTransformerTrainer) -> pd.DataFrame:
@@ -353,27 +431,67 @@ class Progress(TrainerCallback):
         next(self.bar, None)
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Seal the checkpoint: one without its seal was cut off while it was written."""
-        if not state.is_world_process_zero:
-            return
-        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        write_text(folder / SEAL, _digest(folder))
+        """Seal the checkpoint, then drop those that are neither it nor the best: what is left can always be used."""
+        _together()  # each process has written its part
+        if state.is_world_process_zero:
+            scratch = Path(args.output_dir)
+            folder = _checkpoint(scratch, state.global_step)
+            write_text(folder / SEAL, _digest(folder))
+            for other in _checkpoints(scratch):
+                if other not in (folder, _checkpoint(scratch, state.best_global_step)):
+                    shutil.rmtree(other)
+        _together()
+
+
+def _together() -> None:
+    """Wait for the other processes that torchrun started."""
+    if get_world_size() > 1:
+        torch.distributed.barrier()
+
+
+def _checkpoint(scratch: Path, step: int) -> Path:
+    """Folder of the checkpoint of a step; the one that the trainer's state names is wrong once the scratch was moved."""
+    return scratch / f"checkpoint-{step}"
+
+
+def _checkpoints(scratch: Path) -> list[Path]:
+    """Folders of checkpoints by step."""
+    found = {int(folder.name.rpartition("-")[2]): folder for folder in scratch.glob("checkpoint-*") if folder.name.rpartition("-")[2].isdecimal()}  # fmt: skip
+    return [found[step] for step in sorted(found)]
 
 
 def _resumable(scratch: Path) -> str | None:
-    """The last whole checkpoint of a killed run, if any; damaged ones are said and removed."""
-    for folder in sorted(scratch.glob("checkpoint-*")):
-        seal = folder / SEAL
-        if not seal.is_file() or seal.read_text(encoding="utf-8") != _digest(folder):
-            say(f"{folder}: damaged or unfinished checkpoint, trained again from the one before")
-            shutil.rmtree(folder)
-    return get_last_checkpoint(str(scratch)) if scratch.is_dir() else None
+    """The last checkpoint of a killed run that is whole, and its best one with it; the others are said and removed."""
+    found = _checkpoints(scratch)
+    whole = [folder for folder in found if _is_whole(folder)]
+    usable = []
+    for folder in found:
+        if folder not in whole:
+            say(f"{folder}: damaged or unfinished checkpoint, not used")
+        elif (best := _checkpoint(scratch, read_json(folder / STATE)["best_global_step"])) not in whole:
+            say(f"{folder}: not used, as {best.name}, the best one so far, is damaged or lost")
+        else:
+            usable.append(folder)
+            continue
+        shutil.rmtree(folder)
+    if found and not usable:
+        say(f"{scratch}: no checkpoint left that can be used, training starts again")
+    return str(usable[-1]) if usable else None
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a checkpoint is what was sealed."""
+    try:
+        return (folder / SEAL).read_bytes() == _digest(folder).encode()
+    except OSError:
+        return False
 
 
 def _digest(folder: Path) -> str:
-    """SHA-256 over the files of a checkpoint, its seal left out."""
+    """SHA-256 over the place of a checkpoint and its files, its seal left out."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != SEAL)
-    return hashlib.sha256("".join(f"{name} {sha256(folder / name)}\n" for name in names).encode()).hexdigest()
+    lines = [f"{folder.parent.name}/{folder.name}", *(f"{name} {sha256(folder / name)}" for name in names)]
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 def _save(model: Any, entry: Model, folder: Path, weight: float) -> None:

@@ -48,7 +48,9 @@ def test_outcomes_are_those_of_the_stages_and_none_is_computed_twice(
 ) -> None:
     wanted, path = cells.expand(base, OPTIONS), Path("record.parquet")
     assert len(wanted) == 4
-    measure.measure(wanted[:3], cells.flat(base), path)  # the last one in another call, of a record that is there
+    with monkeypatch.context() as patch:  # a shell of a cluster's job: the record must not be that of no training
+        patch.setenv("RANK", "1")
+        measure.measure(wanted[:3], cells.flat(base), path)  # the last one in another call, of a record that is there
     measure.measure(wanted, cells.flat(base), path)
     found = tables.read(path, record.TABLE)
     assert found["cell"].nunique() == 4 and set(found["landscape"]) == {"a", "b"} and found["simulated"].all()
@@ -75,11 +77,12 @@ def test_outcomes_are_those_of_the_stages_and_none_is_computed_twice(
 
 
 def test_what_the_cell_before_has_left_is_used(base: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages import embed, search
+    from stages import adapters, embed, search
 
     calls: list[str] = []
     for module in (finetune, embed, search):
         monkeypatch.setattr(module, "main", lambda *_, name=module.__name__: calls.append(name))
+    monkeypatch.setattr(adapters, "held", lambda folder: folder)
     monkeypatch.setattr(measure, "_tables", lambda name: calls.append("tables"))
     for name in ("fuse.main", "rerank.main", "pairs.__main__.main"):
         monkeypatch.setattr(f"stages.{name}", lambda *_: None)
@@ -108,6 +111,24 @@ def test_a_cell_that_fails_is_said_and_the_others_are_computed(
         measure.measure(wanted, cells.flat(base), path)
     assert "tiny-r1-a: no pairs" in capsys.readouterr().err
     assert tables.read(path, record.TABLE)["recipe"].unique().tolist() == ["zero-shot"]
+
+
+def test_a_recipe_that_trains_without_leaving_an_adapter_is_not_recorded_as_zero_shot(
+    base: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the reason; that the recipe without training leaves none is right."""
+    for name in ("tables", "scored"):
+        monkeypatch.setattr(measure, f"_{name}", lambda *_: pd.DataFrame())
+    for name in ("embed.main", "search.main", "fuse.main", "rerank.main", "pairs.__main__.main", "finetune.main"):
+        monkeypatch.setattr(f"stages.{name}", lambda *_: None)
+    added: list[pd.DataFrame] = []
+    monkeypatch.setattr(record, "add", lambda rows, path: added.append(rows))
+    wanted = cells.expand(base, {"recipe": ["zero-shot", "r1", "r5"]})
+    with pytest.raises(UserError, match="2 of 3 cells failed"):
+        measure.measure(wanted, cells.flat(base), Path("record.parquet"))
+    assert len(added) == 1
+    said = capsys.readouterr().err
+    assert all(f"finetune left no adapter of {recipe}" in said for recipe in ("r1", "r5"))
 
 
 def test_a_cell_that_another_process_computes_is_left_to_it(

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from stages import layout, tables
 from stages.errors import UserError
+from stages.pairs import __main__ as pairs
 from stages.pairs import batches
 from stages.pairs.__main__ import laid_out
 from stages.pairs.material import Material, Pair
@@ -208,3 +212,54 @@ def test_a_landscape_without_pairs_is_named_and_a_batch_holds_every_landscape(th
         laid_out(bare, RECIPES["r1"], SETTINGS)
     with pytest.raises(UserError, match=r"finetune\.batch is 2, fewer than the 3 landscapes"):
         laid_out(three, RECIPES["r1"], SETTINGS.model_copy(update={"batch": 2}))
+
+
+@pytest.mark.parametrize("recipe", ["r1", "r2", "r3", "r4", "r5"])
+def test_no_pair_touches_a_query_of_a_landscape_that_is_only_scored_on(
+    recipe: str, workspace: Path, set_params: Callable[..., None]
+) -> None:
+    """A hundred families of `home` are in `away` too, which asks with those that `home` does not ask with."""
+    rng = np.random.default_rng(1)
+    ids = [f"F-{i:03d}" for i in range(200)]
+    splits = split_of(ids, 0, 0)
+    asking = {"home": ids[100:], "away": ids[:100], "third": ids[:20]}
+    families = {"home": ids, "away": ids[:100], "third": ids[:100]}
+    for name, mine in families.items():
+        number = len(mine)
+        table = pd.DataFrame({"family_id": mine, "title": "t", "abstract": "a", "claims": "c", "description": "", "ipc": [["A61B 1/00"]] * number,
+                              "cpc": [[]] * number, "jurisdiction": "", "date": "", "labels": [["A61B"]] * number})  # fmt: skip
+        tables.write(table, layout.families(name), tables.FAMILIES)
+        edges = sorted(
+            {(query, mine[j]) for query in asking[name] for j in rng.integers(0, number, 4) if mine[j] != query}
+        )
+        citations = pd.DataFrame([(*edge, "") for edge in edges], columns=["citing_id", "cited_id", "category"])
+        tables.write(citations, layout.citations(name), tables.CITATIONS)
+        split = [splits[family] for family in mine]
+        tables.write(
+            pd.DataFrame({"family_id": mine, "text": "x", "complete": True}), layout.view(name, "ta"), tables.VIEW
+        )
+        labels = pd.DataFrame(
+            {"family_id": mine, "label_set": "ipc-subclass", "labels": [["A61B"]] * number, "split": split}
+        )
+        tables.write(labels, layout.task(name, "labels"), tables.LABELS)
+        tables.write(
+            pd.DataFrame({"family_id": mine, "date": "", "split": split, "ranked": True}),
+            layout.task(name, "pool"),
+            tables.POOL,
+        )
+        queries = pd.DataFrame({"query_id": asking[name], "split": [splits[family] for family in asking[name]]})
+        tables.write(queries, layout.task(name, "queries"), tables.QUERIES)
+    away = {family for family in asking["away"] if splits[family] != "train"}
+    assert len(away) > 20 and not away & set(asking["home"])
+    set_params(
+        recipe=recipe,
+        landscape="home",
+        evaluate_on=["home", "away", "third"],
+        document_view="ta",
+        finetune__held_out=["away"],
+    )
+    pairs.main()
+    drawn = tables.read(layout.PAIRS, tables.PAIRS)
+    for split, held in (("train", {"dev", "test"}), ("dev", {"test"})):
+        ends = drawn.loc[drawn["split"] == split, ["anchor_id", "positive_id"]].to_numpy().ravel()
+        assert len(ends) and not {family for family in ends if splits[family] in held} & away

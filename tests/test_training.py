@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from conftest import ROOT
 
 from stages import tables
 from stages.params import Finetune
@@ -21,6 +26,8 @@ pytestmark = pytest.mark.pipeline
 
 SETTINGS = Finetune(seed=0, pairs=48, steps=12, batch=8, length=32, rate=5e-3, rank=4, evaluations=3)
 PLAIN = Recipe(description="", signals=["section"])
+# What torchrun gives the second of three processes.
+TORCHRUN = {"RANK": "1", "WORLD_SIZE": "3", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "3", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500", "TORCHELASTIC_RUN_ID": "none"}  # fmt: skip
 
 
 def pairs() -> pd.DataFrame:
@@ -339,40 +346,248 @@ def test_a_pair_that_stands_twice_in_a_batch_is_no_negative_of_itself() -> None:
     assert float(loss) == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_killed_run_resumes_from_its_last_checkpoint_with_the_same_adapter(model: Path, workspace: Path) -> None:
+WILD = SETTINGS.model_copy(update={"rate": 0.15})  # too long a step: the first checkpoint of three is the best
+
+
+@dataclass
+class Finished:
+    """Adapter and losses of an undisturbed training, its scratch folder, and a copy of that."""
+
+    entry: Any
+    adapter: dict[str, bytes]
+    curve: pd.DataFrame
+    scratch: Path
+    copy: Path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def train(entry: Any, settings: Finetune, folder: Path) -> Any:
+    from stages import training
+
+    folder.mkdir()
+    return training.train(entry, pairs(), settings, folder, PLAIN)
+
+
+@pytest.fixture(scope="module")
+def finished(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A training whose best checkpoint, of step 4, is not its last, of step 12."""
+    import tiny
+
+    place = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+        trained = train(tiny.entry(model), WILD, place / "adapter")
+    dev = trained.curve[trained.curve["split"] == "dev"].set_index("step")["loss"]
+    (scratch,) = (path for path in (place / "cache/patent-embeddings/training").iterdir() if path.is_dir())
+    assert dev.idxmin() == 4 and {path.name for path in scratch.iterdir()} == {"checkpoint-4", "checkpoint-12"}
+    copy = shutil.copytree(scratch, place / "copy")
+    return Finished(tiny.entry(model), files(place / "adapter"), trained.curve, scratch, copy)
+
+
+@pytest.fixture
+def left(finished: Finished, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What that training left in its scratch, where it did: the scratch folder, and the scratch is that one."""
+    shutil.rmtree(finished.scratch, ignore_errors=True)
+    shutil.copytree(finished.copy, finished.scratch)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(finished.scratch.parents[2]))
+    return finished.scratch
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def swept(folder: Path) -> None:
+    """What `stages.scratch` leaves where one folder was not used for long."""
+    from stages import scratch
+
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
+    scratch.clean(folder.parents[1])
+
+
+AGAIN = "training starts again"
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "best-weights": (lambda scratch: flip(scratch / "checkpoint-4/adapter_model.safetensors"), AGAIN),
+    "best-optimiser": (lambda scratch: flip(scratch / "checkpoint-4/optimizer.pt"), AGAIN),
+    "best-seal": (lambda scratch: flip(scratch / "checkpoint-4/seal"), AGAIN),
+    "best-seal-no-text": (lambda scratch: (scratch / "checkpoint-4/seal").write_bytes(b"\xff" * 64), AGAIN),
+    "best-dropped": (lambda scratch: shutil.rmtree(scratch / "checkpoint-4"), AGAIN),
+    "best-swept": (lambda scratch: swept(scratch / "checkpoint-4"), AGAIN),
+    "best-replaced": (
+        lambda scratch: shutil.copytree(scratch / "checkpoint-12", shutil.rmtree(scratch / "checkpoint-4") or scratch / "checkpoint-4"),
+        AGAIN,
+    ),
+    "last-weights": (lambda scratch: flip(scratch / "checkpoint-12/adapter_model.safetensors"), "checkpoint-12: damaged"),
+    "last-state": (lambda scratch: flip(scratch / "checkpoint-12/trainer_state.json"), "checkpoint-12: damaged"),
+    "last-dropped": (lambda scratch: shutil.rmtree(scratch / "checkpoint-12"), ""),
+    "none": (lambda scratch: None, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_or_lost_checkpoint_gives_the_adapter_of_an_undisturbed_training(
+    kind: str, finished: Finished, left: Path, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage, said = DAMAGE[kind]
+    damage(left)
+    trained = train(finished.entry, WILD, workspace / "adapter")
+    assert files(workspace / "adapter") == finished.adapter
+    pd.testing.assert_frame_equal(trained.curve.reset_index(drop=True), finished.curve.reset_index(drop=True))
+    told = [line for line in capsys.readouterr().err.splitlines() if "finetune: " not in line]
+    assert said in "\n".join(told) and bool(said) == bool(told)
+
+
+@pytest.mark.parametrize("old", ["gone", "other"])
+def test_a_moved_scratch_is_used_where_it_is(
+    old: str, finished: Finished, left: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    """Also where another checkpoint lies in the place that the trainer's state names."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / "moved"))
+    shutil.copytree(left, workspace / "moved/patent-embeddings/training" / left.name)
+    best = Path(json.loads((left / "checkpoint-12/trainer_state.json").read_text())["best_model_checkpoint"])
+    assert best == left / "checkpoint-4"
+    shutil.rmtree(best)
+    if old == "other":
+        shutil.copytree(left / "checkpoint-12", best)
+    train(finished.entry, WILD, workspace / "adapter")
+    assert files(workspace / "adapter") == finished.adapter
+    assert not [line for line in capsys.readouterr().err.splitlines() if "finetune: " not in line]
+
+
+def test_a_best_checkpoint_lost_during_training_starts_it_again_and_lost_twice_ends_it(
+    finished: Finished, workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from stages import training
+    from stages.errors import UserError
+
+    seal, times = training.Progress.on_save, []
+
+    def lose(self: Any, args: Any, state: Any, control: Any, **others: Any) -> None:
+        seal(self, args, state, control, **others)
+        if state.global_step == 12 and len(times) < 1 + (args.learning_rate != WILD.rate):
+            times.append(flip(Path(args.output_dir) / "checkpoint-4/adapter_model.safetensors"))
+
+    monkeypatch.setattr(training.Progress, "on_save", lose)
+    train(finished.entry, WILD, workspace / "adapter")
+    assert files(workspace / "adapter") == finished.adapter and AGAIN in capsys.readouterr().err
+    times.clear()
+    with pytest.raises(UserError, match="checkpoint-4: the best checkpoint was damaged or removed during training"):
+        train(finished.entry, WILD.model_copy(update={"rate": 0.1501}), workspace / "none")
+    assert not files(workspace / "none")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGCONT])
+def test_of_two_trainings_of_one_adapter_one_waits_and_goes_on_from_what_the_other_leaves(
+    ending: signal.Signals, finished: Finished, model: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is stopped behind its first checkpoint; once the second waits, the first is killed, or goes on."""
+    from stages import training
+
     program = f"""
-import sys, pandas as pd
+import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import tiny, test_training
 from pathlib import Path
-from stages import training
-out = Path(sys.argv[1]); out.mkdir(exist_ok=True)
-training.train(tiny.entry(Path({str(model)!r})), test_training.pairs(), test_training.SETTINGS, out, test_training.PLAIN)
+test_training.train(tiny.entry(Path({str(model)!r})), test_training.WILD, Path("first"))
 """
+    first = subprocess.Popen([sys.executable, "-P", "-c", program], env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    scratch = workspace / "cache/patent-embeddings/training" / finished.scratch.name
+    while first.poll() is None and not (scratch / "checkpoint-4/seal").exists():
+        time.sleep(0.005)
+    first.send_signal(signal.SIGSTOP)
+    said: list[str] = []
 
-    def start(out: str, cache: str) -> subprocess.Popen[str]:
-        environment = os.environ | {"XDG_CACHE_HOME": str(workspace / cache)}
-        return subprocess.Popen(
-            [sys.executable, "-P", "-c", program, out],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+    def say(text: str) -> None:
+        said.append(text)
+        first.send_signal(ending)
 
-    undisturbed = start("one", "cache-one")
-    said = undisturbed.communicate()[1]
-    assert undisturbed.returncode == 0, said
-    killed = start("two", "cache-two")
-    while killed.poll() is None and not list((workspace / "cache-two").rglob("checkpoint-4/seal")):
-        time.sleep(0.02)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
-    again = start("two", "cache-two")
-    said = again.communicate()[1]
-    assert again.returncode == 0, said
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        assert (workspace / "one" / name).read_bytes() == (workspace / "two" / name).read_bytes()
+    monkeypatch.setattr(training, "say", say)
+    train(finished.entry, WILD, workspace / "second")
+    told = first.communicate()[1]
+    assert said == [f"{scratch}: another process trains this adapter; waiting until it has ended"]
+    assert files(workspace / "second") == finished.adapter
+    assert first.returncode == (0 if ending == signal.SIGCONT else -signal.SIGKILL), told
+    if ending == signal.SIGCONT:
+        assert files(workspace / "first") == finished.adapter and "Traceback" not in told
+
+
+@pytest.mark.parametrize(("rate", "fault"), [(1e30, r"the loss of step [34] is (nan|inf)"), (5e-3, "after step 12 the adapter has weights that are no finite numbers")])  # fmt: skip
+def test_training_that_gives_no_numbers_is_refused(
+    rate: float, fault: str, model: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a rate far too high, and by weights that the last step alone spoils."""
+    import tiny
+    import torch
+
+    from stages import training
+    from stages.errors import UserError
+
+    def spoil(self: Any, args: Any, state: Any, control: Any, model: Any, **others: Any) -> None:
+        if state.global_step == 12:
+            weights = [weight for weight in model.parameters() if weight.requires_grad]
+            with torch.no_grad():
+                weights[-1][0, 0] = torch.inf
+
+    monkeypatch.setattr(training.Progress, "on_step_end", spoil)
+    with pytest.raises(UserError, match=rf"tiny/model: {fault}; .* lower finetune\.rate"):
+        train(tiny.entry(model), SETTINGS.model_copy(update={"rate": rate}), workspace / "adapter")
+    assert not files(workspace / "adapter")
+
+
+@pytest.mark.parametrize("where", ["weights", "loss"])
+def test_a_model_that_gives_no_numbers_is_not_trained(
+    where: str, model: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A weight that is none, which every loss is of, and a single loss of training that is."""
+    import tiny
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from stages import training
+    from stages.errors import UserError
+
+    spoilt = shutil.copytree(model, workspace / "spoilt")
+    if where == "weights":
+        (path,) = spoilt.glob("model.safetensors")
+        weights = load_file(path)
+        weights["encoder.layer.1.output.dense.weight"][3, 3] = torch.nan
+        save_file(weights, path, metadata={"format": "pt"})
+        fault, mend = "after step 0 the loss on the dev pairs is nan", "stages.model check"
+    else:
+        forward, calls = training.AllowedNegatives.forward, []
+
+        def infinite(self: Any, *arguments: Any) -> Any:
+            calls.append(self.model.training)
+            return forward(self, *arguments) * (torch.inf if sum(calls) == 6 else 1.0)
+
+        monkeypatch.setattr(training.AllowedNegatives, "forward", infinite)
+        fault, mend = "the loss of step 6 is inf", "lower finetune.rate"
+    with pytest.raises(UserError, match=f"tiny/model: {fault}; training stopped, there is no adapter; .*{mend}"):
+        train(tiny.entry(spoilt), SETTINGS, workspace / "adapter")
+    assert not files(workspace / "adapter")
+
+
+def test_ranks_that_are_not_torchrun_s_change_nothing(
+    finished: Finished, workspace: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.workspace import register
+    from stages import finetune, layout
+
+    register(workspace, "models", "tiny", finished.entry.model_dump(mode="json", exclude_defaults=True))
+    set_params(model="tiny", recipe="r3", finetune=WILD.model_dump())
+    tables.write(pairs(), layout.PAIRS, tables.PAIRS)
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2", "ACCELERATE_MIXED_PRECISION": "bf16"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    finetune.main()
+    found = files(layout.ADAPTER)
+    assert {name: found[name] for name in finished.adapter} == finished.adapter
 
 
 def test_yaml_of_the_recipes_gives_every_signal_a_module() -> None:
@@ -420,7 +635,7 @@ def test_two_processes_have_the_loss_of_one_with_the_whole_batch(
         script.write_text(SHARED.format(tests=str(Path(__file__).parent), pairs=str(workspace / "pairs.pkl"), folder=str(folder),
                                         model=str(model), settings=SETTINGS.model_dump()), encoding="utf-8")  # fmt: skip
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes == 2 else []
-        done = subprocess.run([sys.executable, *launcher, str(script)], cwd=workspace, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])})  # fmt: skip
+        done = subprocess.run([sys.executable, *launcher, str(script)], cwd=workspace, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
         curves.append(pd.read_csv(folder / "0/curve.csv"))
     one, two = curves
@@ -433,6 +648,7 @@ def test_a_batch_that_does_not_divide_is_refused(monkeypatch: pytest.MonkeyPatch
     from stages import training
     from stages.errors import UserError
 
-    monkeypatch.setenv("WORLD_SIZE", "3")
+    for name, value in TORCHRUN.items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=r"finetune\.batch is 8 here, which 3 processes"):
         training._share(8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from stages.encoders import weights
+from stages.encoders import processes, weights
 from stages.registry import Model
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def load(
         UserError: the weights are not here or differ from their pin, the model needs code that the
             user has not agreed to run, the adapter does not fit, or 4 bits need a library.
     """
+    processes.settle()  # before a library looks at the environment
     from stages.encoders.dense import Dense
     from stages.encoders.late import Late
 

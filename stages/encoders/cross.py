@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from stages.encoders import loading, weights
+from stages.encoders import loading, processes, weights
 from stages.encoders.base import resolve
 from stages.errors import UserError
 from stages.registry import Reranker
@@ -21,6 +21,7 @@ class Cross:
 
     def __init__(self, entry: Reranker, dtype: str = "float32") -> None:
         """Load from this machine; raises UserError as `encoders.load` does, and where it scores classes."""
+        processes.settle()
         import torch
         from sentence_transformers import CrossEncoder
         from transformers.utils import logging

@@ -114,7 +114,7 @@ class _Bench:
     def _compute(self, cell: Cell, params: Params) -> None:
         import yaml
 
-        from stages import embed, finetune, fuse, rerank, search
+        from stages import adapters, embed, finetune, fuse, registry, rerank, search
         from stages.files import write_text
         from stages.pairs import __main__ as pairs
 
@@ -132,6 +132,8 @@ class _Bench:
         if same < 2:
             pairs.main()
             finetune.main()
+            if registry.recipe(params.recipe).signals and adapters.held(layout.ADAPTER) is None:
+                raise UserError(f"finetune left no adapter of {params.recipe}, whose outcomes would be those of the model as published; run `dvc repro finetune` on this cell to see why")  # fmt: skip
         for name in params.evaluate_on:
             if same < 3:
                 embed.main(name)

@@ -37,8 +37,8 @@ def main() -> None:
         frame = empty()
         sources = cell.trained_on(recipe)
         if sources:
-            asked = sources if recipe.landscapes == "home" else cell.evaluate_on
-            held = frozenset().union(*(tables.read(layout.task(name, "queries"), tables.QUERIES)["query_id"] for name in asked))  # fmt: skip
+            # Also of landscapes that it is only scored on: they may share families with those that it trains on.
+            held = frozenset().union(*(tables.read(layout.task(name, "queries"), tables.QUERIES)["query_id"] for name in cell.evaluate_on))  # fmt: skip
             materials = {name: replace(read(name, cell.document_view, recipe), queries=held) for name in sources}
             frame = laid_out(materials, recipe, cell.finetune)
         tables.write(frame, layout.PAIRS, tables.PAIRS)

@@ -20,7 +20,7 @@ class Material:
         labels: family id -> labels of the recipe's label set.
         texts: family id -> text of the document view, "" where it has none: it then joins no pair of such texts.
         splits: family id -> `train`, `dev` or `test`.
-        queries: ids of all queries, of other landscapes too where those are trained on beside it.
+        queries: ids of all queries, of the other landscapes too that the cell is scored on.
     """
 
     families: pd.DataFrame
