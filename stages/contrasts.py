@@ -87,8 +87,6 @@ def units(
         its landscape `seeds`, 0 where nothing was trained, and `luck`, the variance of its mean over training seeds,
         which one seed does not tell (NaN).
     """
-    import pandas as pd
-
     chosen, metric = HEADLINE[task]
     metrics = COUNTS if metric == "micro-F1" else (metric,)
     rows = outcomes[
@@ -217,7 +215,7 @@ def pooled(pairs: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> Co
     ].mean()
     table = values.to_numpy(dtype=float)
     (result,) = statistics.compare_ratios(table[:, :2], table[:, 2:], [(0, 1)], resamples, seed)
-    return _honest(result)
+    return honest(result)
 
 
 def of_recipes(result: Comparison, pairs: pd.DataFrame) -> Comparison | None:
@@ -290,38 +288,61 @@ def reversed_(result: Comparison) -> Comparison:
     return replace(result, difference=-result.difference, low=-result.high, high=-result.low, effect=-result.effect)
 
 
-def _honest(result: Comparison) -> Comparison:
-    """The comparison without an interval that says more than its units do.
+def span(
+    value: float, low: float, high: float, n: int, ends: tuple[float, float] = (-1.0, 1.0), unit: float = 1.0
+) -> tuple[float, float]:
+    """An interval of a mean that says no more than its n units do.
 
-    The bootstrap of a handful of units is far too narrow: no interval (NaN) below `FEWEST`. That of units that all
-    differ by the same, such as by nothing, is a point: there as far as `unseen` lets the mean be.
+    The bootstrap of a handful of units is far too narrow: none (NaN) below `FEWEST`. That of units that are all the
+    same, such as all 0, is a point: there as far as units that none of the n shows could move the mean.
+
+    Args:
+        value: the mean.
+        low: of the bootstrap.
+        high: of the bootstrap.
+        n: units.
+        ends: of what the mean can be.
+        unit: the most that a unit can differ by; scores are 0 to 1.
     """
-    from dataclasses import replace
-
-    if result.n < FEWEST:
-        return replace(result, low=math.nan, high=math.nan)
-    if result.high - result.low < POINT:
-        far = unseen(result.n)
-        return replace(result, low=max(result.difference - far, -1.0), high=min(result.difference + far, 1.0))
-    return result
+    if n < FEWEST:
+        return math.nan, math.nan
+    if high - low < POINT:
+        far = unit * unseen(n)
+        return max(value - far, ends[0]), min(value + far, ends[1])
+    return low, high
 
 
 def unseen(n: int) -> float:
-    """Largest share of units that are otherwise, of which n may show none with a chance of 5 %; scores are 0 to 1."""
+    """Largest share of units that are otherwise, of which n show none with a chance of 5 %: 1 - .05 ** (1 / n)."""
     return float(1 - LEVEL ** (1 / n))
 
 
-def loss_interval(table: Floats, resamples: int, seed: int) -> tuple[float, float]:
-    """Interval of the relative loss from the first column of outcomes [units, 2] to the second, as `_honest` has it."""
+def honest(result: Comparison) -> Comparison:
+    """The comparison with its interval as `span` has it."""
+    from dataclasses import replace
+
+    low, high = span(result.difference, result.low, result.high, result.n)
+    return replace(result, low=low, high=high)
+
+
+def score_interval(rows: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
+    """Interval of `score`, as `span` has it."""
     from stages.evaluation import statistics
 
-    if len(table) < FEWEST:
+    table = rows[["numerator", "denominator"]].to_numpy(dtype=float)
+    low, high = statistics.bootstrap(table, lambda sums: sums[:, 0] / sums[:, 1], resamples, seed)
+    return span(score(rows), low, high, len(rows), (0.0, 1.0))
+
+
+def loss_interval(table: Floats, resamples: int, seed: int) -> tuple[float, float]:
+    """Interval of the relative loss from the first column of outcomes [units, 2] to the second, as `span` has it; none of nothing."""
+    from stages.evaluation import statistics
+
+    if not table[:, 0].any():
         return math.nan, math.nan
     low, high = statistics.bootstrap(table, loss, resamples, seed)
-    if high - low >= POINT:
-        return low, high
-    far = unseen(len(table)) / float(table[:, 0].mean())
-    return low - far, min(high + far, 1.0)
+    whole = float(loss(table.sum(axis=0)[None])[0])
+    return span(whole, low, high, len(table), (-math.inf, 1.0), 1 / float(table[:, 0].mean()))
 
 
 def loss(sums: Floats) -> Floats:
@@ -351,6 +372,14 @@ def name(config: Iterable[object]) -> str:
     views = str(query_view) if query_view == document_view else f"{query_view} to {document_view}"
     words = (model, recipe, trained_on, views, f"{dimensions} dimensions" if dimensions else "", variant)
     return " ".join(str(word) for word in words if word)
+
+
+def undecidable(tested: Sequence[Tested]) -> bool:
+    """Whether no difference could be significant among the comparisons of one family, landscape and task.
+
+    The least p-value of n signs is 2 ** (1 - n), and Holm multiplies the least by how many there are.
+    """
+    return len(tested) * 2.0 ** (1 - max(one.result.n for one in tested)) >= LEVEL
 
 
 def every_pair(outcomes: pd.DataFrame, family: str, compares: str, task: str, resamples: int = RESAMPLES, seed: int = 0) -> list[Tested]:  # fmt: skip
@@ -453,5 +482,5 @@ def _compare(
             numerators[common][:, used], denominators[common][:, used], renamed, resamples, seed, intervals
         )
         for number, result in zip(members, found, strict=True):
-            results[number] = _honest(result)
+            results[number] = honest(result)
     return results
