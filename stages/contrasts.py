@@ -33,6 +33,7 @@ COUNTS = ("tp", "fp", "fn")  # of a family's labels: their sums give micro-F1
 RESAMPLES = 10_000
 LEVEL = 0.05
 FEWEST = 6  # units: with fewer no two-sided exact test can reach 5 %
+POINT = 1e-12  # an interval narrower than that is one of outcomes that are all the same
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,10 @@ def units(
         split: `test`, or of retrieval `dev`.
 
     Returns:
-        `CONFIG`, `UNIT`, `simulated`, `scope`, `system`, `numerator`, `denominator` (float64).
+        `CONFIG`, `UNIT`, `simulated`, `scope`, `system`, `numerator`, `denominator` (float64); of the row's cell on
+        its landscape `seeds`, 0 where nothing was trained, and `luck`, the variance of its mean over training seeds,
+        which one seed does not tell (NaN).
     """
-    import pandas as pd
-
     chosen, metric = HEADLINE[task]
     metrics = COUNTS if metric == "micro-F1" else (metric,)
     rows = outcomes[
@@ -106,7 +107,19 @@ def units(
     else:
         sums = rows.rename(columns={"value": "numerator"}).assign(denominator=1.0)
     averaged = sums.groupby(keys, observed=True, sort=True)[["numerator", "denominator"]].mean().reset_index()
-    return pd.DataFrame(averaged)
+    return averaged.merge(_seeds(sums), on=[*CONFIG, "landscape", "fold"], how="left")
+
+
+def _seeds(sums: pd.DataFrame) -> pd.DataFrame:
+    """`seeds` and `luck` of each cell on each landscape, see `units`."""
+    import pandas as pd
+
+    cell = [*CONFIG, "landscape", "fold"]
+    apart = sums.groupby([*cell, "seed"], observed=True)[["numerator", "denominator"]].sum().reset_index()
+    scores = apart.assign(score=apart["numerator"] / apart["denominator"]).groupby(cell, observed=True)["score"]
+    found = pd.DataFrame({"seeds": scores.count(), "luck": scores.var() / scores.count()}).reset_index()
+    found.loc[found["recipe"] == "zero-shot", ["seeds", "luck"]] = 0
+    return found
 
 
 def headline_labels(rows: pd.DataFrame) -> pd.DataFrame:
@@ -185,10 +198,11 @@ def paired(first: pd.DataFrame, second: pd.DataFrame, varied: Sequence[str]) -> 
     """Match two sets of rows on their unit and on everything of their cell that is not varied.
 
     Returns:
-        Matching columns, `CONFIG` of the first, and `numerator`, `denominator` with suffixes `_first`, `_second`.
+        Matching columns, `CONFIG` of the first, and `numerator`, `denominator`, `seeds`, `luck` with suffixes
+        `_first`, `_second`.
     """
     on = [*(name for name in CONFIG if name not in varied), *UNIT]
-    kept = second[[*on, "numerator", "denominator"]]
+    kept = second[[*on, "numerator", "denominator", "seeds", "luck"]]
     return first.merge(kept, on=on, suffixes=("_first", "_second"))
 
 
@@ -201,7 +215,70 @@ def pooled(pairs: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> Co
     ].mean()
     table = values.to_numpy(dtype=float)
     (result,) = statistics.compare_ratios(table[:, :2], table[:, 2:], [(0, 1)], resamples, seed)
-    return _without_false_interval(result)
+    return honest(result)
+
+
+def of_recipes(result: Comparison, pairs: pd.DataFrame) -> Comparison | None:
+    """A comparison of `pooled` as one of what was trained, not of the adapters that happened to come out.
+
+    A fold of a landscape has adapters of its own, so that its mean has the luck of its queries and of its training.
+    Where every cell has several seeds, their variance is added to that of the units; else the spread of the folds and
+    landscapes has both. By Student's t; never surer than of the adapters themselves.
+
+    Args:
+        result: of `pairs`.
+        pairs: of `paired`.
+
+    Returns:
+        None where nothing tells how adapters differ: one seed, one fold, one landscape.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+    from scipy import stats
+
+    if not (pairs[["seeds_first", "seeds_second"]] > 0).any(axis=None):
+        return result
+    sides = ("first", "second")
+    values = [f"{part}_{side}" for part in ("numerator", "denominator") for side in sides]
+    table = pairs.groupby(UNIT, observed=True)[values].mean()
+    sums = table.sum()
+    scores = {side: sums[f"numerator_{side}"] / sums[f"denominator_{side}"] for side in sides}
+    parts = {side: (table[f"numerator_{side}"] - scores[side] * table[f"denominator_{side}"]) / sums[f"denominator_{side}"] for side in sides}  # fmt: skip
+    # What each unit adds to the difference, linearised; they sum to 0.
+    linear = parts["first"] - parts["second"]
+    alone = pairs[["luck_first", "luck_second"]].isna().any(axis=None)
+    if alone:
+        folds = linear.groupby(level=["landscape", "fold"], observed=True).sum()
+        if len(folds) < 2:
+            return None
+        variance, freedom = _variance(folds), len(folds) - 1.0
+    else:
+        share = 1 / pairs.groupby(UNIT, observed=True)["luck_first"].transform("size")
+        cells = pairs.assign(share=share).groupby([*CONFIG, "landscape", "fold"], observed=True)
+        added = [_variance(linear)]
+        degrees = [len(linear) - 1.0]
+        for side in sides:
+            whole = f"denominator_{side}"
+            weight = (pairs[whole] * share).groupby(cells.ngroup()).sum() / sums[whole]
+            luck, seeds = (cells[f"{name}_{side}"].first().to_numpy() for name in ("luck", "seeds"))
+            added += list(weight.to_numpy() ** 2 * luck)
+            degrees += list(seeds - 1.0)
+        variance = sum(added)
+        # Welch and Satterthwaite.
+        freedom = variance**2 / sum(one**2 / degree for one, degree in zip(added, degrees, strict=True) if one > 0) if variance else 1.0  # fmt: skip
+    error = float(np.sqrt(variance))
+    half = float(stats.t.isf(LEVEL / 2, freedom)) * error
+    p = 2 * float(stats.t.sf(abs(result.difference) / error, freedom)) if error else 0.0
+    return replace(
+        result, low=min(result.low, result.difference - half), high=max(result.high, result.difference + half),
+        p=max(result.p, p),
+    )  # fmt: skip
+
+
+def _variance(parts: pd.Series[float]) -> float:
+    """Variance of a sum whose independent parts are known as deviations, which sum to 0."""
+    return float((parts**2).sum() * len(parts) / (len(parts) - 1)) if len(parts) > 1 else math.nan
 
 
 def reversed_(result: Comparison) -> Comparison:
@@ -211,11 +288,61 @@ def reversed_(result: Comparison) -> Comparison:
     return replace(result, difference=-result.difference, low=-result.high, high=-result.low, effect=-result.effect)
 
 
-def _without_false_interval(result: Comparison) -> Comparison:
-    """The bootstrap of a handful of units is far too narrow: no interval (NaN) where there are fewer than `FEWEST`."""
+def span(
+    value: float, low: float, high: float, n: int, ends: tuple[float, float] = (-1.0, 1.0), unit: float = 1.0
+) -> tuple[float, float]:
+    """An interval of a mean that says no more than its n units do.
+
+    The bootstrap of a handful of units is far too narrow: none (NaN) below `FEWEST`. That of units that are all the
+    same, such as all 0, is a point: there as far as units that none of the n shows could move the mean.
+
+    Args:
+        value: the mean.
+        low: of the bootstrap.
+        high: of the bootstrap.
+        n: units.
+        ends: of what the mean can be.
+        unit: the most that a unit can differ by; scores are 0 to 1.
+    """
+    if n < FEWEST:
+        return math.nan, math.nan
+    if high - low < POINT:
+        far = unit * unseen(n)
+        return max(value - far, ends[0]), min(value + far, ends[1])
+    return low, high
+
+
+def unseen(n: int) -> float:
+    """Largest share of units that are otherwise, of which n show none with a chance of 5 %: 1 - .05 ** (1 / n)."""
+    return float(1 - LEVEL ** (1 / n))
+
+
+def honest(result: Comparison) -> Comparison:
+    """The comparison with its interval as `span` has it."""
     from dataclasses import replace
 
-    return result if result.n >= FEWEST else replace(result, low=math.nan, high=math.nan)
+    low, high = span(result.difference, result.low, result.high, result.n)
+    return replace(result, low=low, high=high)
+
+
+def score_interval(rows: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
+    """Interval of `score`, as `span` has it."""
+    from stages.evaluation import statistics
+
+    table = rows[["numerator", "denominator"]].to_numpy(dtype=float)
+    low, high = statistics.bootstrap(table, lambda sums: sums[:, 0] / sums[:, 1], resamples, seed)
+    return span(score(rows), low, high, len(rows), (0.0, 1.0))
+
+
+def loss_interval(table: Floats, resamples: int, seed: int) -> tuple[float, float]:
+    """Interval of the relative loss from the first column of outcomes [units, 2] to the second, as `span` has it; none of nothing."""
+    from stages.evaluation import statistics
+
+    if not table[:, 0].any():
+        return math.nan, math.nan
+    low, high = statistics.bootstrap(table, loss, resamples, seed)
+    whole = float(loss(table.sum(axis=0)[None])[0])
+    return span(whole, low, high, len(table), (-math.inf, 1.0), 1 / float(table[:, 0].mean()))
 
 
 def loss(sums: Floats) -> Floats:
@@ -247,6 +374,14 @@ def name(config: Iterable[object]) -> str:
     return " ".join(str(word) for word in words if word)
 
 
+def undecidable(tested: Sequence[Tested]) -> bool:
+    """Whether no difference could be significant among the comparisons of one family, landscape and task.
+
+    The least p-value of n signs is 2 ** (1 - n), and Holm multiplies the least by how many there are.
+    """
+    return len(tested) * 2.0 ** (1 - max(one.result.n for one in tested)) >= LEVEL
+
+
 def every_pair(outcomes: pd.DataFrame, family: str, compares: str, task: str, resamples: int = RESAMPLES, seed: int = 0) -> list[Tested]:  # fmt: skip
     """All comparisons of a declared family on one task, Holm within each landscape.
 
@@ -254,7 +389,7 @@ def every_pair(outcomes: pd.DataFrame, family: str, compares: str, task: str, re
         outcomes: as in `units`.
         family: its id.
         compares: `cells` (each pair), `tuned` (each tuned cell with its zero-shot), `systems` (each with dense),
-            `candidates` (each pair of cell and system).
+            `candidates` (each pair of cell and system, without intervals).
         task: as in `units`.
         resamples: of each interval and test.
         seed: of both.
@@ -268,7 +403,8 @@ def every_pair(outcomes: pd.DataFrame, family: str, compares: str, task: str, re
         )
         keys = list(wide["numerator"].columns)
         pairs = _pairs(keys, compares)
-        results = _compare(wide["numerator"].to_numpy(), wide["denominator"].to_numpy(), pairs, resamples, seed)
+        # Half a million pairs of candidates: whoever asks for them wants one interval, and all p-values.
+        results = _compare(wide["numerator"].to_numpy(), wide["denominator"].to_numpy(), pairs, resamples, seed, compares != "candidates")  # fmt: skip
         kept = [(pair, result) for pair, result in zip(pairs, results, strict=True) if result]
         for ((a, b), result), p in zip(kept, adjusted([result for _, result in kept]), strict=True):
             found.append(Tested(family, str(landscape), task, keys[a], keys[b], str(ours["scope"].iloc[0]), HEADLINE[task][1], result, p))  # fmt: skip
@@ -323,7 +459,7 @@ def _pairs(keys: list[tuple[object, ...]], compares: str) -> list[tuple[int, int
 
 
 def _compare(
-    numerators: Floats, denominators: Floats, pairs: list[tuple[int, int]], resamples: int, seed: int
+    numerators: Floats, denominators: Floats, pairs: list[tuple[int, int]], resamples: int, seed: int, intervals: bool
 ) -> list[Comparison | None]:
     """Comparisons of pairs of columns, None where they share no unit; pairs with the same units share their draws."""
     import numpy as np
@@ -343,8 +479,8 @@ def _compare(
         place = {column: number for number, column in enumerate(used)}
         renamed = [(place[pairs[number][0]], place[pairs[number][1]]) for number in members]
         found = statistics.compare_ratios(
-            numerators[common][:, used], denominators[common][:, used], renamed, resamples, seed
+            numerators[common][:, used], denominators[common][:, used], renamed, resamples, seed, intervals
         )
         for number, result in zip(members, found, strict=True):
-            results[number] = _without_false_interval(result)
+            results[number] = honest(result)
     return results

@@ -7,7 +7,8 @@ support a finding about patents. Nothing here reads or writes a file.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stages import contrasts
@@ -91,6 +92,12 @@ class _Ground:
     def pooled(self, pairs: pd.DataFrame) -> Comparison:
         return contrasts.pooled(pairs, self.resamples, self.seed)
 
+    def trained(self, pairs: pd.DataFrame) -> tuple[Comparison, bool]:
+        """Comparison of what was trained, and whether it can be one of these adapters only."""
+        result = self.pooled(pairs)
+        found = contrasts.of_recipes(result, pairs)
+        return (result, True) if found is None else (found, False)
+
 
 def judge(
     outcomes: pd.DataFrame,
@@ -133,12 +140,31 @@ def _judgement(name: str, ground: str, finding: Any, found: _Found) -> Judgement
          "p_holm": p, "effect": result.effect, "n": result.n}
         for (text, result), p in zip(found.hypotheses, adjusted, strict=True)
     ]  # fmt: skip
+    found = _enough(found)
     cells = sorted(set(found.used["cell"])) if found.used is not None and "cell" in found.used else []
     open_ = found.verdict in (NOT_TESTED, UNDETERMINED)
     verdict = PLANTED.get(found.verdict, found.verdict) if ground == "simulated" else found.verdict
     return Judgement(
         name, ground, verdict, found.reason, found.effect, hypotheses, cells, finding.cells if open_ else {}
     )
+
+
+def _enough(found: _Found) -> _Found:
+    """Nothing is decided by fewer than `contrasts.FEWEST` units, and their interval would be far too narrow."""
+    effect = found.effect
+    if effect is None or effect.n >= contrasts.FEWEST:
+        return found
+    found = replace(found, effect=replace(effect, low=math.nan, high=math.nan))
+    if found.verdict not in (SUPPORTED, CONTRADICTED):
+        return found
+    return replace(found, verdict=UNDETERMINED, reason=f"Fewer than {contrasts.FEWEST} units decide nothing.")
+
+
+def _of_adapters(found: _Found, alone: bool) -> _Found:
+    """What was found, of recipes whose luck in training is `alone` of its kind: true of adapters, not of recipes."""
+    if not alone or found.verdict not in (SUPPORTED, CONTRADICTED):
+        return found
+    return replace(found, verdict=UNDETERMINED, reason=f"Of these adapters: {found.reason} With one training seed, on one fold, they do not say so of their recipes.")  # fmt: skip
 
 
 def _best(finding: grid.Best, ground: _Ground) -> _Found:
@@ -153,10 +179,12 @@ def _best(finding: grid.Best, ground: _Ground) -> _Found:
         same, varied = contrasts.one_variant(same), VIEWS
         side = {name: same[same["query_view"] == name] for name in (finding.candidate, *finding.rivals)}
     compared = {}
+    alone = False
     for rival in finding.rivals:
         pairs = contrasts.paired(side[finding.candidate], side[rival], varied)
         if len(pairs):
-            compared[rival] = ground.pooled(pairs)
+            compared[rival], lone = ground.trained(pairs)
+            alone |= lone
     if not compared:
         return _Found(NOT_TESTED, f"No cells with {finding.candidate} and a rival on the same queries.")
     hypotheses = [(f"{finding.candidate} - {rival}", result) for rival, result in compared.items()]
@@ -168,12 +196,12 @@ def _best(finding: grid.Best, ground: _Ground) -> _Found:
     worse = [rival for rival in compared if adjusted[rival] < LEVEL and compared[rival].difference < 0]
     missing = [rival for rival in finding.rivals if rival not in compared]
     if worse:
-        return _Found(CONTRADICTED, f"{finding.candidate} is significantly worse than {_list(worse)}.", **found)
+        return _of_adapters(_Found(CONTRADICTED, f"{finding.candidate} is significantly worse than {_list(worse)}.", **found), alone)  # fmt: skip
     if missing:
         return _Found(NOT_TESTED, f"No cells of {_list(missing)} to compare with.", **found)
     beaten = [rival for rival in compared if adjusted[rival] < LEVEL]
     if len(beaten) == len(compared):
-        return _Found(SUPPORTED, f"{finding.candidate} is significantly better than {_list(beaten)}.", **found)
+        return _of_adapters(_Found(SUPPORTED, f"{finding.candidate} is significantly better than {_list(beaten)}.", **found), alone)  # fmt: skip
     left = [rival for rival in compared if rival not in beaten]
     return _Found(UNDETERMINED, f"The difference from {_list(left)} is not significant.", **found)
 
@@ -182,6 +210,7 @@ def _depends(finding: grid.Depends, ground: _Ground) -> _Found:
     compared: dict[tuple[str, str, str], Comparison] = {}
     reference: dict[tuple[str, str], float] = {}
     used = []
+    alone = False
     for task in finding.tasks:
         rows = contrasts.usual(contrasts.at_home(contrasts.units(ground.outcomes, task)))
         side = {recipe: rows[rows["recipe"] == recipe] for recipe in finding.recipes}
@@ -190,7 +219,8 @@ def _depends(finding: grid.Depends, ground: _Ground) -> _Found:
         for a, b in itertools.combinations(finding.recipes, 2):
             pairs = contrasts.paired(side[a], side[b], TRAINING)
             if len(pairs):
-                compared[task, a, b] = ground.pooled(pairs)
+                compared[task, a, b], lone = ground.trained(pairs)
+                alone |= lone
     tasks = {task for task, _, _ in compared}
     if len(tasks) < 2:
         return _Found(NOT_TESTED, "Fewer than two tasks have two recipes on the same landscape.")
@@ -204,8 +234,8 @@ def _depends(finding: grid.Depends, ground: _Ground) -> _Found:
         # The strongest reversal is the one whose weaker side is largest.
         a, b, s, t = max(reversals, key=lambda r: min(abs(compared[r[2], r[0], r[1]].difference), abs(compared[r[3], r[0], r[1]].difference)))  # fmt: skip
         effect = _effect(f"{contrasts.HEADLINE[t][1]}, {b} - {a} ({t})", contrasts.reversed_(compared[t, a, b]))
-        return _Found(SUPPORTED, f"{a} is significantly better than {b} on {s}, and worse on {t}.",
-                      effect, hypotheses, _cells(ground, used))  # fmt: skip
+        found_ = _Found(SUPPORTED, f"{a} is significantly better than {b} on {s}, and worse on {t}.", effect, hypotheses, _cells(ground, used))  # fmt: skip
+        return _of_adapters(found_, alone)
     at, a, b = widest
     found: dict[str, Any] = {"effect": _effect(f"{contrasts.HEADLINE[at][1]}, {a} - {b} ({at}), the widest difference", compared[widest]),
              "hypotheses": hypotheses, "used": _cells(ground, used)}  # fmt: skip
@@ -214,7 +244,7 @@ def _depends(finding: grid.Depends, ground: _Ground) -> _Found:
         return _Found(NOT_TESTED, "No recipe pair is reversed so far, and not every recipe has cells for every task.", **found)  # fmt: skip
     for recipe in finding.recipes:
         if all(_not_inferior(recipe, key, result, reference, finding.margin) for key, result in compared.items()):
-            return _Found(CONTRADICTED, f"{recipe} is not inferior to any other recipe on any task.", **found)
+            return _of_adapters(_Found(CONTRADICTED, f"{recipe} is not inferior to any other recipe on any task.", **found), alone)  # fmt: skip
     return _Found(UNDETERMINED, "No pair of recipes is significantly reversed, none is shown best throughout.", **found)
 
 
@@ -234,9 +264,10 @@ def _harm(finding: grid.Harm, ground: _Ground) -> _Found:
     pairs = contrasts.paired(tuned, rows[rows["recipe"] == "zero-shot"], TRAINING)
     if pairs.empty:
         return _Found(NOT_TESTED, "No tuned cell is scored on a landscape other than its own, beside its zero-shot model.")  # fmt: skip
-    compared, safe = [], []
+    compared, safe, alone = [], [], []
     for key, part in pairs.groupby(["model", "recipe", "trained_on", "landscape"], observed=True):
-        result = ground.pooled(part)
+        result, lone = ground.trained(part)
+        alone.append(lone)
         model, recipe, home, abroad = map(str, key)
         compared.append((f"{model} {recipe} {home} on {abroad} - zero-shot", result))
         zero_shot = part["numerator_second"].sum() / part["denominator_second"].sum()
@@ -257,6 +288,8 @@ def _harm(finding: grid.Harm, ground: _Ground) -> _Found:
         verdict = CONTRADICTED
     else:
         verdict = UNDETERMINED
+    if any(alone):
+        reason += f" {sum(alone)} of them are of one adapter each, on one fold with one training seed."
     effect = _relative(pairs, ground, "relative change abroad, tuned - zero-shot, all together")
     return _Found(verdict, reason, effect, compared, _cells(ground, [tuned, rows[rows["recipe"] == "zero-shot"]]))
 
@@ -290,6 +323,8 @@ def _strength(finding: grid.Strength, ground: _Ground) -> _Found:
         here, there = here.reindex(columns=models).dropna(), there.dropna()
         if here.empty or there.empty:
             return _Found(NOT_TESTED, f"The models share no test query of {home} or of a landscape other than it.")
+        if min(len(here), len(there)) < contrasts.FEWEST:
+            return _Found(UNDETERMINED, f"The models share fewer than {contrasts.FEWEST} test queries of {home} or of a landscape other than it.")  # fmt: skip
         columns[home, recipe] = (here, there["numerator_first"][models], there["numerator_second"][models])
     drawn = _resampled([frame for triple in columns.values() for frame in triple], ground)
     triples = list(zip(drawn[::3], drawn[1::3], drawn[2::3], strict=True))
@@ -360,12 +395,10 @@ def _inside_outside(ground: _Ground, system: str) -> pd.DataFrame:
 
 
 def _gap(finding: grid.Gap, ground: _Ground) -> _Found:
-    from stages.evaluation import statistics
-
     both = _inside_outside(ground, "dense")
     if both.empty or both["in"].sum() == 0:
         return _Found(NOT_TESTED, "No zero-shot cell has test queries with relevant families both IN and OUT.")
-    low, high = statistics.bootstrap(both.to_numpy(), contrasts.loss, ground.resamples, ground.seed)
+    low, high = contrasts.loss_interval(both.to_numpy(), ground.resamples, ground.seed)
     value = 1 - both["out"].sum() / both["in"].sum()
     effect = Effect("relative loss of nDCG@10 from IN to OUT, dense", float(value), low, high, len(both))
     return _banded(effect, finding.band, _zero_shot(ground))
@@ -391,8 +424,9 @@ def _remains(finding: grid.Closed, ground: _Ground) -> _Found:
     )  # fmt: skip
     before, after = float(contrasts.loss(total[:, :2])[0]), float(contrasts.loss(total[:, 2:])[0])
     reason = f"Relative loss from IN to OUT: {before:.0%} dense, {after:.0%} after {finding.system}."
-    if float(contrasts.loss(total[:, :2])[0]) <= 0:
-        return _Found(UNDETERMINED, f"{reason} There is no gap to close.", effect, used=_zero_shot(ground))
+    gap_low, gap_high = contrasts.loss_interval(table[:, :2], ground.resamples, ground.seed)
+    if not gap_low > 0:
+        return _Found(UNDETERMINED, f"{reason} No gap is shown that could be closed: the interval of the dense one is {gap_low:.0%} to {gap_high:.0%}.", effect, used=_zero_shot(ground))  # fmt: skip
     verdict = SUPPORTED if low > 0 else CONTRADICTED if high < 0 else UNDETERMINED
     return _Found(verdict, reason, effect, used=_zero_shot(ground))
 
@@ -487,15 +521,11 @@ def _signs(compared: Mapping[Key, Comparison]) -> dict[Key, int]:
 
 
 def _relative(pairs: pd.DataFrame, ground: _Ground, what: str) -> Effect:
-    from stages.evaluation import statistics
-
     table = pairs.groupby(UNIT, observed=True)[["numerator_first", "numerator_second"]].mean().to_numpy(dtype=float)
 
-    def change(sums: Floats) -> Floats:
-        return -contrasts.loss(sums[:, ::-1])
-
-    low, high = statistics.bootstrap(table, change, ground.resamples, ground.seed)
-    return Effect(what, float(change(table.sum(axis=0)[None])[0]), low, high, len(table))
+    low, high = contrasts.loss_interval(table[:, ::-1], ground.resamples, ground.seed)
+    value = -float(contrasts.loss(table[:, ::-1].sum(axis=0)[None])[0])
+    return Effect(what, value, -high, -low, len(table))
 
 
 def _effect(what: str, result: Comparison) -> Effect:

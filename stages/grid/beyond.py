@@ -386,7 +386,7 @@ def _row(
     row |= _scores(value, within[key].to_numpy(dtype=float), max(out[leg].mean() for leg in legs), resamples, seed)
     if key == base:
         return row | dict.fromkeys(("change", "change_low", "change_high", "p", "detectable"), np.nan)
-    result = statistics.compare(value, reference, resamples, seed)
+    result = contrasts.honest(statistics.compare(value, reference, resamples, seed))
     return row | {"change": result.difference, "change_low": result.low, "change_high": result.high, "p": result.p, "detectable": detectable(value - reference)}  # fmt: skip
 
 
@@ -397,7 +397,7 @@ def _oracle(name: str, out: pd.DataFrame, legs: pd.DataFrame, resamples: int, se
     from stages.evaluation import statistics
 
     chosen = out.max(axis=1).to_numpy(dtype=float)
-    low, high = statistics.interval(chosen, resamples, seed)
+    low, high = contrasts.span(float(chosen.mean()), *map(float, statistics.interval(chosen, resamples, seed)), len(chosen), (0.0, 1.0))  # fmt: skip
     leg = float(legs.mean().max())
     untested = ("change", "change_low", "change_high", "p", "p_holm", "detectable", "gap", "gap_low", "gap_high")
     return dict.fromkeys(untested, np.nan) | {
@@ -411,9 +411,9 @@ def _scores(out: Floats, within: Floats, leg: float, resamples: int, seed: int) 
 
     from stages.evaluation import statistics
 
-    low, high = statistics.interval(out, resamples, seed)
+    low, high = contrasts.span(float(out.mean()), *map(float, statistics.interval(out, resamples, seed)), len(out), (0.0, 1.0))  # fmt: skip
     table = np.column_stack([within, out])
-    gap_low, gap_high = statistics.bootstrap(table, contrasts.loss, resamples, seed)
+    gap_low, gap_high = contrasts.loss_interval(table, resamples, seed)
     return {
         "value": float(out.mean()), "low": float(low), "high": float(high), "gap": float(contrasts.loss(table.sum(axis=0)[None])[0]),
         "gap_low": gap_low, "gap_high": gap_high, "times": float(out.mean() / leg) if leg else np.nan,

@@ -135,13 +135,9 @@ def scored(rows: pd.DataFrame, by: list[str], seed: int = 0) -> pd.DataFrame:
     """Score with its interval for each group of rows of `contrasts.units`: `by`, `value`, `low`, `high`, `n`."""
     import pandas as pd
 
-    from stages.evaluation import statistics
-
     out = []
     for key, part in rows.groupby(by, observed=True, sort=True):
-        table = part[["numerator", "denominator"]].to_numpy(dtype=float)
-        low, high = statistics.bootstrap(table, lambda sums: sums[:, 0] / sums[:, 1], RESAMPLES, seed)
-        out.append((*key, contrasts.score(part), low, high, len(part)))
+        out.append((*key, contrasts.score(part), *contrasts.score_interval(part, RESAMPLES, seed), len(part)))
     return pd.DataFrame(out, columns=[*by, "value", "low", "high", "n"])
 
 
@@ -173,8 +169,6 @@ def losses(grid: Grid, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
     """Relative loss of nDCG@10 from IN to OUT, paired: `CONFIG`, `landscape`, `system`, `value`, `low`, `high`, `n`."""
     import pandas as pd
 
-    from stages.evaluation import statistics
-
     out = []
     for system in systems:
         inside, outside = (
@@ -185,7 +179,7 @@ def losses(grid: Grid, systems: Sequence[str] = SYSTEMS) -> pd.DataFrame:
             table = part[["numerator_first", "numerator_second"]].to_numpy(dtype=float)
             if table[:, 0].sum() == 0:
                 continue
-            low, high = statistics.bootstrap(table, contrasts.loss, RESAMPLES, 0)
+            low, high = contrasts.loss_interval(table, RESAMPLES, 0)
             out.append((*key, system, float(contrasts.loss(table.sum(axis=0)[None])[0]), low, high, len(table)))
     return pd.DataFrame(out, columns=[*CONFIG, "landscape", "system", "value", "low", "high", "n"])
 
@@ -299,7 +293,7 @@ def _transfer(tested: Sequence[Tested]) -> Any:
         f"{value:+.3f}{'*' if significant else ''}"
         for value, significant in zip(rows["value"], rows["significant"], strict=True)
     ]
-    rows = rows.assign(cell=names, text=text, interval=[f"{low:+.3f} to {high:+.3f}" for low, high in zip(rows["low"], rows["high"], strict=True)])  # fmt: skip
+    rows = rows.assign(cell=names, text=text, interval=[f"{low:+.3f} to {high:+.3f}" if low == low else "" for low, high in zip(rows["low"], rows["high"], strict=True)])  # fmt: skip
     limit = float(rows["value"].abs().max())
     base = alt.Chart().encode(
         x=alt.X("landscape:N", title="evaluated on", axis=alt.Axis(labelAngle=0, domain=False, ticks=False)),

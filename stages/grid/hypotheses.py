@@ -270,7 +270,7 @@ def _raises(hypothesis: Raises, ground: _Ground) -> _Answer:
 
     table = ground.units(first=ground.values(hypothesis.first, hypothesis.scope), second=ground.values(hypothesis.second, hypothesis.scope))  # fmt: skip
     first, second = (table[name].to_numpy(dtype=float) for name in ("first", "second"))
-    result = statistics.compare(first, second, ground.resamples, ground.seed)
+    result = contrasts.honest(statistics.compare(first, second, ground.resamples, ground.seed))
     reason = f"{first.mean():.4f} against {second.mean():.4f}, {result.difference:+.4f}; {beyond.detectable(first - second):.4f} could have been detected."  # fmt: skip
     return _Answer(reason, result.difference, result.low, result.high, result.p, result.n, holds=result.difference > 0, fails=result.difference < 0, both=True)  # fmt: skip
 
@@ -278,15 +278,13 @@ def _raises(hypothesis: Raises, ground: _Ground) -> _Answer:
 def _reaches(hypothesis: Reaches, ground: _Ground) -> _Answer:
     import numpy as np
 
-    from stages.evaluation import statistics
-
     legs = {leg: ground.values(Option(system=leg), "out-paired") for leg in beyond.LEGS}
     table = ground.units(ours=ground.values(hypothesis.option, "out-paired"), inside=ground.values(hypothesis.option, "in-paired"), **legs)  # fmt: skip
     means = {name: float(table[name].mean()) for name in beyond.LEGS}
     leg = max(means, key=lambda name: means[name])
     value, low, high, p = ground.above_zero((table["ours"] - hypothesis.factor * table[leg]).to_numpy(dtype=float))
     both = table[["inside", "ours"]].to_numpy(dtype=float)
-    gap_low, gap_high = statistics.bootstrap(both, contrasts.loss, ground.resamples, ground.seed)
+    gap_low, gap_high = contrasts.loss_interval(both, ground.resamples, ground.seed)
     gap = float(contrasts.loss(np.asarray(both.sum(axis=0))[None])[0])
     ours, best = float(table["ours"].mean()), means[leg]
     times = ours / best if best else float("nan")

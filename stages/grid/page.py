@@ -41,6 +41,7 @@ def page(
         seeds=sorted({int(seed) for seed in grid.outcomes["seed"]}),
         ledger=ledger(judged, entries),
         cells=cells(grid, tested),
+        undecidable=undecidable(tested),
         pictures=pictures,
         comparisons=comparisons(tested),
         costs=costs(grid),
@@ -90,6 +91,15 @@ def cells(grid: Grid, tested: Sequence[Tested]) -> Table:
         out.append([shown, model, recipe, trained_on, views, extra, pooled, *(line.get(task) for task in HEADLINE)])
     heads = [f"{task}, {metric}" for task, (_, metric) in HEADLINE.items()]
     return Table(["landscape", "model", "recipe", "trained on", "view", "else", "folds", *heads], out, texts=7)
+
+
+def undecidable(tested: Sequence[Tested]) -> list[str]:
+    """Landscapes and tasks on which no cell could be the winner."""
+    places: dict[str, list[Tested]] = {}
+    for one in tested:
+        if one.family == "cells":
+            places.setdefault(f"{one.landscape} ({one.task})", []).append(one)
+    return [place for place, ours in places.items() if contrasts.undecidable(ours)]
 
 
 def _winners(tested: Sequence[Tested]) -> set[tuple[str, str, tuple[object, ...]]]:

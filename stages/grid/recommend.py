@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stages import contrasts
-from stages.contrasts import CONFIG, HEADLINE
+from stages.contrasts import CONFIG, HEADLINE, LEVEL
 from stages.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -32,16 +32,18 @@ def advice(grid: Grid, landscape: str, task: str) -> list[str]:
     tested = contrasts.every_pair(here, "candidates", "candidates", task)
     if not tested:
         raise UserError(f"{landscape}: fewer than two candidates for {task}; run more cells with `python -m stages.grid run`")  # fmt: skip
-    scores = _scores(here, task)
-    order = sorted(scores, key=lambda config: (-scores[config][0], config))
-    first, second = order[:2]
+    rows = contrasts.candidates(here, task)
+    sides = {tuple(key): part for key, part in rows.groupby([*CONFIG, "system"], observed=True)}
+    scores = {config: contrasts.score(part) for config, part in sides.items()}
+    first, second = sorted(scores, key=lambda config: (-scores[config], config))[:2]
     metric = HEADLINE[task][1]
-    value, count = scores[first]
+    units = "folds" if task == "clustering" else "test units"
     lines = [
         f"{task} on {landscape}: use {_words(first)}",
-        f"  {metric} {value:.4f} over {count} {'folds' if task == 'clustering' else 'test units'}",
-        f"  next best: {_words(second)}, {scores[second][0]:.4f}",
-        f"  lead: {_lead(tested, first, second)}",
+        f"  {metric} {scores[first]:.4f}{_span(*contrasts.score_interval(sides[first]))} over {len(sides[first])} {units}; "
+        f"optimistic: the best of {len(scores)} candidates, chosen on the same units",
+        f"  next best: {_words(second)}, {scores[second]:.4f}",
+        f"  lead: {_lead(tested, first, second, contrasts.paired(sides[first], sides[second], CONFIG))}",
         *_cost(grid.costs, first),
         *_elsewhere(grid, first, landscape, task),
     ]
@@ -59,14 +61,6 @@ def _shared_folds(outcomes: pd.DataFrame) -> pd.DataFrame:
     return outcomes[outcomes["fold"].isin(shared)]
 
 
-def _scores(outcomes: pd.DataFrame, task: str) -> dict[tuple[object, ...], tuple[float, int]]:
-    rows = contrasts.candidates(outcomes, task)
-    return {
-        tuple(key): (contrasts.score(part), len(part))
-        for key, part in rows.groupby([*CONFIG, "system"], observed=True)
-    }  # fmt: skip
-
-
 def _words(config: tuple[object, ...]) -> str:
     model, recipe, trained_on, query_view, document_view, dimensions, variant, system = config
     if system == "bm25":
@@ -77,11 +71,15 @@ def _words(config: tuple[object, ...]) -> str:
     return f"{cell}, view {views}{extra}, system {system}"
 
 
-def _lead(tested: list[contrasts.Tested], first: tuple[object, ...], second: tuple[object, ...]) -> str:
+def _lead(tested: list[contrasts.Tested], first: tuple[object, ...], second: tuple[object, ...], pairs: pd.DataFrame) -> str:  # fmt: skip
+    """The difference, with the p-value that it has among all pairs."""
+    among = f"after Holm over {len(tested)} comparisons"
     for one in tested:
         if {one.first_config, one.second_config} == {first, second}:
-            result = one.result if one.first_config == first else contrasts.reversed_(one.result)
-            return f"{_change(result, one.significant)} (p {one.p_holm:.4f} after Holm over {len(tested)} comparisons)"
+            result = contrasts.pooled(pairs)
+            if contrasts.undecidable(tested):
+                return f"{result.difference:+.4f}{_span(result.low, result.high, '+')}, cannot be decided: so few units give no p-value below {LEVEL} {among}"  # fmt: skip
+            return f"{_change(result, one.significant)} (p {one.p_holm:.2g} {among})"
     return "the two share no test unit"
 
 
@@ -110,5 +108,10 @@ def _elsewhere(grid: Grid, config: tuple[object, ...], landscape: str, task: str
 
 
 def _change(result: Comparison, significant: bool) -> str:
-    span = f" ({result.low:+.4f} to {result.high:+.4f})" if result.n >= contrasts.FEWEST else ""
+    span = _span(result.low, result.high, "+")
     return f"{result.difference:+.4f}{span}, {'significant' if significant else 'not significant'}"
+
+
+def _span(low: float, high: float, sign: str = "") -> str:
+    """An interval in brackets, nothing where there is none."""
+    return f" ({low:{sign}.4f} to {high:{sign}.4f})" if low == low else ""

@@ -103,7 +103,8 @@ def comparisons_csv(tested: Sequence[Tested]) -> str:
     writer.writerow(COMPARED)
     for one in tested:
         found = one.result
-        numbers = ["" if value != value else f"{value:.4f}" for value in (found.difference, found.low, found.high, found.p, one.p_holm, found.effect)]  # fmt: skip
+        difference, low, high, effect = ("" if value != value else f"{value:.4f}" for value in (found.difference, found.low, found.high, found.effect))  # fmt: skip
+        numbers = [difference, low, high, *(f"{p:.4g}" for p in (found.p, one.p_holm)), effect]
         writer.writerow([one.family, one.landscape, one.task, one.scope, one.metric, one.first, one.second, *numbers, found.n])  # fmt: skip
     return text.getvalue()
 
@@ -136,7 +137,8 @@ def _ids(values: Sequence[Any]) -> str:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
+        # A p-value may be far below a ten-thousandth, and is not 0 then.
+        return {key: float(f"{inner:.4g}") if key in ("p", "p_holm") else _rounded(inner) for key, inner in value.items()}  # fmt: skip
     if isinstance(value, list):
         return [_rounded(inner) for inner in value]
     if not isinstance(value, float):

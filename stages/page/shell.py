@@ -83,6 +83,8 @@ def _number(value: Cell) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
+        if 0 < abs(value) < 5e-5:
+            return f"{value:.1e}"
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
     if isinstance(value, int):
         return f"{value:,}"
