@@ -92,6 +92,20 @@ def test_a_stage_depends_on_every_module_that_can_change_its_numbers(name: str) 
     assert not uncovered, f"stage {name} imports {sorted(uncovered)} without depending on it"
 
 
+@pytest.mark.parametrize("name", BODIES)
+def test_a_stage_that_computes_with_a_locked_library_depends_on_its_version(name: str) -> None:
+    renamed = {"faiss-cpu": "faiss", "scikit-learn": "sklearn", "sentence-transformers": "sentence_transformers"}
+    locked = {renamed.get(library, library) for library in environment.NUMERIC}
+    found = set()
+    for file in needed(name) - {"stages/tables.py"}:  # which reads and writes with pyarrow
+        for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names} & locked
+            elif isinstance(node, ast.ImportFrom):
+                found |= {(node.module or "").split(".")[0]} & locked
+    assert not found or "environment.lock" in BODIES[name]["deps"], f"stage {name} computes with {sorted(found)}"
+
+
 @pytest.mark.parametrize(
     ("rule", "stages"),
     [
