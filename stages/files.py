@@ -104,11 +104,13 @@ def _move(temporary: Path, path: Path, aside: Path) -> None:
                 raise
             with suppress(FileNotFoundError):  # another process took it
                 path.rename(aside / f".{number}")
-    _flush(path.parent)
 
 
 def _sync(path: Path) -> None:
-    """Put a file, or a folder with all it holds, on the disk."""
+    """Put a file, or a folder with all it holds, on the disk.
+
+    Its new name may be lost with the power, for which the old one is then still there: half the time of a small file.
+    """
     inside = sorted(path.rglob("*"), reverse=True) if path.is_dir() else []
     for one in [*inside, path]:
         if not one.is_symlink():

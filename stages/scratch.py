@@ -48,7 +48,7 @@ def clean(folder: Path, days: float = DAYS, gib: float = GIB) -> tuple[int, int]
     found, folders = [], []
     for place, _, names in os.walk(folder, topdown=False):
         folders.append(Path(place))
-        for path in (Path(place, name) for name in names):
+        for path in map(folders[-1].joinpath, names):
             with suppress(OSError):  # another run's temporary
                 status = path.lstat()
                 found.append((max(status.st_mtime, status.st_atime), status.st_size, path))
@@ -63,11 +63,11 @@ def clean(folder: Path, days: float = DAYS, gib: float = GIB) -> tuple[int, int]
                 kept = tuple(str(_kept(lock)) for lock in locks if _is_held(lock))
             if not str(path).startswith(kept) and _removed(path, path in locks):
                 left -= size
-    for place in folders:
+    for one in folders:
         # A folder just made is about to be written to by another run.
         with suppress(OSError):
-            if place.stat().st_mtime < oldest:
-                place.rmdir()
+            if one.stat().st_mtime < oldest:
+                one.rmdir()
     return total - left, left
 
 

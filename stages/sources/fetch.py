@@ -158,8 +158,9 @@ def reason(error: Exception) -> str:
     """Why a request failed, in a few words; the full text of such errors is long and may hold a password."""
     import requests
 
-    known = isinstance(error, requests.HTTPError) and error.response is not None
-    return f"HTTP {error.response.status_code}" if known else type(error).__name__
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    return type(error).__name__
 
 
 def _download(url: str, partial: Path, label: str, mend: str, certificate: str | None) -> bool:
