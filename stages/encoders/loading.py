@@ -109,7 +109,8 @@ def finite(entry: Weights, folder: Path, model: torch.nn.Module, absent: Sequenc
     import torch
 
     for name, parameter in model.named_parameters():
-        if parameter.is_floating_point() and not torch.isfinite(parameter).all():
+        # A sum that is finite has finite parts, and is taken in a fifth of the time.
+        if parameter.is_floating_point() and not parameter.sum().isfinite() and not parameter.isfinite().all():
             raise UserError(f"{entry.hub}: its weights in {folder} are not all numbers: {name} holds NaN or infinity; {weights.mend(entry)}, or use another model")  # fmt: skip
     for tensor in absent:
         if tensor.is_floating_point():
