@@ -220,7 +220,8 @@ def model(out: Out = OUT / "model") -> None:
         raise UserError(f"{out}: exists and is no model folder of an earlier export; name another with --out")
     scores = summary.read_scores()
     with replacing(out) as folder:
-        shutil.copytree(layout.ADAPTER, folder, copy_function=shutil.copyfile)
+        seal = shutil.ignore_patterns(adapters.SEAL)  # of what may be weighed anew here
+        shutil.copytree(layout.ADAPTER, folder, copy_function=shutil.copyfile, ignore=seal)
         if cell.embed.adapter_scale != 1:
             adapters.weigh(folder, cell.embed.adapter_scale)
         (folder / "README.md").write_text(

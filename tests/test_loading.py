@@ -323,6 +323,24 @@ def test_a_tokenizer_of_a_larger_vocabulary_is_refused(models: dict[str, Path], 
     assert "the tokenizer in" in refused("cross", folder)
 
 
+def test_a_tokenizer_may_have_tokens_beyond_the_weights_that_no_text_has(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    """As Gemma's has one for pictures, which its models of text have no row for."""
+
+    def add(folder: Path) -> None:
+        held = json.loads((folder / "tokenizer.json").read_text())
+        flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+        held["added_tokens"].append({"id": 95, "content": "<picture>", "special": True, **flags})
+        (folder / "tokenizer.json").write_text(json.dumps(held))
+
+    encoder = load("dense", altered(models["dense"], tmp_path / "m", add))
+    assert len(encoder.tokenizer) == 96
+    np.testing.assert_array_equal(
+        encoder.encode(tiny.TEXTS, "query"), load("dense", models["dense"]).encode(tiny.TEXTS, "query")
+    )
+
+
 EVIL = "import pathlib; pathlib.Path({!r}).touch()\nclass C: pass\nM = Pooling = C\n"
 AUTO = {"AutoConfig": "evil.C", "AutoModel": "evil.M"}
 

@@ -170,7 +170,7 @@ def test_a_pickle_needs_its_hash_pinned(tmp_path: Path) -> None:
 @pytest.fixture
 def on_disk(workspace: Path) -> tuple[Path, dict[str, object]]:
     """A folder of a model whose weights are large enough not to be read each time, and its block, not yet pinned."""
-    folder = folder_model(workspace / "m", model__safetensors=bytes(weights._LARGE))
+    folder = folder_model(workspace / "m", model__safetensors=bytes(1 << 20))
     return folder, {**BLOCK, "source": "folder", "path": str(folder)}
 
 
