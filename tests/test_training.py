@@ -52,7 +52,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.dense(folder / "model", tiny.bert(folder / "base"), "mean")
 
 
-def test_training_lowers_the_loss_and_changes_the_vectors(model: Path, workspace: Path) -> None:
+def test_training_lowers_the_loss_and_changes_the_vectors(
+    model: Path, workspace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     import tiny
 
     from stages import encoders, training
@@ -60,6 +62,8 @@ def test_training_lowers_the_loss_and_changes_the_vectors(model: Path, workspace
     entry = tiny.entry(model)
     (workspace / "adapter").mkdir()
     trained = training.train(entry, pairs(), SETTINGS, workspace / "adapter", PLAIN)
+    said = capfd.readouterr()
+    assert said.out == "" and {line.split(":")[0] for line in said.err.splitlines()} == {"finetune"}
     dev = trained.curve[trained.curve["split"] == "dev"].set_index("step")["loss"]
     assert dev.index.tolist() == [0, 4, 8, 12] and dev.min() < 0.9 * dev[0]
     assert len(trained.curve[trained.curve["split"] == "train"]) == 12
@@ -509,8 +513,11 @@ test_training.train(tiny.entry(Path({str(model)!r})), test_training.WILD, Path("
         first.send_signal(ending)
 
     monkeypatch.setattr(training, "say", say)
-    train(finished.entry, WILD, workspace / "second")
-    told = first.communicate()[1]
+    try:
+        train(finished.entry, WILD, workspace / "second")
+    finally:
+        first.send_signal(ending)  # where the second said nothing
+        told = first.communicate()[1]
     assert said == [f"{scratch}: another process trains this adapter; waiting until it has ended"]
     assert files(workspace / "second") == finished.adapter
     assert first.returncode == (0 if ending == signal.SIGCONT else -signal.SIGKILL), told
@@ -545,20 +552,22 @@ def test_training_that_gives_no_numbers_is_refused(
 def test_a_model_that_gives_no_numbers_is_not_trained(
     where: str, model: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A weight that is none, which every loss is of, and a single loss of training that is."""
+    """A frozen weight that is none, which every loss is of, and a single loss of training that is infinite."""
     import tiny
     import torch
-    from safetensors.torch import load_file, save_file
 
     from stages import training
     from stages.errors import UserError
 
-    spoilt = shutil.copytree(model, workspace / "spoilt")
     if where == "weights":
-        (path,) = spoilt.glob("model.safetensors")
-        weights = load_file(path)
-        weights["encoder.layer.1.output.dense.weight"][3, 3] = torch.nan
-        save_file(weights, path, metadata={"format": "pt"})
+        bare = training._without_dropout
+
+        def spoil(network: Any) -> None:
+            bare(network)
+            with torch.no_grad():
+                network[0].auto_model.get_input_embeddings().weight[:, 3] = torch.nan
+
+        monkeypatch.setattr(training, "_without_dropout", spoil)
         fault, mend = "after step 0 the loss on the dev pairs is nan", "stages.model check"
     else:
         forward, calls = training.AllowedNegatives.forward, []
@@ -570,7 +579,7 @@ def test_a_model_that_gives_no_numbers_is_not_trained(
         monkeypatch.setattr(training.AllowedNegatives, "forward", infinite)
         fault, mend = "the loss of step 6 is inf", "lower finetune.rate"
     with pytest.raises(UserError, match=f"tiny/model: {fault}; training stopped, there is no adapter; .*{mend}"):
-        train(tiny.entry(spoilt), SETTINGS, workspace / "adapter")
+        train(tiny.entry(model), SETTINGS, workspace / "adapter")
     assert not files(workspace / "adapter")
 
 
