@@ -142,6 +142,21 @@ def test_another_landscape_and_another_stage_run_beside_it_and_a_dead_holder_hol
         assert place.read_text() == f"{os.getpid()}\n"
 
 
+def test_one_of_torchruns_processes_holds_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "PATIENCE", 0.2)
+    monkeypatch.setattr(running, "_name", lambda: "finetune")
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    with running.alone():
+        monkeypatch.setenv("RANK", "1")
+        with pytest.raises(UserError, match="stage finetune is at work here already"), running.alone():
+            pass
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+        with running.alone():
+            pass
+
+
 def test_every_stage_of_the_pipeline_is_held_and_nothing_else() -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     commands = {body.get("do", body)["cmd"].split()[2].removeprefix("stages.") for body in stages.values()}

@@ -169,7 +169,7 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
 def error_line(name: str, commits: Collection[str]) -> str:
     """The line of a failed cell's log that says why."""
     task = next(iter(_tasks([name], commits)[1]), name)
-    done = subprocess.run(_command("queue", "logs", task), capture_output=True, encoding="utf-8", errors="replace", check=False, env=_environment())  # fmt: skip
+    done = subprocess.run(_command("queue", "logs", task), capture_output=True, text=True, check=False, env=_environment())  # fmt: skip
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     # The stage's own line comes before DVC's summary of it.
     telling = [line for line in lines if line.startswith("error:")] or [line for line in lines if "ERROR" in line]
