@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,9 +135,9 @@ def worded(entry: Weights, folder: Path, tokenizer: Any, rows: int | None = None
 
 def rows(model: Any) -> int | None:
     """How many tokens a sentence-transformers model has vectors of; None where it is none of transformers'."""
-    network = model.transformers_model
-    table = network and network.get_input_embeddings()
-    return getattr(table, "num_embeddings", None)
+    with suppress(AttributeError, NotImplementedError):  # a model's own code need not have the method
+        return int(model.transformers_model.get_input_embeddings().num_embeddings)
+    return None
 
 
 def precise(dtype: str) -> str:
