@@ -104,6 +104,7 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
 
 def _trainer(entry: Model, pairs: pd.DataFrame, settings: Finetune, recipe: Recipe) -> Trainer:
     """The trainer of a new adapter, as seeded."""
+    processes.settle()  # before a library looks at the environment
     # Before the adapter exists: its initial weights come from this seed.
     set_seed(settings.seed)
     if torch.cuda.is_available():  # started by torchrun, each process loads the model on a GPU of its own
@@ -126,7 +127,7 @@ def _trainer(entry: Model, pairs: pd.DataFrame, settings: Finetune, recipe: Reci
         learning_rate=settings.rate, warmup_steps=max(1, steps // 10), seed=settings.seed, data_seed=settings.seed,
         eval_strategy="steps", eval_steps=interval, save_strategy="steps", save_steps=interval,
         metric_for_best_model="loss", greater_is_better=False, eval_on_start=True,
-        logging_strategy="steps", logging_steps=1, logging_nan_inf_filter=False, report_to="none", batch_sampler=InOrder, disable_tqdm=True,
+        logging_strategy="steps", logging_steps=1, report_to="none", batch_sampler=InOrder, disable_tqdm=True,
         prompts={"anchor": encoder.prompt("query"), "positive": encoder.prompt("document")},
         bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(), dataloader_drop_last=False,
         activation_checkpointing=entry.plan.checkpointing, use_cpu=not torch.cuda.is_available(),

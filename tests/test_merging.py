@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from test_pairs import RECIPES, material, three  # noqa: F401
 from test_pairs import SETTINGS as DRAWN
-from test_training import SETTINGS, model, pairs  # noqa: F401
+from test_training import SETTINGS, WILD, files, flip, model, pairs  # noqa: F401
 
 from stages.pairs.__main__ import laid_out
 from stages.pairs.material import Material
@@ -127,3 +127,28 @@ def test_a_part_of_a_merged_adapter_is_that_part_of_the_mean(model: Path, worksp
     assert len(changes[0]) > 2 and max(float(change.abs().max()) for change in changes[0]) > 1e-3
     for whole, half in zip(*changes, strict=True):
         np.testing.assert_allclose(half.detach(), whole.detach() / 2, atol=1e-7)
+
+
+def test_a_merged_adapter_of_which_a_part_s_best_checkpoint_is_damaged_is_the_same(
+    model: Path,  # noqa: F811
+    workspace: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import tiny
+
+    from stages import layout, merging
+
+    table = pairs()
+    table["landscape"] = np.where(table["position"] < 5, "first", "second")
+    (workspace / "one").mkdir()
+    merging.train(tiny.entry(model), table, WILD, workspace / "one", MERGED)
+    scratches = [folder for folder in (layout.scratch() / "training").iterdir() if folder.is_dir()]
+    early = [folder / "checkpoint-4" for folder in scratches if (folder / "checkpoint-4").exists()]
+    assert len(scratches) == 2 and early  # where the last step's is another
+    for best in early:
+        flip(best / "adapter_model.safetensors")
+    capsys.readouterr()
+    (workspace / "two").mkdir()
+    merging.train(tiny.entry(model), table, WILD, workspace / "two", MERGED)
+    assert files(workspace / "one") == files(workspace / "two")
+    assert capsys.readouterr().err.count("training starts again") == len(early)

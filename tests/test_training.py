@@ -52,7 +52,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.dense(folder / "model", tiny.bert(folder / "base"), "mean")
 
 
-def test_training_lowers_the_loss_and_changes_the_vectors(model: Path, workspace: Path) -> None:
+def test_training_lowers_the_loss_and_changes_the_vectors(
+    model: Path, workspace: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     import tiny
 
     from stages import encoders, training
@@ -60,6 +62,8 @@ def test_training_lowers_the_loss_and_changes_the_vectors(model: Path, workspace
     entry = tiny.entry(model)
     (workspace / "adapter").mkdir()
     trained = training.train(entry, pairs(), SETTINGS, workspace / "adapter", PLAIN)
+    said = capfd.readouterr()
+    assert said.out == "" and {line.split(":")[0] for line in said.err.splitlines()} == {"finetune"}
     dev = trained.curve[trained.curve["split"] == "dev"].set_index("step")["loss"]
     assert dev.index.tolist() == [0, 4, 8, 12] and dev.min() < 0.9 * dev[0]
     assert len(trained.curve[trained.curve["split"] == "train"]) == 12
@@ -294,6 +298,10 @@ def test_the_adapter_is_that_of_the_best_checkpoint_to_the_last_bit(model: Path,
     kept, saved = (load_file(folder / "adapter_model.safetensors") for folder in (best, workspace / "adapter"))
     assert kept.keys() == saved.keys() and len(kept) > 4
     assert all(kept[name].dtype.itemsize == 4 and kept[name].equal(saved[name]) for name in kept)
+    assert [path.name for path in best.parent.iterdir()] == ["checkpoint-12"]  # the last one, which the seal holds too
+    flip(best / "adapter_model.safetensors")
+    train(tiny.entry(halved), SETTINGS, workspace / "again")
+    assert files(workspace / "adapter") == files(workspace / "again")
 
 
 def test_an_adapter_is_in_float32_over_weights_in_bfloat16(model: Path) -> None:
@@ -365,6 +373,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def train(entry: Any, settings: Finetune, folder: Path) -> Any:
+    """Train into a new folder."""
     from stages import training
 
     folder.mkdir()
@@ -415,7 +424,6 @@ def swept(folder: Path) -> None:
 AGAIN = "training starts again"
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "best-weights": (lambda scratch: flip(scratch / "checkpoint-4/adapter_model.safetensors"), AGAIN),
-    "best-optimiser": (lambda scratch: flip(scratch / "checkpoint-4/optimizer.pt"), AGAIN),
     "best-seal": (lambda scratch: flip(scratch / "checkpoint-4/seal"), AGAIN),
     "best-seal-no-text": (lambda scratch: (scratch / "checkpoint-4/seal").write_bytes(b"\xff" * 64), AGAIN),
     "best-dropped": (lambda scratch: shutil.rmtree(scratch / "checkpoint-4"), AGAIN),
@@ -509,8 +517,11 @@ test_training.train(tiny.entry(Path({str(model)!r})), test_training.WILD, Path("
         first.send_signal(ending)
 
     monkeypatch.setattr(training, "say", say)
-    train(finished.entry, WILD, workspace / "second")
-    told = first.communicate()[1]
+    try:
+        train(finished.entry, WILD, workspace / "second")
+    finally:
+        first.send_signal(ending)  # where the second said nothing
+        told = first.communicate()[1]
     assert said == [f"{scratch}: another process trains this adapter; waiting until it has ended"]
     assert files(workspace / "second") == finished.adapter
     assert first.returncode == (0 if ending == signal.SIGCONT else -signal.SIGKILL), told
@@ -545,20 +556,22 @@ def test_training_that_gives_no_numbers_is_refused(
 def test_a_model_that_gives_no_numbers_is_not_trained(
     where: str, model: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A weight that is none, which every loss is of, and a single loss of training that is."""
+    """A frozen weight that is none, which every loss is of, and a single loss of training that is infinite."""
     import tiny
     import torch
-    from safetensors.torch import load_file, save_file
 
     from stages import training
     from stages.errors import UserError
 
-    spoilt = shutil.copytree(model, workspace / "spoilt")
     if where == "weights":
-        (path,) = spoilt.glob("model.safetensors")
-        weights = load_file(path)
-        weights["encoder.layer.1.output.dense.weight"][3, 3] = torch.nan
-        save_file(weights, path, metadata={"format": "pt"})
+        bare = training._without_dropout
+
+        def spoil(network: Any) -> None:
+            bare(network)
+            with torch.no_grad():
+                network[0].auto_model.get_input_embeddings().weight[:, 3] = torch.nan
+
+        monkeypatch.setattr(training, "_without_dropout", spoil)
         fault, mend = "after step 0 the loss on the dev pairs is nan", "stages.model check"
     else:
         forward, calls = training.AllowedNegatives.forward, []
@@ -570,7 +583,7 @@ def test_a_model_that_gives_no_numbers_is_not_trained(
         monkeypatch.setattr(training.AllowedNegatives, "forward", infinite)
         fault, mend = "the loss of step 6 is inf", "lower finetune.rate"
     with pytest.raises(UserError, match=f"tiny/model: {fault}; training stopped, there is no adapter; .*{mend}"):
-        train(tiny.entry(spoilt), SETTINGS, workspace / "adapter")
+        train(tiny.entry(model), SETTINGS, workspace / "adapter")
     assert not files(workspace / "adapter")
 
 
@@ -604,44 +617,44 @@ SHARED = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-import pandas as pd, tiny, torch
+import pandas as pd, test_training, tiny, torch
 from stages import training
-from stages.params import Finetune
-from stages.registry.entries import Recipe
 torch.set_num_threads(1)
-pairs = pd.read_pickle({pairs!r})
-rank = os.environ.get("RANK", "0")
-folder = Path({folder!r}) / rank
-folder.mkdir(parents=True)
-recipe = Recipe(description="", signals=["section"], anchor=0.5, guide=True)
-trained = training.train(tiny.entry(Path({model!r})), pairs, Finetune(**{settings!r}), folder, recipe)
-if rank == "0":
-    trained.curve.to_csv(folder / "curve.csv", index=False)
+rank = os.environ["RANK"]
+folder = Path(f"out{{rank}}")
+folder.mkdir()
+pairs = pd.read_pickle("pairs.pkl")
+trained = training.train(tiny.entry(Path({model!r})), pairs, test_training.SETTINGS, folder, test_training.GUIDED)
+trained.curve.to_csv(folder / "curve.csv", index=False)
 """
+GUIDED = Recipe(description="", signals=["section"], anchor=0.5, guide=True)
 
 
 def test_two_processes_have_the_loss_of_one_with_the_whole_batch(
     model: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import tiny
+
+    from stages import training
+
     table = pairs()
     # Neighbours are forbidden, also across the halves of a batch.
     table["conflicts"] = [[str((position + 1) % 8), str((position - 1) % 8)] for position in table["position"]]
     table.to_pickle(workspace / "pairs.pkl")
-    curves = []
-    for processes in (1, 2):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / f"scratch{processes}"))
-        folder = workspace / f"out{processes}"
-        script = workspace / f"shared{processes}.py"
-        script.write_text(SHARED.format(tests=str(Path(__file__).parent), pairs=str(workspace / "pairs.pkl"), folder=str(folder),
-                                        model=str(model), settings=SETTINGS.model_dump()), encoding="utf-8")  # fmt: skip
-        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes == 2 else []
-        done = subprocess.run([sys.executable, *launcher, str(script)], cwd=workspace, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
-        assert done.returncode == 0, done.stderr[-3000:]
-        curves.append(pd.read_csv(folder / "0/curve.csv"))
-    one, two = curves
+    (workspace / "out").mkdir()
+    one = training.train(tiny.entry(model), table, SETTINGS, workspace / "out", GUIDED).curve
+    script = workspace / "shared.py"
+    script.write_text(SHARED.format(tests=str(Path(__file__).parent), model=str(model)), encoding="utf-8")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / "two"))
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run([*launcher, str(script)], cwd=workspace, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    two = pd.read_csv(workspace / "out0/curve.csv")
     assert len(one) == len(two) == 12 + 4
     assert one["loss"].max() - one["loss"].min() > 0.3
     np.testing.assert_allclose(two["loss"], one["loss"], atol=1e-3)
+    assert [path.name for path in (workspace / "two").glob("*/training/*/checkpoint-*") if (path / "seal").exists()]
+    assert "damaged" not in done.stderr
 
 
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
