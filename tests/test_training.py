@@ -298,6 +298,10 @@ def test_the_adapter_is_that_of_the_best_checkpoint_to_the_last_bit(model: Path,
     kept, saved = (load_file(folder / "adapter_model.safetensors") for folder in (best, workspace / "adapter"))
     assert kept.keys() == saved.keys() and len(kept) > 4
     assert all(kept[name].dtype.itemsize == 4 and kept[name].equal(saved[name]) for name in kept)
+    assert [path.name for path in best.parent.iterdir()] == ["checkpoint-12"]  # the last one, which the seal holds too
+    flip(best / "adapter_model.safetensors")
+    train(tiny.entry(halved), SETTINGS, workspace / "again")
+    assert files(workspace / "adapter") == files(workspace / "again")
 
 
 def test_an_adapter_is_in_float32_over_weights_in_bfloat16(model: Path) -> None:
@@ -369,6 +373,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def train(entry: Any, settings: Finetune, folder: Path) -> Any:
+    """Train into a new folder."""
     from stages import training
 
     folder.mkdir()
@@ -419,7 +424,6 @@ def swept(folder: Path) -> None:
 AGAIN = "training starts again"
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "best-weights": (lambda scratch: flip(scratch / "checkpoint-4/adapter_model.safetensors"), AGAIN),
-    "best-optimiser": (lambda scratch: flip(scratch / "checkpoint-4/optimizer.pt"), AGAIN),
     "best-seal": (lambda scratch: flip(scratch / "checkpoint-4/seal"), AGAIN),
     "best-seal-no-text": (lambda scratch: (scratch / "checkpoint-4/seal").write_bytes(b"\xff" * 64), AGAIN),
     "best-dropped": (lambda scratch: shutil.rmtree(scratch / "checkpoint-4"), AGAIN),
@@ -613,44 +617,44 @@ SHARED = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-import pandas as pd, tiny, torch
+import pandas as pd, test_training, tiny, torch
 from stages import training
-from stages.params import Finetune
-from stages.registry.entries import Recipe
 torch.set_num_threads(1)
-pairs = pd.read_pickle({pairs!r})
-rank = os.environ.get("RANK", "0")
-folder = Path({folder!r}) / rank
-folder.mkdir(parents=True)
-recipe = Recipe(description="", signals=["section"], anchor=0.5, guide=True)
-trained = training.train(tiny.entry(Path({model!r})), pairs, Finetune(**{settings!r}), folder, recipe)
-if rank == "0":
-    trained.curve.to_csv(folder / "curve.csv", index=False)
+rank = os.environ["RANK"]
+folder = Path(f"out{{rank}}")
+folder.mkdir()
+pairs = pd.read_pickle("pairs.pkl")
+trained = training.train(tiny.entry(Path({model!r})), pairs, test_training.SETTINGS, folder, test_training.GUIDED)
+trained.curve.to_csv(folder / "curve.csv", index=False)
 """
+GUIDED = Recipe(description="", signals=["section"], anchor=0.5, guide=True)
 
 
 def test_two_processes_have_the_loss_of_one_with_the_whole_batch(
     model: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import tiny
+
+    from stages import training
+
     table = pairs()
     # Neighbours are forbidden, also across the halves of a batch.
     table["conflicts"] = [[str((position + 1) % 8), str((position - 1) % 8)] for position in table["position"]]
     table.to_pickle(workspace / "pairs.pkl")
-    curves = []
-    for processes in (1, 2):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / f"scratch{processes}"))
-        folder = workspace / f"out{processes}"
-        script = workspace / f"shared{processes}.py"
-        script.write_text(SHARED.format(tests=str(Path(__file__).parent), pairs=str(workspace / "pairs.pkl"), folder=str(folder),
-                                        model=str(model), settings=SETTINGS.model_dump()), encoding="utf-8")  # fmt: skip
-        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes == 2 else []
-        done = subprocess.run([sys.executable, *launcher, str(script)], cwd=workspace, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
-        assert done.returncode == 0, done.stderr[-3000:]
-        curves.append(pd.read_csv(folder / "0/curve.csv"))
-    one, two = curves
+    (workspace / "out").mkdir()
+    one = training.train(tiny.entry(model), table, SETTINGS, workspace / "out", GUIDED).curve
+    script = workspace / "shared.py"
+    script.write_text(SHARED.format(tests=str(Path(__file__).parent), model=str(model)), encoding="utf-8")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / "two"))
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run([*launcher, str(script)], cwd=workspace, capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    two = pd.read_csv(workspace / "out0/curve.csv")
     assert len(one) == len(two) == 12 + 4
     assert one["loss"].max() - one["loss"].min() > 0.3
     np.testing.assert_allclose(two["loss"], one["loss"], atol=1e-3)
+    assert [path.name for path in (workspace / "two").glob("*/training/*/checkpoint-*") if (path / "seal").exists()]
+    assert "damaged" not in done.stderr
 
 
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
