@@ -230,7 +230,7 @@ def of_recipes(result: Comparison, pairs: pd.DataFrame) -> Comparison | None:
         pairs: of `paired`.
 
     Returns:
-        None where nothing tells how adapters differ: one seed, one fold, one landscape.
+        None where too little tells how adapters differ: one seed, on fewer than `FEWEST` folds of all landscapes.
     """
     from dataclasses import replace
 
@@ -250,7 +250,7 @@ def of_recipes(result: Comparison, pairs: pd.DataFrame) -> Comparison | None:
     alone = pairs[["luck_first", "luck_second"]].isna().any(axis=None)
     if alone:
         folds = linear.groupby(level=["landscape", "fold"], observed=True).sum()
-        if len(folds) < 2:
+        if len(folds) < FEWEST:
             return None
         variance, freedom = _variance(folds), len(folds) - 1.0
     else:

@@ -78,6 +78,7 @@ class _Found:
     effect: Effect | None = None
     hypotheses: list[tuple[str, Comparison]] = field(default_factory=list)
     used: pd.DataFrame | None = None
+    seeds: bool = False  # more of them would test it
 
 
 @dataclass(frozen=True)
@@ -142,11 +143,11 @@ def _judgement(name: str, ground: str, finding: Any, found: _Found) -> Judgement
     ]  # fmt: skip
     found = _enough(found)
     cells = sorted(set(found.used["cell"])) if found.used is not None and "cell" in found.used else []
-    open_ = found.verdict in (NOT_TESTED, UNDETERMINED)
+    needs = finding.cells if found.verdict in (NOT_TESTED, UNDETERMINED) else {}
+    if found.seeds:
+        needs = {**needs, "finetune.seed": [0, 1, 2]}
     verdict = PLANTED.get(found.verdict, found.verdict) if ground == "simulated" else found.verdict
-    return Judgement(
-        name, ground, verdict, found.reason, found.effect, hypotheses, cells, finding.cells if open_ else {}
-    )
+    return Judgement(name, ground, verdict, found.reason, found.effect, hypotheses, cells, needs)
 
 
 def _enough(found: _Found) -> _Found:
@@ -161,10 +162,13 @@ def _enough(found: _Found) -> _Found:
 
 
 def _of_adapters(found: _Found, alone: bool) -> _Found:
-    """What was found, of recipes whose luck in training is `alone` of its kind: true of adapters, not of recipes."""
+    """What was found, where some of it is of adapters `alone`: their luck in training is not told from their recipes."""
     if not alone or found.verdict not in (SUPPORTED, CONTRADICTED):
         return found
-    return replace(found, verdict=UNDETERMINED, reason=f"Of these adapters: {found.reason} With one training seed, on one fold, they do not say so of their recipes.")  # fmt: skip
+    reason = (
+        f"Of these adapters: {found.reason} Of one training seed on few folds, they do not say so of their recipes."
+    )
+    return replace(found, verdict=UNDETERMINED, reason=reason, seeds=True)
 
 
 def _best(finding: grid.Best, ground: _Ground) -> _Found:
@@ -288,10 +292,12 @@ def _harm(finding: grid.Harm, ground: _Ground) -> _Found:
         verdict = CONTRADICTED
     else:
         verdict = UNDETERMINED
-    if any(alone):
-        reason += f" {sum(alone)} of them are of one adapter each, on one fold with one training seed."
+    if sum(alone) and total > 1:
+        reason += f" {sum(alone)} of them are of these adapters, with one training seed."
     effect = _relative(pairs, ground, "relative change abroad, tuned - zero-shot, all together")
-    return _Found(verdict, reason, effect, compared, _cells(ground, [tuned, rows[rows["recipe"] == "zero-shot"]]))
+    found = _Found(verdict, reason, effect, compared, _cells(ground, [tuned, rows[rows["recipe"] == "zero-shot"]]))
+    # Adapters of many comparisons have their luck apart, and one of them alone decides nothing.
+    return _of_adapters(found, total == 1 and alone[0])
 
 
 def _strength(finding: grid.Strength, ground: _Ground) -> _Found:

@@ -251,3 +251,99 @@ def test_seeds_are_averaged_not_counted_as_queries() -> None:
     found = verdict("interpolation-gains-2-to-15-points", plant)
     assert found.effect is not None
     assert found.effect.n == 20
+
+
+@pytest.mark.parametrize("queries", [1, 5])
+@pytest.mark.parametrize("finding", TRUE_FALSE)
+def test_fewer_than_six_units_decide_nothing_and_have_no_interval(finding: str, queries: int) -> None:
+    """However clear they are: the effects are planted almost without noise."""
+    for build in TRUE_FALSE[finding]:
+        found = verdict(finding, build(Planted(queries, folds=1, noise=0.0001)))
+        if found.effect is None or found.effect.n < 6:
+            assert found.verdict in ("undetermined", "not tested"), found.reason
+        if found.effect is not None and found.effect.n < 6:
+            assert np.isnan([found.effect.low, found.effect.high]).all()
+        for one in found.hypotheses:
+            assert one["n"] >= 6 or (np.isnan([one["low"], one["high"]]).all() and one["p"] > 0.05)
+
+
+def test_a_loss_of_everything_is_shown_with_what_unseen_queries_leave_open() -> None:
+    found = verdict("out-below-in", Planted(8, folds=1, noise=0.0).cell(0.5, loss=1.0))
+    assert found.effect is not None
+    assert found.verdict == "supported" and found.effect.value == found.effect.high == 1
+    assert found.effect.low < 0.5  # 1 - .05 ** (1 / 8) is .31 of all queries
+    # Half of them would be within the band, and the rest far above.
+    assert verdict("gap-of-55-to-65-percent", Planted(8, folds=1, noise=0.0).cell(0.5, loss=1.0)).verdict != "supported"
+
+
+def test_a_tuning_that_changes_no_query_is_no_proof_that_none_is_harmed() -> None:
+    frame = abroad({"m": -0.06})(Planted(8, folds=1)).frame()
+    zero = frame[frame["recipe"] == "zero-shot"].set_index(["landscape", "task", "system", "scope", "query_id"])[
+        "value"
+    ]
+    keys = pd.MultiIndex.from_frame(frame[list(zero.index.names)])
+    entries = {"tuning-harms-abroad": registry.entry("findings", "tuning-harms-abroad")}
+    found = findings.judge(frame.assign(value=zero.reindex(keys).to_numpy()), entries, SIZES, resamples=200)[0]
+    assert found.verdict == "undetermined" and found.effect is not None
+    assert found.effect.low < -0.3 < 0.3 < found.effect.high and found.effect.value == 0
+
+
+@pytest.mark.parametrize("loss", [0.02, -0.3])
+def test_without_a_gap_that_is_shown_nothing_closes_it_or_leaves_it(loss: float) -> None:
+    for fused_loss in (0.4, -0.4):
+        plant = Planted(40, folds=1, noise=0.15).cell(0.5, loss=loss, fused_loss=fused_loss)
+        found = verdict("fusion-does-not-close-the-gap", plant)
+        assert found.verdict == "undetermined"
+        assert "No gap is shown that could be closed: the interval of the dense one is -" in found.reason
+
+
+def lucky(lucks: list[float], folds: int = 1) -> Planted:
+    """Recipes alike, but for the luck of r3's adapters, one a seed."""
+    plant = Planted(40, folds=folds, noise=0.01)
+    for landscape in ("a", "b"):
+        plant.cell(0.4, landscape)
+        for seed, luck in enumerate(lucks):
+            for recipe in RECIPES:
+                plant.cell(0.5 + luck * (recipe == "r3"), landscape, recipe=recipe, trained_on=landscape, seed=seed)
+    return plant
+
+
+def test_one_adapter_says_nothing_of_its_recipe() -> None:
+    for luck, said in ((-0.05, "worse than r1, r2 and r4"), (0.05, "better than zero-shot, r1, r2 and r4")):
+        found = verdict("r3-best-for-retrieval", lucky([luck]))
+        assert found.verdict == "undetermined" and found.needs["finetune.seed"] == [0, 1, 2]
+        assert found.reason == f"Of these adapters: r3 is significantly {said}. Of one training seed on few folds, they do not say so of their recipes."  # fmt: skip
+        # Six folds or more tell how adapters differ; here all of them have the same luck.
+        assert verdict("r3-best-for-retrieval", lucky([luck], folds=3)).verdict in ("supported", "contradicted")
+
+
+def test_the_luck_of_seeds_is_in_the_interval() -> None:
+    apart = verdict("r3-best-for-retrieval", lucky([-0.12, -0.05, 0.02]))
+    assert apart.verdict == "undetermined" and apart.effect is not None
+    assert apart.effect.low < -0.1 and apart.effect.high > 0 > apart.effect.value
+    alike = verdict("r3-best-for-retrieval", lucky([-0.05, -0.052, -0.048]))
+    assert alike.verdict == "contradicted"
+
+
+def test_a_count_of_harm_says_that_it_is_of_single_adapters() -> None:
+    several = verdict("tuning-harms-abroad", abroad({"m": -0.06, "small": -0.05})(Planted(40, folds=1)))
+    assert several.verdict == "supported"
+    assert several.reason.endswith("4 of them are of these adapters, with one training seed.")
+    plant = Planted(40, folds=1).cell(0.5, "a").cell(0.5, "b")
+    found = verdict("tuning-harms-abroad", plant.cell(0.3, "b", recipe="r1", trained_on="a"))
+    assert found.verdict == "undetermined" and found.reason.startswith("Of these adapters: Of 1 comparison")
+    for seed in (1, 2):
+        plant.cell(0.3, "b", recipe="r1", trained_on="a", seed=seed)
+    assert verdict("tuning-harms-abroad", plant).verdict == "supported"
+
+
+def test_models_without_queries_enough_have_no_slope() -> None:
+    plant = Planted(40)
+    few = Planted(5, folds=1)
+    for model, level in STRENGTHS.items():
+        plant.cell(level, "b", model=model)
+        few.cell(level, "a", model=model)
+        plant.cell(level - 0.2 * (level - 0.25), "b", model=model, recipe="r3", trained_on="a")
+    entries = {"stronger-models-suffer-most": registry.entry("findings", "stronger-models-suffer-most")}
+    found = findings.judge(pd.concat([plant.frame(), few.frame()]), entries, SIZES, resamples=300)[0]
+    assert found.verdict == "undetermined" and "fewer than 6 test queries of a" in found.reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -172,6 +173,58 @@ def test_exact_p_value_of_micro_f1_equals_enumeration() -> None:
     (found,) = statistics.compare_ratios(top, bottom, [(0, 1)], 500, 0)
     assert found.p == pytest.approx(by_hand)
     assert found.difference == pytest.approx(difference((0,) * 7))
+
+
+def counts(generator: np.random.Generator, units: int, better: float) -> tuple[np.ndarray, np.ndarray]:
+    """Twice the hits, and that with both kinds of errors, of two systems [units, 2], the first better."""
+    wanted = generator.integers(1, 5, (units, 1))
+    hits = generator.binomial(wanted, np.array([[0.5 + better, 0.5 - better]]))
+    wrong = generator.poisson(0.4, (units, 2))
+    return 2.0 * hits, (hits + wrong + wanted).astype(float)
+
+
+@pytest.mark.parametrize(
+    "kind", ["normal", "one large", "all equal", "few different", "micro-F1", "unequal denominators"]
+)
+def test_small_p_values_are_bounded_from_above_and_closely(kind: str) -> None:
+    generator = np.random.default_rng(3)
+    units = 17
+    values = np.zeros((units, 2))
+    values[:, 0] = {
+        "normal": generator.normal(1, 0.5, units), "one large": np.r_[generator.random(units - 1) + 0.2, 4.0],
+        "few different": np.r_[np.zeros(0), generator.normal(1.5, 0.5, units)], "all equal": np.full(units, 0.3),
+    }.get(kind, np.zeros(units))  # fmt: skip
+    below = np.ones_like(values)
+    if kind == "micro-F1":
+        values, below = counts(generator, units, 0.45)
+    if kind == "unequal denominators":
+        below = generator.uniform(0.5, 1.5, (units, 2))
+        values = below * np.array([0.8, 0.3]) + generator.normal(0, 0.03, (units, 2))
+    (exact,) = statistics.compare_ratios(values, below, [(0, 1)], 2**units, 0)
+    (bounded,) = statistics.compare_ratios(values, below, [(0, 1)], 200, 0)
+    assert exact.p < 1e-3  # below what 200 exchanges can say
+    assert exact.p <= bounded.p <= max(40 * exact.p, 2e-4) < 1 / 201
+    assert (bounded.difference, bounded.effect) == (exact.difference, exact.effect)
+
+
+def test_a_p_value_that_some_exchange_reaches_is_counted_not_bounded() -> None:
+    values = np.random.default_rng(4).normal([0.15, 0.0], 0.5, (60, 2))
+    (found,) = statistics.compare_ratios(values, np.ones_like(values), [(0, 1)], 999, 0)
+    assert found.p == statistics.sign_flip(values[:, 0] - values[:, 1], 999, 0) > 1 / 1000
+
+
+def test_many_pairs_take_the_memory_of_a_block_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(6).random((30, 120))
+    pairs = list(itertools.combinations(range(120), 2))
+    tracemalloc.start()
+    found = statistics.compare_ratios(values, np.ones_like(values), pairs, 1000, 0, intervals=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 1000 * len(pairs) / 3  # one number for each exchange and pair, of which a third are 19 MiB
+    monkeypatch.setattr(statistics, "_CACHED", 5000)
+    again = statistics.compare_ratios(values, np.ones_like(values), pairs, 1000, 0)
+    assert [(one.p, one.effect) for one in again] == [(one.p, one.effect) for one in found]
+    assert all(np.isnan(one.low) for one in found) and all(one.low < one.difference < one.high for one in again)
 
 
 def test_under_the_null_ratios_reject_five_percent() -> None:

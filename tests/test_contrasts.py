@@ -1,0 +1,191 @@
+"""Comparisons of many cells: winners that are marked and those that must not be, luck in training, advice."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+import scipy.stats
+from planted import Planted
+
+from stages import contrasts
+from stages.evaluation import statistics
+from stages.grid import page, recommend
+from stages.grid.gather import Grid
+
+Floats = npt.NDArray[np.float64]
+SYSTEMS = ("dense", "rrf", "interpolation", "bm25")
+
+
+def led(cells: int, queries: int, seed: int = 0, errors: float = 10.0) -> Floats:
+    """Outcomes [queries, cells], many of them 0; the first leads every other by some standard errors."""
+    generator = np.random.default_rng(seed)
+    shared = generator.beta(0.5, 1.0, queries) * (generator.random(queries) < 0.7)
+    values = shared[:, None] + generator.normal(0, 0.05, (queries, cells))
+    rest = values[:, 1:]
+    noise = (values[:, :1] - rest) - (values[:, :1] - rest).mean(axis=0)
+    far = errors * noise.std(axis=0, ddof=1) / np.sqrt(queries)
+    values[:, 0] += (rest.mean(axis=0) + far).max() - values[:, 0].mean()
+    return values
+
+
+def frame(values: Floats, system: str = "dense", landscape: str = "a") -> pd.DataFrame:
+    """Outcomes of zero-shot cells, of a model each."""
+    queries, cells = values.shape
+    names = [f"m{number:03d}" for number in range(cells)]
+    rows = {
+        "cell": np.tile(names, queries), "model": np.tile(names, queries), "query_id": np.repeat([f"q{number:03d}" for number in range(queries)], cells),
+        "value": values.ravel(), "recipe": "zero-shot", "trained_on": "", "landscape": landscape, "simulated": False, "query_view": "ta",
+        "document_view": "ta", "dimensions": 0, "variant": "", "fold": 0, "seed": 0, "split": "test", "system": system, "task": "retrieval",
+        "scope": "all", "metric": "nDCG@10",
+    }  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def grid(outcomes: pd.DataFrame) -> Grid:
+    empty = pd.DataFrame(columns=[*contrasts.CONFIG, "cell", "stage", "seconds", "texts_per_second", "device"])
+    return Grid(outcomes, pd.DataFrame(), empty, pd.DataFrame(), {})
+
+
+@pytest.mark.parametrize(("cells", "queries"), [(11, 30), (33, 30), (33, 100), (200, 60)])
+def test_a_lead_of_ten_standard_errors_wins_among_many(cells: int, queries: int) -> None:
+    # The number of random exchanges bounds no p-value: 200 are as good as 10,000.
+    tested = contrasts.every_pair(frame(led(cells, queries)), "cells", "cells", "retrieval", 200)
+    assert len(tested) == cells * (cells - 1) // 2
+    assert {config[0] for *_, config in page._winners(tested)} == {"m000"}
+    assert not page.undecidable(tested)
+
+
+def test_the_lead_of_the_best_of_many_candidates_is_significant() -> None:
+    values = led(34, 60)
+    outcomes = pd.concat(
+        [frame(part, system) for part, system in zip(np.split(values[:, :33], 3, axis=1), SYSTEMS, strict=False)]
+    )
+    outcomes = pd.concat([outcomes, frame(values[:, 33:], "bm25")], ignore_index=True)
+    said = recommend.advice(grid(outcomes), "a", "retrieval")
+    assert said[0] == "retrieval on a: use m000, zero-shot, view ta, system dense"
+    low, high = statistics.interval(values[:, 0], contrasts.RESAMPLES, 0)
+    assert said[1] == f"  nDCG@10 {values[:, 0].mean():.4f} ({low:.4f} to {high:.4f}) over 60 test units; optimistic: the best of 34 candidates, chosen on the same units"  # fmt: skip
+    assert ", significant (p " in said[3] and said[3].endswith("after Holm over 561 comparisons)")
+
+
+def test_too_few_units_for_so_many_comparisons_decide_nothing_and_say_so() -> None:
+    outcomes = frame(led(20, 11))  # the least p-value is 2 ** -10, of 190 comparisons
+    tested = contrasts.every_pair(outcomes, "cells", "cells", "retrieval", 500)
+    assert not page._winners(tested)
+    assert page.undecidable(tested) == ["a (retrieval)"]
+    said = recommend.advice(grid(outcomes), "a", "retrieval")
+    assert "cannot be decided: so few units give no p-value below 0.05 after Holm over 190 comparisons" in said[3]
+    # Equal cells on many queries are another matter.
+    assert not contrasts.undecidable(contrasts.every_pair(frame(led(20, 40, errors=0)), "c", "cells", "retrieval", 99))
+
+
+def test_winners_that_are_none_are_marked_in_at_most_five_percent() -> None:
+    """Two best cells that are equal, ten that are far worse: whatever is marked leads by luck alone."""
+    marked = 0
+    for seed in range(150):
+        generator = np.random.default_rng([1, seed])
+        shared = generator.beta(0.5, 1.0, (40, 1)) * (generator.random((40, 1)) < 0.7)
+        values = shared + generator.normal(0, 0.05, (40, 12)) - np.r_[0, 0, np.full(10, 0.3)]
+        pairs = list(combinations(range(12), 2))
+        found = statistics.compare_ratios(values, np.ones_like(values), pairs, 300, seed, intervals=False)
+        adjusted = contrasts.adjusted(found)
+        assert adjusted[1] < 0.05  # the first against the third
+        marked += adjusted[0] < 0.05
+    assert marked / 150 <= 0.05 + 1.65 * np.sqrt(0.05 * 0.95 / 150)
+
+
+def matched(luck: float, folds: int, seeds: int, seed: int, queries: int = 30) -> pd.DataFrame:
+    """Rows of `paired` of two equal recipes on one landscape; an adapter shifts all of its queries by its luck."""
+    generator = np.random.default_rng(seed)
+    shifts = generator.normal(0, luck, (2, folds, 1, seeds))
+    values = 0.4 + shifts + generator.normal(0, 0.05, (2, folds, queries, seeds))
+    spread = values.mean(axis=2).var(axis=2, ddof=1) / seeds if seeds > 1 else np.full((2, folds), np.nan)
+    cell = dict(zip(contrasts.CONFIG, ("m", "a", "home", "ta", "ta", 0, ""), strict=True))
+    fold = np.repeat(np.arange(folds), queries)
+    sides = {
+        f"{name}_{side}": column for number, side in enumerate(("first", "second"))
+        for name, column in (("numerator", values[number].mean(axis=2).ravel()), ("denominator", 1.0), ("seeds", seeds), ("luck", spread[number][fold]))
+    }  # fmt: skip
+    return pd.DataFrame({**cell, "landscape": "home", "fold": fold, "query_id": np.tile(np.arange(queries), folds), **sides})  # fmt: skip
+
+
+def test_folds_of_one_seed_are_compared_as_a_paired_t_test() -> None:
+    pairs = matched(0.05, 6, 1, 10)
+    folds = (pairs["numerator_first"] - pairs["numerator_second"]).groupby(pairs["fold"]).mean()
+    theirs = scipy.stats.ttest_1samp(folds, 0)
+    alone = contrasts.pooled(pairs, 999)
+    ours = contrasts.of_recipes(alone, pairs)
+    assert ours is not None and alone.p < 0.05 < ours.p == pytest.approx(theirs.pvalue)
+    assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval(0.95)))
+    assert (ours.difference, ours.n) == (alone.difference, 180)
+
+
+def test_several_seeds_add_their_variance_to_that_of_the_units() -> None:
+    pairs = matched(0.05, 2, 3, 4)
+    alone = contrasts.pooled(pairs, 999)
+    ours = contrasts.of_recipes(alone, pairs)
+    differences = pairs["numerator_first"] - pairs["numerator_second"]
+    # Luck of two folds, each half of the queries, of two recipes.
+    luck = pairs.groupby("fold")[["luck_first", "luck_second"]].first().to_numpy() / 4
+    expected = differences.var() / 60 + luck.sum()
+    assert ours is not None and ours.p > alone.p
+    half = (ours.high - ours.low) / 2
+    freedom = expected**2 / ((differences.var() / 60) ** 2 / 59 + (luck**2 / 2).sum())
+    assert half == pytest.approx(scipy.stats.t.ppf(0.975, freedom) * np.sqrt(expected))
+
+
+def test_luck_is_the_variance_of_a_mean_over_seeds() -> None:
+    scores = np.array([0.3, 0.5, 0.6])
+    rows = pd.concat(
+        [
+            frame(np.full((4, 1), score)).assign(recipe="r1", trained_on="a", seed=seed)
+            for seed, score in enumerate(scores)
+        ]
+    )
+    found = contrasts.units(pd.concat([rows, frame(np.zeros((4, 1)))]), "retrieval")
+    tuned = found[found["recipe"] == "r1"]
+    assert tuned["luck"].tolist() == pytest.approx([scores.var(ddof=1) / 3] * 4)
+    zero = found[found["recipe"] == "zero-shot"]
+    assert (zero["seeds"] == 0).all() and (zero["luck"] == 0).all()
+    assert contrasts.units(rows[rows["seed"] == 0], "retrieval")["luck"].isna().all()
+
+
+def test_nothing_tells_the_luck_of_one_adapter_and_nothing_has_none() -> None:
+    pairs = matched(0.0, 5, 1, 0)
+    assert contrasts.of_recipes(contrasts.pooled(pairs, 99), pairs) is None
+    published = pairs.assign(seeds_first=0, luck_first=0.0, seeds_second=0, luck_second=0.0)
+    result = contrasts.pooled(published, 99)
+    assert contrasts.of_recipes(result, published) == result
+
+
+@pytest.mark.parametrize(("folds", "seeds"), [(6, 1), (2, 3)])
+def test_equal_recipes_differ_by_luck_in_at_most_five_percent(folds: int, seeds: int) -> None:
+    found, before = [], []
+    for seed in range(60):
+        pairs = matched(0.02, folds, seeds, 1000 + seed)
+        alone = contrasts.pooled(pairs, 200)
+        ours = contrasts.of_recipes(alone, pairs)
+        assert ours is not None
+        found.append(ours.p < 0.05)
+        before.append(alone.p < 0.05)
+    assert np.mean(found) <= 0.05 + 1.65 * np.sqrt(0.05 * 0.95 / 60) < 0.25 < np.mean(before)
+
+
+def test_intervals_of_few_or_equal_units_say_what_they_can() -> None:
+    assert np.isnan(contrasts.span(0.5, 0.4, 0.6, 5)).all()
+    assert contrasts.span(0.5, 0.4, 0.6, 6) == (0.4, 0.6)
+    # Of 20 queries that are all 0, a share of 1 - .05 ** (1 / 20) may be otherwise: P(none among 20) is 5 % then.
+    high = contrasts.span(0.0, 0.0, 0.0, 20, (0.0, 1.0))[1]
+    assert (1 - high) ** 20 == pytest.approx(0.05)
+    values = np.full((20, 2), 0.4)
+    (tested,) = contrasts.every_pair(frame(values), "cells", "cells", "retrieval", 99)
+    assert (tested.result.low, tested.result.high) == (-high, high) and tested.result.p == 1
+    # All of the score is lost by each of 20 queries; another could have kept all of a score of 1.
+    low, high = contrasts.loss_interval(np.column_stack([np.linspace(0.3, 0.5, 20), np.zeros(20)]), 99, 0)
+    assert (low, high) == pytest.approx((1 - contrasts.unseen(20) / 0.4, 1.0))
+    assert np.isnan(contrasts.loss_interval(np.zeros((20, 2)), 99, 0)).all()
+    assert np.isnan(contrasts.score_interval(contrasts.units(Planted(5, folds=1).cell(0.5).frame(), "retrieval"))).all()
