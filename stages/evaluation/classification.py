@@ -234,9 +234,9 @@ def macro_f1(predicted: Gold, gold: Gold) -> tuple[float, float]:
     """
     import numpy as np
     from scipy.sparse import csr_matrix
-    from scipy.special import ndtri, stdtrit
+    from scipy.special import stdtrit
 
-    from stages.evaluation.statistics import LEVEL
+    from stages.evaluation.statistics import LEVEL, Z
 
     here = gold.any(axis=0)
     predicted, gold = predicted[:, here], gold[:, here]
@@ -257,5 +257,5 @@ def macro_f1(predicted: Gold, gold: Gold) -> tuple[float, float]:
     if variance > 0:
         carriers = squares.sum() ** 2 / (squares**2).sum()
         freedom = 2 * carriers / max(1 - carriers / n, 2 / n)
-        variance *= (stdtrit(freedom, (1 + LEVEL) / 2) / ndtri((1 + LEVEL) / 2)) ** 2
+        variance *= (stdtrit(freedom, (1 + LEVEL) / 2) / Z) ** 2
     return float(f1.mean()), float(variance)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 LEVEL = 0.95
+Z = 1.959964  # standard errors that such an interval reaches to either side
 FEWEST = 6  # units behind an interval: of fewer, none covers what it says
 _END = 1 / 8  # of an outcome, at either end of the scale, that is reckoned with beside the outcomes seen
 _CELLS = 1 << 24  # entries of a block of the random matrix (128 MiB)
@@ -171,7 +172,6 @@ def score_interval(value: Floats, variance: Floats, n: int, lowest: Floats | flo
         Lower and upper bound [...]; NaN where there are fewer than `FEWEST` units.
     """
     import numpy as np
-    from scipy.special import ndtri
 
     if n < FEWEST:
         return np.full(np.shape(value), np.nan), np.full(np.shape(value), np.nan)
@@ -180,7 +180,7 @@ def score_interval(value: Floats, variance: Floats, n: int, lowest: Floats | flo
     mean = (n * score + _END) / units
     squares = (n - 1) * spread + n * score**2 + _END - units * mean**2
     effective = n * mean * (1 - mean) * (units - 1) / squares
-    doubt = ndtri((1 + LEVEL) / 2) ** 2 / effective
+    doubt = Z**2 / effective
     centre = (score + doubt / 2) / (1 + doubt)
     reach = np.sqrt(doubt * (score * (1 - score) + doubt / 4)) / (1 + doubt)
     # Rounding must not put a bound past the score it holds.
