@@ -219,10 +219,11 @@ def _result(family_id: Any, scores: Scores, predicted: Gold, gold: Gold) -> Resu
     macro, variance = macro_f1(predicted, gold)
     bounds = {
         "micro-F1": (hits.sum() / parts.sum(), *statistics.ratio_interval(hits, parts)),
-        "macro-F1": (macro, *statistics.score_interval(np.float64(macro), np.float64(variance), len(gold))),
+        "macro-F1": (macro, *statistics.score_interval(macro, variance, len(gold))),
         "LRAP": (outcomes["LRAP"].mean(), *statistics.mean_interval(outcomes["LRAP"])),
     }
-    return Result(family_id, outcomes, {name: tuple(map(float, found)) for name, found in bounds.items()})
+    found = {name: (float(value), float(low), float(high)) for name, (value, low, high) in bounds.items()}
+    return Result(family_id, outcomes, found)
 
 
 def macro_f1(predicted: Gold, gold: Gold) -> tuple[float, float]:

@@ -153,7 +153,9 @@ def percentiles(values: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     return np.asarray(low), np.asarray(high)
 
 
-def score_interval(value: Floats, variance: Floats, n: int, lowest: Floats | float = 0.0) -> tuple[Floats, Floats]:
+def score_interval(
+    value: Floats | float, variance: Floats | float, n: int, lowest: Floats | float = 0.0
+) -> tuple[Floats, Floats]:
     """95 % interval of a score that lies between `lowest` and 1, and can be as skewed as few and mostly zero outcomes.
 
     Wilson's (1927) interval of a share, at the number of 0-or-1 outcomes that would tell the score as precisely (the
