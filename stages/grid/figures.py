@@ -131,7 +131,7 @@ def _ahead(points: pd.DataFrame) -> pd.DataFrame:
     return points.assign(ahead=~np.any(no_worse & better, axis=1))
 
 
-def scored(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+def scored(rows: pd.DataFrame, by: list[str], seed: int = 0) -> pd.DataFrame:
     """Score with its interval for each group of rows of `contrasts.units`: `by`, `value`, `low`, `high`, `n`."""
     import pandas as pd
 
@@ -140,7 +140,7 @@ def scored(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     out = []
     for key, part in rows.groupby(by, observed=True, sort=True):
         table = part[["numerator", "denominator"]].to_numpy(dtype=float)
-        low, high = map(float, statistics.ratio_interval(*table.T))
+        low, high = statistics.bootstrap(table, lambda sums: sums[:, 0] / sums[:, 1], RESAMPLES, seed)
         out.append((*key, contrasts.score(part), low, high, len(part)))
     return pd.DataFrame(out, columns=[*by, "value", "low", "high", "n"])
 
