@@ -79,14 +79,14 @@ def together(landscape: str) -> dict[str, float]:
 
 def score(landscape: str) -> dict[str, float]:
     """Score the dense run in the current folder as the metrics stage does; nDCG@10 over all queries."""
-    from stages import layout, metrics, params, tables
+    from stages import layout, metrics, tables
     from stages.evaluation.retrieval import per_query
 
     found = tables.read(layout.run(landscape, "dense"), tables.RUN)
     qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
     queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
     outcomes = per_query(found, qrels, queries).assign(system="dense", task="retrieval")
-    metrics.mean_scores([outcomes], params.load().metrics)
+    metrics.mean_scores([outcomes])
     return {"nDCG@10": ndcg(outcomes)}
 
 

@@ -61,7 +61,7 @@ def main(
 
 
 def ours(queries: int, systems: int, resamples: int, out: str) -> dict[str, float]:
-    """By the functions of the metrics stage and of the grid's comparisons."""
+    """By the functions of the grid's comparisons."""
     import time
 
     import numpy as np

@@ -34,6 +34,7 @@ COLOURS = {
     "kmeans": "#2b6cb0",
     "random": "#8a8f98",
 }
+_KNOWN = "isValid(datum.ci_low)"  # few units have no interval
 LABEL_SETS = ["ipc-section", "ipc-class", "ipc-subclass", "cpc-subclass", "own"]
 
 # Columns of each picture's data; `rev` is added by whoever draws it. Not named `step`: DVC writes a row number there.
@@ -76,6 +77,9 @@ def spec(name: str) -> dict[str, Any]:
         chart = chart.facet(alt.Facet("panel:N", title=None), data=rows, columns=2)
     else:
         chart.data = rows
+    if "ci_low" in COLUMNS[name]:
+        bounds = "format(datum.ci_low, '.4f') + ' to ' + format(datum.ci_high, '.4f')"
+        chart = chart.transform_calculate(interval=f"{_KNOWN} ? {bounds} : 'none, too few'")
     # DVC hands over the CSV's text, so the numbers are parsed by the spec.
     data = {"values": ANCHOR, "format": {"parse": numbers}}
     return {**styled(chart).to_dict(), "background": "transparent", "data": data}
@@ -122,7 +126,7 @@ def _headline() -> Any:
 
     rows = alt.Chart().encode(**_rows("system", list(COLOURS)), color=_colour("system"))
     return alt.layer(
-        rows.mark_rule(strokeWidth=2.5).encode(x=_score("ci_low", "nDCG@10, test queries"), x2="ci_high:Q"),
+        rows.transform_filter(_KNOWN).mark_rule(strokeWidth=2.5).encode(x=_score("ci_low", "nDCG@10, test queries"), x2="ci_high:Q"),
         rows.mark_point(filled=True, size=75, opacity=1).encode(x="value:Q", shape=_revision("shape"), tooltip=_tooltip("system")),
         rows.mark_text(dy=-10, fontSize=10).encode(x="value:Q", text=alt.Text("value:Q", format=".3f"), color=alt.ColorValue("currentColor")),
         width=PANEL, height=alt.Step(36),
@@ -138,7 +142,7 @@ def _inout() -> Any:
         .encode(**_rows("system", list(COLOURS)), color=_colour("system"), detail="rev:N")
     )
     return alt.layer(
-        rows.mark_rule(strokeWidth=2.5, opacity=0.5).encode(x=_score("ci_low", "nDCG@10, test queries with both"), x2="ci_high:Q"),
+        rows.transform_filter(_KNOWN).mark_rule(strokeWidth=2.5, opacity=0.5).encode(x=_score("ci_low", "nDCG@10, test queries with both"), x2="ci_high:Q"),
         rows.mark_point(size=75, strokeWidth=2, opacity=1).encode(
             x="value:Q", fill=_colour("system", channel="fill"), shape=_revision("shape"), tooltip=_tooltip("system", "scope"),
             fillOpacity=alt.FillOpacity("scope:O", scale=alt.Scale(domain=["in", "out"], range=[1, 0]), legend=None),
@@ -198,7 +202,7 @@ def _floors(title: str, systems: list[str]) -> Any:
         )
     )
     return alt.layer(
-        rows.mark_rule(strokeWidth=2.5).encode(x=_score("ci_low", title), x2="ci_high:Q"),
+        rows.transform_filter(_KNOWN).mark_rule(strokeWidth=2.5).encode(x=_score("ci_low", title), x2="ci_high:Q"),
         rows.mark_point(filled=True, size=60, opacity=1).encode(x="value:Q", shape=_revision("shape"), tooltip=_tooltip("system", "label_set")),
         width=PANEL, height=alt.Step(14, **{"for": "offset"}),
     )  # fmt: skip
@@ -263,8 +267,8 @@ def _revision(channel: str) -> Any:
 def _tooltip(*fields: str, value: str = "value", interval: bool = True) -> list[Any]:
     import altair as alt
 
-    numbers = [value, "ci_low", "ci_high"] if interval else [value]
-    return ["rev:N", *(f"{field}:N" for field in fields), *(alt.Tooltip(f"{name}:Q", format=".4f") for name in numbers)]
+    shown = [*fields, alt.Tooltip(f"{value}:Q", format=".4f"), *(["interval"] if interval else [])]
+    return ["rev:N", *(f"{one}:N" if isinstance(one, str) else one for one in shown)]
 
 
 def styled(chart: Any) -> Any:

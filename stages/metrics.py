@@ -44,7 +44,7 @@ def main(landscape: str) -> None:
         labelled = int(labels["family_id"].nunique())
         # Threads of a small matrix product wait for one another longer than they compute.
         with threadpool_limits(1 if max(labelled, len(queries)) < _SMALL else None):
-            outcomes, scores = retrieval(landscape, qrels, queries, cell.metrics)
+            outcomes, scores = retrieval(landscape, qrels, queries)
             for task, evaluate in (("classification", classification), ("clustering", clustering)):
                 if labelled:
                     families, vectors = family_vectors(landscape, task, ragged)
@@ -56,11 +56,10 @@ def main(landscape: str) -> None:
         cost.update(queries=len(queries), labelled=labelled)
 
 
-def retrieval(landscape: str, qrels: pd.DataFrame, queries: pd.DataFrame, settings: Metrics) -> Parts:
+def retrieval(landscape: str, qrels: pd.DataFrame, queries: pd.DataFrame) -> Parts:
     """Outcomes of the queries of all splits and scores of the test queries, for every system.
 
-    A reranked run without rows means that no reranker was chosen; it is left out. The systems
-    share the resamples of a scope, so that their intervals move together.
+    A reranked run without rows means that no reranker was chosen; it is left out.
     """
     from stages import tables
     from stages.evaluation.retrieval import per_query
@@ -74,15 +73,14 @@ def retrieval(landscape: str, qrels: pd.DataFrame, queries: pd.DataFrame, settin
         if system == "reranked" and found.empty:
             continue
         outcomes.append(per_query(found, qrels, queries).assign(system=system, task="retrieval"))
-    return outcomes, mean_scores(outcomes, settings)
+    return outcomes, mean_scores(outcomes)
 
 
-def mean_scores(outcomes: list[pd.DataFrame], settings: Metrics) -> list[pd.DataFrame]:
-    """Means over the test queries of each scope, with bootstrap intervals.
+def mean_scores(outcomes: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Means over the test queries of each scope, with intervals where there are enough queries.
 
     Args:
         outcomes: for each system its rows of `tables.OUTCOMES`, the same queries in the same order.
-        settings: number of resamples and their seed.
 
     Returns:
         A frame for each scope, with the columns of `tables.SCORES` that are not the landscape's.
@@ -90,20 +88,22 @@ def mean_scores(outcomes: list[pd.DataFrame], settings: Metrics) -> list[pd.Data
     import numpy as np
     import pandas as pd
 
-    from stages.evaluation.statistics import interval
+    from stages.evaluation.retrieval import FEWEST
+    from stages.evaluation.statistics import mean_interval
 
     test = pd.concat([frame[frame["split"] == "test"] for frame in outcomes], ignore_index=True)
     scores = []
     for scope, rows in test.groupby("scope", sort=True):
         columns = rows.groupby(["system", "metric"], sort=True)["value"]
         values = np.column_stack([column.to_numpy() for _, column in columns])
-        low, high = interval(values, settings.resamples, settings.seed)
         keys = pd.DataFrame([key for key, _ in columns], columns=["system", "metric"])
+        enough = len(values) >= keys["metric"].map(FEWEST).fillna(0).to_numpy()
+        low, high = (np.where(enough, bound, np.nan) for bound in mean_interval(values))
         scores.append(keys.assign(task="retrieval", scope=scope, value=values.mean(axis=0), ci_low=low, ci_high=high, n=len(values)))  # fmt: skip
     return scores
 
 
-def classification(vectors: Vectors, families: pd.Series, labels: pd.DataFrame, settings: Metrics) -> Parts:
+def classification(vectors: Vectors, families: pd.Series, labels: pd.DataFrame, _: Metrics) -> Parts:
     """Outcomes (`LRAP`, `tp`, `fp`, `fn` of a family) and scores of every classifier under every label set."""
     import pandas as pd
 
@@ -111,7 +111,7 @@ def classification(vectors: Vectors, families: pd.Series, labels: pd.DataFrame, 
 
     outcomes, scores = [], []
     for label_set, rows in labels.groupby("label_set", sort=True):
-        results = classify(vectors, families, rows, settings.resamples, settings.seed)
+        results = classify(vectors, families, rows)
         if not results:
             say(f"{label_set}: train, dev or test has no labelled family; not classified")
         for system, result in results.items():

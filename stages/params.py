@@ -99,7 +99,6 @@ class Rerank(Block):
 class Metrics(Block):
     """Scores and their intervals."""
 
-    resamples: Positive
     seed: int
     clusterings: Positive
 

@@ -26,7 +26,7 @@ HEADLINE: dict[str, tuple[str, str, str | None, str]] = {
     "out": ("retrieval", "dense", "out", "nDCG@10"),
     "fused": ("retrieval", "interpolation", "all", "nDCG@10"),
     "f1": ("classification", "probe", None, "micro-F1"),
-    "v": ("clustering", "kmeans", None, "V-measure"),
+    "ami": ("clustering", "kmeans", None, "AMI"),  # corrected for chance: V-measure of random vectors can be .7
 }
 
 
@@ -130,7 +130,8 @@ def parse_scores(text: str) -> pd.DataFrame:
     from stages.errors import UserError
 
     try:
-        found = pd.read_csv(io.StringIO(text), keep_default_na=False)
+        none = {bound: [""] for bound in tables.SCORES.around["value"]}
+        found = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=none)
         return found[list(tables.SCORES.columns)]
     except (ValueError, KeyError):
         raise UserError(f"{layout.SCORES}: damaged; `dvc repro report` writes it again") from None
@@ -140,8 +141,8 @@ def headline(scores: pd.DataFrame) -> dict[str, dict[str, float]]:
     """`reports/metrics.json`: up to five numbers a landscape, under names that fit `dvc exp show`.
 
     ndcg and out: nDCG@10 of the dense run, all relevant families and OUT ones; fused: of the
-    interpolation; f1: micro-F1 of the probe and v: V-measure of k-means, on IPC subclasses where
-    the landscape has them. What was not measured is left out.
+    interpolation; f1: micro-F1 of the probe and ami: AMI of k-means, on IPC subclasses where the
+    landscape has them. What was not measured is left out.
     """
     numbers: dict[str, dict[str, float]] = {}
     for landscape in sorted(scores["landscape"].unique()):
@@ -183,8 +184,14 @@ def plots(cell: Cell) -> dict[str, list[dict[str, Any]]]:
         rows["fusion"] += _fusion_rows(landscape)
     rows["training"] = records(cell.curve.rename(columns={"step": "optimiser_step"}))
     return {
-        name: [{column: row[column] for column in COLUMNS[name]} for row in picture] for name, picture in rows.items()
+        name: [{column: _shown(row[column]) for column in COLUMNS[name]} for row in picture]
+        for name, picture in rows.items()
     }
+
+
+def _shown(value: Any) -> Any:
+    """The value, and None for NaN, which JSON does not have."""
+    return None if value != value else value
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -201,13 +208,13 @@ def plot_csv(name: str, rows: list[dict[str, Any]]) -> str:
 
 def table(scores: pd.DataFrame) -> str:
     """The short table that ends a run: a line a landscape, fixed width; `scores` as in `scores_csv`."""
-    heads = ["bm25", "dense", "rrf", "interp.", "in", "out", "micro-F1", "V"]
+    heads = ["bm25", "dense", "rrf", "interp.", "in", "out", "micro-F1", "AMI"]
     wanted: list[tuple[str, str, str | None, str]] = [
         *(("retrieval", system, "all", "nDCG@10") for system in RETRIEVAL[:4]),
         ("retrieval", "dense", "in-paired", "nDCG@10"),
         ("retrieval", "dense", "out-paired", "nDCG@10"),
         HEADLINE["f1"],
-        HEADLINE["v"],
+        HEADLINE["ami"],
     ]
     width = max([len(name) for name in scores["landscape"]] + [9])
     lines = [
@@ -274,6 +281,8 @@ def _csv(columns: list[str], rows: list[dict[str, Any]]) -> str:
 
 
 def _plain(value: Any) -> str:
+    if value is None or value != value:
+        return ""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -36,6 +36,7 @@ class Table:
     key: tuple[str, ...]
     among: dict[str, tuple[str, ...]] = field(default_factory=dict)
     finite: tuple[str, ...] = ()
+    around: dict[str, tuple[str, str]] = field(default_factory=dict)  # column -> its bounds, or NaN
     filled: tuple[str, ...] = ()  # text columns that must not be empty (ids)
     ranked: bool = False  # a run: ranks 1..n a query without gaps, scores never increasing, a family once
     mend: str = MEND  # what to do about a file that breaks these rules
@@ -65,8 +66,16 @@ class Table:
             if name in self.filled:
                 checks.append(pa.Check(lambda s: s != "", error="empty"))
             dtype = {"int": "int64", "bool": "bool", "float32": "float32", "float64": "float64"}.get(kind)
-            columns[name] = pa.Column(dtype, checks=checks, nullable=False)
-        rules = []
+            bounds = {bound for pair in self.around.values() for bound in pair}
+            columns[name] = pa.Column(dtype, checks=checks, nullable=name in bounds)
+        rules = [
+            pa.Check(
+                lambda rows, name=name, low=low, high=high: (rows[low].isna() & rows[high].isna())
+                | ((rows[low] <= rows[name]) & (rows[name] <= rows[high]) & np.isfinite(rows[high] - rows[low])),
+                error=f"{name} lies outside of {low} to {high}", name=name,
+            )
+            for name, (low, high) in self.around.items()
+        ]  # fmt: skip
         if self.ranked:
             rules.append(pa.Check(_ranks_whole, error="ranks are not 1, 2, 3, ... within each query"))
             rules.append(pa.Check(_scores_fall, error="scores increase with rank"))
@@ -193,7 +202,7 @@ OUTCOMES = Table(
 SCORES = Table(
     {"landscape": "text", "simulated": "bool", "task": "text", "system": "text", "scope": "text", "metric": "text",
      "value": "float64", "ci_low": "float64", "ci_high": "float64", "n": "int"},
-    key=("landscape", "task", "system", "scope", "metric"), finite=("value", "ci_low", "ci_high"),
+    key=("landscape", "task", "system", "scope", "metric"), finite=("value",), around={"value": ("ci_low", "ci_high")},
 )  # fmt: skip
 
 
@@ -247,6 +256,7 @@ def read(
             key=table.key if set(table.key) <= set(columns) else (),
             among={name: table.among[name] for name in columns if name in table.among},
             finite=tuple(name for name in columns if name in table.finite),
+            around={name: pair for name, pair in table.around.items() if {name, *pair} <= set(columns)},
             filled=tuple(name for name in columns if name in table.filled),
             mend=table.mend,
         )

@@ -90,6 +90,8 @@ def _landscape(name: str, rng: np.random.Generator, without: str) -> None:
             ("clustering", s, "ipc-subclass", m) for s in ("kmeans", "random") for m in ("V-measure", "AMI", "ARI")
         ]
     rows = [(name, True, *key, v, v - 0.04, v + 0.05, 10) for key in scores for v in [float(rng.uniform(0.2, 0.8))]]
+    # Too few queries for an interval.
+    rows = [(*row[:7], float("nan"), float("nan"), 5) if row[4] == "out" else row for row in rows]
     tables.write(_frame(rows, tables.SCORES), layout.scores(name), tables.SCORES)
 
     fused = [

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, label_ranking_average_precision_score
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
-from stages.evaluation import classification
+from stages.evaluation import classification, statistics
 
 
 def planted(seed: int, n: int = 240, noise: float = 1.0) -> tuple[np.ndarray, pd.Series, pd.DataFrame]:
@@ -30,24 +30,17 @@ def planted(seed: int, n: int = 240, noise: float = 1.0) -> tuple[np.ndarray, pd
     return vectors.astype(np.float32), ids, frame
 
 
-def test_logistic_weights_are_scikit_learns() -> None:
-    vectors, _, labels = planted(0)
-    gold = classification.indicator(labels["labels"])[:, :6]
-    features = ((vectors - vectors.mean(axis=0)) / vectors.std(axis=0)).astype(np.float32)
-    penalties = (0.01, 0.1, 1.0)
-    for inverse, weights in zip(penalties, classification.fit_logistic(features, gold, penalties, 1e-9), strict=True):
-        reference = OneVsRestClassifier(LogisticRegression(C=inverse, tol=1e-9, max_iter=5000)).fit(features, gold)
-        ours = 1 / (1 + np.exp(-(features @ weights[:-1] + weights[-1])))
-        np.testing.assert_allclose(ours, reference.predict_proba(features), rtol=0, atol=1e-3)
-
-
-def test_default_tolerance_and_blocks_stay_near(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors, _, labels = planted(1)
-    gold = classification.indicator(labels["labels"])[:, :6]
-    exact = classification.fit_logistic(vectors, gold, (0.01,), 1e-10)[0]
-    monkeypatch.setattr(classification, "_ROWS", 33)
-    near = classification.fit_logistic(vectors, gold, (0.01,))[0]
-    assert np.abs(vectors @ (exact - near)[:-1] + (exact - near)[-1]).max() < 0.05
+def test_logits_are_those_of_the_optimum() -> None:
+    rng = np.random.default_rng(0)
+    gold = rng.random((300, 6)) < [0.5, 0.3, 0.1, 0.05, 0.02, 0.01]
+    gold[0] = True
+    features = gold @ rng.normal(size=(6, 200)) + rng.normal(size=(300, 200))
+    features = ((features - features.mean(axis=0)) / features.std(axis=0)).astype(np.float32)
+    fitted = classification.fit_logistic(features, gold, classification.INVERSE_PENALTIES)
+    for inverse, weights in zip(classification.INVERSE_PENALTIES, fitted, strict=True):
+        reference = LogisticRegression(C=inverse, solver="newton-cholesky", tol=1e-10, max_iter=1000)
+        theirs = [reference.fit(features.astype(float), label).decision_function(features) for label in gold.T]
+        np.testing.assert_allclose(features @ weights[:-1] + weights[-1], np.transpose(theirs), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -77,7 +70,7 @@ def test_threshold_is_the_best_of_all(decimals: int) -> None:
 
 def test_scores_are_scikit_learns_and_follow_from_the_outcomes() -> None:
     vectors, ids, labels = planted(4)
-    results = classification.classify(vectors, ids, labels, 200, 0)
+    results = classification.classify(vectors, ids, labels)
     test = labels["split"] == "test"
     gold = classification.indicator(labels["labels"])
     train_gold = gold[(labels["split"] == "train").to_numpy()]
@@ -102,15 +95,15 @@ def test_scores_are_scikit_learns_and_follow_from_the_outcomes() -> None:
 
 def test_macro_counts_a_label_without_train_families_as_zero() -> None:
     vectors, ids, labels = planted(5, noise=0.01)
-    result = classification.classify(vectors, ids, labels, 50, 0)["probe"]
+    result = classification.classify(vectors, ids, labels)["probe"]
     assert result.scores["macro-F1"][0] == pytest.approx(6 / 7, abs=0.02)
     assert result.outcomes["fn"].sum() >= 2
 
 
 def test_planted_labels_are_found_and_shuffled_vectors_fall_to_the_prior() -> None:
     vectors, ids, labels = planted(6, n=600)
-    planted_scores = classification.classify(vectors, ids, labels, 50, 0)
-    shuffled = classification.classify(np.random.default_rng(0).permutation(vectors), ids, labels, 50, 0)
+    planted_scores = classification.classify(vectors, ids, labels)
+    shuffled = classification.classify(np.random.default_rng(0).permutation(vectors), ids, labels)
     prior = planted_scores["prior"].scores
     for system in ("probe", "knn"):
         for metric in ("micro-F1", "LRAP"):
@@ -121,11 +114,11 @@ def test_planted_labels_are_found_and_shuffled_vectors_fall_to_the_prior() -> No
 
 def test_test_labels_and_vectors_do_not_move_what_is_fitted() -> None:
     vectors, ids, labels = planted(7)
-    one = classification.classify(vectors, ids, labels, 20, 0)["probe"]
+    one = classification.classify(vectors, ids, labels)["probe"]
     test = np.flatnonzero(labels["split"] == "test")
     dropped = np.delete(np.arange(len(ids)), test[:10])
     other = classification.classify(
-        vectors[dropped], ids.iloc[dropped].reset_index(drop=True), labels.iloc[dropped].reset_index(drop=True), 20, 0
+        vectors[dropped], ids.iloc[dropped].reset_index(drop=True), labels.iloc[dropped].reset_index(drop=True)
     )["probe"]
     np.testing.assert_allclose(one.outcomes["LRAP"][10:], other.outcomes["LRAP"], atol=1e-9)
     np.testing.assert_array_equal(one.outcomes["tp"][10:], other.outcomes["tp"])
@@ -133,7 +126,7 @@ def test_test_labels_and_vectors_do_not_move_what_is_fitted() -> None:
 
 def test_micro_interval_agrees_with_resampled_scikit_learn() -> None:
     vectors, ids, labels = planted(8, n=400)
-    result = classification.classify(vectors, ids, labels, 4000, 0)["probe"]
+    result = classification.classify(vectors, ids, labels)["probe"]
     rng = np.random.default_rng(1)
     counts = np.column_stack([result.outcomes[name] for name in ("tp", "fp", "fn")])
     sums = counts[rng.integers(0, len(counts), (4000, len(counts)))].sum(axis=1)
@@ -143,16 +136,59 @@ def test_micro_interval_agrees_with_resampled_scikit_learn() -> None:
     assert result.scores["micro-F1"][2] == pytest.approx(high, abs=0.01)
 
 
+def rare(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted and gold labels of n families: sixty labels of falling frequency, each guessed well or badly."""
+    share, skill = 0.6 / np.arange(1, 61), np.random.default_rng(1).uniform(0.05, 0.9, 60)
+    gold = rng.random((n, 60)) < share
+    gold[~gold.any(axis=1), 0] = True
+    return np.where(rng.random((n, 60)) < skill, gold, rng.random((n, 60)) < share / 2), gold
+
+
+def test_macro_f1_and_its_jackknife_are_scikit_learns() -> None:
+    predicted, gold = rare(np.random.default_rng(0), 40)
+
+    def macro(kept: np.ndarray) -> float:
+        here = gold[kept].any(axis=0)
+        return float(f1_score(gold[kept][:, here], predicted[kept][:, here], average="macro", zero_division=0))
+
+    left_out = np.array([macro(np.delete(np.arange(40), family)) for family in range(40)])
+    squares = (left_out - left_out.mean()) ** 2
+    carriers = squares.sum() ** 2 / (squares**2).sum()
+    wider = scipy.stats.t.ppf(0.975, 2 * carriers / (1 - carriers / 40)) / scipy.stats.norm.ppf(0.975)
+    value, variance = classification.macro_f1(predicted, gold)
+    assert value == pytest.approx(macro(np.arange(40)))
+    assert variance == pytest.approx(39 * squares.sum() * wider**2)
+
+
+@pytest.mark.parametrize("n", [6, 9, 14, 24, 35])
+def test_macro_intervals_hold_their_score_and_cover(n: int) -> None:
+    rng = np.random.default_rng(n)
+    found = [classification.macro_f1(*rare(rng, n)) for _ in range(400)]
+    value, variance = np.array(found).T
+    low, high = statistics.score_interval(value, variance, n)
+    assert ((low <= value) & (value <= high)).all()
+    assert 0.93 <= ((low <= value.mean()) & (value.mean() <= high)).mean() <= 0.98
+
+
+def test_fewer_test_families_than_an_interval_takes() -> None:
+    vectors, ids, labels = planted(11)
+    few = labels[(labels["split"] != "test") | (labels["split"] == "test").cumsum().le(5)]
+    for result in classification.classify(vectors, ids, few).values():
+        for value, low, high in result.scores.values():
+            assert np.isfinite(value)
+            assert np.isnan([low, high]).all()
+
+
 def test_families_without_vectors_or_split_parts() -> None:
     vectors, ids, labels = planted(9)
     extra = pd.concat([labels, labels[:1].assign(family_id="elsewhere")], ignore_index=True)
-    assert len(classification.classify(vectors, ids, extra, 20, 0)["knn"].family_id) == 48
-    assert classification.classify(vectors, ids, labels[labels["split"] != "dev"], 20, 0) == {}
+    assert len(classification.classify(vectors, ids, extra)["knn"].family_id) == 48
+    assert classification.classify(vectors, ids, labels[labels["split"] != "dev"]) == {}
 
 
 def test_a_label_that_every_train_family_has() -> None:
     vectors, ids, labels = planted(10)
     labels["labels"] = [[*names, "everyone"] for names in labels["labels"]]
-    results = classification.classify(vectors, ids, labels, 20, 0)
+    results = classification.classify(vectors, ids, labels)
     assert all(np.isfinite(result.scores["micro-F1"]).all() for result in results.values())
     assert results["probe"].scores["micro-F1"][0] > 0.7

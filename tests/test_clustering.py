@@ -102,10 +102,24 @@ def test_intervals_are_as_wide_as_new_families_move_the_score() -> None:
     rng = np.random.default_rng(1)
     truths = [drawn(rng, 120) for _ in range(150)]
     low, high = (np.array(bound) for bound in zip(*(clustering.intervals(*each, 0) for each in truths), strict=True))
-    found = (low + high) / 2
+    found = np.array([clustering.scores(*each).mean(axis=0) for each in truths])
     # 150 studies tell a variance to 12 %, a coverage of 95 % to 1.8 %: three of these are allowed.
     ratio = ((high - low) / 2 / 1.96) ** 2 / found.var(axis=0, ddof=1)
     assert (np.abs(ratio.mean(axis=0) - 1) < 0.36).all()
     expected = np.mean([clustering.scores(*drawn(rng, 120)).mean(axis=0) for _ in range(500)], axis=0)
     covered = ((low <= expected) & (expected <= high)).mean(axis=0)
     assert (np.abs(covered - 0.95) < 0.055).all()
+
+
+def test_intervals_keep_to_what_a_score_can_be() -> None:
+    rng = np.random.default_rng(4)
+    for n in (6, 7, 13, 30):
+        truth = rng.permutation(np.arange(n) % 3)
+        same, other = truth, rng.integers(0, 3, n)
+        one_off = np.where(np.arange(n) == 0, (truth + 1) % 3, truth)
+        for found in ([same], [one_off], [same, other], [other]):
+            value = clustering.scores(truth, np.array(found)).mean(axis=0)
+            low, high = clustering.intervals(truth, np.array(found), 0)
+            assert ((low <= value) & (value <= high) & (high <= 1) & (low < high)).all()
+            assert low[0] >= 0
+    assert np.isnan(clustering.intervals(np.array([0, 0, 1, 1]), np.array([[0, 0, 1, 0]]), 0)).all()

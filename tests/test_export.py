@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import ir_measures
@@ -192,6 +193,13 @@ def test_the_card_says_where_it_was_trained_and_how_it_does(cell: Path) -> None:
     home = scores[(scores["landscape"] == L) & (scores["system"] == "dense") & (scores["scope"] == "all") & (scores["metric"] == "nDCG@10")].iloc[0]  # fmt: skip
     assert f"| sim-alpha (home) | retrieval | all | nDCG@10 | {home['value']:.4f} | {home['ci_low']:.4f} to {home['ci_high']:.4f} | 10 |" in text  # fmt: skip
     assert "| sim-beta | retrieval |" in text
+    assert "| AMI |" in text
+    assert "V-measure" not in text
+    assert re.search(r"\| out \| nDCG@10 \| 0\.\d{4} \| - \| 5 \|", text)
+    result = export.task_result(scores[(scores["landscape"] == L) & (scores["system"] == "dense")], "T", L, params.load())  # fmt: skip
+    intervals = {one["hf_subset"]: one["interval_95"] for one in result["scores"]["test"]}
+    assert intervals["out"] == {}
+    assert len(intervals["all"]) == 5
     assert f"- sim-beta: {registry.landscape('sim-beta').licence}" in text
 
 

@@ -373,7 +373,7 @@ def test_a_cell_runs_on_data_and_model_of_the_hub(
     hub: server.Hub, model: server.Repository, workspace: Path, set_params: Callable[..., None]
 ) -> None:
     landscape(hub, workspace, dapfam(), layout="dapfam")
-    set_params(model="tiny", recipe="zero-shot", landscape="tiny", evaluate_on=["tiny"], metrics__resamples=20)
+    set_params(model="tiny", recipe="zero-shot", landscape="tiny", evaluate_on=["tiny"])
     assert python(hub, workspace, "stages.model", "fetch", "tiny").returncode == 0
     for stage, *name in [
         ("check",), ("download", "tiny"), ("views", "tiny"), ("tasks", "tiny"), ("pairs",), ("finetune",),

@@ -93,7 +93,10 @@ def test_retrieval_is_what_ir_measures_gives_from_the_tables_alone(landscape: st
                 row = scores.query("system == @system and scope == @scope and metric == @metric").iloc[0]
                 assert row["value"] == pytest.approx(np.mean(test), abs=1e-9)
                 assert row["n"] == len(test)
-                assert row["ci_low"] < row["value"] < row["ci_high"]
+                if len(test) < 6 or metric in ("AP", "RR"):  # of these from 40 queries on
+                    assert np.isnan([row["ci_low"], row["ci_high"]]).all()
+                else:
+                    assert row["ci_low"] < row["value"] < row["ci_high"]
                 compared += 1
     assert compared == 75
     assert set(outcomes.loc[outcomes["task"] == "retrieval", "split"]) == {"train", "dev", "test"}

@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import html.parser
 import json
+import math
 import re
 from pathlib import Path
 
@@ -107,8 +108,23 @@ def test_scores_file_is_the_score_tables_to_four_decimals(finished: Path) -> Non
     for row, key in zip(with_rows[1:], keys, strict=True):
         assert row[1] == "true"
         assert row[6] == format(by_key[key].value, ".4f")
-        assert all(re.fullmatch(r"-?\d+\.\d{4}", number) for number in row[6:9])
-        assert row[9] == "10"
+        few = key[3] == "out"  # five queries: no interval
+        assert all(number == "" if few else re.fullmatch(r"-?\d+\.\d{4}", number) for number in row[7:9])
+        assert row[9] == ("5" if few else "10")
+
+
+def test_a_score_without_an_interval_shows_none_anywhere(finished: Path) -> None:
+    report.write(gathered())
+    read = summary.read_scores()
+    assert (read["ci_low"].isna() == (read["scope"] == "out")).all()
+    assert read["ci_low"].isna().equals(read["ci_high"].isna())
+    assert read["value"].dtype == read["ci_low"].dtype == "float64"
+    text = layout.PAGE.read_text(encoding="utf-8")
+    assert not re.search(r"\bnan\b", Text.of(text).text, re.IGNORECASE)
+    rows = pd.DataFrame([("mine", False, "retrieval", "dense", "all", "nDCG@10", 0.5, math.nan, math.nan, 3)], columns=COLUMNS)  # fmt: skip
+    drawn = summary.plots(dataclasses.replace(gathered(), scores=rows.assign(landscape="sim-alpha")))["headline"]
+    assert [(row["value"], row["ci_low"], row["ci_high"]) for row in drawn] == [(0.5, None, None)]
+    assert summary.plot_csv("headline", drawn).splitlines()[1].endswith(",0.5000,,")
 
 
 def test_scores_file_says_false_for_a_real_landscape_and_has_no_negative_zero() -> None:
@@ -134,7 +150,7 @@ def test_headline_numbers_are_the_scores_that_their_names_promise(finished: Path
             "out": score(name, "retrieval", "dense", "out", "nDCG@10"),
             "fused": score(name, "retrieval", "interpolation", "all", "nDCG@10"),
             "f1": score(name, "classification", "probe", "ipc-subclass", "micro-F1"),
-            "v": score(name, "clustering", "kmeans", "ipc-subclass", "V-measure"),
+            "ami": score(name, "clustering", "kmeans", "ipc-subclass", "AMI"),
         }
 
 
@@ -241,7 +257,7 @@ def test_the_heading_names_where_it_was_trained_not_where_it_was_held_out(
 @pytest.mark.parametrize(
     ("lacking", "sentence", "headline"),
     [
-        ("citations", "sim-beta has no citations between its families: no retrieval and no fusion.", {"f1", "v"}),
+        ("citations", "sim-beta has no citations between its families: no retrieval and no fusion.", {"f1", "ami"}),
         ("codes", "sim-beta has neither codes nor labels: no classification and no clustering.", {"ndcg", "fused"}),
     ],
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import tracemalloc
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 
@@ -76,6 +78,56 @@ def test_intervals_cover_the_truth() -> None:
     low, high = statistics.interval(outcomes, 1000, 0)
     covered = float(((low <= truth) & (truth <= high)).mean())
     assert 0.93 <= covered <= 0.97
+
+
+@functools.cache
+def recorded() -> dict[tuple[str, str], np.ndarray]:
+    """nDCG@10 of the record's real test queries by scope and landscape, folds pooled: [queries, 4 cells]."""
+    columns = ["cell", "system", "landscape", "scope", "query_id", "value"]
+    rows = pd.read_parquet(
+        "reports/record.parquet", columns=columns,
+        filters=[("simulated", "==", False), ("split", "==", "test"), ("recipe", "==", "zero-shot"), ("scope", "in", ["all", "in", "out"]), ("system", "in", ["bm25", "dense"])],
+    )  # fmt: skip
+    rows["kind"] = rows["cell"].str.replace(r"-?fold\d", "", regex=True) + rows["system"]
+    return {
+        key: part.pivot_table(index="query_id", columns="kind", values="value").dropna(axis=1).to_numpy()[:, :4]
+        for key, part in rows.groupby(["scope", "landscape"])
+    }
+
+
+@pytest.mark.parametrize("n", range(6, 36))
+def test_intervals_of_scores_cover_outcomes_as_skewed_as_the_records(n: int) -> None:
+    rng, covered = np.random.default_rng(n), []
+    for outcomes in recorded().values():
+        drawn = outcomes[rng.integers(0, len(outcomes), (n, 500))]
+        low, high = statistics.mean_interval(drawn)
+        score, truth = drawn.mean(axis=0), outcomes.mean(axis=0)
+        assert ((low >= 0) & (low <= score) & (score <= high) & (high <= 1)).all()
+        covered.append(((low <= truth) & (truth <= high)).mean())
+    assert 0.93 <= np.mean(covered) <= 0.97
+
+
+@pytest.mark.parametrize("n", [6, 7, 12, 35, 200])
+def test_a_score_of_0_or_1_has_an_honest_bound(n: int) -> None:
+    # Of outcomes in 0..1 whose mean is mu, all n are 0 with a chance of (1 - mu) ** n at most.
+    low, high = statistics.mean_interval(np.column_stack([np.zeros(n), np.ones(n), np.full(n, 0.5)]))
+    assert low[0] == 0
+    assert (1 - high[0]) ** n <= 0.05
+    assert high[0] < 4.2 / n
+    assert (low[1], high[1]) == pytest.approx((1 - high[0], 1))
+    assert low[2] < 0.5 < high[2]
+
+
+def test_no_interval_of_fewer_than_six() -> None:
+    assert np.isnan(statistics.mean_interval(np.random.default_rng(0).random((5, 3)))).all()
+    assert np.isnan(statistics.ratio_interval(np.ones(1), np.ones(1))).all()
+
+
+def test_the_interval_of_shares_is_wilsons() -> None:
+    hits = np.r_[np.ones(90), np.zeros(410)]
+    theirs = scipy.stats.binomtest(90, 500).proportion_ci(method="wilson")
+    assert statistics.mean_interval(hits) == pytest.approx((theirs.low, theirs.high), abs=2e-4)
+    assert statistics.ratio_interval(2 * hits, np.full(500, 2.0)) == pytest.approx(statistics.mean_interval(hits))
 
 
 def test_interval_agrees_with_scipy() -> None:

@@ -28,6 +28,11 @@ def run(**changes: object) -> pd.DataFrame:
     return pd.DataFrame(rows | changes)
 
 
+def score(value: float, low: float, high: float) -> pd.DataFrame:
+    columns = list(tables.SCORES.columns)
+    return pd.DataFrame([("l", False, "retrieval", "dense", "all", "RR", value, low, high, 3)], columns=columns)
+
+
 def test_same_rows_give_same_bytes_whatever_their_order(tmp_path: Path) -> None:
     tables.write(families(), tmp_path / "one.parquet", tables.FAMILIES)
     tables.write(families().iloc[::-1], tmp_path / "two.parquet", tables.FAMILIES)
@@ -42,6 +47,12 @@ def test_what_is_read_is_what_was_written_sorted_by_key(tmp_path: Path) -> None:
     assert pq.read_schema(tmp_path / "f.parquet").metadata is None
 
 
+def test_a_score_with_and_without_its_interval_is_read_back(tmp_path: Path) -> None:
+    for bounds in ((0.4, 0.6), (0.5, 0.5), (np.nan, np.nan)):
+        tables.write(score(0.5, *bounds), tmp_path / "s.parquet", tables.SCORES)
+        pd.testing.assert_frame_equal(tables.read(tmp_path / "s.parquet", tables.SCORES), score(0.5, *bounds))
+
+
 @pytest.mark.parametrize(
     ("frame", "table", "said"),
     [
@@ -54,6 +65,10 @@ def test_what_is_read_is_what_was_written_sorted_by_key(tmp_path: Path) -> None:
         (run(score=np.array([1, 2, 1], dtype="float32")), tables.RUN, "scores increase"),
         (run(score=np.array([1, np.nan, 1], dtype="float32")), tables.RUN, "'score'"),
         (run(score=np.array([np.inf, 1, 1], dtype="float32")), tables.RUN, "not a finite number"),
+        (score(np.nan, np.nan, np.nan), tables.SCORES, "'value'"),
+        (score(0.5, 0.6, 0.7), tables.SCORES, "value lies outside of ci_low to ci_high"),
+        (score(0.5, 0.4, np.nan), tables.SCORES, "value lies outside of ci_low to ci_high"),
+        (score(0.5, -np.inf, 0.7), tables.SCORES, "value lies outside of ci_low to ci_high"),
     ],
 )
 def test_a_frame_that_breaks_its_schema_is_not_written(

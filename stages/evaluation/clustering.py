@@ -28,7 +28,7 @@ SUBSAMPLES = 40
 
 @dataclass(frozen=True)
 class Result:
-    """What one system did: `METRICS` of each run [runs, 3], and of their mean the interval [3] over n families."""
+    """What one system did: `METRICS` of each run [runs, 3], and of their mean the interval [3] over n families, or NaN."""
 
     runs: Floats
     low: Floats
@@ -121,13 +121,16 @@ def _agreement(table: Integers) -> tuple[float, float, float]:
 
 
 def intervals(truth: Integers, found: Partitions, seed: int) -> tuple[Floats, Floats]:
-    """95 % interval of the mean score over runs, lower and upper bound [3].
+    """95 % interval of the mean score over runs, lower and upper bound [3]; NaN with fewer families than it takes.
 
     Variance over families is the delete-d jackknife's (Shao and Wu 1989): that of subsamples without
     replacement, common to the runs, times kept / dropped. The variance over runs is added to it. The
-    interval is normal, around the score of all families, since scores of subsamples are off centre.
+    interval is around the score of all families, since scores of subsamples are off centre, and keeps to
+    what the score can be (`score_interval`): V-measure is never below 0, and none above 1.
     """
     import numpy as np
+
+    from stages.evaluation.statistics import score_interval
 
     n = len(truth)
     kept = round(SHARE * n)
@@ -138,5 +141,5 @@ def intervals(truth: Integers, found: Partitions, seed: int) -> tuple[Floats, Fl
     variance = subsampled.var(axis=0, ddof=1) * kept / (n - kept)
     if len(found) > 1:
         variance = variance + each.var(axis=0, ddof=1) / len(found)
-    reach = 1.959964 * np.sqrt(variance)
-    return each.mean(axis=0) - reach, each.mean(axis=0) + reach
+    value = each.mean(axis=0)
+    return score_interval(value, variance * n, n, np.minimum([0.0, -1.0, -1.0], value))

@@ -1,6 +1,6 @@
 """Intervals and tests over queries (or other units): seeded, vectorised, exact for small samples.
 
-All resampling is a product of a random matrix with the outcomes, in blocks of resamples, and every
+The interval of one score is closed (`score_interval`), that of a difference is the bootstrap's. All resampling is a product of a random matrix with the outcomes, in blocks of resamples, and every
 column (system, metric) sees the same resamples, so that differences between columns are paired.
 """
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 LEVEL = 0.95
+Z = 1.959964  # standard errors that such an interval reaches to either side
+FEWEST = 6  # units behind an interval: of fewer, none covers what it says
+_END = 1 / 8  # of an outcome, at either end of the scale, that is reckoned with beside the outcomes seen
 _CELLS = 1 << 24  # entries of a block of the random matrix (128 MiB)
 _CACHED = 1 << 18  # entries of a block of pairs (2 MiB), which should stay in the processor's cache
 _STEPS = 6  # of Newton's method; fewer give a looser bound, not a wrong one
@@ -183,8 +186,58 @@ def percentiles(values: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     return np.asarray(low), np.asarray(high)
 
 
+def score_interval(
+    value: Floats | float, variance: Floats | float, n: int, lowest: Floats | float = 0.0
+) -> tuple[Floats, Floats]:
+    """95 % interval of a score that lies between `lowest` and 1, and can be as skewed as few and mostly zero outcomes.
+
+    Wilson's (1927) interval of a share, at the number of 0-or-1 outcomes that would tell the score as precisely (the
+    effective sample size of Korn and Graubard 1998). It holds the score, keeps within its bounds, and where every
+    outcome is 0 it is the honest bound of a share that was never met: 0 to about 3.8 / n. Few skewed outcomes tend to
+    lack the rare high ones, and show too small a variance: an eighth of an outcome at either end is reckoned with,
+    which covers 93 to 97 % of draws of 6 to 35 of the record's nDCG@10 (`tests/test_statistics.py`).
+
+    Args:
+        value: the score [...].
+        variance: of one unit's (linearised) outcome [...], n times that of the score.
+        n: units behind it.
+        lowest: what no such score is below [...].
+
+    Returns:
+        Lower and upper bound [...]; NaN where there are fewer than `FEWEST` units.
+    """
+    import numpy as np
+
+    if n < FEWEST:
+        return np.full(np.shape(value), np.nan), np.full(np.shape(value), np.nan)
+    score, spread = (value - lowest) / (1 - np.asarray(lowest)), variance / (1 - np.asarray(lowest)) ** 2
+    units = n + 2 * _END
+    mean = (n * score + _END) / units
+    squares = (n - 1) * spread + n * score**2 + _END - units * mean**2
+    effective = n * mean * (1 - mean) * (units - 1) / squares
+    doubt = Z**2 / effective
+    centre = (score + doubt / 2) / (1 + doubt)
+    reach = np.sqrt(doubt * (score * (1 - score) + doubt / 4)) / (1 + doubt)
+    # Rounding must not put a bound past the score it holds.
+    low, high = np.minimum(centre - reach, score), np.maximum(centre + reach, score)
+    return lowest + (1 - np.asarray(lowest)) * low, lowest + (1 - np.asarray(lowest)) * high
+
+
+def mean_interval(values: Floats) -> tuple[Floats, Floats]:
+    """`score_interval` of the means of outcomes in 0..1, [units] or [units, columns]."""
+    n = len(values)
+    return score_interval(values.mean(axis=0), values.var(axis=0) * n / max(n - 1, 1), n)
+
+
+def ratio_interval(numerators: Floats, denominators: Floats) -> tuple[Floats, Floats]:
+    """`score_interval` of a ratio of sums over units [units], such as micro-F1, by its linearised outcomes."""
+    n, score = len(numerators), numerators.sum() / denominators.sum()
+    linear = (numerators - score * denominators) / denominators.mean()
+    return score_interval(score, (linear**2).sum() / max(n - 1, 1), n)
+
+
 def interval(values: Floats, resamples: int, seed: int, level: float = LEVEL) -> tuple[Floats, Floats]:
-    """Bootstrap percentile interval of the mean over units.
+    """Bootstrap percentile interval of the mean over units, for differences; of a score see `mean_interval`.
 
     Args:
         values: outcomes [units] or [units, columns]; columns share their resamples.

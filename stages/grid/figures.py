@@ -146,22 +146,24 @@ def clustered(grid: Grid) -> pd.DataFrame:
 
     A fold's interval is that of reports/scores.csv (jackknife over families, runs); folds share no test family.
     """
-    import numpy as np
     import pandas as pd
+
+    from stages.evaluation import statistics
 
     system, metric = HEADLINE["clustering"]
     kept = grid.scores[(grid.scores["task"] == "clustering") & (grid.scores["system"] == system) & (grid.scores["metric"] == metric)]  # fmt: skip
     kept = contrasts.headline_labels(kept)
     kept = kept.assign(
         simulated=kept["simulated"].astype(str).str.lower() == "true",
-        variance=((kept["ci_high"] - kept["ci_low"]) / 2) ** 2,
+        variance=((kept["ci_high"] - kept["ci_low"]) / 2 / statistics.Z) ** 2,
     )
     out = []
     for key, part in kept.groupby([*CONFIG, "landscape", "simulated"], observed=True, sort=True):
         folds = part.groupby("fold")[["value", "variance", "n"]].mean()
-        half = float(np.sqrt(folds["variance"].sum()) / len(folds))
-        value = float(folds["value"].mean())
-        out.append((*key, value, value - half, value + half, int(folds["n"].sum())))
+        value, n = float(folds["value"].mean()), int(folds["n"].sum())
+        variance = folds["variance"].sum(skipna=False) / len(folds) ** 2
+        low, high = map(float, statistics.score_interval(value, variance * n, n))
+        out.append((*key, value, low, high, n))
     return pd.DataFrame(out, columns=[*CONFIG, "landscape", "simulated", "value", "low", "high", "n"])
 
 

@@ -223,7 +223,7 @@ def _scored(
              *(_score(line[metric]) if metric in line else None for metric in metrics)]
         )  # fmt: skip
     keys = ["landscape", *(["label set"] if by_label else []), "system"]
-    return Table([*keys, "n", *metrics], table, f"{caption}, with 95 % intervals", texts=len(keys))
+    return Table([*keys, "n", *metrics], table, f"{caption}, with 95 % intervals where n suffices", texts=len(keys))
 
 
 def _score(row: dict[str, Any]) -> Score:

@@ -27,7 +27,7 @@ MODEL = {
 CELL = {"model": L, "recipe": "r3", "landscape": L, "evaluate_on": [L]}
 BLOCKS = {
     "finetune": {"pairs": STEPS * BATCH, "steps": STEPS, "batch": BATCH, "length": 32, "rank": 2, "evaluations": EVALUATIONS},
-    "metrics": {"resamples": 20, "clusterings": 2},
+    "metrics": {"clusterings": 2},
 }  # fmt: skip
 FIRST, SECOND = "first", "second"  # names of the two cells that clone A runs
 
