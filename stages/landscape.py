@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -15,8 +16,6 @@ from stages.errors import UserError, run
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from stages.sources import Raw
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -33,13 +32,13 @@ def add(
 ) -> None:
     """Check a file of families, say what is in it, track it with DVC and add its registry entry."""
     from stages.progress import say
-    from stages.sources import table
+    from stages.sources import checked, table
 
     _check_id(name)
     target = layout.raw(name, table.suffix(file))
     digest = _sha256(file)
     say(f"reading {file}")
-    raw = table.parse(file)
+    raw = checked(table.parse(file), str(file))
     block = {
         "source": "table",
         "description": description or f"Families of {file.name}",
@@ -50,8 +49,8 @@ def add(
     }
     with _alone():
         _register(name, block, file, target)
-    print("\n".join(summary(raw.families, raw.citations, relevance)))
-    for line in _counted(raw):
+    print("\n".join(summary(raw.families, raw.citations, relevance, raw.notes)))
+    for line in _counted(raw.notes):
         print(line)
     print(f"added {name} to {layout.registry('landscapes')}; its file is {target}")
     print(f"keep it:    git add {layout.registry('landscapes')} {target}.dvc && git commit -m 'Landscape {name}'")
@@ -92,13 +91,16 @@ def show(name: Annotated[str, typer.Argument(metavar="ID")]) -> None:
         print(f"not downloaded yet: `dvc repro` does it once evaluate_on in {layout.PARAMS} names {name}")
 
 
-def summary(families: pd.DataFrame, citations: pd.DataFrame, relevance: str) -> list[str]:
+def summary(
+    families: pd.DataFrame, citations: pd.DataFrame, relevance: str, notes: Mapping[str, Any] = MappingProxyType({})
+) -> list[str]:
     """What a landscape holds, one line each: sections, queries, codes, labels, dates, and what cannot be scored.
 
     Args:
         families: rows of `tables.FAMILIES`, at least one.
         citations: rows of `tables.CITATIONS`, or who is relevant to whom in the same columns.
         relevance: `cited`, `linked` or `judged`; decides which families are queries.
+        notes: what the source counted, where it is known: citations that lead nowhere are not none.
     """
     total = len(families)
 
@@ -121,7 +123,9 @@ def summary(families: pd.DataFrame, citations: pd.DataFrame, relevance: str) -> 
     lines += [f"date: {having('date')}" + (f", {dates.min()} to {dates.max()}" if len(dates) else "")]
     labelled = any(distinct(column) for column in ("ipc", "cpc", "labels"))
     if not queries:
-        lines.append("no citations: retrieval cannot be scored")
+        outside = notes.get("citations dropped, outside the landscape", 0)
+        lost = f"none of the {outside:,} cited ids is a family of the landscape" if outside else "no citations"
+        lines.append(f"{lost}: retrieval cannot be scored")
     if not labelled:
         lines.append("no codes or labels: classification and clustering cannot be scored")
     if queries and not distinct("ipc"):
@@ -129,10 +133,10 @@ def summary(families: pd.DataFrame, citations: pd.DataFrame, relevance: str) -> 
     return lines
 
 
-def _counted(raw: Raw) -> list[str]:
+def _counted(notes: Mapping[str, Any]) -> list[str]:
     return [
-        f"{key}: {', '.join(value) if isinstance(value, list) else format(value, ',')}"
-        for key, value in raw.notes.items()
+        f"{key}: {', '.join(value) if isinstance(value, list) else f'{value:,}' if isinstance(value, int) else value}"
+        for key, value in notes.items()
         if value
     ]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from stages import layout
+from stages.codes import prefixes
 from stages.errors import run
 
 if TYPE_CHECKING:
@@ -92,11 +93,6 @@ def scope(query: list[str], family: list[str]) -> str:
     if not query or not family:
         return "unknown"
     return "out" if set(query).isdisjoint(family) else "in"
-
-
-def prefixes(codes: Iterable[str], length: int) -> list[str]:
-    """Distinct prefixes of the codes that are at least that long, in order of first appearance."""
-    return list(dict.fromkeys(code[:length].upper() for code in codes if len(code) >= length))
 
 
 def queries(judged: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:

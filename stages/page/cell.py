@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from stages import layout
+from stages.codes import prefixes
 from stages.page.shell import Cell as TableCell
 from stages.page.shell import Score, Table, render
 from stages.summary import CLASSIFICATION, CLUSTERING, LABEL_SETS, ORACLES, RETRIEVAL, Cell, Landscape, plots, records
@@ -303,7 +304,7 @@ def example(cell: Cell, landscape: Landscape) -> dict[str, Any] | None:
     hits = dict(zip(ours["family_id"], ours["scope"], strict=True))
     families = landscape.families
     titles = dict(zip(families["family_id"], families["title"], strict=True))
-    codes = {code[:3] for code in families.loc[families["family_id"] == query, "ipc"].iloc[0]}
+    codes = prefixes(families.loc[families["family_id"] == query, "ipc"].iloc[0], 3)
     systems = []
     for system, run in landscape.runs.items():
         ranked = run.sort_values("rank")
