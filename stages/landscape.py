@@ -150,6 +150,22 @@ def _next(name: str, families: pd.DataFrame) -> str:
     return command
 
 
+# Words that YAML or the grammar of `dvc exp run -S` takes for truth, nothing or a number, in any case.
+_TAKEN = {"y", "yes", "on", "true", "n", "no", "off", "false", "none", "null", "nil", "nan", "inf", "infinity"}
+_LONGEST = 64  # of an id, which is part of the names of files
+
+
+def _is_number(name: str) -> bool:
+    """Whether Python, YAML 1.1 or YAML 1.2 reads a number: 08, 1e5, 0x10, 0o7, 0b1."""
+    for read in (float, lambda text: int(text, 0)):
+        try:
+            read(name)
+            return True
+        except ValueError:
+            pass
+    return False
+
+
 def _check_id(name: str) -> None:
     import yaml
 
@@ -158,9 +174,12 @@ def _check_id(name: str) -> None:
     path = layout.registry("landscapes")
     if not registry.IDENTIFIER.fullmatch(name):
         raise UserError(f"landscape id {name!r:.80}: ids are made of a-z, 0-9 and '-' only; choose another")
-    # PyYAML reads YAML 1.1; DVC reads 1.2, in which 1e5 and 0o7 are numbers too.
-    if yaml.safe_load(name) != name or re.fullmatch(r"-?[0-9]+(e-?[0-9]+)?|0o[0-7]+", name):
-        raise UserError(f"landscape id {name!r}: YAML reads it as something else than text; choose one that is a word")
+    if name.startswith("-"):
+        raise UserError(f"landscape id {name!r}: command lines read it as an option; begin with a letter")
+    if len(name) > _LONGEST:
+        raise UserError(f"landscape id {name!r:.80}: has {len(name)} characters; use at most {_LONGEST}")
+    if name in _TAKEN or _is_number(name) or yaml.safe_load(name) != name:
+        raise UserError(f"landscape id {name!r}: YAML reads it as something else than text, or a command line does; choose one that is a word")  # fmt: skip
     if name == layout.CELL:
         raise UserError(f"landscape id {name!r}: stands for the cell's own stages in costs; choose another")
     if name in registry.ids("landscapes"):

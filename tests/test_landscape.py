@@ -103,14 +103,22 @@ def test_summary_says_what_cannot_be_scored() -> None:
     ("name", "message"),
     [("Own", "made of a-z"), ("../own", "made of a-z"), ("a b", "made of a-z"), ("", "made of a-z"),
      ("123", "YAML reads it"), ("1e5", "YAML reads it"), ("null", "YAML reads it"), ("on", "YAML reads it"),
-     ("08", "YAML reads it"), ("09e1", "YAML reads it"), ("-1e5", "YAML reads it"), ("cell", "cell's own stages"),
-     ("sim-alpha", "already in")],
+     ("08", "YAML reads it"), ("09e1", "YAML reads it"), ("-1e5", "read it as an option"), ("cell", "cell's own stages"),
+     ("sim-alpha", "already in"), ("x" * 65, "at most 64"),
+     *((word, "YAML reads it") for word in ("nan", "inf", "infinity", "none", "nil", "true", "false", "yes", "no", "off", "y", "n", "1", "0x10", "0o7", "0b1", "2001-01-01")),
+     *((word, "read it as an option") for word in ("-x", "--help", "-", "---", "-1"))],
 )  # fmt: skip
 def test_bad_ids_are_refused(workspace: Path, name: str, message: str) -> None:
     file = write(workspace / "own.jsonl", families())
     with pytest.raises(UserError, match=message):
         landscape.add(name, file)
     assert layout.registry("landscapes").read_text() == REGISTRY and kept_files() == []
+
+
+@pytest.mark.parametrize("name", ["3d-printing", "a-1", "north", "non", "h2o", "e5", "x" * 64])
+def test_words_are_good_ids(workspace: Path, name: str) -> None:
+    landscape.add(name, write(workspace / "own.jsonl", families()))
+    assert name in yaml.safe_load(layout.registry("landscapes").read_text())
 
 
 def test_a_second_add_of_an_id_is_refused_even_at_the_same_moment(workspace: Path) -> None:
