@@ -78,6 +78,42 @@ def candidates(families: list[str], queries: list[str], pool: pd.DataFrame, *, e
     return Candidates(families, queries, own, born[documents], before[asked])
 
 
+def reachable(qrels: pd.DataFrame, pool: pd.DataFrame, *, earlier: bool) -> npt.NDArray[np.bool_]:
+    """Whether the family of each judgement may be retrieved for its query at all, as `candidates` says.
+
+    Args:
+        qrels: rows of `tables.QRELS`.
+        pool: rows of `tables.POOL`.
+        earlier: only families dated strictly before the query may.
+    """
+    import numpy as np
+    import pandas as pd
+
+    families, queries = (sorted(set(qrels[name])) for name in ("family_id", "query_id"))
+    open_ = candidates(families, queries, pool, earlier=earlier)
+    family, query = (pd.Index(ids).get_indexer(pd.Index(qrels[name])) for ids, name in ((families, "family_id"), (queries, "query_id")))  # fmt: skip
+    return np.asarray(open_.born[family] < open_.before[query])
+
+
+def out_of_reach(qrels: pd.DataFrame, open_: npt.NDArray[np.bool_]) -> str:
+    """How many relevant pairs and queries can never be found, in words; "" where all can.
+
+    Args:
+        qrels: rows of `tables.QRELS`.
+        open_: of each of them, as `reachable` gives it.
+    """
+    relevant = qrels["relevance"].to_numpy() > 0
+    pairs, found = qrels[relevant], qrels[relevant & open_]
+    lost = len(pairs) - len(found)
+    if not lost:
+        return ""
+    asked = pairs["query_id"].nunique()
+    return (
+        f"{lost:,} of {len(pairs):,} relevant pairs can never be found, as the family is not dated before the query, and count "
+        f"as not found; {asked - found['query_id'].nunique():,} of {asked:,} queries have no other and are left out of the scores"
+    )
+
+
 def retrieve(
     search: Search, candidates: Candidates, depth: int, *, label: str, block: int, margin: float = 0.0
 ) -> tuple[Floats, Integers]:

@@ -25,7 +25,8 @@ CODES = {"ipc-section": ("ipc", 1), "ipc-class": ("ipc", 3), "ipc-subclass": ("i
 @app.command()
 def main(landscape: str) -> None:
     """Write the task tables of one landscape."""
-    from stages import costs, params, registry, tables
+    from stages import costs, params, ranking, registry, tables
+    from stages.progress import say
 
     settings = params.load().tasks
     with costs.measured(layout.cost("tasks", landscape)):
@@ -41,7 +42,10 @@ def main(landscape: str) -> None:
         tables.write(queries(judged, splits), layout.task(landscape, "queries"), tables.QUERIES)
         tables.write(judged, layout.task(landscape, "qrels"), tables.QRELS)
         tables.write(label_sets(families, splits), layout.task(landscape, "labels"), tables.LABELS)
-        tables.write(pool(families, relations, splits), layout.task(landscape, "pool"), tables.POOL)
+        ranked = pool(families, relations, splits)
+        tables.write(ranked, layout.task(landscape, "pool"), tables.POOL)
+        if lost := ranking.out_of_reach(judged, ranking.reachable(judged, ranked, earlier=settings.pool == "earlier")):
+            say(f"{landscape}: {lost}")
 
 
 def split_of(families: Iterable[str], seed: int, fold: int) -> dict[str, str]:
