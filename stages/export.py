@@ -48,11 +48,16 @@ def trec(out: Out = OUT / "trec") -> None:
     from stages import params, tables
     from stages.files import write_text
     from stages.metrics import RETRIEVAL
+    from stages.ranking import reachable
 
-    for landscape in params.load().evaluate_on:
+    cell = params.load()
+    for landscape in cell.evaluate_on:
         queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
         qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
-        for scope, rows in scopes(qrels[qrels["query_id"].isin(queries.loc[queries["split"] == "test", "query_id"])]).items():  # fmt: skip
+        pool = tables.read(layout.task(landscape, "pool"), tables.POOL)
+        reach = reachable(qrels, pool, earlier=cell.tasks.pool == "earlier")
+        tests = qrels["query_id"].isin(queries.loc[queries["split"] == "test", "query_id"])
+        for scope, rows in scopes(qrels.assign(reachable=reach)[tests]).items():
             write_text(out / landscape / f"qrels.{scope}.txt", qrels_text(rows))
         for system in RETRIEVAL:
             if layout.run(landscape, system).exists():
@@ -64,9 +69,16 @@ def trec(out: Out = OUT / "trec") -> None:
 
 
 def scopes(qrels: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Relevant pairs by the scopes of reports/scores.csv; a scope without any is left out."""
+    """Relevant pairs of the queries that are scored, by the scopes of reports/scores.csv; a scope without any is left out.
+
+    Args:
+        qrels: rows of `tables.QRELS` and whether the pair is `reachable`: a query without such a pair has no score.
+    """
     relevant = qrels[qrels["relevance"] > 0]
     parts = {"all": relevant, **{scope: relevant[relevant["scope"] == scope] for scope in ("in", "out")}}
+    parts = {
+        scope: rows[rows["query_id"].isin(rows.loc[rows["reachable"], "query_id"])] for scope, rows in parts.items()
+    }
     both = set(parts["in"]["query_id"]) & set(parts["out"]["query_id"])
     parts |= {f"{scope}-paired": parts[scope][parts[scope]["query_id"].isin(list(both))] for scope in ("in", "out")}
     return {scope: rows for scope, rows in parts.items() if len(rows)}

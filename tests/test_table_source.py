@@ -433,7 +433,7 @@ def test_delimiter_and_header_of_a_sheet_are_found_and_said(tmp_path: Path, deli
     raw = read(sheet(tmp_path / "own.CSV", join, delimiter=delimiter, above=above))
     assert raw.families["ipc"].tolist() == [one["ipc"] for one in SIXTY] and len(raw.citations) == 144
     assert raw.notes.get("lines above the header, left out", 0) == above.count("\n")
-    said = {";": "a semicolon", "\t": "a tab", "|": "a bar"}.get(delimiter)
+    said = {";": ["a semicolon"], "\t": ["a tab"], "|": ["a bar"]}.get(delimiter)
     assert raw.notes.get("fields separated by") == said
 
 

@@ -535,7 +535,7 @@ def _csv_rows(file: _File) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]
     if above:
         file.notes["lines above the header, left out"] = above
     if delimiter != ",":
-        file.notes["fields separated by"] = _DELIMITERS[delimiter]
+        file.notes["fields separated by"] = [_DELIMITERS[delimiter]]
 
 
 def _header_of_csv(path: Path) -> tuple[int, str]:
