@@ -19,6 +19,8 @@ from stages.contrasts import HEADLINE
 from stages.errors import UserError, nearest, run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from stages.page.shell import Table
@@ -170,7 +172,7 @@ def task_result(rows: pd.DataFrame, title: str, landscape: str, cell: Params) ->
         task = str(rows["task"].iloc[0])
         values = {MTEB[metric]: row["value"] for metric, row in part.items()}
         intervals = {MTEB[metric]: [row["ci_low"], row["ci_high"]] for metric, row in part.items()}
-        subsets.append({**values, "main_score": part[HEADLINE[task][1]]["value"], "hf_subset": scope, "languages": ["eng-Latn"],
+        subsets.append({**values, "main_score": part[HEADLINE[task][1]]["value"], "hf_subset": scope, "languages": languages([landscape]),
                         "n": part[HEADLINE[task][1]]["n"], "interval_95": intervals})  # fmt: skip
     seconds = [record["seconds"] for record in (_cost(stage, landscape) for stage in ("embed", "search", "metrics")) if record]  # fmt: skip
     return {
@@ -183,6 +185,14 @@ def task_result(rows: pd.DataFrame, title: str, landscape: str, cell: Params) ->
         "parameters": cell.model_dump(mode="json"),
         "versions": versions(),
     }
+
+
+def languages(landscapes: Sequence[str]) -> list[str]:
+    """Languages of the texts, as mteb writes them; none where one of the landscapes is a file of the user's, which does not say."""
+    from stages import registry
+
+    told = all(registry.landscape(name).source != "table" for name in landscapes)
+    return ["eng-Latn"] if told else []  # every other source is of English texts
 
 
 def dataset_revision(landscape: str) -> str:
@@ -207,7 +217,7 @@ def _meta(cell: Params, name: str, revision: str) -> dict[str, Any]:
 
     model = registry.model(cell.model)
     return {
-        "name": name, "revision": revision, "languages": ["eng-Latn"], "license": model.licence, "n_parameters": round(model.parameters * 1e6),
+        "name": name, "revision": revision, "license": model.licence, "n_parameters": round(model.parameters * 1e6),
         "embed_dim": model.dimension, "max_tokens": cell.embed.length or model.length, "base_model": model.hub,
         "base_revision": model.revision, "prompts": model.prompts.model_dump(), "framework": ["Sentence Transformers", "PyTorch"],
     }  # fmt: skip
@@ -257,7 +267,8 @@ def card(cell: Params, scores: pd.DataFrame, kept: float | None = None) -> str:
     entry, recipe = registry.model(cell.model), registry.recipe(cell.recipe)
     homes = cell.trained_on(recipe)
     front = {
-        "base_model": entry.hub, "library_name": "sentence-transformers", "license": entry.licence, "language": "en",
+        "base_model": entry.hub, "library_name": "sentence-transformers", "license": entry.licence,
+        **({"language": "en"} if languages(homes) else {}),
         "tags": ["sentence-transformers", "peft", "lora", "patents", "feature-extraction"], "pipeline_tag": "feature-extraction",
     }  # fmt: skip
     shown = [
@@ -349,10 +360,11 @@ def _tables() -> dict[str, Any]:
 
 
 def comma_separated(shown: Table) -> str:
-    """A table as CSV; a score takes three columns, its value and both bounds."""
+    """A table as CSV; a score takes three columns, its value and both bounds; no cell is a formula."""
     import csv
 
     from stages.page.shell import Score
+    from stages.sheets import plain
 
     scored = [any(isinstance(row[place], Score) for row in shown.rows) for place in range(len(shown.head))]
     text = io.StringIO()
@@ -365,7 +377,7 @@ def comma_separated(shown: Table) -> str:
                 cells += [value.value, value.low, value.high]
             else:
                 cells += ["" if value is None else value, *(["", ""] if wide else [])]
-        writer.writerow(["" if isinstance(cell, float) and cell != cell else cell for cell in cells])
+        writer.writerow(["" if isinstance(cell, float) and cell != cell else plain(cell) for cell in cells])
     return text.getvalue()
 
 

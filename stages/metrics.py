@@ -71,7 +71,7 @@ def retrieval(landscape: str, qrels: pd.DataFrame, queries: pd.DataFrame, settin
     reach = None
     if pool == "earlier":
         reach = reachable(qrels, tables.read(layout.task(landscape, "pool"), tables.POOL), earlier=True)
-        if lost := out_of_reach(qrels, reach):
+        if lost := out_of_reach(qrels, reach, queries):
             say(f"{landscape}: {lost}")
     outcomes = []
     systems = [system for system in RETRIEVAL if system != "reranked" or layout.run(landscape, system).exists()]

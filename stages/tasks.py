@@ -39,12 +39,14 @@ def main(landscape: str) -> None:
             relations if len(relations) else judgements(citations, families, registry.landscape(landscape).relevance)
         )
         splits = split_of(families["family_id"], settings.seed, settings.fold)
-        tables.write(queries(judged, splits), layout.task(landscape, "queries"), tables.QUERIES)
+        asked = queries(judged, splits)
+        tables.write(asked, layout.task(landscape, "queries"), tables.QUERIES)
         tables.write(judged, layout.task(landscape, "qrels"), tables.QRELS)
         tables.write(label_sets(families, splits), layout.task(landscape, "labels"), tables.LABELS)
         ranked = pool(families, relations, splits)
         tables.write(ranked, layout.task(landscape, "pool"), tables.POOL)
-        if lost := ranking.out_of_reach(judged, ranking.reachable(judged, ranked, earlier=settings.pool == "earlier")):
+        reach = ranking.reachable(judged, ranked, earlier=settings.pool == "earlier")
+        if lost := ranking.out_of_reach(judged, reach, asked):
             say(f"{landscape}: {lost}")
 
 

@@ -149,7 +149,8 @@ def noted(cell: Cell, landscape: Landscape) -> list[str]:
     # Counts are numbers; a text is a count with its example.
     out = [f"{landscape.name}: {key}: {value}." for key, value in notes.items() if isinstance(value, str)]
     if cell.params.tasks.pool == "earlier":
-        lost = out_of_reach(landscape.qrels, reachable(landscape.qrels, landscape.pool, earlier=True))
+        reach = reachable(landscape.qrels, landscape.pool, earlier=True)
+        lost = out_of_reach(landscape.qrels, reach, landscape.queries)
         out += [f"{landscape.name}: {lost}."] if lost else []
     return out
 
