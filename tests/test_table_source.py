@@ -165,6 +165,8 @@ def test_bad_csv_and_parquet_are_refused(tmp_path: Path) -> None:
         "twice": ("family_id,title,title,abstract\nA,t,t,a\n", "column 'title' is given twice"),
         "latin": ("family_id,title,abstract\nA,Größe,a\n".encode("latin-1"), "not UTF-8"),
         "header": ("family_id,title,abstract\n", "no family in it"),
+        "nothing": ("", "no family in it"),
+        "blank": ("\n\n\n", "no family in it"),
     }
     path = tmp_path / "own.csv"
     for content, message in cases.values():

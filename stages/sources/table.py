@@ -522,7 +522,10 @@ def _csv_rows(file: _File) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]
         above, delimiter = _header_of_csv(path)
         with path.open(encoding="utf-8-sig", newline="") as handle:
             rows = csv.reader(itertools.islice(handle, above, None), delimiter=delimiter, strict=True)
-            header = _header(file, [name.strip() for name in next(rows, [])])
+            names = [name.strip() for name in next(rows, [])]
+            if not any(names):
+                return
+            header = _header(file, names)
             columns = [(place, name) for place, name in enumerate(header) if name in COLUMNS]
             for number, row in enumerate(rows, start=1):
                 if row:
@@ -559,7 +562,8 @@ def _header_of_csv(path: Path) -> tuple[int, str]:
 
 def _fields(row: list[str], columns: list[tuple[int, str]], width: int, delimiter: str) -> dict[str, Any]:
     if len(row) != width:
-        raise _Fault(f"{len(row)} fields, but the header has {width}; quote fields that hold {_DELIMITERS[delimiter]}")
+        mend = f"quote fields that hold {_DELIMITERS[delimiter]}" if len(row) > width else "give every row all fields"
+        raise _Fault(f"{len(row)} fields, but the header has {width}; {mend}")
     return {name: row[place] for place, name in columns}
 
 
