@@ -22,7 +22,12 @@ app = typer.Typer(add_completion=False, help=__doc__)
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(metavar="ID", help="New id: a-z, 0-9 and '-'.")],
-    file: Annotated[Path, typer.Argument(help="JSON lines (.jsonl, .jsonl.gz), .parquet or .csv, one family a line.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="JSON lines or an array (.jsonl, .jsonl.gz, .json), .parquet, .csv or .tsv, one family a line."
+        ),
+    ],
     description: Annotated[str, typer.Option(help="One sentence for lists and pages.")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the data, shown on every page.")] = "not stated",
     relevance: Annotated[
@@ -74,6 +79,7 @@ def list_() -> None:
 def show(name: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Show a landscape's registry entry and, once it is downloaded, what is in it."""
     from stages import registry, tables
+    from stages.files import read_json
 
     entry = registry.landscape(name)
     for key, value in entry.model_dump(exclude_none=True).items():
@@ -85,7 +91,10 @@ def show(name: Annotated[str, typer.Argument(metavar="ID")]) -> None:
         if len(judged):  # the source says itself what is relevant
             pairs = judged.loc[judged["relevance"] > 0, ["query_id", "family_id"]]
             citations, relevance = pairs.set_axis(["citing_id", "cited_id"], axis=1), "judged"
-        print("\n".join(summary(families, citations, relevance)))
+        counted = (
+            read_json(layout.cost("download", name)).get("notes", {}) if layout.cost("download", name).exists() else {}
+        )
+        print("\n".join([*summary(families, citations, relevance, counted), *_counted(counted)]))
     else:
         print(f"not downloaded yet: `dvc repro` does it once evaluate_on in {layout.PARAMS} names {name}")
 

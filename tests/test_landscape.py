@@ -87,6 +87,27 @@ def test_add_copies_registers_and_counts(workspace: Path, capsys: pytest.Capture
         assert said in out
 
 
+def test_show_says_what_was_counted_when_the_landscape_was_read(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from stages import tables
+    from stages.files import write_json
+
+    frame = pd.DataFrame(families(2)).drop(columns="cites")
+    tables.write(frame, layout.families("sim-alpha"), tables.FAMILIES)
+    tables.write(
+        pd.DataFrame({"citing_id": [], "cited_id": []}).astype("str"), layout.citations("sim-alpha"), tables.CITATIONS
+    )
+    none = pd.DataFrame(columns=list(tables.RELATIONS.columns)).astype({"relevance": "int64"})
+    tables.write(none, layout.relations("sim-alpha"), tables.RELATIONS)
+    notes = {"citations dropped, outside the landscape": 7, "cited ids that look unlike family ids": "7, such as 'f1'"}
+    write_json(layout.cost("download", "sim-alpha"), {"seconds": 1.0, "notes": notes})
+    landscape.show("sim-alpha")
+    out = capsys.readouterr().out
+    assert "none of the 7 cited ids is a family of the landscape: retrieval cannot be scored" in out
+    assert "cited ids that look unlike family ids: 7, such as 'f1'" in out and "no citations" not in out
+
+
 def test_summary_says_what_cannot_be_scored() -> None:
     blank = {"title": "t", "abstract": "", "claims": "", "description": "", "cpc": [], "date": "", "labels": []}
     frame = pd.DataFrame([{"family_id": "A", "ipc": [], **blank}, {"family_id": "B", "ipc": [], **blank}])
