@@ -19,6 +19,8 @@ from stages.contrasts import HEADLINE
 from stages.errors import UserError, nearest, run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from stages.page.shell import Table
@@ -48,11 +50,16 @@ def trec(out: Out = OUT / "trec") -> None:
     from stages import params, tables
     from stages.files import write_text
     from stages.metrics import RETRIEVAL
+    from stages.ranking import reachable
 
-    for landscape in params.load().evaluate_on:
+    cell = params.load()
+    for landscape in cell.evaluate_on:
         queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
         qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
-        for scope, rows in scopes(qrels[qrels["query_id"].isin(queries.loc[queries["split"] == "test", "query_id"])]).items():  # fmt: skip
+        pool = tables.read(layout.task(landscape, "pool"), tables.POOL)
+        reach = reachable(qrels, pool, earlier=cell.tasks.pool == "earlier")
+        tests = qrels["query_id"].isin(queries.loc[queries["split"] == "test", "query_id"])
+        for scope, rows in scopes(qrels.assign(reachable=reach)[tests]).items():
             write_text(out / landscape / f"qrels.{scope}.txt", qrels_text(rows))
         for system in RETRIEVAL:
             if layout.run(landscape, system).exists():
@@ -64,9 +71,16 @@ def trec(out: Out = OUT / "trec") -> None:
 
 
 def scopes(qrels: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Relevant pairs by the scopes of reports/scores.csv; a scope without any is left out."""
+    """Relevant pairs of the queries that are scored, by the scopes of reports/scores.csv; a scope without any is left out.
+
+    Args:
+        qrels: rows of `tables.QRELS` and whether the pair is `reachable`: a query without such a pair has no score.
+    """
     relevant = qrels[qrels["relevance"] > 0]
     parts = {"all": relevant, **{scope: relevant[relevant["scope"] == scope] for scope in ("in", "out")}}
+    parts = {
+        scope: rows[rows["query_id"].isin(rows.loc[rows["reachable"], "query_id"])] for scope, rows in parts.items()
+    }
     both = set(parts["in"]["query_id"]) & set(parts["out"]["query_id"])
     parts |= {f"{scope}-paired": parts[scope][parts[scope]["query_id"].isin(list(both))] for scope in ("in", "out")}
     return {scope: rows for scope, rows in parts.items() if len(rows)}
@@ -162,7 +176,7 @@ def task_result(rows: pd.DataFrame, title: str, landscape: str, cell: Params) ->
             for metric, row in part.items()
             if row["ci_low"] == row["ci_low"]
         }
-        subsets.append({**values, "main_score": part[HEADLINE[task][1]]["value"], "hf_subset": scope, "languages": ["eng-Latn"],
+        subsets.append({**values, "main_score": part[HEADLINE[task][1]]["value"], "hf_subset": scope, "languages": languages([landscape]),
                         "n": part[HEADLINE[task][1]]["n"], "interval_95": intervals})  # fmt: skip
     seconds = [record["seconds"] for record in (_cost(stage, landscape) for stage in ("embed", "search", "metrics")) if record]  # fmt: skip
     return {
@@ -175,6 +189,14 @@ def task_result(rows: pd.DataFrame, title: str, landscape: str, cell: Params) ->
         "parameters": cell.model_dump(mode="json"),
         "versions": versions(),
     }
+
+
+def languages(landscapes: Sequence[str]) -> list[str]:
+    """Languages of the texts, as mteb writes them; none where one of the landscapes is a file of the user's, which does not say."""
+    from stages import registry
+
+    told = all(registry.landscape(name).source != "table" for name in landscapes)
+    return ["eng-Latn"] if told else []  # every other source is of English texts
 
 
 def dataset_revision(landscape: str) -> str:
@@ -199,7 +221,7 @@ def _meta(cell: Params, name: str, revision: str) -> dict[str, Any]:
 
     model = registry.model(cell.model)
     return {
-        "name": name, "revision": revision, "languages": ["eng-Latn"], "license": model.licence, "n_parameters": round(model.parameters * 1e6),
+        "name": name, "revision": revision, "license": model.licence, "n_parameters": round(model.parameters * 1e6),
         "embed_dim": model.dimension, "max_tokens": cell.embed.length or model.length, "base_model": model.hub,
         "base_revision": model.revision, "prompts": model.prompts.model_dump(), "framework": ["Sentence Transformers", "PyTorch"],
     }  # fmt: skip
@@ -250,7 +272,8 @@ def card(cell: Params, scores: pd.DataFrame, kept: float | None = None) -> str:
     entry, recipe = registry.model(cell.model), registry.recipe(cell.recipe)
     homes = cell.trained_on(recipe)
     front = {
-        "base_model": entry.hub, "library_name": "sentence-transformers", "license": entry.licence, "language": "en",
+        "base_model": entry.hub, "library_name": "sentence-transformers", "license": entry.licence,
+        **({"language": "en"} if languages(homes) else {}),
         "tags": ["sentence-transformers", "peft", "lora", "patents", "feature-extraction"], "pipeline_tag": "feature-extraction",
     }  # fmt: skip
     shown = [
@@ -344,10 +367,11 @@ def _tables() -> dict[str, Any]:
 
 
 def comma_separated(shown: Table) -> str:
-    """A table as CSV; a score takes three columns, its value and both bounds."""
+    """A table as CSV; a score takes three columns, its value and both bounds; no cell is a formula."""
     import csv
 
     from stages.page.shell import Score
+    from stages.sheets import plain
 
     scored = [any(isinstance(row[place], Score) for row in shown.rows) for place in range(len(shown.head))]
     text = io.StringIO()
@@ -360,7 +384,7 @@ def comma_separated(shown: Table) -> str:
                 cells += [value.value, value.low, value.high]
             else:
                 cells += ["" if value is None else value, *(["", ""] if wide else [])]
-        writer.writerow(["" if isinstance(cell, float) and cell != cell else cell for cell in cells])
+        writer.writerow(["" if isinstance(cell, float) and cell != cell else plain(cell) for cell in cells])
     return text.getvalue()
 
 

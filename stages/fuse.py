@@ -29,20 +29,25 @@ _HELD = 1 << 22  # candidates of both legs held at once: bounds memory, not the 
 def main(landscape: str) -> None:
     """Fuse the BM25 and the dense run of one landscape, both ways."""
     from stages import costs, params, tables
-    from stages.ranking import matrices
+    from stages.ranking import matrices, reachable
 
-    settings = params.load().fuse
+    cell = params.load()
+    settings = cell.fuse
     with costs.measured(layout.cost("fuse", landscape)) as cost:
         queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
         qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
-        families = tables.read(layout.task(landscape, "pool"), tables.POOL, ["family_id"])["family_id"].tolist()
+        pool = tables.read(layout.task(landscape, "pool"), tables.POOL)
+        families = pool["family_id"].tolist()
         asked = queries["query_id"].tolist()
         bm25, dense = (
             matrices(tables.read(layout.run(landscape, leg), tables.RUN), asked, families, settings.depth)
             for leg in ("bm25", "dense")
         )
         legs = Legs(asked, families, bm25, dense)
-        tuned = tune(legs, qrels, queries, settings, label=f"fuse {landscape}: tune")
+        # A query whose relevant families are all out of reach says nothing of a setting.
+        within = qrels[reachable(qrels, pool, earlier=cell.tasks.pool == "earlier") & (qrels["relevance"] > 0)]
+        scored = queries[queries["query_id"].isin(within["query_id"])]
+        tuned = tune(legs, qrels, scored, settings, label=f"fuse {landscape}: tune")
         for method in UNTUNED:
             chosen = fused(legs, method, tuned.chosen[method], settings.depth)
             tables.write(chosen, layout.run(landscape, method), tables.RUN)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -16,15 +16,18 @@ from stages.errors import UserError, run
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stages.sources import Raw
-
 app = typer.Typer(add_completion=False, help=__doc__)
 
 
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(metavar="ID", help="New id: a-z, 0-9 and '-'.")],
-    file: Annotated[Path, typer.Argument(help="JSON lines (.jsonl, .jsonl.gz), .parquet or .csv, one family a line.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="JSON lines or an array (.jsonl, .jsonl.gz, .json), .parquet, .csv or .tsv, one family a line."
+        ),
+    ],
     description: Annotated[str, typer.Option(help="One sentence for lists and pages.")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the data, shown on every page.")] = "not stated",
     relevance: Annotated[
@@ -33,13 +36,13 @@ def add(
 ) -> None:
     """Check a file of families, say what is in it, track it with DVC and add its registry entry."""
     from stages.progress import say
-    from stages.sources import table
+    from stages.sources import checked, table
 
     _check_id(name)
     target = layout.raw(name, table.suffix(file))
     digest = _sha256(file)
     say(f"reading {file}")
-    raw = table.parse(file)
+    raw = checked(table.parse(file), str(file))
     block = {
         "source": "table",
         "description": description or f"Families of {file.name}",
@@ -50,8 +53,8 @@ def add(
     }
     with _alone():
         _register(name, block, file, target)
-    print("\n".join(summary(raw.families, raw.citations, relevance)))
-    for line in _counted(raw):
+    print("\n".join(summary(raw.families, raw.citations, relevance, raw.notes)))
+    for line in _counted(raw.notes):
         print(line)
     print(f"added {name} to {layout.registry('landscapes')}; its file is {target}")
     print(f"keep it:    git add {layout.registry('landscapes')} {target}.dvc && git commit -m 'Landscape {name}'")
@@ -76,6 +79,7 @@ def list_() -> None:
 def show(name: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Show a landscape's registry entry and, once it is downloaded, what is in it."""
     from stages import registry, tables
+    from stages.files import read_json
 
     entry = registry.landscape(name)
     for key, value in entry.model_dump(exclude_none=True).items():
@@ -87,18 +91,24 @@ def show(name: Annotated[str, typer.Argument(metavar="ID")]) -> None:
         if len(judged):  # the source says itself what is relevant
             pairs = judged.loc[judged["relevance"] > 0, ["query_id", "family_id"]]
             citations, relevance = pairs.set_axis(["citing_id", "cited_id"], axis=1), "judged"
-        print("\n".join(summary(families, citations, relevance)))
+        counted = (
+            read_json(layout.cost("download", name)).get("notes", {}) if layout.cost("download", name).exists() else {}
+        )
+        print("\n".join([*summary(families, citations, relevance, counted), *_counted(counted)]))
     else:
         print(f"not downloaded yet: `dvc repro` does it once evaluate_on in {layout.PARAMS} names {name}")
 
 
-def summary(families: pd.DataFrame, citations: pd.DataFrame, relevance: str) -> list[str]:
+def summary(
+    families: pd.DataFrame, citations: pd.DataFrame, relevance: str, notes: Mapping[str, Any] = MappingProxyType({})
+) -> list[str]:
     """What a landscape holds, one line each: sections, queries, codes, labels, dates, and what cannot be scored.
 
     Args:
         families: rows of `tables.FAMILIES`, at least one.
         citations: rows of `tables.CITATIONS`, or who is relevant to whom in the same columns.
         relevance: `cited`, `linked` or `judged`; decides which families are queries.
+        notes: what the source counted, where it is known: citations that lead nowhere are not none.
     """
     total = len(families)
 
@@ -121,7 +131,9 @@ def summary(families: pd.DataFrame, citations: pd.DataFrame, relevance: str) -> 
     lines += [f"date: {having('date')}" + (f", {dates.min()} to {dates.max()}" if len(dates) else "")]
     labelled = any(distinct(column) for column in ("ipc", "cpc", "labels"))
     if not queries:
-        lines.append("no citations: retrieval cannot be scored")
+        outside = notes.get("citations dropped, outside the landscape", 0)
+        lost = f"none of the {outside:,} cited ids is a family of the landscape" if outside else "no citations"
+        lines.append(f"{lost}: retrieval cannot be scored")
     if not labelled:
         lines.append("no codes or labels: classification and clustering cannot be scored")
     if queries and not distinct("ipc"):
@@ -129,10 +141,10 @@ def summary(families: pd.DataFrame, citations: pd.DataFrame, relevance: str) -> 
     return lines
 
 
-def _counted(raw: Raw) -> list[str]:
+def _counted(notes: Mapping[str, Any]) -> list[str]:
     return [
-        f"{key}: {', '.join(value) if isinstance(value, list) else format(value, ',')}"
-        for key, value in raw.notes.items()
+        f"{key}: {', '.join(value) if isinstance(value, list) else f'{value:,}' if isinstance(value, int) else value}"
+        for key, value in notes.items()
         if value
     ]
 
@@ -146,6 +158,22 @@ def _next(name: str, families: pd.DataFrame) -> str:
     return command
 
 
+# Words that YAML or the grammar of `dvc exp run -S` takes for truth, nothing or a number, in any case.
+_TAKEN = {"y", "yes", "on", "true", "n", "no", "off", "false", "none", "null", "nil", "nan", "inf", "infinity"}
+_LONGEST = 64  # of an id, which is part of the names of files
+
+
+def _is_number(name: str) -> bool:
+    """Whether Python, YAML 1.1 or YAML 1.2 reads a number: 08, 1e5, 0x10, 0o7, 0b1."""
+    for read in (float, lambda text: int(text, 0)):
+        try:
+            read(name)
+            return True
+        except ValueError:
+            pass
+    return False
+
+
 def _check_id(name: str) -> None:
     import yaml
 
@@ -154,9 +182,12 @@ def _check_id(name: str) -> None:
     path = layout.registry("landscapes")
     if not registry.IDENTIFIER.fullmatch(name):
         raise UserError(f"landscape id {name!r:.80}: ids are made of a-z, 0-9 and '-' only; choose another")
-    # PyYAML reads YAML 1.1; DVC reads 1.2, in which 1e5 and 0o7 are numbers too.
-    if yaml.safe_load(name) != name or re.fullmatch(r"-?[0-9]+(e-?[0-9]+)?|0o[0-7]+", name):
-        raise UserError(f"landscape id {name!r}: YAML reads it as something else than text; choose one that is a word")
+    if name.startswith("-"):
+        raise UserError(f"landscape id {name!r}: command lines read it as an option; begin with a letter")
+    if len(name) > _LONGEST:
+        raise UserError(f"landscape id {name!r:.80}: has {len(name)} characters; use at most {_LONGEST}")
+    if name in _TAKEN or _is_number(name) or yaml.safe_load(name) != name:
+        raise UserError(f"landscape id {name!r}: YAML reads it as something else than text, or a command line does; choose one that is a word")  # fmt: skip
     if name == layout.CELL:
         raise UserError(f"landscape id {name!r}: stands for the cell's own stages in costs; choose another")
     if name in registry.ids("landscapes"):

@@ -44,7 +44,7 @@ def main(landscape: str) -> None:
         labelled = int(labels["family_id"].nunique())
         # Threads of a small matrix product wait for one another longer than they compute.
         with threadpool_limits(1 if max(labelled, len(queries)) < _SMALL else None):
-            outcomes, scores = retrieval(landscape, qrels, queries)
+            outcomes, scores = retrieval(landscape, qrels, queries, cell.tasks.pool)
             for task, evaluate in (("classification", classification), ("clustering", clustering)):
                 if labelled:
                     families, vectors = family_vectors(landscape, task, ragged)
@@ -56,23 +56,30 @@ def main(landscape: str) -> None:
         cost.update(queries=len(queries), labelled=labelled)
 
 
-def retrieval(landscape: str, qrels: pd.DataFrame, queries: pd.DataFrame) -> Parts:
+def retrieval(landscape: str, qrels: pd.DataFrame, queries: pd.DataFrame, pool: str) -> Parts:
     """Outcomes of the queries of all splits and scores of the test queries, for every system.
 
-    A reranked run without rows means that no reranker was chosen; it is left out.
+    Where only earlier families are ranked (`pool`), queries that have no such relevant family are left out. A reranked
+    run without rows means that no reranker was chosen; it is left out.
     """
     from stages import tables
     from stages.evaluation.retrieval import per_query
+    from stages.ranking import out_of_reach, reachable
 
     if queries.empty:
         return [], []
+    reach = None
+    if pool == "earlier":
+        reach = reachable(qrels, tables.read(layout.task(landscape, "pool"), tables.POOL), earlier=True)
+        if lost := out_of_reach(qrels, reach, queries):
+            say(f"{landscape}: {lost}")
     outcomes = []
     systems = [system for system in RETRIEVAL if system != "reranked" or layout.run(landscape, system).exists()]
     for system in track(systems, len(systems), f"metrics {landscape}", unit="runs"):
         found = tables.read(layout.run(landscape, system), tables.RUN)
         if system == "reranked" and found.empty:
             continue
-        outcomes.append(per_query(found, qrels, queries).assign(system=system, task="retrieval"))
+        outcomes.append(per_query(found, qrels, queries, reachable=reach).assign(system=system, task="retrieval"))
     return outcomes, mean_scores(outcomes)
 
 

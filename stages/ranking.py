@@ -78,6 +78,48 @@ def candidates(families: list[str], queries: list[str], pool: pd.DataFrame, *, e
     return Candidates(families, queries, own, born[documents], before[asked])
 
 
+def reachable(qrels: pd.DataFrame, pool: pd.DataFrame, *, earlier: bool) -> npt.NDArray[np.bool_]:
+    """Whether the family of each judgement may be retrieved for its query at all, as `candidates` says.
+
+    Args:
+        qrels: rows of `tables.QRELS`.
+        pool: rows of `tables.POOL`.
+        earlier: only families dated strictly before the query may; else all, as what is judged is ranked.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if not earlier:
+        return np.ones(len(qrels), dtype=bool)
+    families, queries = (sorted(set(qrels[name])) for name in ("family_id", "query_id"))
+    open_ = candidates(families, queries, pool, earlier=earlier)
+    family, query = (pd.Index(ids).get_indexer(pd.Index(qrels[name])) for ids, name in ((families, "family_id"), (queries, "query_id")))  # fmt: skip
+    return np.asarray(open_.born[family] < open_.before[query])
+
+
+def out_of_reach(qrels: pd.DataFrame, open_: npt.NDArray[np.bool_], queries: pd.DataFrame) -> str:
+    """How many relevant pairs and queries can never be found, in words; "" where all can.
+
+    Args:
+        qrels: rows of `tables.QRELS`.
+        open_: of each of them, as `reachable` gives it.
+        queries: rows of `tables.QUERIES`.
+    """
+    relevant = (qrels["relevance"] > 0).to_numpy()
+    if open_[relevant].all():
+        return ""
+    tests = qrels["query_id"].isin(queries.loc[queries["split"] == "test", "query_id"]).to_numpy()
+    pairs, asked = [], []
+    for part in (relevant, relevant & tests):
+        pairs.append(f"{int((part & ~open_).sum()):,} of {int(part.sum()):,}")
+        every, found = (qrels.loc[rows, "query_id"].nunique() for rows in (part, part & open_))
+        asked.append(f"{every - found:,} of {every:,}")
+    return (
+        f"{pairs[0]} relevant pairs ({pairs[1]} of the test queries) can never be found, as the family is not dated before the "
+        f"query, and count as not found; {asked[0]} queries ({asked[1]} test queries) have no other and are left out of the scores"
+    )
+
+
 def retrieve(
     search: Search, candidates: Candidates, depth: int, *, label: str, block: int, margin: float = 0.0
 ) -> tuple[Floats, Integers]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stages import layout
-from stages.errors import run
+from stages.errors import UserError, run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,17 +31,20 @@ def main(
     from stages.progress import say
 
     asked = params.load()
+    cell = None
     if show:
         model = registry.model(asked.model)
         # DVC sees the entry and not the folder: the table may be of other weights than are there now.
         if fault := weights.changed(model):
             say(fault)
         calibration = anchors.calibration(asked, model, registry.recipe(asked.recipe))
+        with suppress(UserError):  # of a cell that is not here, only the scores are in git
+            cell = gather(asked)
     else:
         cell = gather(asked)
         write(cell)
         calibration = cell.calibration
-    _print_table(calibration)
+    _print_table(cell, calibration)
 
 
 def gather(params: Params) -> Cell:
@@ -57,7 +61,10 @@ def gather(params: Params) -> Cell:
         model=model,
         recipe=recipe,
         views={name: registry.view(name) for name in registry.ids("views")},
-        landscapes=[_landscape(name, anchors.beside(params, recipe, name)) for name in landscapes],
+        landscapes=[
+            _landscape(name, anchors.beside(params, recipe, name), earlier=params.tasks.pool == "earlier")
+            for name in landscapes
+        ],
         scores=pd.concat([tables.read(layout.scores(name), tables.SCORES) for name in landscapes], ignore_index=True),
         pairs=tables.read(layout.PAIRS, tables.PAIRS),
         seen=tables.read(layout.SEEN, tables.SEEN),
@@ -86,14 +93,16 @@ def write(cell: Cell) -> None:
     write_text(layout.PAGE, page(cell))
 
 
-def _landscape(name: str, published: pd.DataFrame) -> Landscape:
+def _landscape(name: str, published: pd.DataFrame, *, earlier: bool) -> Landscape:
     from stages import registry, tables
+    from stages.ranking import reachable
     from stages.summary import RETRIEVAL, Landscape, example_query
 
     found = {system: layout.run(name, system) for system in RETRIEVAL}
     queries = tables.read(layout.task(name, "queries"), tables.QUERIES)
     qrels = tables.read(layout.task(name, "qrels"), tables.QRELS)
-    example = example_query(queries, qrels)
+    pool = tables.read(layout.task(name, "pool"), tables.POOL)
+    example = example_query(queries, qrels[reachable(qrels, pool, earlier=earlier)])
     runs = {
         system: tables.read(path, tables.RUN, ["query_id", "family_id", "rank"], ("query_id", example))
         for system, path in found.items()
@@ -108,7 +117,7 @@ def _landscape(name: str, published: pd.DataFrame) -> Landscape:
         queries=queries,
         qrels=qrels,
         labels=tables.read(layout.task(name, "labels"), tables.LABELS),
-        pool=tables.read(layout.task(name, "pool"), tables.POOL),
+        pool=pool,
         lengths=tables.read(layout.lengths(name), tables.LENGTHS),
         fusion=tables.read(layout.fusion(name), tables.FUSION),
         example=example,
@@ -124,11 +133,13 @@ def _costs(where: str) -> dict[str, dict[str, object]]:
     return {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
 
 
-def _print_table(calibration: list[str]) -> None:
+def _print_table(cell: Cell | None, calibration: list[str]) -> None:
     from stages import summary
+    from stages.page.cell import missing
 
     print(summary.table(summary.read_scores()))
-    for line in calibration:
+    lacking = [line for landscape in cell.landscapes for line in missing(cell, landscape)] if cell else []
+    for line in [*lacking, *calibration]:
         print(line)
     print(f"page: {layout.PAGE}")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from stages import layout
+from stages.codes import prefixes
 from stages.errors import run
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ CODES = {"ipc-section": ("ipc", 1), "ipc-class": ("ipc", 3), "ipc-subclass": ("i
 @app.command()
 def main(landscape: str) -> None:
     """Write the task tables of one landscape."""
-    from stages import costs, params, registry, tables
+    from stages import costs, params, ranking, registry, tables
+    from stages.progress import say
 
     settings = params.load().tasks
     with costs.measured(layout.cost("tasks", landscape)):
@@ -37,10 +39,15 @@ def main(landscape: str) -> None:
             relations if len(relations) else judgements(citations, families, registry.landscape(landscape).relevance)
         )
         splits = split_of(families["family_id"], settings.seed, settings.fold)
-        tables.write(queries(judged, splits), layout.task(landscape, "queries"), tables.QUERIES)
+        asked = queries(judged, splits)
+        tables.write(asked, layout.task(landscape, "queries"), tables.QUERIES)
         tables.write(judged, layout.task(landscape, "qrels"), tables.QRELS)
         tables.write(label_sets(families, splits), layout.task(landscape, "labels"), tables.LABELS)
-        tables.write(pool(families, relations, splits), layout.task(landscape, "pool"), tables.POOL)
+        ranked = pool(families, relations, splits)
+        tables.write(ranked, layout.task(landscape, "pool"), tables.POOL)
+        reach = ranking.reachable(judged, ranked, earlier=settings.pool == "earlier")
+        if lost := ranking.out_of_reach(judged, reach, asked):
+            say(f"{landscape}: {lost}")
 
 
 def split_of(families: Iterable[str], seed: int, fold: int) -> dict[str, str]:
@@ -92,11 +99,6 @@ def scope(query: list[str], family: list[str]) -> str:
     if not query or not family:
         return "unknown"
     return "out" if set(query).isdisjoint(family) else "in"
-
-
-def prefixes(codes: Iterable[str], length: int) -> list[str]:
-    """Distinct prefixes of the codes that are at least that long, in order of first appearance."""
-    return list(dict.fromkeys(code[:length].upper() for code in codes if len(code) >= length))
 
 
 def queries(judged: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import ir_measures
 import numpy as np
@@ -80,6 +81,48 @@ def test_ir_measures_gives_our_scores_from_the_files(cell: Path) -> None:
             assert ir_measures.calc_aggregate([measure], judged, run)[measure] == pytest.approx(value, abs=1e-9), (system, scope, metric)  # fmt: skip
             checked += 1
     assert checked == 2 * 5 * 5
+
+
+def test_judgements_of_the_earlier_pool_are_of_the_queries_that_are_scored(cell: Path) -> None:
+    planted_run()
+    text = layout.PARAMS.read_text(encoding="utf-8").replace("pool: all", "pool: earlier")
+    layout.PARAMS.write_text(text, encoding="utf-8")
+    ids = [f"F{number:03d}" for number in range(80)]
+    dates = [f"200{number % 10}-01-01" for number in range(30)] + [f"200{number % 7 + 3}-06-01" for number in range(50)]
+    pool = pd.DataFrame({"family_id": ids, "date": dates, "split": "test", "ranked": True}).astype({"split": "str"})
+    tables.write(pool, layout.task(L, "pool"), tables.POOL)
+    export.trec(cell / "out")
+    qrels, queries = tables.read(layout.task(L, "qrels"), tables.QRELS), tables.read(layout.task(L, "queries"), tables.QUERIES)  # fmt: skip
+    date = dict(zip(ids, dates, strict=True))
+    reach = np.array([date[f] < date[q] for q, f in zip(qrels["query_id"], qrels["family_id"], strict=True)])
+    ours = per_query(tables.read(layout.run(L, "dense"), tables.RUN), qrels, queries, reachable=reach)
+    test = ours[(ours["split"] == "test") & (ours["metric"] == "AP")]
+    for scope, rows in test.groupby("scope"):
+        judged = list(ir_measures.read_trec_qrels(str(cell / f"out/{L}/qrels.{scope}.txt")))
+        assert {one.query_id for one in judged} == set(rows["query_id"])
+    assert 0 < test.loc[test["scope"] == "all", "query_id"].nunique() < 10
+
+
+def test_languages_are_those_of_the_texts_or_not_said(cell: Path) -> None:
+    export.mteb(cell / "out")
+    (folder,) = (cell / "out/results").glob("*/*")
+    languages = lambda: json.loads((folder / "SimAlphaPatentRetrieval.json").read_text())["scores"]["test"][0]["languages"]  # noqa: E731 # fmt: skip
+    assert languages() == ["eng-Latn"] and "languages" not in json.loads((folder / "model_meta.json").read_text())
+    assert "language: en" in export.card(params.load(), tables.read(layout.scores(L), tables.SCORES))
+    blocks = yaml.safe_load(layout.registry("landscapes").read_text(encoding="utf-8"))
+    blocks[L] = {
+        "source": "table",
+        "description": "German",
+        "licence": "l",
+        "file": "data/raw/x.jsonl",
+        "sha256": "0" * 64,
+    }
+    layout.registry("landscapes").write_text(yaml.safe_dump(blocks), encoding="utf-8")
+    registry._read.cache_clear()
+    export.mteb(cell / "out")
+    assert languages() == []
+    assert "language: en" not in export.card(params.load(), tables.read(layout.scores(L), tables.SCORES))
+    registry._read.cache_clear()
 
 
 def test_ids_with_white_space_are_refused() -> None:
@@ -245,6 +288,22 @@ def test_csv_has_three_columns_for_a_score() -> None:
         ["minilm_r1 50%", "3", "0.5", "0.4", "0.6"],
         ["none", "", "", "", ""],
     ]
+
+
+@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1+1", "=1"])
+def test_no_cell_of_a_sheet_is_a_formula(text: str) -> None:
+    shown = Table(["licence", "n", "change"], [[text, 3, "-0.25"], ["CC BY 4.0", -3, -0.25]])
+    rows = list(csv.reader(io.StringIO(export.comma_separated(shown), newline="")))
+    assert rows[1:] == [["'" + text.replace("\r", "\n"), "3", "-0.25"], ["CC BY 4.0", "-3", "-0.25"]]
+
+
+def test_no_name_in_the_comparisons_is_a_formula() -> None:
+    from stages.grid.report import comparisons_csv
+
+    result = SimpleNamespace(difference=-0.1, low=-0.2, high=0.0, p=0.5, effect=-1.0, n=7)
+    one = SimpleNamespace(family="tuned", landscape="l", task="t", scope="all", metric="m", first="=HYPERLINK(1)", second="@x", result=result, p_holm=1.0)  # fmt: skip
+    (_, row) = csv.reader(io.StringIO(comparisons_csv([one])))  # type: ignore[list-item]
+    assert row[5:8] == ["'=HYPERLINK(1)", "'@x", "-0.1000"]
 
 
 def test_latex_is_escaped() -> None:

@@ -231,6 +231,22 @@ def test_the_stage_writes_runs_table_and_cost_the_same_twice(landscape: str) -> 
             pd.testing.assert_frame_equal(written, expected.sort_values(key, ignore_index=True))
 
 
+def test_what_is_out_of_reach_does_not_tune(landscape: str, set_params: Callable[..., None]) -> None:
+    set_params(tasks__pool="earlier")
+    # Families are of 2000; q1 and q3 ask before that, every other query after it.
+    asked = {query: "1999-01-01" if query in ("q1", "q3") else "2001-01-01" for query in ASKED}
+    pool = pd.DataFrame({"family_id": [*FAMILIES, *ASKED], "date": ["2000-01-01"] * len(FAMILIES) + list(asked.values()), "split": "train", "ranked": True})  # fmt: skip
+    tables.write(pool, layout.task(L, "pool"), tables.POOL)
+    fuse.main(landscape)
+    rest = QUERIES[~QUERIES["query_id"].isin(["q1", "q3"])]
+    right = fuse.tune(legs(run(1), run(2)), qrels(), rest, SETTINGS, label="test").table
+    whole = fuse.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test").table
+    key = ["method", "value", "split"]
+    found = tables.read(layout.fusion(L), tables.FUSION).sort_values(key, ignore_index=True)
+    np.testing.assert_allclose(found["score"], right.sort_values(key)["score"], rtol=0, atol=1e-12)
+    assert not np.allclose(found["score"], whole.sort_values(key)["score"])
+
+
 def test_a_landscape_without_queries_gives_empty_tables(landscape: str) -> None:
     for path, table in ((layout.task(L, "queries"), tables.QUERIES), (layout.task(L, "qrels"), tables.QRELS),
                         (layout.run(L, "bm25"), tables.RUN), (layout.run(L, "dense"), tables.RUN)):  # fmt: skip

@@ -87,6 +87,27 @@ def test_add_copies_registers_and_counts(workspace: Path, capsys: pytest.Capture
         assert said in out
 
 
+def test_show_says_what_was_counted_when_the_landscape_was_read(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from stages import tables
+    from stages.files import write_json
+
+    frame = pd.DataFrame(families(2)).drop(columns="cites")
+    tables.write(frame, layout.families("sim-alpha"), tables.FAMILIES)
+    tables.write(
+        pd.DataFrame({"citing_id": [], "cited_id": []}).astype("str"), layout.citations("sim-alpha"), tables.CITATIONS
+    )
+    none = pd.DataFrame(columns=list(tables.RELATIONS.columns)).astype({"relevance": "int64"})
+    tables.write(none, layout.relations("sim-alpha"), tables.RELATIONS)
+    notes = {"citations dropped, outside the landscape": 7, "cited ids that look unlike family ids": "7, such as 'f1'"}
+    write_json(layout.cost("download", "sim-alpha"), {"seconds": 1.0, "notes": notes})
+    landscape.show("sim-alpha")
+    out = capsys.readouterr().out
+    assert "none of the 7 cited ids is a family of the landscape: retrieval cannot be scored" in out
+    assert "cited ids that look unlike family ids: 7, such as 'f1'" in out and "no citations" not in out
+
+
 def test_summary_says_what_cannot_be_scored() -> None:
     blank = {"title": "t", "abstract": "", "claims": "", "description": "", "cpc": [], "date": "", "labels": []}
     frame = pd.DataFrame([{"family_id": "A", "ipc": [], **blank}, {"family_id": "B", "ipc": [], **blank}])
@@ -103,14 +124,22 @@ def test_summary_says_what_cannot_be_scored() -> None:
     ("name", "message"),
     [("Own", "made of a-z"), ("../own", "made of a-z"), ("a b", "made of a-z"), ("", "made of a-z"),
      ("123", "YAML reads it"), ("1e5", "YAML reads it"), ("null", "YAML reads it"), ("on", "YAML reads it"),
-     ("08", "YAML reads it"), ("09e1", "YAML reads it"), ("-1e5", "YAML reads it"), ("cell", "cell's own stages"),
-     ("sim-alpha", "already in")],
+     ("08", "YAML reads it"), ("09e1", "YAML reads it"), ("-1e5", "read it as an option"), ("cell", "cell's own stages"),
+     ("sim-alpha", "already in"), ("x" * 65, "at most 64"),
+     *((word, "YAML reads it") for word in ("nan", "inf", "infinity", "none", "nil", "true", "false", "yes", "no", "off", "y", "n", "1", "0x10", "0o7", "0b1", "2001-01-01")),
+     *((word, "read it as an option") for word in ("-x", "--help", "-", "---", "-1"))],
 )  # fmt: skip
 def test_bad_ids_are_refused(workspace: Path, name: str, message: str) -> None:
     file = write(workspace / "own.jsonl", families())
     with pytest.raises(UserError, match=message):
         landscape.add(name, file)
     assert layout.registry("landscapes").read_text() == REGISTRY and kept_files() == []
+
+
+@pytest.mark.parametrize("name", ["3d-printing", "a-1", "north", "non", "h2o", "e5", "x" * 64])
+def test_words_are_good_ids(workspace: Path, name: str) -> None:
+    landscape.add(name, write(workspace / "own.jsonl", families()))
+    assert name in yaml.safe_load(layout.registry("landscapes").read_text())
 
 
 def test_a_second_add_of_an_id_is_refused_even_at_the_same_moment(workspace: Path) -> None:
@@ -250,7 +279,17 @@ def read_plainly(suffix: str, content: bytes) -> list[dict[str, Any]]:
             for row in rows
         ]  # fmt: skip
     plain = gzip.decompress(content) if suffix == ".jsonl.gz" else content
-    return [json.loads(line) for line in plain.decode("utf-8-sig").split("\n") if line.strip()]
+    text = plain.decode("utf-8-sig")
+    try:
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
+    except ValueError:  # objects over several lines
+        return json.loads(f"[{text}]")
+
+
+def filled(value: Any) -> Any:
+    """A value as it must be kept: nothing where it stands for nothing."""
+    blank = value is None or value != value or (isinstance(value, str) and value.strip() in ("", "-"))
+    return "" if blank else value
 
 
 @contextlib.contextmanager
@@ -322,9 +361,11 @@ def check_same_content(path: Path, suffix: str, content: bytes) -> None:
         for column in tables.FAMILIES.columns:
             if column != "family_id":
                 value = kept.at[row["family_id"], column]
-                assert (list(value) if column in LISTS else value) == (
-                    row.get(column) or ([] if column in LISTS else "")
-                )
+                told = filled(row.get(column))
+                if column in LISTS:
+                    assert list(value) == [part.strip() for part in told or [] if filled(part)]
+                else:
+                    assert value == told
         pairs |= {(row["family_id"], cited) for cited in row.get("cites") or [] if cited in ids - {row["family_id"]}}
     assert set(map(tuple, raw.citations.to_numpy())) == pairs
 

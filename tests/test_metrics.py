@@ -176,6 +176,41 @@ def test_a_missing_run_is_an_error_that_names_it(landscape: str) -> None:
     assert not layout.outcomes(landscape).exists()
 
 
+def test_queries_without_a_family_within_reach_have_no_score_in_the_earlier_pool(
+    landscape: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = Path("params.yaml")
+    params.write_text(params.read_text(encoding="utf-8").replace("pool: all ", "pool: earlier "), encoding="utf-8")
+    rng = np.random.default_rng(7)
+    dates = [f"20{year:02d}-01-01" if year < 10 else "" for year in rng.integers(0, 13, len(FAMILIES))]
+    pool = pd.DataFrame({"family_id": FAMILIES, "date": dates, "split": SPLITS, "ranked": True})
+    tables.write(pool, layout.task(landscape, "pool"), tables.POOL)
+    qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
+    date = dict(zip(FAMILIES, dates, strict=True))
+    open_ = [bool(date[f]) and date[f] < date[q] for q, f in zip(qrels["query_id"], qrels["family_id"], strict=True)]
+    within = qrels[open_]
+    outcomes, scores = scored(landscape)
+    split = dict(zip(FAMILIES, SPLITS, strict=True))
+    for scope in ("all", "in", "out"):
+        right = set(within.loc[(within["scope"] == scope) | (scope == "all"), "query_id"])
+        found = outcomes.query("scope == @scope and metric == 'AP' and system == 'dense'")
+        assert set(found["query_id"]) == right and len(right) < qrels["query_id"].nunique()
+        row = scores.query("scope == @scope and metric == 'AP' and system == 'dense'").iloc[0]
+        assert row["n"] == sum(split[query] == "test" for query in right)
+    # What is left is scored as ever: the pairs out of reach of these queries count as not found.
+    provider = ir_measures.providers.registry["pytrec_eval"]
+    run = tables.read(layout.run(landscape, "dense"), tables.RUN).astype({"query_id": str, "family_id": str})
+    run = run.rename(columns={"family_id": "doc_id"}).assign(score=-run["rank"].astype(float))
+    judged = qrels.rename(columns={"family_id": "doc_id"})
+    truth = {one.query_id: one.value for one in provider.iter_calc([ir_measures.parse_measure("AP")], judged, run)}
+    found = outcomes.query("scope == 'all' and metric == 'AP' and system == 'dense'").set_index("query_id")["value"]
+    np.testing.assert_allclose(found, [truth[query] for query in found.index], rtol=0, atol=1e-9)
+    lost = qrels["query_id"].nunique() - within["query_id"].nunique()
+    said = capsys.readouterr().err
+    assert f"sim-alpha: {len(qrels) - len(within)} of {len(qrels)} relevant pairs (" in said
+    assert f"{lost} of {qrels['query_id'].nunique()} queries (" in said
+
+
 def test_help_names_the_argument() -> None:
     found = CliRunner().invoke(metrics.app, ["--help"])
     assert found.exit_code == 0

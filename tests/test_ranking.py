@@ -90,3 +90,23 @@ def test_a_run_survives_the_way_through_matrices() -> None:
     assert np.array_equal(again[0], scores) and np.array_equal(again[1], rows)
     cut = ranking.matrices(run, ids(3), ids(3), 2)
     assert np.array_equal(cut[0], scores[:, :2]) and np.array_equal(cut[1], rows[:, :2])
+
+
+def test_what_is_out_of_reach_of_the_earlier_pool_by_hand() -> None:
+    # f000 to f003 ask; f001 is dated as its query, f002 after it, f004 has no date, nor has the query f003.
+    dates = ["2000-01-01", "2000-01-01", "2001-01-01", "", "", "1999-12-31"]
+    asked = [("f000", "f005"), ("f000", "f001"), ("f000", "f002"), ("f001", "f004"), ("f002", "f000"), ("f003", "f005")]
+    qrels = pd.DataFrame(asked, columns=["query_id", "family_id"]).assign(relevance=1, scope="in")
+    reach = ranking.reachable(qrels, pool(6, dates), earlier=True)
+    assert reach.tolist() == [True, False, False, False, True, False]
+    queries = pd.DataFrame({"query_id": ids(4), "split": ["test", "test", "dev", "train"]})
+    said = ranking.out_of_reach(qrels, reach, queries)
+    assert said.startswith("4 of 6 relevant pairs (3 of 4 of the test queries) can never be found")
+    assert "2 of 4 queries (1 of 2 test queries) have no other" in said
+    assert ranking.reachable(qrels, pool(6, dates), earlier=False).all()
+    assert ranking.out_of_reach(qrels, ranking.reachable(qrels, pool(6, dates), earlier=False), queries) == ""
+    # Ranked last or not at all, a pair within reach is one that a search over everything can return.
+    open_ = ranking.candidates(ids(6), ids(4), pool(6, dates), earlier=True)
+    _, rows = ranking.retrieve(top(np.zeros((4, 6), np.float32)), open_, 6, label="x", block=4)
+    found = {(f"f00{query}", f"f00{row}") for query, line in enumerate(rows) for row in line if row >= 0}
+    assert [pair in found for pair in asked] == reach.tolist()

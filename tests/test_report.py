@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 from stages import layout, params, registry, report, summary, tables
 from stages.errors import UserError
-from stages.page.cell import example, facts, missing, page, training
+from stages.files import write_json
+from stages.page.cell import example, facts, missing, noted, page, training, unclassified, unclustered
 
 COLUMNS = ["landscape", "simulated", "task", "system", "scope", "metric", "value", "ci_low", "ci_high", "n"]
 
@@ -275,6 +276,65 @@ def test_what_was_not_possible_is_said(
     if lacking == "codes":
         assert "0 IN, 0 OUT, 20 of unknown scope" in found
         assert "sim-beta has no test query with relevant families IN or OUT." in found
+
+
+def test_a_task_that_has_no_score_is_said_with_its_reason() -> None:
+    def labels(*rows: tuple[str, str, str]) -> pd.DataFrame:
+        return pd.DataFrame([(name, "ipc-class", [code], split) for name, code, split in rows], columns=["family_id", "label_set", "labels", "split"])  # fmt: skip
+
+    assert (
+        unclassified(labels(("a", "A01", "train"))) == "has no family with a code or label in its dev and test splits"
+    )
+    assert (
+        unclassified(labels(("a", "A01", "train"), ("b", "A01", "test")))
+        == "has no family with a code or label in its dev split"
+    )
+    assert unclustered(labels(("a", "A01", "train"))) == "has no family with a code or label in its test split"
+    assert (
+        unclustered(labels(("a", "A01", "test"), ("b", "A01", "test")))
+        == "has one code or label only among its 2 test families"
+    )
+    assert "fewer than two for each" in unclustered(labels(("a", "A01", "test"), ("b", "B01", "test")))
+
+
+def test_the_short_table_says_what_has_no_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_cell(tmp_path, without="citations")
+    for name in ("sim-alpha", "sim-beta"):  # nothing of the second is scored
+        scores = tables.read(layout.scores(name), tables.SCORES)
+        tables.write(
+            scores[scores["task"] == "retrieval"] if name == "sim-beta" else scores, layout.scores(name), tables.SCORES
+        )
+    for arguments in ([], ["--show"]):
+        report.main(*([True] if arguments else []))
+        out = capsys.readouterr().out
+        assert "sim-beta has no citations between its families: no retrieval and no fusion." in out
+        assert "sim-beta has" in out and ": no classification." in out and ": no clustering." in out
+        assert "sim-alpha has" not in out
+
+
+def test_the_page_says_what_to_bear_in_mind(finished: Path) -> None:
+    record = {
+        "seconds": 1.0,
+        "notes": {
+            "citations kept": 3,
+            "ipc entries left out, no codes": "2 of 60, such as 'x' of family 'F1'",
+            "columns ignored": ["x"],
+        },
+    }
+    write_json(layout.cost("download", "sim-beta"), record)
+    cell = gathered()
+    assert noted(cell, cell.landscapes[0]) == []
+    assert noted(cell, cell.landscapes[1]) == [
+        "sim-beta: ipc entries left out, no codes: 2 of 60, such as 'x' of family 'F1'."
+    ]
+    assert "2 of 60, such as" in Text.of(page(cell)).text
+    text = layout.PARAMS.read_text(encoding="utf-8").replace("pool: all", "pool: earlier")
+    layout.PARAMS.write_text(text, encoding="utf-8")
+    cell = gathered()  # every family is of one day
+    assert "30 of 30 relevant pairs (20 of 20 of the test queries)" in noted(cell, cell.landscapes[0])[0]
 
 
 def test_worked_example_marks_exactly_the_relevant_families(finished: Path) -> None:

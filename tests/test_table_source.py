@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
+import time
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages import layout, tables
+from stages import landscape, layout, sources, tables, tasks
 from stages.errors import UserError
 from stages.files import sha256
 from stages.registry.entries import Table
-from stages.sources import table
+from stages.sources import Raw, table
 
 FAMILIES: list[dict[str, Any]] = [
     {"family_id": "A-1", "title": "Pump", "abstract": "A pump,\nwith \"valve\"; new.", "claims": "1. A pump.",
@@ -96,7 +100,8 @@ GOOD = line(family_id="G")
 REFUSED = {
     "missing": (GOOD + line(abstract="absent"), "line 2: column 'abstract' is missing"),
     "misspelt": (line(title="absent", titel="t"), "line 1: column 'title' is missing (did you mean titel?)"),
-    "number as id": (line(family_id=7), "line 1: column 'family_id' is a number, expected text"),
+    "decimal as id": (line(family_id=7.0), "line 1: column 'family_id' holds the decimal number 7.0"),
+    "true as id": (line(family_id=True), "line 1: column 'family_id' is true or false, expected text"),
     "null id": (GOOD + line(family_id=None), "line 2: family_id is empty"),
     "empty id": (line(family_id=""), "line 1: family_id is empty"),
     "duplicate id": (GOOD + line() + line(family_id="G"), "line 3: family_id 'G' is also on line 1"),
@@ -108,8 +113,8 @@ REFUSED = {
     "text as list": (line(cites="A"), "column 'cites' is text, expected a list"),
     "list as text": (line(title=["t"]), "column 'title' is a list, expected text"),
     "nested": (line(abstract={"en": "a"}), "column 'abstract' is an object, expected text"),
-    "list of numbers": (line(ipc=["A01B", 3]), "column 'ipc' holds an entry that is empty or no text"),
-    "empty code": (line(ipc=[""]), "column 'ipc' holds an entry that is empty"),
+    "list of numbers": (line(ipc=["A01B", 3]), "column 'ipc' holds an entry that is no text"),
+    "list in a list": (line(cites=[["A"]]), "column 'cites' is a list, expected text"),
     "date": (line(date="03.02.2001"), "date '03.02.2001' is not an ISO date"),
     "impossible date": (line(date="2001-02-30"), "date '2001-02-30' is not an ISO date"),
     "basic date": (line(date="20010203"), "is not an ISO date"),
@@ -118,8 +123,9 @@ REFUSED = {
     "not UTF-8": (GOOD + line(title="t").replace(b'"t"', b'"\xff"'), "line 2: byte 30 is not UTF-8"),
     "UTF-16": (GOOD.decode().encode("utf-16"), "line 1: byte 1 is not UTF-8"),
     "not JSON": (GOOD + b"family\n", "line 2: not JSON"),
-    "a list": (b"[1]\n", "line 1: a list, expected one JSON object a line"),
-    "deep": (b"[" * 100_000 + b"\n", "line 1: nested too deeply"),
+    "a list": (b"[1]\n", "record 1: a number, expected one JSON object a line"),
+    "deep": (b"[" * 100_000 + b"\n", "nested too deeply"),
+    "array cut": (b"[" + line() + b",", "record 1: not JSON"),
     "key twice": (b'{"family_id": "Z", "family_id": "Y", "title": "", "abstract": ""}\n', "a key is given twice"),
     "empty": (b"", "no family in it"),
     "textless": (line(title="", abstract=""), "no family has any text"),
@@ -159,15 +165,17 @@ def test_bad_csv_and_parquet_are_refused(tmp_path: Path) -> None:
         "twice": ("family_id,title,title,abstract\nA,t,t,a\n", "column 'title' is given twice"),
         "latin": ("family_id,title,abstract\nA,Größe,a\n".encode("latin-1"), "not UTF-8"),
         "header": ("family_id,title,abstract\n", "no family in it"),
+        "nothing": ("", "no family in it"),
+        "blank": ("\n\n\n", "no family in it"),
     }
     path = tmp_path / "own.csv"
     for content, message in cases.values():
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         with pytest.raises(UserError, match=message):
             table.parse(path)
-    frame = pd.DataFrame({"family_id": [1, 2], "title": ["a", "b"], "abstract": ["c", "d"]})
+    frame = pd.DataFrame({"family_id": [1.0, 2.0], "title": ["a", "b"], "abstract": ["c", "d"]})
     frame.to_parquet(tmp_path / "own.parquet")
-    with pytest.raises(UserError, match="row 1: column 'family_id' is a number"):
+    with pytest.raises(UserError, match=r"row 1: column 'family_id' holds the decimal number 1\.0"):
         table.parse(tmp_path / "own.parquet")
     frame.assign(family_id=["A", "A"]).to_parquet(tmp_path / "own.parquet")
     with pytest.raises(UserError, match="row 2: family_id 'A' is also on row 1"):
@@ -200,3 +208,347 @@ def test_load_wants_the_file_that_was_added(tmp_path: Path, monkeypatch: pytest.
     path.unlink()
     with pytest.raises(UserError, match=r"missing; run `dvc pull data/raw/own.jsonl.dvc`"):
         table.load("own", entry)
+
+
+# Sixty families as a database holds them: two codes for every third, three citations from the twelfth on.
+
+
+def family(number: int) -> dict[str, Any]:
+    subclasses = ("A01B", "G06F", "H01M", "A61K", "B25B", "F04D")
+    here = subclasses[number % 6]
+    ipc = [f"{here}{number % 7 + 1}/{number % 5:02d}"] + (
+        [f"{subclasses[(number + 1) % 6]}1/00"] if number % 3 == 0 else []
+    )
+    cites = [f"F{number - back:03d}" for back in (6, 12, 7)] if number >= 12 else []
+    return {"family_id": f"F{number:03d}", "title": f"Pump {number}", "abstract": f"A pump of kind {number}.", "ipc": ipc, "date": f"{1990 + number // 6}-01-10", "cites": cites}  # fmt: skip
+
+
+SIXTY = [family(number) for number in range(60)]
+SCOPES = {"in": 0, "out": 0}
+for _one in SIXTY:
+    for _cited in _one["cites"]:
+        _shared = {code[:3] for code in _one["ipc"]} & {code[:3] for code in SIXTY[int(_cited[1:])]["ipc"]}
+        SCOPES["in" if _shared else "out"] += 1
+
+
+def read(path: Path) -> Raw:
+    return sources.checked(table.parse(path), str(path))
+
+
+def scopes(raw: Raw) -> dict[str, int]:
+    return {
+        str(key): int(value)
+        for key, value in tasks.judgements(raw.citations, raw.families, "cited")["scope"].value_counts().items()
+    }
+
+
+def sheet(
+    path: Path,
+    join: Callable[[list[str]], str],
+    *,
+    delimiter: str = ",",
+    above: str = "",
+    columns: list[str] | None = None,
+) -> Path:
+    """The sixty as a CSV file whose lists are joined in some way."""
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        handle.write(above)
+        writer = csv.writer(handle, delimiter=delimiter)
+        writer.writerow(columns or list(SIXTY[0]))
+        for one in SIXTY:
+            writer.writerow([join(value) if isinstance(value, list) else value for value in one.values()])
+    return path
+
+
+LISTED: dict[str, Callable[[list[str]], str]] = {
+    "semicolons": ";".join, "two semicolons": ";;".join, "bars": " | ".join, "line breaks": " \n".join, "carriage returns": "\r\n".join,
+    "commas": ", ".join, "python": str, "json": json.dumps, "php": lambda value: json.dumps(value).replace("/", "\\/"),
+    "numpy": lambda value: "[" + " ".join(map(repr, value)) + "]", "tuple": lambda value: str(tuple(value)), "sql": lambda value: "{" + ",".join(value) + "}",
+    "bare": lambda value: "[" + ", ".join(value) + "]", "offices": lambda value: ", ".join(f"{one} (EP,US)" if "/" in one else one for one in value),
+    "python, nothing": lambda value: str(value) if value else "nan", "with nan": lambda value: str([*value, float("nan")]), "ends": lambda value: ";".join(value) + ";",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", LISTED)
+def test_lists_in_the_cells_of_a_sheet_are_read_as_the_lists_that_they_are(tmp_path: Path, how: str) -> None:
+    raw = read(sheet(tmp_path / "own.csv", LISTED[how]))
+    assert raw.families["ipc"].tolist() == [one["ipc"] for one in SIXTY]
+    assert len(raw.citations) == 144 and scopes(raw) == SCOPES
+    assert any(line.startswith("ipc by ") for line in raw.notes["lists separated"])
+
+
+def test_every_column_has_one_delimiter_which_is_said(tmp_path: Path) -> None:
+    rows = ["family_id,title,abstract,ipc,cites,labels"]
+    rows += [f'F{i},t,a,"A01B1/00, G06F1/00",{f"F{i - 1}|X{i}" if i else ""},"wet, or dry;old"' for i in range(9)]
+    (tmp_path / "own.csv").write_text("\n".join(rows))
+    raw = read(tmp_path / "own.csv")
+    assert raw.notes["lists separated"] == ["ipc by commas", "labels by ';'", "cites by '|'"]
+    assert raw.families["labels"].tolist() == [["wet, or dry", "old"]] * 9 and len(raw.citations) == 8
+    assert raw.notes["citations dropped, outside the landscape"] == 8
+
+
+@pytest.mark.parametrize("print_", ["Int. Cl.7 {}", "{} (2006.01)", "{}   20060101AFI20051008BHEP"])
+def test_printed_codes_are_brought_to_one_form_each_once(tmp_path: Path, print_: str) -> None:
+    printed = [one | {"ipc": [print_.format(code) for code in [*one["ipc"], one["ipc"][0].lower()]]} for one in SIXTY]
+    raw = read(write(tmp_path / "own.jsonl", printed))
+    assert raw.families["ipc"].tolist() == [one["ipc"] for one in SIXTY] and scopes(raw) == SCOPES
+
+
+def test_what_is_no_code_is_counted_shown_and_left_out_up_to_a_twentieth(tmp_path: Path) -> None:
+    total = sum(len(one["ipc"]) for one in SIXTY)  # 80
+    for strange in (4, 5):
+        rows = [one | {"ipc": [*one["ipc"], "unclassified"]} if i < strange else one for i, one in enumerate(SIXTY)]
+        path = write(tmp_path / "own.jsonl", rows)
+        if strange == 4:
+            raw = read(path)
+            assert (
+                raw.notes["ipc entries left out, no codes"]
+                == f"4 of {total + 4}, such as 'unclassified' of family 'F000'"
+            )
+            assert raw.families["ipc"].tolist() == [one["ipc"] for one in SIXTY]
+        else:
+            with pytest.raises(
+                UserError,
+                match=r"own\.jsonl: 5 of 85 entries in column 'ipc' are no IPC or CPC codes, such as 'unclassified'",
+            ):
+                read(path)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["nan", "NaN", "NA", "N/A", "None", "null", "NULL", "-", "", "  ", "<NA>", "#N/A", "NaT", None, float("nan")],
+)
+def test_absence_is_absence_in_every_column(tmp_path: Path, spelled: object) -> None:
+    rows: list[dict[str, Any]] = [dict(one) for one in SIXTY]
+    for number in range(0, 60, 4):
+        rows[number] |= {
+            "ipc": [spelled],
+            "cpc": spelled,
+            "labels": [spelled, "wet"],
+            "date": spelled,
+            "abstract": spelled,
+            "claims": spelled,
+            "jurisdiction": spelled,
+        }
+        rows[number]["cites"] = [spelled, *rows[number]["cites"]]
+    plain = [
+        one | {"ipc": [], "labels": ["wet"], "date": "", "abstract": ""} if i % 4 == 0 else one
+        for i, one in enumerate(SIXTY)
+    ]
+    raw, right = read(write(tmp_path / "own.jsonl", rows)), read(write(tmp_path / "plain.jsonl", plain))
+    pd.testing.assert_frame_equal(raw.families, right.families)
+    pd.testing.assert_frame_equal(raw.citations, right.citations)
+    assert scopes(raw) == scopes(right) and scopes(raw)["unknown"] > 0
+    said = raw.notes.get("cells and entries that spell absence, read as empty", "")
+    assert said.endswith(f"such as {spelled.strip()!r}" if isinstance(spelled, str) and spelled.strip() else "")
+    rows[7]["family_id"] = spelled
+    with pytest.raises(UserError, match=r"line 8: family_id is empty"):
+        read(write(tmp_path / "own.jsonl", rows))
+
+
+def test_absence_in_parquet_and_sheets(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"family_id": ["A", "B"], "title": ["t", None], "abstract": [float("nan"), "a"], "ipc": [["A01B1/00"], None],
+                          "date": [pd.Timestamp("1990-01-10"), pd.NaT], "cpc": [None, ["A01B1/00"]]})  # fmt: skip
+    frame.to_parquet(tmp_path / "own.parquet")
+    (tmp_path / "own.csv").write_text(
+        "family_id,title,abstract,ipc,date,cpc\nA,t,NaN,A01B1/00,1990-01-10,nan\nB,NA,a,None,NaT,A01B1/00\n"
+    )
+    for name in ("own.parquet", "own.csv"):
+        families = read(tmp_path / name).families
+        assert families["title"].tolist() == ["t", ""] and families["abstract"].tolist() == ["", "a"]
+        assert families["ipc"].tolist() == [["A01B1/00"], []] and families["cpc"].tolist() == [[], ["A01B1/00"]]
+        assert families["date"].tolist() == ["1990-01-10", ""]
+
+
+def test_ids_keep_their_spelling(tmp_path: Path) -> None:
+    ids = [
+        "0012",
+        "12",
+        "1E5",
+        "100000",
+        "1e5",
+        "007",
+        "+5",
+        "TRUE",
+        "-1",
+        "=1+1",
+        "1.0",
+        "0x10",
+        "1_000",
+        "F'1",
+        "F,1",
+    ]
+    rows = [
+        {"family_id": name, "title": f"t{name}", "abstract": "", "cites": [ids[place - 1]]}
+        for place, name in enumerate(ids)
+    ]
+    for suffix in (".jsonl", ".parquet", ".csv"):
+        raw = read(write(tmp_path / f"own{suffix}", rows))
+        assert raw.families["family_id"].tolist() == ids and len(raw.citations) == len(ids)
+
+
+@pytest.mark.parametrize("name", ["1E+05", "2.0141E+10", "2,0141e+10"])
+@pytest.mark.parametrize("column", ["family_id", "cites"])
+def test_an_id_that_a_spreadsheet_rewrote_is_named(tmp_path: Path, name: str, column: str) -> None:
+    rows = [dict(one) for one in SIXTY]
+    rows[3][column] = name if column == "family_id" else [name]
+    with pytest.raises(UserError, match=rf"line 4: column '{column}' has '{re.escape(name)}': a spreadsheet rewrote"):
+        read(write(tmp_path / "own.jsonl", rows))
+
+
+def test_whole_numbers_are_ids_by_their_digits(tmp_path: Path) -> None:
+    rows = [{"family_id": 100 + i, "title": "t", "abstract": "", "cites": [99 + i]} for i in range(5)]
+    for suffix in (".jsonl", ".parquet"):
+        raw = read(write(tmp_path / f"own{suffix}", rows))
+        assert raw.families["family_id"].tolist() == ["100", "101", "102", "103", "104"] and len(raw.citations) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(str.lower, "144, such as 'f006' where a family is 'F006'"), (lambda name: f"F0{name[1:]}", "144, such as 'F0006' where a family is 'F006'"),
+     (lambda name: f"{name}B2", "144, such as 'F006B2' where a family is 'F006'"), (lambda name: f"F-{name[1:]}", "144, such as 'F-006' where"),
+     (lambda name: f"DOCDB{name}", "all 144, such as 'DOCDBF006' where a family is 'F000'")],
+)  # fmt: skip
+def test_cited_ids_that_no_family_has_are_not_called_none(
+    tmp_path: Path, change: Callable[[str], str], said: str
+) -> None:
+    raw = read(
+        write(tmp_path / "own.jsonl", [one | {"cites": [change(name) for name in one["cites"]]} for one in SIXTY])
+    )
+    assert raw.notes["cited ids that look unlike family ids"].startswith(said)
+    lines = landscape.summary(raw.families, raw.citations, "cited", raw.notes)
+    assert "none of the 144 cited ids is a family of the landscape: retrieval cannot be scored" in lines
+
+
+def test_citations_out_of_the_landscape_are_no_fault(tmp_path: Path) -> None:
+    raw = read(write(tmp_path / "own.jsonl", [one | {"cites": [*one["cites"], "US-1"]} for one in SIXTY]))
+    assert raw.notes["citations dropped, outside the landscape"] == 60
+    assert "cited ids that look unlike family ids" not in raw.notes
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", ","])
+@pytest.mark.parametrize(
+    "above", ["", "search URL:,https://example.org/?q=x\n", "sep=;\n\n", 'Results "of" a search\n7 lines;;\n']
+)
+def test_delimiter_and_header_of_a_sheet_are_found_and_said(tmp_path: Path, delimiter: str, above: str) -> None:
+    join = ", ".join if delimiter != "," else ";".join
+    raw = read(sheet(tmp_path / "own.CSV", join, delimiter=delimiter, above=above))
+    assert raw.families["ipc"].tolist() == [one["ipc"] for one in SIXTY] and len(raw.citations) == 144
+    assert raw.notes.get("lines above the header, left out", 0) == above.count("\n")
+    said = {";": ["a semicolon"], "\t": ["a tab"], "|": ["a bar"]}.get(delimiter)
+    assert raw.notes.get("fields separated by") == said
+
+
+def test_a_header_without_the_columns_is_shown_as_it_was_found(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text(
+        "search URL:,https://example.org\nid,title,assignee,publication date\nUS-1-B2,Pump,Someone,2014-05-02\n"
+    )
+    with pytest.raises(
+        UserError,
+        match=r"header: column 'family_id' is missing \(did you mean id\?\).*there are id, title, assignee, publication date",
+    ):
+        read(tmp_path / "own.csv")
+    (tmp_path / "own.csv").write_text("Nummer;Titel;Anmelder\n1;Pumpe;Jemand\n")
+    with pytest.raises(UserError, match=r"column 'family_id' is missing.*there are Nummer, Titel, Anmelder"):
+        read(tmp_path / "own.csv")
+
+
+@pytest.mark.parametrize("suffix", [".JSONL", ".Parquet", ".CSV", ".JsonL.GZ"])
+def test_suffixes_are_known_in_capitals(suffix: str) -> None:
+    assert table.suffix(Path(f"Own{suffix}")) == suffix.lower()
+
+
+@pytest.mark.parametrize("indent", [None, 1, 4])
+@pytest.mark.parametrize("whole", [True, False])
+def test_arrays_and_objects_over_many_lines_are_read(tmp_path: Path, indent: int | None, whole: bool) -> None:
+    text = json.dumps(SIXTY, indent=indent) if whole else "\n".join(json.dumps(one, indent=indent) for one in SIXTY)
+    for name, content in (("own.jsonl", text.encode()), ("own.json", b"\xef\xbb\xbf" + text.encode()), ("own.jsonl.gz", gzip.compress(text.encode()))):  # fmt: skip
+        (tmp_path / name).write_bytes(content)
+        raw = read(tmp_path / name)
+        assert len(raw.families) == 60 and scopes(raw) == SCOPES
+
+
+def test_columns_under_other_names_are_hinted_at_and_the_rest_counted(tmp_path: Path) -> None:
+    header = [
+        "family_id",
+        "title",
+        "abstract",
+        "IPCR",
+        "Publication Date",
+        "Citations",
+        *(f"Field {i:02d}" for i in range(24)),
+    ]
+    (tmp_path / "own.csv").write_text(",".join(header) + "\n" + ",".join(["F1", "t", "a", *"x" * 27]) + "\n")
+    notes = read(tmp_path / "own.csv").notes
+    (hints,) = [value for key, value in notes.items() if key.startswith("columns that may be known ones")]
+    assert hints == ["Citations (cites?)", "IPCR (ipc?)", "Publication Date (date?)"]
+    assert len(notes["columns ignored"]) == 21 and notes["columns ignored"][-1] == "and 7 more"
+
+
+def test_families_that_share_a_text_are_counted_and_named(tmp_path: Path) -> None:
+    double = [dict(SIXTY[number]) | {"family_id": f"E{number:03d}"} for number in range(12)]
+    raw = read(write(tmp_path / "own.jsonl", [*SIXTY, *double]))
+    key = "families that share title, abstract and claims with another"
+    assert raw.notes[key] == "24 of 72, such as F000 and E000"
+    blank = [{"family_id": f"N{i}", "title": "", "abstract": ""} for i in range(3)]  # no text is no shared text
+    assert key not in read(write(tmp_path / "own.jsonl", [*SIXTY, *blank])).notes
+
+
+def test_a_hundred_thousand_columns_take_seconds(tmp_path: Path) -> None:
+    names = [f"c{i}" for i in range(100_000)]
+    (tmp_path / "own.csv").write_text(
+        ",".join(["family_id", "title", "abstract", *names]) + "\n" + ("F1,t,a" + ",x" * 100_000 + "\n")
+    )
+    (tmp_path / "twice.csv").write_text(",".join(["family_id", "title", "abstract", *names, "c7"]) + "\n")
+    start = time.perf_counter()
+    assert read(tmp_path / "own.csv").notes["columns ignored"][-1] == "and 99,980 more"
+    with pytest.raises(UserError, match="column 'c7' is given twice"):
+        read(tmp_path / "twice.csv")
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("kind", ["zeros", "lines", "members", "brackets"])
+def test_a_gzip_bomb_is_one_line(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "own.jsonl.gz"
+    mega = 1 << 20
+    content = {
+        "zeros": b"\0" * mega,
+        "lines": (GOOD * (mega // len(GOOD) + 1)),
+        "members": b" " * mega,
+        "brackets": b"[" * mega,
+    }[kind]
+    if kind == "members":
+        path.write_bytes(gzip.compress(content) * 80)
+    else:
+        with gzip.open(path, "wb", compresslevel=1) as handle:
+            for _ in range(80):
+                handle.write(content)
+    tracemalloc.start()
+    with pytest.raises(
+        UserError, match=r"own\.jsonl\.gz: (expands to more than 64 MiB from [0-9,]+ bytes|line 2: family_id)"
+    ) as error:
+        read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "\n" not in str(error.value) and peak < 1 << 30
+
+
+def test_a_landscape_that_compresses_as_text_does_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "_ROOM", 1 << 10)
+    assert len(read(write(tmp_path / "own.jsonl.gz", SIXTY)).families) == 60
+    frame = pd.DataFrame({"family_id": [f"F{i}" for i in range(3000)], "title": "t" * 10_000, "abstract": "a"})
+    frame.to_parquet(tmp_path / "own.parquet")
+    with pytest.raises(UserError, match=r"own\.parquet: expands to more than"):
+        read(tmp_path / "own.parquet")
+
+
+@pytest.mark.parametrize("broken", ["cut", "flipped", "checksum", "tail", "header"])
+def test_damaged_gzip_is_one_line(tmp_path: Path, broken: str) -> None:
+    whole = gzip.compress("".join(json.dumps(one) + "\n" for one in SIXTY).encode(), mtime=0)
+    half = len(whole) // 2
+    content = {"cut": whole[:half], "flipped": whole[:half] + bytes([whole[half] ^ 0xFF]) + whole[half + 1 :], "checksum": whole[:-8] + b"\0" * 8,
+               "tail": whole + b"trailing", "header": whole[:2] + b"\x01" + whole[3:]}[broken]  # fmt: skip
+    (tmp_path / "own.jsonl.gz").write_bytes(content)
+    with pytest.raises(UserError) as error:
+        read(tmp_path / "own.jsonl.gz")
+    assert str(error.value).startswith(f"{tmp_path}/own.jsonl.gz: ") and "\n" not in str(error.value)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import pandas as pd
+import pytest
 
-from stages import tasks
+from stages import layout, tables, tasks
 
 
 def frame(rows: dict[str, list[str]]) -> pd.DataFrame:
@@ -75,3 +77,30 @@ def test_a_family_that_the_source_gives_as_query_only_is_not_ranked() -> None:
         "other": True,
         "none": True,
     }
+
+
+@pytest.mark.parametrize("pool", ["all", "earlier"])
+def test_relevant_families_that_can_never_be_found_are_said(
+    set_params: Callable[..., None], capsys: pytest.CaptureFixture[str], pool: str
+) -> None:
+    set_params(tasks__pool=pool)
+    rows = FAMILIES.assign(title="t", abstract="", claims="", description="", jurisdiction="", date=["2001-01-01", "2000-01-01", "2002-01-01", ""])  # fmt: skip
+    tables.write(rows[list(tables.FAMILIES.columns)], layout.families("sim-alpha"), tables.FAMILIES)
+    tables.write(CITATIONS, layout.citations("sim-alpha"), tables.CITATIONS)
+    none = pd.DataFrame(columns=list(tables.RELATIONS.columns)).astype({"relevance": "int64"})
+    tables.write(none, layout.relations("sim-alpha"), tables.RELATIONS)
+    tasks.main("sim-alpha")
+    # q of 2001 cites same of 2000, other of 2002 and none without a date; same cites q.
+    said = "sim-alpha: 3 of 4 relevant pairs (" in (err := capsys.readouterr().err)
+    assert said == (pool == "earlier") and ("1 of 2 queries (" in err) == said
+    assert len(tables.read(layout.task("sim-alpha", "qrels"), tables.QRELS)) == 4
+    assert len(tables.read(layout.task("sim-alpha", "queries"), tables.QUERIES)) == 2
+
+
+def test_what_is_no_code_is_no_label() -> None:
+    rows = frame({"q": ["nan", "['A", "INT", "[", "a 01 b 1/00"], "same": ["Int. Cl.7 A01C 3/00"]})
+    judged = tasks.judgements(pd.DataFrame({"citing_id": ["q"], "cited_id": ["same"]}), rows, "cited")
+    assert judged["scope"].tolist() == ["in"]
+    labels = tasks.label_sets(rows, {"q": "train", "same": "test"}).set_index(["label_set", "family_id"])["labels"]
+    assert labels["ipc-section", "q"] == ["A"] and labels["ipc-class", "q"] == ["A01"]
+    assert labels["ipc-subclass", "q"] == ["A01B"] and labels["ipc-subclass", "same"] == ["A01C"]

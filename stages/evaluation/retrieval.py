@@ -28,8 +28,9 @@ _BLOCK = 1 << 22  # rows of a run looked up at once: bounds memory, not the resu
 
 
 def per_query(
-    run: pd.DataFrame, qrels: pd.DataFrame, queries: pd.DataFrame, metrics: Sequence[str] = METRICS
-) -> pd.DataFrame:
+    run: pd.DataFrame, qrels: pd.DataFrame, queries: pd.DataFrame, metrics: Sequence[str] = METRICS,
+    reachable: npt.NDArray[np.bool_] | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """Score every query in every scope.
 
     Args:
@@ -37,10 +38,11 @@ def per_query(
         qrels: rows of `tables.QRELS`; relevance 0 or less is not relevant.
         queries: rows of `tables.QUERIES`; others are ignored.
         metrics: names as ir-measures writes them: `nDCG`, `R` with `@k`, `AP`, `RR`.
+        reachable: of each judgement, whether the pool lets its family be found; None: all are.
 
     Returns:
         `scope`, `metric`, `query_id`, `split`, `value` (float64 in 0..1), one row for every query
-        that has a relevant family in the scope; 0 where the run has nothing for it. The paired
+        that has a relevant family within reach in the scope; 0 where the run has nothing for it. The paired
         scopes hold the queries that have relevant families both IN and OUT.
 
     Raises:
@@ -50,7 +52,9 @@ def per_query(
     import pandas as pd
 
     ids = queries["query_id"].to_numpy()
-    relevant = qrels[(qrels["relevance"] > 0) & qrels["query_id"].isin(ids)]
+    judged = ((qrels["relevance"] > 0) & qrels["query_id"].isin(ids)).to_numpy()
+    relevant = qrels[judged]
+    within = np.ones(len(relevant), dtype=bool) if reachable is None else reachable[judged]
     query = pd.Index(ids).get_indexer(pd.Index(relevant["query_id"]))
     gain = relevant["relevance"].to_numpy(dtype=np.float64)
     scope = relevant["scope"].to_numpy()
@@ -61,7 +65,7 @@ def per_query(
     for name in ("all", "in", "out"):
         chosen = np.ones(len(scope), dtype=bool) if name == "all" else scope == name
         found = chosen[judgement]
-        here[name] = np.bincount(query[chosen], minlength=len(ids)) > 0
+        here[name] = np.bincount(query[chosen & within], minlength=len(ids)) > 0
         values[name] = [
             _values(metric, query[chosen], gain[chosen], query[judgement[found]], gain[judgement[found]], rank[found], len(ids))
             for metric in metrics

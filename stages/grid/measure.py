@@ -183,7 +183,7 @@ def _scored(params: Params) -> pd.DataFrame:
     for name in params.evaluate_on:
         qrels = tables.read(layout.task(name, "qrels"), tables.QRELS)
         queries = tables.read(layout.task(name, "queries"), tables.QUERIES)
-        found, _ = metrics.retrieval(name, qrels, queries)
+        found, _ = metrics.retrieval(name, qrels, queries, params.tasks.pool)
         frames += [frame.assign(landscape=name, simulated=registry.landscape(name).simulated) for frame in found]
     if not frames:
         raise UserError(f"{', '.join(params.evaluate_on)}: no queries, so that there is no retrieval to record")

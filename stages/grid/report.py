@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from stages import layout
+from stages.sheets import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +51,8 @@ def write(record: Path | None = None) -> None:
     say("judging the findings")
     entries = registry.every("findings")
     judged = findings.judge(of_the_study(grid.outcomes), entries, sizes)
-    write_text(layout.GRID_SCORES, grid.scores.sort_values(list(grid.scores.columns), kind="stable").to_csv(index=False, float_format="%.4f", lineterminator="\n"))  # fmt: skip
+    named = grid.scores.assign(**{name: grid.scores[name].map(plain) for name in ("cell", "variant")})
+    write_text(layout.GRID_SCORES, named.sort_values(list(named.columns), kind="stable").to_csv(index=False, float_format="%.4f", lineterminator="\n"))  # fmt: skip
     write_text(layout.GRID_COMPARISONS, comparisons_csv(tested))
     write_json(layout.GRID_FINDINGS, ledger(judged, entries))
     base = flat(params.load().model_dump(mode="json"))
@@ -105,7 +107,8 @@ def comparisons_csv(tested: Sequence[Tested]) -> str:
         found = one.result
         difference, low, high, effect = ("" if value != value else f"{value:.4f}" for value in (found.difference, found.low, found.high, found.effect))  # fmt: skip
         numbers = [difference, low, high, *(f"{p:.4g}" for p in (found.p, one.p_holm)), effect]
-        writer.writerow([one.family, one.landscape, one.task, one.scope, one.metric, one.first, one.second, *numbers, found.n])  # fmt: skip
+        words = [one.family, one.landscape, one.task, one.scope, one.metric, one.first, one.second]
+        writer.writerow([*map(plain, words), *numbers, found.n])
     return text.getvalue()
 
 

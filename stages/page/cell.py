@@ -6,9 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from stages import layout
+from stages.codes import prefixes
 from stages.page.shell import Cell as TableCell
 from stages.page.shell import Score, Table, render
+from stages.ranking import out_of_reach, reachable
 from stages.summary import CLASSIFICATION, CLUSTERING, LABEL_SETS, ORACLES, RETRIEVAL, Cell, Landscape, plots, records
+from stages.tables import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +41,7 @@ def page(cell: Cell) -> str:
         cell=cell,
         facts=facts(cell),
         missing=[sentence for landscape in cell.landscapes for sentence in missing(cell, landscape)],
+        noted=[sentence for landscape in cell.landscapes for sentence in noted(cell, landscape)],
         retrieval=retrieval(cell),
         inout=inout(cell),
         unknown=[unknown(landscape) for landscape in cell.landscapes if len(landscape.qrels)],
@@ -109,11 +113,45 @@ def missing(cell: Cell, landscape: Landscape) -> list[str]:
     if landscape.labels.empty:
         out.append(f"{landscape.name} has neither codes nor labels: no classification and no clustering.")
     else:
+        if landscape.labels.explode("labels").groupby("label_set")["labels"].nunique().max() < 2:
+            out.append(f"{landscape.name} has one code or label only: its classification tells nothing apart.")
+        reasons = {"classification": unclassified, "clustering": unclustered}
         out += [
-            f"{landscape.name} has labels, but too few in the test split: no {task}."
-            for task in ("classification", "clustering")
+            f"{landscape.name} {why(landscape.labels)}: no {task}."
+            for task, why in reasons.items()
             if task not in set(ours["task"])
         ]
+    return out
+
+
+def unclassified(labels: pd.DataFrame) -> str:
+    """Why no label set could be classified: what some split lacks."""
+    lacking = [split for split in SPLITS if split not in set(labels["split"])]
+    if lacking:
+        return f"has no family with a code or label in its {' and '.join(lacking)} split{'s' * (len(lacking) > 1)}"
+    return "has no label set with families in each of train, dev and test"
+
+
+def unclustered(labels: pd.DataFrame) -> str:
+    """Why no label set could be clustered: what its test families lack."""
+    test = labels[labels["split"] == "test"]
+    if test.empty:
+        return "has no family with a code or label in its test split"
+    names = test["labels"].str[0].groupby(test["label_set"]).nunique()
+    if names.max() < 2:
+        return f"has one code or label only among its {test['family_id'].nunique()} test families"
+    return f"has {test['family_id'].nunique()} test families with codes or labels, fewer than two for each of them"
+
+
+def noted(cell: Cell, landscape: Landscape) -> list[str]:
+    """What was read in a way to bear in mind, and what the pool keeps out of reach, a sentence each."""
+    notes = cell.costs.get(landscape.name, {}).get("download", {}).get("notes", {})
+    # Counts are numbers; a text is a count with its example.
+    out = [f"{landscape.name}: {key}: {value}." for key, value in notes.items() if isinstance(value, str)]
+    if cell.params.tasks.pool == "earlier":
+        reach = reachable(landscape.qrels, landscape.pool, earlier=True)
+        lost = out_of_reach(landscape.qrels, reach, landscape.queries)
+        out += [f"{landscape.name}: {lost}."] if lost else []
     return out
 
 
@@ -303,7 +341,7 @@ def example(cell: Cell, landscape: Landscape) -> dict[str, Any] | None:
     hits = dict(zip(ours["family_id"], ours["scope"], strict=True))
     families = landscape.families
     titles = dict(zip(families["family_id"], families["title"], strict=True))
-    codes = {code[:3] for code in families.loc[families["family_id"] == query, "ipc"].iloc[0]}
+    codes = prefixes(families.loc[families["family_id"] == query, "ipc"].iloc[0], 3)
     systems = []
     for system, run in landscape.runs.items():
         ranked = run.sort_values("rank")

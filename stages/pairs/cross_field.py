@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from stages.codes import prefixes
 from stages.pairs import citation
 from stages.pairs.material import Material, Pair
-from stages.tasks import prefixes, scope
+from stages.tasks import scope
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages import hub, layout
+from stages.codes import prefixes
 from stages.errors import UserError
 from stages.progress import say
 from stages.sources import Raw
 from stages.sources.assemble import assemble
-from stages.tasks import prefixes, scope
+from stages.tasks import scope
 
 if TYPE_CHECKING:
     from stages.registry.entries import Hub
