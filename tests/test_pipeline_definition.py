@@ -28,6 +28,7 @@ EXEMPT = {
     "stages/files.py": "writes the bytes that it is given",
     "stages/layout.py": "paths: another one would be another output in dvc.yaml",
     "stages/progress.py": "lines on a terminal",
+    "stages/running.py": "starts and ends a stage",
     "stages/registry/grid.py": "presets, families and findings, which no stage of a cell reads",
     "stages/scratch.py": "drops what is computed again",
 }
