@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import typer
@@ -29,7 +27,7 @@ def main() -> None:
 
     from stages import adapters, costs, params, registry, tables
     from stages.encoders import loading, processes
-    from stages.files import replacing
+    from stages.files import replacing, workplace
 
     cell = params.load()
     recipe = registry.recipe(cell.recipe)
@@ -41,8 +39,8 @@ def main() -> None:
     if processes.rank():
         if pairs.empty:
             return
-        with TemporaryDirectory() as folder:  # the first process writes the outputs
-            _train(recipe)(registry.model(cell.model), pairs, cell.finetune, Path(folder), recipe)
+        with workplace("finetune") as folder:  # the first process writes the outputs
+            _train(recipe)(registry.model(cell.model), pairs, cell.finetune, folder, recipe)
         return
     with loading.offline(), costs.measured(layout.cost("finetune")) as cost:
         with replacing(layout.ADAPTER) as folder:

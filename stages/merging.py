@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from stages import training
 from stages.encoders import processes
-from stages.files import write_json
+from stages.files import workplace, write_json
 from stages.params import Finetune
 from stages.progress import say
 from stages.registry.entries import Model, Recipe
@@ -30,11 +29,11 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
     Returns:
         The losses are means over the landscapes.
     """
-    with TemporaryDirectory() as place:
+    with workplace("merge") as place:
         trained, parts = [], []
         for landscape, own in apart(pairs):
             say(f"adapter of {landscape}, to be merged")
-            parts.append(Path(place) / landscape)
+            parts.append(place / landscape)
             parts[-1].mkdir()
             trained.append(training.train(entry, own, settings, parts[-1], recipe))
         if processes.rank() == 0:  # of several processes the first alone has the adapters
