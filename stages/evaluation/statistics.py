@@ -104,8 +104,8 @@ def compare_ratios(
     effects = [effect_sizes(linear[:, first] - linear[:, second]) for first, second in _few(ends, n)]
     difference = score[ends[:, 0]] - score[ends[:, 1]]
     p = _exchange(numerators, denominators, ends, resamples, seed)
-    columns = (difference, low, high, p, np.concatenate(effects))
-    return [Comparison(*row, n) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    rows = np.column_stack([difference, low, high, p, np.concatenate(effects)]).tolist()
+    return [Comparison(change, least, most, chance, effect, n) for change, least, most, chance, effect in rows]
 
 
 def _exchange(

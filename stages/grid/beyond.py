@@ -394,10 +394,8 @@ def _oracle(name: str, out: pd.DataFrame, legs: pd.DataFrame, resamples: int, se
     """The best choice for each query by its OUT score; what it would be IN is not said."""
     import numpy as np
 
-    from stages.evaluation import statistics
-
     chosen = out.max(axis=1).to_numpy(dtype=float)
-    low, high = contrasts.span(float(chosen.mean()), *map(float, statistics.interval(chosen, resamples, seed)), len(chosen), (0.0, 1.0))  # fmt: skip
+    low, high = _interval(chosen, resamples, seed)
     leg = float(legs.mean().max())
     untested = ("change", "change_low", "change_high", "p", "p_holm", "detectable", "gap", "gap_low", "gap_high")
     return dict.fromkeys(untested, np.nan) | {
@@ -409,15 +407,21 @@ def _oracle(name: str, out: pd.DataFrame, legs: pd.DataFrame, resamples: int, se
 def _scores(out: Floats, within: Floats, leg: float, resamples: int, seed: int) -> dict[str, float]:
     import numpy as np
 
-    from stages.evaluation import statistics
-
-    low, high = contrasts.span(float(out.mean()), *map(float, statistics.interval(out, resamples, seed)), len(out), (0.0, 1.0))  # fmt: skip
+    low, high = _interval(out, resamples, seed)
     table = np.column_stack([within, out])
     gap_low, gap_high = contrasts.loss_interval(table, resamples, seed)
     return {
         "value": float(out.mean()), "low": float(low), "high": float(high), "gap": float(contrasts.loss(table.sum(axis=0)[None])[0]),
         "gap_low": gap_low, "gap_high": gap_high, "times": float(out.mean() / leg) if leg else np.nan,
     }  # fmt: skip
+
+
+def _interval(scores: Floats, resamples: int, seed: int) -> tuple[float, float]:
+    """Interval of a mean score, as `contrasts.span` has it."""
+    from stages.evaluation import statistics
+
+    low, high = statistics.interval(scores, resamples, seed)
+    return contrasts.span(float(scores.mean()), float(low), float(high), len(scores), (0.0, 1.0))
 
 
 def holm(p: list[float]) -> list[float]:
