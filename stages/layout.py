@@ -13,6 +13,7 @@ from stages.errors import UserError
 
 PARAMS = Path("params.yaml")
 PIPELINE = Path("dvc.yaml")
+LOCK = Path("dvc.lock")
 REGISTRY = Path("stages/registry")
 DATA = Path("data")
 REPORTS = Path("reports")
@@ -44,6 +45,7 @@ GRID_FINDINGS = GRID / "findings.json"
 GRID_PAGE = GRID / "index.html"
 
 EXPECTED = REPORTS / "expected.csv"
+RECORDS = REPORTS / "records.txt"  # of past runs that `make restore` may take in, where there is such a file
 
 CELL = "cell"  # where the costs of stages lie that have no landscape
 PER_LANDSCAPE = (

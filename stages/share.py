@@ -6,15 +6,20 @@ here both go, objects first, so that a record on the remote never names what is 
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
 import re
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stages import layout, records
 from stages.errors import UserError, run
 from stages.progress import say, track
 
@@ -23,9 +28,13 @@ if TYPE_CHECKING:
     from dvc_data.hashfile.db import HashFileDB
     from dvc_data.hashfile.hash_info import HashInfo
 
+    from stages.records import Record
+
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
-RECORD = re.compile(r"runs/[0-9a-f]{2}/([0-9a-f]{64})/([0-9a-f]{64})")
+RECORD = re.compile(r"runs/[0-9a-f]{2}/([0-9a-f]{64})/([0-9a-f]{64})$")
+_SHOWN = 100  # records that a message names, and messages that name records
+_AT_ONCE = 64  # records or lists of a remote that are in memory
 
 
 @app.command()
@@ -33,40 +42,80 @@ def push() -> None:
     """Push results, experiments and past runs, with everything that they name, to the default remote."""
     with _repository() as repo:
         remote = _remote(repo, "push")
-        records = sorted(_records(repo.cache.legacy))
-        objects = _objects(repo, records, push=True)
-        whole = _whole(repo, _absent(repo, objects, remote))
-        with _transfer(f"remote {remote.name!r} ({remote.path})", "push"):
+        where = f"remote {remote.name!r} ({remote.path})"
+        found, bad = _here(repo)
+        _name_each(bad, "removed")
+        every = [*_named(repo, push=True).values(), *_outs(found)]
+        with _transfer(where, "push"):
+            lists, unfit = _lists(repo, remote, _folders(every))
+        _sound(repo, unfit, every)
+        objects = _objects(every, lists)
+        new, missing = _absent(repo, objects, remote)
+        gone = {one.value for one in missing}
+        whole = _whole(repo, new)
+        with _transfer(where, "push"):
             result = repo.cloud.push(whole)
             if result.failed:
                 raise UserError(f"{len(result.failed)} of {len(whole)} files are not sent")
-            sent = _send(repo.cache.legacy, remote.legacy_odb, records)
+            full = [one for one in found if _complete(one, lists) and not _needs(one, lists) & gone]
+            sent = _send(repo.cache.legacy, remote.legacy_odb, [(one.key, one.value) for one in full])
         say(f"{remote.name}: {len(whole)} files and {sent} records of past runs sent; {len(objects)} files in all")
+        if left := len(found) - len(full):
+            say(f"{left} records of past runs not sent: files that they name are neither here nor there (`dvc gc` removes such)")  # fmt: skip
+        before = records.listed()
+        if before is not None and (new_lines := records.enlist(full, before)):
+            say(f"{layout.RECORDS}: {new_lines} records more; commit it, so that others take them in")
         _exchange_experiments(repo, "push")
 
 
 @app.command()
 def pull(experiment: Annotated[str | None, typer.Argument(help="Fetch this experiment only.")] = None) -> None:
     """Pull what others computed: past runs, experiments, and the workspace's files; nothing is run again."""
-    with _repository() as repo:
+    with _repository() as repo, _inbox(repo) as inbox:
         remote = _remote(repo, "pull")
+        allowed = records.listed()
         _exchange_experiments(repo, "pull", experiment)
-        with _transfer(f"remote {remote.name!r} ({remote.path})", "pull"):
-            records = sorted(_records(remote.legacy_odb)) if experiment is None else []
-            received = _send(remote.legacy_odb, repo.cache.legacy, records)
-            damaged = _drop_damaged_records(repo)
-            objects = _objects(repo, records, only=experiment)
+        where = f"remote {remote.name!r} ({remote.path})"
+        here: list[Record] = []
+        new: list[Record] = []
+        left: dict[tuple[str, str], str] = {}
+        if experiment is None:
+            here, bad = _here(repo)
+            _name_each(bad, "removed")
+            known = records.stages()
+            with _transfer(where, "pull"):
+                new, left = _fetch_records(repo, remote, inbox, known, allowed)
+        named = _named(repo, only=experiment)
+        with _transfer(where, "pull"):
+            every = [*named.values(), *_outs([*here, *new])]
+            lists, unfit = _lists(repo, remote, _folders(every))
+            objects = _objects(every, lists)
+        _sound(repo, unfit, every)
+        with _transfer(where, "pull"):
             remote.odb.verify = True
             result = repo.cloud.pull(objects, odb=remote.odb)
             if result.failed:
                 raise UserError(f"{len(result.failed)} of {len(objects)} files are not here yet")
-        gone = sorted({_name(one) for one in result.transferred if not _has(repo.cache.local, one)})
-        if gone or damaged:
+        damaged = {one.value for one in result.transferred if not _has(repo.cache.local, one)}
+        absent = {one.value for one in objects if not _has(repo.cache.local, one)}
+        for one in new:
+            reason = next((f"{path}: {unfit[oid]}" for path, oid in one.outs.items() if oid in unfit), None)
+            if reason or not _complete(one, lists) or _needs(one, lists) & absent:
+                left[one.key, one.value] = reason or "files that it names are damaged, or not there"
+            else:
+                _take_in(repo, inbox, one)
+        taken = [one for one in new if (one.key, one.value) not in left]
+        say(f"{remote.name}: {len(result.transferred)} files and {len(taken)} records of past runs received")
+        if taken and allowed is None:
+            say(f"what these runs gave is believed, as nobody keeps {layout.RECORDS} (docs/sharing.md, `Whom a restore trusts`)")  # fmt: skip
+        _name_each(left, "left out")
+        gone = sorted(_name(one) for one in _objects(named.values(), lists) if one.value in damaged)
+        gone += sorted(f"{named[oid].obj_name}: {unfit[oid]}" for oid in unfit.keys() & named.keys())
+        if gone:
             raise UserError(
-                f"remote {remote.name!r}: holds damaged files ({', '.join(gone[:5]) or f'{damaged} records of runs'}); they are not kept; "
+                f"remote {remote.name!r}: holds damaged files ({', '.join(gone[:5])}); they are not kept; "
                 "delete them there and `make share` from a clone that has them whole"
             )
-        say(f"{remote.name}: {len(result.transferred)} files and {received} records of past runs received")
         if experiment is None:
             _checkout(repo)
         else:
@@ -78,12 +127,16 @@ def check() -> None:
     """Hash every file of DVC's cache; drop damaged ones, and what is linked to them, so that they are made again."""
     with _repository() as repo:
         cache = repo.cache.local
-        known = {one.value: _name(one) for one in _objects(repo, sorted(_records(repo.cache.legacy)))}
+        found, broken = _here(repo)
+        named = [*_named(repo).values(), *_outs(found)]
+        lists, unfit = _lists(repo, None, _folders(named))
+        known = {str(one.value): _name(one) for one in [*named, *_objects(named, lists)]}
         oids = sorted(cache.all())
-        bad = [oid for oid in track(oids, len(oids), "check", unit="files") if not _intact(cache, oid)]
-        broken = _drop_damaged_records(repo)
+        bad = [oid for oid in track(oids, len(oids), "check", unit="files") if oid in unfit or not _intact(cache, oid)]
+        _name_each(broken, "removed")
         for oid in bad:
-            say(f"{known.get(oid, 'a file of the past')}: damaged in the cache ({cache.oid_to_path(oid)}), removed")
+            why = _why(unfit.get(oid, records.DAMAGED))
+            say(f"{known.get(oid, 'a file of the past')}: damaged in the cache{why} ({cache.oid_to_path(oid)}), removed")  # fmt: skip
         links = _workspace_links(repo, bad)
         for oid in bad:
             Path(cache.oid_to_path(oid)).unlink()
@@ -91,7 +144,7 @@ def check() -> None:
             say(f"{path}: the same file, removed")
             path.unlink()
         if bad or broken or links:
-            raise UserError(f"{len(bad)} damaged files and {broken} damaged records of runs removed; `make restore` brings whole ones, `dvc repro` computes them again")  # fmt: skip
+            raise UserError(f"{len(bad)} damaged files and {len(broken)} damaged records of runs removed; `make restore` brings whole ones, `dvc repro` computes them again")  # fmt: skip
         say(f"{len(oids)} files are whole")
 
 
@@ -183,11 +236,11 @@ def _records(odb: HashFileDB) -> set[tuple[str, str]]:
     return {(match[1], match[2]) for match in matches if match}
 
 
-def _send(source: HashFileDB, target: HashFileDB, records: list[tuple[str, str]]) -> int:
+def _send(source: HashFileDB, target: HashFileDB, pairs: list[tuple[str, str]]) -> int:
     """Copy the records that the target lacks; their number."""
     from dvc_objects.fs.generic import copy
 
-    lacking = sorted(set(records) - _records(target))
+    lacking = sorted(set(pairs) - _records(target))
     paths = [[odb.fs.join(odb.path, "runs", key[:2], key, value) for key, value in lacking] for odb in (source, target)]
     if lacking:
         for folder in sorted({target.fs.parent(path) for path in paths[1]}):
@@ -196,67 +249,218 @@ def _send(source: HashFileDB, target: HashFileDB, records: list[tuple[str, str]]
     return len(lacking)
 
 
-def _drop_damaged_records(repo: Repo) -> int:
-    """Remove records of this clone whose content is not what their name says; their number.
+@contextmanager
+def _inbox(repo: Repo) -> Iterator[Path]:
+    """A folder for what is not yet known to be good, beside the records, so that taking in is a rename."""
+    repo.cache.legacy.makedirs(repo.cache.legacy.path)
+    with tempfile.TemporaryDirectory(prefix=".inbox-", dir=repo.cache.legacy.path) as folder:
+        yield Path(folder)
 
-    Folders that hold none go as well: a kill may leave one, and DVC stumbles over it.
+
+def _fetch_records(
+    repo: Repo,
+    remote: Any,
+    inbox: Path,
+    known: Iterable[records.Stage],
+    allowed: Collection[tuple[str, str]] | None,
+) -> tuple[list[Record], dict[tuple[str, str], str]]:
+    """Records of the remote that are not here and may be used, their bytes in the inbox; why each other may not."""
+    odb = remote.legacy_odb
+    lacking = sorted(_records(odb) - _records(repo.cache.legacy))
+    left = {pair: f"not in {layout.RECORDS}" for pair in lacking if allowed is not None and pair not in allowed}
+    wanted = [pair for pair in lacking if pair not in left]
+    paths = [odb.fs.join(odb.path, "runs", key[:2], key, value) for key, value in wanted]
+    good = []
+    for (key, value), content in zip(wanted, _contents(odb.fs, paths), strict=True):
+        try:
+            one = records.read(content, key, value)
+            records.fit(one, known)
+        except records.Unfit as reason:
+            left[key, value] = str(reason)
+        else:
+            (inbox / value).write_bytes(content)
+            good.append(one)
+    return good, left
+
+
+def _contents(fs: Any, paths: list[str]) -> Iterator[bytes]:
+    """What files begin with, in order: a byte more than is taken in of any; empty where there is no such file."""
+    from dvc_objects.fs.local import LocalFileSystem
+
+    def content(path: str) -> bytes:
+        # A pipe in a folder would never end.
+        if isinstance(fs, LocalFileSystem) and not Path(path).is_file():
+            return b""
+        try:
+            with fs.open(path, "rb") as file:
+                return bytes(file.read(records.LARGEST + 1))
+        except FileNotFoundError:
+            return b""
+
+    with ThreadPoolExecutor(max_workers=fs.jobs) as pool:
+        for first in range(0, len(paths), _AT_ONCE):
+            yield from pool.map(content, paths[first : first + _AT_ONCE])
+
+
+def _take_in(repo: Repo, inbox: Path, one: Record) -> None:
+    """Make a record one of this clone's."""
+    cache = repo.cache.legacy
+    target = cache.fs.join(cache.path, "runs", one.key[:2], one.key, one.value)
+    cache.makedirs(cache.fs.parent(target))
+    # Of several DVC takes the newest: this clone's own, or else the same one in every clone.
+    os.utime(inbox / one.value, (int(one.value[:7], 16),) * 2)
+    cache.move(str(inbox / one.value), target)
+
+
+def _here(repo: Repo) -> tuple[list[Record], dict[tuple[str, str], str]]:
+    """Records of this clone, and why each one that is removed is no good: DVC would believe or stumble over it.
+
+    Folders that hold none go as well: a kill may leave one.
     """
-    from dvc.stage.cache import _get_cache_hash
-    from dvc.utils.serialize import YAMLFileCorruptedError, load_yaml
-
-    damaged = 0
+    good, bad = [], {}
     for folder in sorted(Path(repo.stage_cache.cache_dir).glob("*/*")):
         for path in sorted(folder.iterdir()):
             try:
-                whole = _get_cache_hash(load_yaml(path)) == path.name
-            except (YAMLFileCorruptedError, AttributeError, TypeError, UnicodeDecodeError):
-                whole = False
-            if not whole:
+                with path.open("rb") as file:
+                    good.append(records.read(file.read(records.LARGEST + 1), folder.name, path.name))
+            except records.Foreign:  # of another repository, where they share a cache
+                continue
+            except records.Unfit as reason:
                 path.unlink()
-                damaged += 1
+                bad[folder.name, path.name] = str(reason)
         if not any(folder.iterdir()):
             folder.rmdir()
-    return damaged
+    return good, bad
 
 
-def _objects(
-    repo: Repo, records: Iterable[tuple[str, str]], *, push: bool = False, only: str | None = None
-) -> set[HashInfo]:
-    """Files and folders that the workspace, all branches, tags and experiments, and the records name.
+def _name_each(why: Mapping[tuple[str, str], str], what: str) -> None:
+    """Say what became of records, a line for each reason; one is called by the start of its path in `runs/`."""
+    names: dict[str, list[str]] = {}
+    for (key, value), reason in sorted(why.items()):
+        names.setdefault(reason, []).append(f"{ascii(key[:10])[1:-1]}/{ascii(value[:10])[1:-1]}")
+    for reason, found in itertools.islice(names.items(), _SHOWN):
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        say(f"{len(found)} records {what}: {reason}: {', '.join(found[:_SHOWN])}{more}")
+    if len(names) > _SHOWN:
+        say(f"{sum(map(len, list(names.values())[_SHOWN:]))} records more {what}")
+
+
+def _named(repo: Repo, *, push: bool = False, only: str | None = None) -> dict[str, HashInfo]:
+    """Files and folders that the workspace, all branches, tags and experiments name, by hash.
 
     Args:
         repo: the repository.
-        records: past runs.
         push: leave out what its stage says not to push.
         only: of the revisions the workspace and this experiment alone.
     """
-    from dvc.exceptions import CollectCacheError
+    from dvc.exceptions import DvcException
     from dvc.repo.experiments.utils import resolve_name
 
-    if only is None:
-        used = repo.used_objs(all_branches=True, all_tags=True, all_experiments=True, push=push, skip_failed=True)
-    else:
+    revisions: dict[str, Any] = {"all_branches": True, "all_tags": True, "all_experiments": True}
+    if only is not None:
         ref = resolve_name(repo.scm, only)[only]
         if ref is None:
             raise UserError(f"no experiment {only!r} here or on the git remote; `dvc exp list --all-commits` names them")  # fmt: skip
-        used = repo.used_objs(revs=[repo.scm.get_ref(str(ref))], push=push)
-    found = {one for objects in used.values() for one in objects}
-    for record in records:
+        revisions = {"revs": [repo.scm.get_ref(str(ref))]}
+    found = {}
+    for revision in repo.brancher(**revisions):
         try:
-            for objects in repo.stage_cache.get_used_objs([record]).values():
-                found |= objects
-        except CollectCacheError:  # its list of files is neither here nor on the remote
+            outs = repo.index.outs
+        except DvcException as error:
+            if revision == "workspace":
+                raise
+            say(f"{ascii(revision)[1:-1]}: left out, as its pipeline cannot be read ({ascii(str(error))[1:80]})")
             continue
+        for out in outs:
+            oid = str(out.hash_info.value)
+            # A commit's dvc.lock may say anything; a hash becomes a path of the cache.
+            if out.use_cache and records.MD5.fullmatch(oid) and not out.stage.is_repo_import and (out.can_push or not push):  # fmt: skip
+                found[oid] = _info(oid, str(out))
     return found
 
 
-def _absent(repo: Repo, objects: set[HashInfo], remote: Any) -> set[HashInfo]:
-    """What is here and not on the remote."""
+def _sound(repo: Repo, unfit: Mapping[str, str], named: Iterable[HashInfo]) -> None:
+    """Refuse to go on with a folder whose list in this clone's own cache is damaged.
+
+    Raises:
+        UserError: there is one; it is named.
+    """
+    for one in named:
+        oid = str(one.value)
+        if oid in unfit and _has(repo.cache.local, one):
+            raise UserError(f"{_name(one)}: damaged in DVC's cache{_why(unfit[oid])}; run `python -m stages.share check`, then `dvc repro`")  # fmt: skip
+
+
+def _why(reason: str) -> str:
+    return "" if reason == records.DAMAGED else f" ({reason})"
+
+
+def _outs(found: Iterable[Record]) -> list[HashInfo]:
+    """Files and folders that records name."""
+    return [_info(oid, path) for one in found for path, oid in one.outs.items()]
+
+
+def _folders(objects: Iterable[HashInfo]) -> dict[str, str]:
+    """Hash -> path of those that are folders."""
+    return {str(one.value): _name(one) for one in objects if one.isdir}
+
+
+def _lists(repo: Repo, remote: Any, oids: Collection[str]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """Files of each folder, and why some folders are not taken in; what this clone lacks comes from the remote.
+
+    DVC writes whatever a list names: none is in the cache before it is read here.
+    """
+    cache = repo.cache.local
+    lists, unfit = {}, {}
+    here = sorted(oid for oid in oids if Path(cache.oid_to_path(oid)).exists())
+    away = sorted(set(oids) - set(here)) if remote else []
+    for odb, some in ((cache, here), (remote and remote.odb, away)):
+        found = _contents(odb.fs, [odb.oid_to_path(oid) for oid in some]) if some else iter(())
+        for oid, content in zip(some, found, strict=True):
+            if not content and odb is not cache:
+                continue
+            try:
+                lists[oid] = records.files(content, oid)
+            except records.Unfit as reason:
+                unfit[oid] = str(reason)
+            else:
+                if odb is not cache:
+                    with tempfile.TemporaryDirectory() as folder:
+                        (Path(folder) / oid).write_bytes(content)
+                        cache.add(str(Path(folder) / oid), cache.fs, oid)
+    return lists, unfit
+
+
+def _objects(named: Iterable[HashInfo], lists: Mapping[str, Mapping[str, str]]) -> set[HashInfo]:
+    """Files, folders whose list is known, and the files of these."""
+    found = {one for one in named if not one.isdir or one.value in lists}
+    within = {_info(oid, f"{_name(one)}/{path}") for one in found for path, oid in lists.get(str(one.value), {}).items()}  # fmt: skip
+    return found | within
+
+
+def _complete(one: Record, lists: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether the files of every folder that a record names are known."""
+    return all(oid in lists for oid in one.outs.values() if oid.endswith(".dir"))
+
+
+def _needs(one: Record, lists: Mapping[str, Mapping[str, str]]) -> set[str]:
+    """Hashes of everything that a record names."""
+    return {*one.outs.values(), *(oid for folder in one.outs.values() for oid in lists.get(folder, {}).values())}
+
+
+def _info(oid: str, name: str) -> HashInfo:
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    return HashInfo("md5", oid, obj_name=name)
+
+
+def _absent(repo: Repo, objects: set[HashInfo], remote: Any) -> tuple[set[HashInfo], set[HashInfo]]:
+    """What is here and not on the remote, and what is on neither."""
     with _transfer(f"remote {remote.name!r} ({remote.path})", "push"):
         status = repo.cloud.status(objects, odb=remote.odb)
     if status.missing:
         say(f"{len(status.missing)} files are neither here nor on the remote, such as {_name(min(status.missing, key=_name))}")  # fmt: skip
-    return set(status.new)
+    return set(status.new), set(status.missing)
 
 
 def _whole(repo: Repo, objects: set[HashInfo]) -> set[HashInfo]:
@@ -307,10 +511,16 @@ def _checkout(repo: Repo) -> None:
     """Bring the workspace's files to what dvc.lock says.
 
     Raises:
-        UserError: some are not on the remote, or a changed file would be lost.
+        UserError: some are not on the remote, a changed file would be lost, or a link leads out of the repository.
     """
     from dvc.exceptions import CheckoutError
 
+    root = Path(repo.root_dir)
+    for out in repo.index.outs:
+        # A file may be a link into the cache, a folder holds such links.
+        folder = Path(out.fs_path) if out.is_dir_checksum else Path(out.fs_path).parent
+        if not folder.resolve().is_relative_to(root.resolve()):
+            raise UserError(f"{folder.relative_to(root)}: a link leads out of the repository, where nothing may be written; make it a folder")  # fmt: skip
     try:
         stats = repo.checkout()["stats"]
     except CheckoutError as error:
@@ -331,8 +541,50 @@ def _exchange_experiments(repo: Repo, command: str, name: str | None = None) -> 
         known = [ref.name for ref in exp_refs(repo.scm, git if command == "pull" else None)]
         if known and (name is None or name in known):
             exchange = repo.experiments.push if command == "push" else repo.experiments.pull
-            exchange(git, all_commits=name is None, exp_names=name)
+            exchanged = exchange(git, all_commits=name is None, exp_names=name)
+            if command == "pull":
+                _look_at(repo, set(exchanged))
         say(f"{git}: {len(known)} experiments")
+
+
+def _look_at(repo: Repo, names: Collection[str]) -> None:
+    """Name the experiments that bring more than parameters and results: who applies one and runs it runs that.
+
+    One whose YAML nobody would write is not kept: DVC reads that of every experiment.
+    """
+    from dvc.repo.experiments.utils import exp_refs
+
+    from stages.grid.experiments import git
+
+    for ref in [ref for ref in exp_refs(repo.scm) if ref.name in names]:
+        base, commit = ref.baseline_sha, repo.scm.get_ref(str(ref))
+        try:
+            public = git("for-each-ref", "--count=1", "--contains", base, "refs/heads", "refs/remotes", "refs/tags")
+            fields = git("diff", "--raw", "--no-renames", "-z", base, commit).split("\0")
+        except UserError:  # it is not even here
+            public, fields = "", []
+        changes = [(change, path) for change, path in itertools.pairwise(fields) if change.startswith(":")]
+        changed, path = {path for _, path in changes}, "names of its files"
+        try:
+            for path in git("ls-tree", "-r", "-z", "--name-only", commit).split("\0"):
+                if path.endswith((".yaml", ".lock", ".dvc")) and (not public or path in changed):
+                    records.plain(git("show", f"{commit}:{path}"))
+        except (records.Unfit, UserError) as reason:
+            say(f"experiment {ref.name}: {ascii(path)[1:-1]}: {reason}; left out")
+            repo.scm.remove_ref(str(ref))
+            continue
+        more = [path for change, path in changes if not _result(change, path)]
+        if not public:
+            say(f"experiment {ref.name}: begins at a commit of no branch or tag; look at it before `dvc exp apply`: `git log -p {commit[:12]}`")  # fmt: skip
+        elif more:
+            others = f" and {len(more) - 1} files more" if len(more) > 1 else ""
+            say(f"experiment {ref.name}: changes {ascii(more[0])[1:-1]}{others}; look at it before `dvc exp apply`: `git diff {base[:12]} {commit[:12]}`")  # fmt: skip
+
+
+def _result(change: str, path: str) -> bool:
+    """Whether a change of git's raw format is that of a parameter or a result, and no link to somewhere else."""
+    plain = change.split()[1] in ("100644", "000000")
+    return plain and (path in (str(layout.PARAMS), str(layout.LOCK)) or path.startswith(f"{layout.REPORTS}/"))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from stages import layout
 from stages.errors import UserError, run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     import pandas as pd
 
     from stages.params import Params
@@ -80,8 +83,9 @@ def origins() -> list[str]:
     from stages import costs
     from stages.files import read_json
 
-    lines = []
+    lines, hashes = [], _locked()
     for path in sorted((layout.DATA / "costs").rglob("*.json")):
+        _read(path, hashes)
         maker = read_json(path).get("computed_by", "")
         said = "computed here" if maker and maker == costs.account() else "from the cache, computed elsewhere" if maker else "not recorded"  # fmt: skip
         where = "" if path.parent.name == layout.CELL else f"@{path.parent.name}"
@@ -93,11 +97,38 @@ def _workspace() -> pd.DataFrame:
     from stages import params
 
     cell = params.load()
+    return _scores(_read(layout.SCORES, _locked()), cell)
+
+
+def _read(path: Path, hashes: Mapping[str, str]) -> str:
+    """Text of an output; outputs are links into DVC's cache, which DVC believes.
+
+    Args:
+        path: of the output.
+        hashes: of dvc.lock; an output that has none there is taken as it is.
+
+    Raises:
+        UserError: there is no such file, or not with this hash.
+    """
+    from stages import records
+
     try:
-        text = layout.SCORES.read_text(encoding="utf-8")
+        content = path.read_bytes()
+        if oid := hashes.get(path.as_posix()):
+            records.whole(content, oid)
+        return content.decode("utf-8")
     except FileNotFoundError:
-        raise UserError(f"{layout.SCORES}: no such file; run `dvc repro` first") from None
-    return _scores(text, cell)
+        raise UserError(f"{path}: no such file; run `dvc repro` first") from None
+    except (records.Unfit, UnicodeDecodeError):
+        raise UserError(f"{path}: not the file that {layout.LOCK} names: changed since, or damaged in DVC's cache; run `python -m stages.share check`, then `dvc repro`") from None  # fmt: skip
+
+
+def _locked() -> dict[str, str]:
+    """Path -> hash of every output in dvc.lock; nothing where nothing was computed."""
+    from stages.files import read_yaml
+
+    stages = read_yaml(layout.LOCK)["stages"].values() if layout.LOCK.exists() else []
+    return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", []) if "md5" in out}
 
 
 def _grid() -> pd.DataFrame:

@@ -133,3 +133,26 @@ def test_an_option_that_is_off_is_no_other_cell_and_one_that_is_on_is() -> None:
     asked = {**base, "bm25": {**base["bm25"], "query_side": True}}
     one, two, three = (digest(Params.model_validate(params)) for params in (base, without, asked))
     assert one == two != three
+
+
+def test_a_flipped_bit_in_what_is_verified_is_named(accepted: Path) -> None:
+    """Outputs are links into DVC's cache: each is held against dvc.lock, in one line where it is another."""
+    import hashlib
+
+    cost = layout.cost("embed", "sim-alpha")
+    write_json(cost, {"computed_by": costs.account(), "seconds": 1.5})
+    outs = [
+        {"path": path.as_posix(), "md5": hashlib.md5(path.read_bytes()).hexdigest()} for path in (layout.SCORES, cost)
+    ]
+    Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"report": {"cmd": "x", "outs": outs}}}))
+    whole = verified()
+    assert whole.returncode == 0 and "computed here" in whole.stdout
+    for path in (layout.SCORES, cost):
+        content = path.read_bytes()
+        for place in range(0, len(content), 7):
+            path.write_bytes(content[:place] + bytes([content[place] ^ (1 << place % 8)]) + content[place + 1 :])
+            done = verified()
+            assert done.returncode == 2 and done.stderr.count("\n") == 1, done
+            assert f"error: {path}: not the file that dvc.lock names" in done.stderr
+        path.write_bytes(content)
+    assert verified().stdout == whole.stdout

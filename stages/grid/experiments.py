@@ -41,12 +41,17 @@ def git(*arguments: str) -> str:
     """What git prints.
 
     Raises:
-        UserError: git fails, with its own first line.
+        UserError: git fails, with its own first line, or prints what is no text.
     """
-    done = subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8", errors="replace", check=False)
+    done = subprocess.run(["git", *arguments], capture_output=True, check=False)
+    mend = "`git fsck` says whether .git is damaged, a fresh clone has it whole"
     if done.returncode:
-        raise UserError(f"git {arguments[0]}: {done.stderr.strip().splitlines()[0] if done.stderr else 'failed'}")
-    return done.stdout
+        said = done.stderr.decode("utf-8", "backslashreplace").strip().splitlines() or ["failed"]
+        raise UserError(f"git {arguments[0]}: {said[0]}; {mend}")
+    try:
+        return done.stdout.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        raise UserError(f"git {' '.join(arguments)}: not UTF-8; save it in that encoding, or {mend}") from None
 
 
 def head() -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages import layout, tables
+from stages import layout, records, tables
 from stages.errors import UserError
 from stages.progress import track
 
@@ -203,14 +203,24 @@ class _Store:
         return sorted(Path(path) for path in self._hashes if folder in Path(path).parents)
 
     def read(self, path: Path) -> bytes:
-        """Content of an output. Raises UserError where neither cache nor remote has it."""
+        """Content of an output, which has the hash that the commit says; DVC itself trusts its cache and remote.
+
+        Raises:
+            UserError: neither cache nor remote has it whole.
+        """
         if not self.has(path):
             raise UserError(f"{path}: experiment {self._one.name} has no such output; remove it with `dvc exp remove` and run it again")  # fmt: skip
-        cached = Path(self._repo.cache.local.oid_to_path(self._hashes[path.as_posix()]))
+        oid = self._hashes[path.as_posix()]
+        cached = Path(self._repo.cache.local.oid_to_path(oid))
         try:
-            return cached.read_bytes()
+            content, where, mend = cached.read_bytes(), f"DVC's cache ({cached})", "run `python -m stages.share check`, then `make restore`"  # fmt: skip
         except FileNotFoundError:
-            return self._fetched(path)
+            content, where, mend = self._fetched(path), "the remote", "delete it there and `make share` from a clone that has it whole"  # fmt: skip
+        try:
+            records.whole(content, oid)
+        except records.Unfit:
+            raise UserError(f"{path} of experiment {self._one.name}: damaged in {where}; {mend}") from None
+        return content
 
     def _fetched(self, path: Path) -> bytes:
         import dvc.api

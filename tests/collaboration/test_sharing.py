@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from conftest import ROOT
 
 from collaboration import clones, remotes
 from collaboration.clones import SECOND, Clone, ran
+from stages.errors import UserError
+from stages.grid import experiments, gather
 
 pytestmark = pytest.mark.pipeline
 
@@ -130,3 +133,35 @@ def test_documented_credentials_cannot_be_committed(bare: Path, tmp_path: Path) 
     clone.git("add", "--all")
     clone.git("commit", "--quiet", "--allow-empty", "--message", "Remote")
     assert secret not in clone.git("grep", "-h", "", "HEAD")
+
+
+@pytest.mark.slow
+def test_a_flipped_bit_in_cache_or_git_changes_no_grid(
+    two_cells: tuple[Clone, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything that a grid's tables come from: one bit of any of it gives the same tables, or one line."""
+    clone = clones.copy(two_cells[0], tmp_path / "a")
+    monkeypatch.chdir(clone.path)
+
+    def read() -> list[str]:
+        for one in (experiments.show, experiments.parsed, experiments._tree, experiments._stages, experiments._code):
+            one.cache_clear()  # type: ignore[attr-defined]
+        grid = gather.load(gather.current())
+        return [table.to_csv() for table in (grid.outcomes, grid.scores, grid.costs, grid.jurisdictions)]
+
+    truth, rng, said = read(), random.Random(0), []
+    roots = [".dvc/cache/files", ".git/objects", ".git/refs"]
+    files = {
+        root: sorted(path for path in Path(root).rglob("*") if path.is_file() and path.stat().st_size) for root in roots
+    }
+    for number in range(90):
+        path = rng.choice(files[roots[number % 3]])
+        content, place = path.read_bytes(), rng.randrange(path.stat().st_size)
+        path.chmod(0o644)
+        path.write_bytes(content[:place] + bytes([content[place] ^ (1 << rng.randrange(8))]) + content[place + 1 :])
+        try:
+            assert read() == truth, path
+        except UserError as error:
+            said.append(str(error))
+        path.write_bytes(content)
+    assert any("damaged in DVC's cache" in one for one in said) and any("git fsck" in one for one in said)
