@@ -113,7 +113,7 @@ def test_intervals_are_as_wide_as_new_families_move_the_score() -> None:
 
 def test_intervals_keep_to_what_a_score_can_be() -> None:
     rng = np.random.default_rng(4)
-    for n in (6, 7, 13, 30):
+    for n in (10, 13, 30):
         truth = rng.permutation(np.arange(n) % 3)
         same, other = truth, rng.integers(0, 3, n)
         one_off = np.where(np.arange(n) == 0, (truth + 1) % 3, truth)
@@ -122,4 +122,4 @@ def test_intervals_keep_to_what_a_score_can_be() -> None:
             low, high = clustering.intervals(truth, np.array(found), 0)
             assert ((low <= value) & (value <= high) & (high <= 1) & (low < high)).all()
             assert low[0] >= 0
-    assert np.isnan(clustering.intervals(np.array([0, 0, 1, 1]), np.array([[0, 0, 1, 0]]), 0)).all()
+    assert np.isnan(clustering.intervals(np.arange(9) % 3, np.arange(9)[None] % 2, 0)).all()
