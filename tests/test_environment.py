@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from pathlib import Path
 
 import pytest
@@ -75,4 +76,4 @@ def test_every_stage_that_computes_compares_first(name: str) -> None:
     file = module_file(f"{module}.__main__") or module_file(module)
     assert file
     text = (ROOT / file).read_text(encoding="utf-8")
-    assert f'with costs.measured(layout.cost("{name}"' in text
+    assert re.search(rf'^ +with .*costs\.measured\(layout\.cost\("{name}"', text, re.MULTILINE)

@@ -251,7 +251,7 @@ def test_the_table_that_is_shown_says_that_the_weights_are_others_now(
     path.write_text(yaml.safe_dump(entries))
     change(workspace, model="tiny", recipe="zero-shot")
     monkeypatch.setattr("stages.anchors.calibration", lambda *_: None)
-    monkeypatch.setattr(report, "_print_table", lambda _: print("the table"))
+    monkeypatch.setattr(report, "_print_table", lambda *_: print("the table"))
     report.main(show=True)
     assert capsys.readouterr().err == ""
     overwrite(folder)
