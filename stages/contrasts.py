@@ -325,13 +325,12 @@ def honest(result: Comparison) -> Comparison:
     return replace(result, low=low, high=high)
 
 
-def score_interval(rows: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
-    """Interval of `score`, as `span` has it."""
+def score_interval(rows: pd.DataFrame) -> tuple[float, float]:
+    """Interval of `score` as a cell's own scores have it; NaN where there are too few units."""
     from stages.evaluation import statistics
 
-    table = rows[["numerator", "denominator"]].to_numpy(dtype=float)
-    low, high = statistics.bootstrap(table, lambda sums: sums[:, 0] / sums[:, 1], resamples, seed)
-    return span(score(rows), low, high, len(rows), (0.0, 1.0))
+    low, high = statistics.ratio_interval(rows["numerator"].to_numpy(float), rows["denominator"].to_numpy(float))
+    return float(low), float(high)
 
 
 def loss_interval(table: Floats, resamples: int, seed: int) -> tuple[float, float]:

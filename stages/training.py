@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -525,7 +526,8 @@ def _fingerprint(entry: Model, encoder: Any, pairs: pd.DataFrame, settings: Fine
     """Name of the scratch folder: everything that changes the adapter's weights."""
     code = sha256(Path(__file__))  # a checkpoint of other code is another adapter's
     loss = [recipe.anchor, recipe.guide]
-    parts = [code, encoder, settings.model_dump(), entry.prompts.model_dump(), loss]
+    # Of the libraries the encoder does not know the one that steps.
+    parts = [code, encoder, version("accelerate"), settings.model_dump(), entry.prompts.model_dump(), loss]
     return hashlib.sha256(
         json.dumps(parts, sort_keys=True, default=str).encode() + pairs.to_json().encode()
     ).hexdigest()[:32]

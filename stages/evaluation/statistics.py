@@ -1,7 +1,8 @@
 """Intervals and tests over queries (or other units): seeded, vectorised, exact for small samples.
 
-The interval of one score is closed (`score_interval`), that of a difference is the bootstrap's. All resampling is a product of a random matrix with the outcomes, in blocks of resamples, and every
-column (system, metric) sees the same resamples, so that differences between columns are paired.
+The interval of one score is closed (`score_interval`), that of a difference is the bootstrap's. All resampling is a
+product of a random matrix with the outcomes, in blocks of resamples, and every column (system, metric) sees the same
+resamples, so that differences between columns are paired.
 """
 
 from __future__ import annotations

@@ -131,13 +131,13 @@ def _ahead(points: pd.DataFrame) -> pd.DataFrame:
     return points.assign(ahead=~np.any(no_worse & better, axis=1))
 
 
-def scored(rows: pd.DataFrame, by: list[str], seed: int = 0) -> pd.DataFrame:
+def scored(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Score with its interval for each group of rows of `contrasts.units`: `by`, `value`, `low`, `high`, `n`."""
     import pandas as pd
 
     out = []
     for key, part in rows.groupby(by, observed=True, sort=True):
-        out.append((*key, contrasts.score(part), *contrasts.score_interval(part, RESAMPLES, seed), len(part)))
+        out.append((*key, contrasts.score(part), *contrasts.score_interval(part), len(part)))
     return pd.DataFrame(out, columns=[*by, "value", "low", "high", "n"])
 
 
