@@ -313,6 +313,15 @@ def test_scores_out_of_domain_have_the_interval_that_such_scores_have_everywhere
     assert 0 < low and 0.3 < high
 
 
+def test_where_no_leg_finds_anything_the_page_has_a_dash_and_no_nan() -> None:
+    frame = Planted(7, folds=1).cell(0.4).frame().assign(value=0.0)
+    table = beyond.out_of_domain(frame, **FAST).assign(ground="confirmation")
+    shown = section.out_of_domain(table, pd.DataFrame())
+    assert shown is not None and len(shown.rows) > 2
+    assert all(row[list(shown.head).index("times the best leg")] is None for row in shown.rows)
+    assert not any(isinstance(cell, float) and np.isnan(cell) for row in shown.rows for cell in row)
+
+
 def test_oracle_is_the_best_of_each_query_and_no_system_passes_it(outcomes: pd.DataFrame) -> None:
     table = beyond.out_of_domain(outcomes, **FAST)
     oracles = table[table["recipe"] == "oracle"].set_index("variant")["value"]
