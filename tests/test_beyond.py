@@ -310,7 +310,7 @@ def test_scores_out_of_domain_have_the_interval_that_such_scores_have_everywhere
     low, high = mean_interval(values)
     assert len(table) > 3 and table["n"].eq(12).all()
     assert np.allclose(table["low"], low) and np.allclose(table["high"], high)
-    assert 0 < low and 0.3 < high
+    assert low > 0 and high > 0.3
 
 
 def test_where_no_leg_finds_anything_the_page_has_a_dash_and_no_nan() -> None:

@@ -146,7 +146,7 @@ def test_no_place_for_temporary_files_is_one_line_whichever_library_wanted_it(mo
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
     with pytest.raises(FileNotFoundError) as met:
-        tempfile.TemporaryFile()
+        tempfile.mkdtemp()
     assert "set TMPDIR to one that can be written" in str(told(met.value))
     assert told(FileNotFoundError(errno.ENOENT, "No such file or directory", "x")) is None
 
