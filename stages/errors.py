@@ -21,6 +21,9 @@ _MEMORY = re.compile(
     re.IGNORECASE,
 )
 
+NO_PLACE = (
+    "no temporary folder can be written (TMPDIR, /tmp, here); free space, or set TMPDIR to one that can be written"
+)
 MORE_MEMORY = "free some, lift the limit that this process runs under, or compute less at once"
 
 
@@ -58,6 +61,8 @@ def told(error: BaseException) -> str | None:
             return f"not enough memory ({what:.150}); {MORE_MEMORY}"
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, FileNotFoundError) and "No usable temporary directory" in str(error):
+        return NO_PLACE
     if isinstance(error, OSError) and error.errno in _MACHINE:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}; free space or check permissions and limits"

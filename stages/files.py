@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from stages.errors import NO_ROOM, UserError
+from stages.errors import NO_PLACE, NO_ROOM, UserError
 
 PARTIAL = ".partial"  # of temporaries, which DVC ignores (.dvcignore)
 OWNER = ".owner"  # locked in a temporary by the process that fills it, for as long as that lives
@@ -59,7 +59,7 @@ def workplace(name: str) -> Iterator[Path]:
     try:
         place = Path(tempfile.gettempdir())
     except FileNotFoundError:
-        raise UserError("no temporary folder can be written (TMPDIR, /tmp, here); free space, or set TMPDIR to one that can") from None  # fmt: skip
+        raise UserError(NO_PLACE) from None
     with ExitStack() as stack:
         with writable(place):
             folder = stack.enter_context(_owned(place, f"patent-embeddings-{name}-"))

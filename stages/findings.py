@@ -31,6 +31,7 @@ PLANTED = {SUPPORTED: "plant recovered", CONTRADICTED: "plant missed"}
 VIEWS = ["query_view", "document_view"]
 Key = TypeVar("Key")
 TRAINING = ["recipe", "trained_on", "variant"]  # what a tuned cell and its zero-shot model differ in
+FEW = f"Fewer than {contrasts.FEWEST} units decide nothing."
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def _enough(found: _Found) -> _Found:
     found = replace(found, effect=replace(effect, low=math.nan, high=math.nan))
     if found.verdict not in (SUPPORTED, CONTRADICTED):
         return found
-    return replace(found, verdict=UNDETERMINED, reason=f"Fewer than {contrasts.FEWEST} units decide nothing.")
+    return replace(found, verdict=UNDETERMINED, reason=FEW)
 
 
 def _of_adapters(found: _Found, alone: bool) -> _Found:
@@ -334,6 +335,9 @@ def _strength(finding: grid.Strength, ground: _Ground) -> _Found:
         columns[home, recipe] = (here, there["numerator_first"][models], there["numerator_second"][models])
     drawn = _resampled([frame for triple in columns.values() for frame in triple], ground)
     triples = list(zip(drawn[::3], drawn[1::3], drawn[2::3], strict=True))
+    used = _cells(ground, [tuned, zero])
+    if not all(before.all() for _, _, before in triples):
+        return _Found(UNDETERMINED, "Abroad so few queries have a hit that some draws of them have none: there is nothing to lose.", used=used)  # fmt: skip
     low, high = statistics.percentiles(np.mean([_slope(here, after / before - 1) for here, after, before in triples], axis=0))  # fmt: skip
     measured = [[frame.mean().to_numpy() for frame in triple] for triple in columns.values()]
 
@@ -349,7 +353,6 @@ def _strength(finding: grid.Strength, ground: _Ground) -> _Found:
         f"relative change abroad for each .01 of zero-shot nDCG@10 at home, {len(models)} models", value / 100, float(low) / 100,
         float(high) / 100, sum(len(after) for _, after, _ in columns.values()),
     )  # fmt: skip
-    used = _cells(ground, [tuned, zero])
     tested = f"p over the order of {len(models)} models {float(found.pvalue):.3f}"
     if low <= 0 <= high:
         return _Found(UNDETERMINED, f"The interval of the slope holds 0 ({tested}).", effect, used=used)
@@ -430,6 +433,8 @@ def _remains(finding: grid.Closed, ground: _Ground) -> _Found:
     )  # fmt: skip
     before, after = float(contrasts.loss(total[:, :2])[0]), float(contrasts.loss(total[:, 2:])[0])
     reason = f"Relative loss from IN to OUT: {before:.0%} dense, {after:.0%} after {finding.system}."
+    if len(both) < contrasts.FEWEST:
+        return _Found(UNDETERMINED, f"{reason} {FEW}", effect, used=_zero_shot(ground))
     gap_low, gap_high = contrasts.loss_interval(table[:, :2], ground.resamples, ground.seed)
     if not gap_low > 0:
         return _Found(UNDETERMINED, f"{reason} No gap is shown that could be closed: the interval of the dense one is {gap_low:.0%} to {gap_high:.0%}.", effect, used=_zero_shot(ground))  # fmt: skip
@@ -455,6 +460,8 @@ def _banded(
 ) -> _Found:  # fmt: skip
     low, high = band
     where = f"the band of {low:g} to {high:g}"
+    if effect.n < contrasts.FEWEST:
+        return _Found(UNDETERMINED, FEW, effect, hypotheses or [], used)
     if low < effect.low and effect.high <= high:
         return _Found(SUPPORTED, f"The interval lies within {where}.", effect, hypotheses or [], used)
     if effect.high < low or effect.low > high:

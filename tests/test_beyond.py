@@ -10,6 +10,7 @@ import pytest
 from planted import Planted
 
 from stages import contrasts, registry
+from stages.evaluation.statistics import mean_interval
 from stages.grid import beyond, figures, hypotheses, page, section
 from stages.grid.gather import KEYS, Grid
 from stages.params import Params
@@ -298,6 +299,27 @@ def test_out_table_against_hand_computed_values(outcomes: pd.DataFrame) -> None:
     assert np.isnan(reference["p"]) and np.isnan(reference["p_holm"])
     assert (table["p_holm"].dropna() >= table.loc[table["p_holm"].notna(), "p"]).all()
     assert ("r1", "", "bm25") not in table.index and ("zero-shot", "", "bm25") in table.index
+
+
+def test_scores_out_of_domain_have_the_interval_that_such_scores_have_everywhere() -> None:
+    """Mostly zero outcomes, whose bootstrap is too narrow and starts at 0 where a hit is among them."""
+    frame = Planted(12, folds=1).cell(0.4).cell(0.4, variant=CENTRED).frame()
+    rare = frame["query_id"].str.endswith("-0")
+    table = beyond.out_of_domain(frame.assign(value=np.where(rare, 0.8, 0.0)), **FAST)
+    values = np.array([0.8] + 11 * [0.0])
+    low, high = mean_interval(values)
+    assert len(table) > 3 and table["n"].eq(12).all()
+    assert np.allclose(table["low"], low) and np.allclose(table["high"], high)
+    assert low > 0 and high > 0.3
+
+
+def test_where_no_leg_finds_anything_the_page_has_a_dash_and_no_nan() -> None:
+    frame = Planted(7, folds=1).cell(0.4).frame().assign(value=0.0)
+    table = beyond.out_of_domain(frame, **FAST).assign(ground="confirmation")
+    shown = section.out_of_domain(table, pd.DataFrame())
+    assert shown is not None and len(shown.rows) > 2
+    assert all(row[list(shown.head).index("times the best leg")] is None for row in shown.rows)
+    assert not any(isinstance(cell, float) and np.isnan(cell) for row in shown.rows for cell in row)
 
 
 def test_oracle_is_the_best_of_each_query_and_no_system_passes_it(outcomes: pd.DataFrame) -> None:

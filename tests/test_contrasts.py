@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +15,7 @@ from planted import Planted
 from stages import contrasts
 from stages.evaluation import statistics
 from stages.grid import page, recommend
-from stages.grid.gather import Grid
+from stages.grid.gather import KEYS, Grid
 
 Floats = npt.NDArray[np.float64]
 SYSTEMS = ("dense", "rrf", "interpolation", "bm25")
@@ -189,3 +190,30 @@ def test_intervals_of_few_or_equal_units_say_what_they_can() -> None:
     assert (low, high) == pytest.approx((1 - contrasts.unseen(20) / 0.4, 1.0))
     assert np.isnan(contrasts.loss_interval(np.zeros((20, 2)), 99, 0)).all()
     assert np.isnan(contrasts.score_interval(contrasts.units(Planted(5, folds=1).cell(0.5).frame(), "retrieval"))).all()
+
+
+def test_v_measure_stands_beside_that_of_random_vectors() -> None:
+    outcomes = (
+        Planted(12, folds=2).cell(0.74, tasks=("clustering",)).cell(0.7, view="ta", tasks=("clustering",)).frame()
+    )
+    cells = outcomes[[*KEYS, "landscape", "simulated"]].drop_duplicates()
+    about = {
+        "task": "clustering",
+        "scope": "ipc-subclass",
+        "metric": "V-measure",
+        "ci_low": 0.5,
+        "ci_high": 0.9,
+        "n": 12,
+    }
+    floors = np.where(cells["fold"] == 0, 0.66, 0.7)
+    scores = [
+        cells.assign(system=system, value=value, **about) for system, value in (("kmeans", 0.74), ("random", floors))
+    ]
+    whole = replace(grid(outcomes), scores=pd.concat(scores))
+    shown = page.cells(whole, [])
+    place = list(shown.head).index("the same of random vectors")
+    assert shown.head[place - 1] == "clustering, V-measure" and len(shown.rows) == 2
+    assert all(
+        row[place - 1].value == pytest.approx(0.74) and row[place].value == pytest.approx(0.68) for row in shown.rows
+    )  # type: ignore[union-attr]
+    assert " (random vectors: 0.6800) over 2 folds" in recommend.advice(whole, "a", "clustering")[1]

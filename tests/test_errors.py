@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,6 +140,15 @@ def test_every_library_s_lack_of_memory_is_known(lack: Callable[[], None]) -> No
 def test_a_disk_that_gives_out_is_named(number: int) -> None:
     line = told(OSError(number, os.strerror(number), "/some/where"))
     assert line == f"/some/where: {os.strerror(number)}; free space or check permissions and limits"
+
+
+def test_no_place_for_temporary_files_is_one_line_whichever_library_wanted_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
+    with pytest.raises(FileNotFoundError) as met:
+        tempfile.mkdtemp()
+    assert "set TMPDIR to one that can be written" in str(told(met.value))
+    assert told(FileNotFoundError(errno.ENOENT, "No such file or directory", "x")) is None
 
 
 def test_other_errors_are_nobody_s_line() -> None:

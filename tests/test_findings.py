@@ -347,3 +347,28 @@ def test_models_without_queries_enough_have_no_slope() -> None:
     entries = {"stronger-models-suffer-most": registry.entry("findings", "stronger-models-suffer-most")}
     found = findings.judge(pd.concat([plant.frame(), few.frame()]), entries, SIZES, resamples=300)[0]
     assert found.verdict == "undetermined" and "fewer than 6 test queries of a" in found.reason
+
+
+@pytest.mark.parametrize("zeros", [7, 8])
+def test_models_that_find_nothing_abroad_have_no_slope(zeros: int) -> None:
+    """Of nothing nothing is lost: the slope of such changes is no number, which no p-value judges."""
+    plant = Planted(8, folds=1)
+    for model, level in STRENGTHS.items():
+        for landscape in ("a", "b"):
+            plant.cell(level, landscape, model=model)
+        plant.cell(level, "b", model=model, recipe="r3", trained_on="a")
+    frame = plant.frame()
+    nothing = frame["query_id"].isin([f"b0-{query}" for query in range(zeros)])
+    entries = {"stronger-models-suffer-most": registry.entry("findings", "stronger-models-suffer-most")}
+    found = findings.judge(frame.assign(value=frame["value"].mask(nothing, 0.0)), entries, SIZES, resamples=300)[0]
+    assert found.verdict == "undetermined" and "nothing to lose" in found.reason
+
+
+@pytest.mark.parametrize(
+    "finding", ["out-below-in", "fusion-does-not-close-the-gap", "interpolation-gains-2-to-15-points"]
+)
+def test_few_units_are_the_reason_not_an_interval_that_they_do_not_have(finding: str) -> None:
+    found = verdict(finding, Planted(4, folds=1).cell(0.5))
+    assert found.verdict == "undetermined" and found.effect is not None and found.effect.n == 4
+    assert "Fewer than 6 units decide nothing." in found.reason
+    assert "crosses" not in found.reason and "nan" not in found.reason

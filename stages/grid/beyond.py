@@ -348,7 +348,7 @@ def out_of_domain(outcomes: pd.DataFrame, resamples: int = contrasts.RESAMPLES, 
         for name, keys in (("BM25 or dense, zero-shot", legs), ("any option or system", whole)):
             complete = asked[keys].dropna()
             if len(complete) >= contrasts.FEWEST and len(options) > 1:
-                here.append(_oracle(name, complete, complete[legs], resamples, seed))
+                here.append(_oracle(name, complete, complete[legs]))
         rows += [{**dict(zip(PLACE, place, strict=True)), **row} for row in here]
     tested = [row for row in rows if row["p"] == row["p"]]
     for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
@@ -390,12 +390,14 @@ def _row(
     return row | {"change": result.difference, "change_low": result.low, "change_high": result.high, "p": result.p, "detectable": detectable(value - reference)}  # fmt: skip
 
 
-def _oracle(name: str, out: pd.DataFrame, legs: pd.DataFrame, resamples: int, seed: int) -> dict[str, Any]:
+def _oracle(name: str, out: pd.DataFrame, legs: pd.DataFrame) -> dict[str, Any]:
     """The best choice for each query by its OUT score; what it would be IN is not said."""
     import numpy as np
 
+    from stages.evaluation import statistics
+
     chosen = out.max(axis=1).to_numpy(dtype=float)
-    low, high = _interval(chosen, resamples, seed)
+    low, high = statistics.mean_interval(chosen)
     leg = float(legs.mean().max())
     untested = ("change", "change_low", "change_high", "p", "p_holm", "detectable", "gap", "gap_low", "gap_high")
     return dict.fromkeys(untested, np.nan) | {
@@ -407,21 +409,15 @@ def _oracle(name: str, out: pd.DataFrame, legs: pd.DataFrame, resamples: int, se
 def _scores(out: Floats, within: Floats, leg: float, resamples: int, seed: int) -> dict[str, float]:
     import numpy as np
 
-    low, high = _interval(out, resamples, seed)
+    from stages.evaluation import statistics
+
+    low, high = statistics.mean_interval(out)
     table = np.column_stack([within, out])
     gap_low, gap_high = contrasts.loss_interval(table, resamples, seed)
     return {
         "value": float(out.mean()), "low": float(low), "high": float(high), "gap": float(contrasts.loss(table.sum(axis=0)[None])[0]),
         "gap_low": gap_low, "gap_high": gap_high, "times": float(out.mean() / leg) if leg else np.nan,
     }  # fmt: skip
-
-
-def _interval(scores: Floats, resamples: int, seed: int) -> tuple[float, float]:
-    """Interval of a mean score, as `contrasts.span` has it."""
-    from stages.evaluation import statistics
-
-    low, high = statistics.interval(scores, resamples, seed)
-    return contrasts.span(float(scores.mean()), float(low), float(high), len(scores), (0.0, 1.0))
 
 
 def holm(p: list[float]) -> list[float]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PALETTE = ["#2b6cb0", "#c77700", "#15857a", "#7b4fa3", "#b8336a", "#58a6c9", "#6b7a1f", "#8a8f98"]
 SYSTEMS = ("bm25", "dense", "rrf", "interpolation")
+FLOOR = "random"  # k-means on random vectors: V-measure, which is not corrected for chance, says little without it
 RESAMPLES = 2000  # of the intervals that are drawn and not tested
 
 
@@ -141,8 +142,8 @@ def scored(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return pd.DataFrame(out, columns=[*by, "value", "low", "high", "n"])
 
 
-def clustered(grid: Grid) -> pd.DataFrame:
-    """V-measure of k-means, as `scored` gives it: the mean over folds, its interval from those of the folds.
+def clustered(grid: Grid, floor: bool = False) -> pd.DataFrame:
+    """V-measure of k-means, or its floor, as `scored` gives it: the mean over folds, its interval from those of the folds.
 
     A fold's interval is that of reports/scores.csv (jackknife over families, runs); folds share no test family.
     """
@@ -151,7 +152,7 @@ def clustered(grid: Grid) -> pd.DataFrame:
     from stages.evaluation import statistics
 
     system, metric = HEADLINE["clustering"]
-    kept = grid.scores[(grid.scores["task"] == "clustering") & (grid.scores["system"] == system) & (grid.scores["metric"] == metric)]  # fmt: skip
+    kept = grid.scores[(grid.scores["task"] == "clustering") & (grid.scores["system"] == (FLOOR if floor else system)) & (grid.scores["metric"] == metric)]  # fmt: skip
     kept = contrasts.headline_labels(kept)
     kept = kept.assign(
         simulated=kept["simulated"].astype(str).str.lower() == "true",

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from stages.grid.section import Study
     from stages.page.shell import Cell
 
-ORDER = ("supported", "plant recovered", "contradicted", "plant missed", "undetermined", "not tested")
-
 
 def page(
     grid: Grid, tested: Sequence[Tested], judged: Sequence[Judgement], entries: Mapping[str, Any], pictures: Mapping[str, Picture],
@@ -69,15 +67,18 @@ def ledger(judged: Sequence[Judgement], entries: Mapping[str, Any]) -> list[dict
 
 def cells(grid: Grid, tested: Sequence[Tested]) -> Table:
     """Each cell on each landscape, the headline score of every task, folds pooled and seeds averaged."""
-    from stages.grid.figures import clustered, landscapes, scored
+    from stages.grid.figures import FLOOR, clustered, landscapes, scored
     from stages.summary import records
 
     winners = _winners(tested)
     folds = grid.outcomes.groupby([*CONFIG, "landscape"], observed=True)["fold"].unique()
     lines: dict[tuple[Any, ...], dict[str, Cell]] = {}
-    for task in HEADLINE:
+    for task in (*HEADLINE, FLOOR):
         keys = [*CONFIG, "landscape", "simulated"]
-        rows = clustered(grid) if task == "clustering" else scored(contrasts.units(grid.outcomes, task), keys)
+        by_cluster = task in ("clustering", FLOOR)
+        rows = (
+            clustered(grid, floor=task == FLOOR) if by_cluster else scored(contrasts.units(grid.outcomes, task), keys)
+        )
         for row in records(rows.assign(shown=landscapes(rows))):
             config = tuple(row[key] for key in CONFIG)
             best = (row["landscape"], task, config) in winners
@@ -88,8 +89,10 @@ def cells(grid: Grid, tested: Sequence[Tested]) -> Table:
         shown, model, recipe, trained_on, query_view, document_view, dimensions, variant, pooled = key
         views = query_view if query_view == document_view else f"{query_view} to {document_view}"
         extra = " ".join(word for word in (f"{dimensions} dimensions" if dimensions else "", variant) if word)
-        out.append([shown, model, recipe, trained_on, views, extra, pooled, *(line.get(task) for task in HEADLINE)])
-    heads = [f"{task}, {metric}" for task, (_, metric) in HEADLINE.items()]
+        out.append(
+            [shown, model, recipe, trained_on, views, extra, pooled, *(line.get(task) for task in (*HEADLINE, FLOOR))]
+        )
+    heads = [*(f"{task}, {metric}" for task, (_, metric) in HEADLINE.items()), "the same of random vectors"]
     return Table(["landscape", "model", "recipe", "trained on", "view", "else", "folds", *heads], out, texts=7)
 
 

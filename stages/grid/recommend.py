@@ -40,7 +40,7 @@ def advice(grid: Grid, landscape: str, task: str) -> list[str]:
     units = "folds" if task == "clustering" else "test units"
     lines = [
         f"{task} on {landscape}: use {_words(first)}",
-        f"  {metric} {scores[first]:.4f}{_span(*contrasts.score_interval(sides[first]))} over {len(sides[first])} {units}; "
+        f"  {metric} {scores[first]:.4f}{_span(*contrasts.score_interval(sides[first]))}{_floor(grid, first, landscape, task)} over {len(sides[first])} {units}; "
         f"optimistic: the best of {len(scores)} candidates, chosen on the same units",
         f"  next best: {_words(second)}, {scores[second]:.4f}",
         f"  lead: {_lead(tested, first, second, contrasts.paired(sides[first], sides[second], CONFIG))}",
@@ -81,6 +81,17 @@ def _lead(tested: list[contrasts.Tested], first: tuple[object, ...], second: tup
                 return f"{result.difference:+.4f}{_span(result.low, result.high, '+')}, cannot be decided: so few units give no p-value below {LEVEL} {among}"  # fmt: skip
             return f"{_change(result, one.significant)} (p {one.p_holm:.2g} {among})"
     return "the two share no test unit"
+
+
+def _floor(grid: Grid, config: tuple[object, ...], landscape: str, task: str) -> str:
+    """What random vectors reach in clustering: V-measure is not corrected for chance."""
+    from stages.grid.figures import clustered
+
+    if task != "clustering":
+        return ""
+    rows = clustered(grid, floor=True)
+    ours = rows[(rows["landscape"] == landscape) & (rows[CONFIG] == list(config[:-1])).all(axis=1)]
+    return f" (random vectors: {ours['value'].mean():.4f})" if len(ours) else ""
 
 
 def _cost(costs: pd.DataFrame, config: tuple[object, ...]) -> list[str]:

@@ -119,7 +119,7 @@ def out_of_domain(table: pd.DataFrame, spent: pd.DataFrame) -> Table | None:
             Marked(row["change"], row["change_low"], row["change_high"], "*" if row["p_holm"] < LEVEL else "") if tested else None, row["p_holm"] if tested else None,
             row["detectable"] if tested else None,
             Marked(row["gap"], row["gap_low"], row["gap_high"]) if row["gap"] == row["gap"] else None,
-            row["times"], row["n"], *_spent(row, spent),
+            row["times"] if row["times"] == row["times"] else None, row["n"], *_spent(row, spent),
         ])  # fmt: skip
     heads = ["option", "system", "OUT nDCG@10", "change", "p (Holm)", "detectable", "gap", "times the best leg", "n", "seconds", "peak MiB"]  # fmt: skip
     return Table(heads, rows, texts=2) if rows else None
