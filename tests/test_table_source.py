@@ -265,6 +265,7 @@ LISTED: dict[str, Callable[[list[str]], str]] = {
     "commas": ", ".join, "python": str, "json": json.dumps, "php": lambda value: json.dumps(value).replace("/", "\\/"),
     "numpy": lambda value: "[" + " ".join(map(repr, value)) + "]", "tuple": lambda value: str(tuple(value)), "sql": lambda value: "{" + ",".join(value) + "}",
     "bare": lambda value: "[" + ", ".join(value) + "]", "offices": lambda value: ", ".join(f"{one} (EP,US)" if "/" in one else one for one in value),
+    "quoted": lambda value: "; ".join(f'"{one}"' for one in value), "quoted by commas": lambda value: ", ".join(map(repr, value)),
     "python, nothing": lambda value: str(value) if value else "nan", "with nan": lambda value: str([*value, float("nan")]), "ends": lambda value: ";".join(value) + ";",
 }  # fmt: skip
 
@@ -316,7 +317,27 @@ def test_what_is_no_code_is_counted_shown_and_left_out_up_to_a_twentieth(tmp_pat
 
 @pytest.mark.parametrize(
     "spelled",
-    ["nan", "NaN", "NA", "N/A", "None", "null", "NULL", "-", "", "  ", "<NA>", "#N/A", "NaT", None, float("nan")],
+    [
+        "nan",
+        "NaN",
+        "NA",
+        "N/A",
+        "None",
+        "null",
+        "NULL",
+        "-",
+        "",
+        "  ",
+        "<NA>",
+        "#N/A",
+        "NaT",
+        "[]",
+        "''",
+        "\\N",
+        "(null)",
+        None,
+        float("nan"),
+    ],
 )
 def test_absence_is_absence_in_every_column(tmp_path: Path, spelled: object) -> None:
     rows: list[dict[str, Any]] = [dict(one) for one in SIXTY]

@@ -322,7 +322,7 @@ def _split_lists(file: _File, records: list[dict[str, Any]]) -> None:
         several = False
         for record in records:
             if not absent(record[name]):
-                record[name] = [part.strip() for part in _FORMS[form](record[name])]
+                record[name] = _parts(form, record[name])
                 several = several or len(record[name]) > 1
         said += [f"{name} by {form}"] if several else []
     if said:
@@ -334,8 +334,8 @@ def _form(name: str, cells: list[str], ids: set[str]) -> str:
     proofs: dict[str, Callable[[str], bool]] = {"ipc": _is_code, "cpc": _is_code, "cites": lambda part: part in ids}
     if name in proofs:
         right: dict[str, tuple[int, int]] = {}
-        for form, split in _FORMS.items():
-            parts = [part.strip() for cell in cells for part in split(cell) if not absent(part)]
+        for form in _FORMS:
+            parts = [part for cell in cells for part in _parts(form, cell) if not absent(part)]
             hits = sum(map(proofs[name], parts))
             right[form] = (hits, hits - len(parts))
         if max(right.values(), default=(0, 0))[0]:
@@ -347,11 +347,17 @@ def _form(name: str, cells: list[str], ids: set[str]) -> str:
     return max(looks, key=lambda form: looks[form]) if any(looks.values()) else "';'"
 
 
+def _parts(form: str, cell: str) -> list[str]:
+    """The entries of a cell, each without blanks and quotes around it."""
+    return [_QUOTED.sub(r"\2", part.strip()).strip() for part in _FORMS[form](cell)]
+
+
 def _is_code(part: str) -> bool:
     return len(code(part) or "") >= 3  # a letter alone proves nothing
 
 
 _BRACKETS = re.compile(r"""\[.*\]|\(\s*['"].*\)|\{.*\}""", re.DOTALL)  # of Python, JSON, numpy; a tuple; a set, SQL
+_QUOTED = re.compile(r"""\A(['"])([^'"]*)\1\Z""")
 _ITEM = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,'"\s][^,'"]*)\s*,?""", re.DOTALL)
 
 
