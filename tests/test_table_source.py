@@ -157,6 +157,24 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         table.parse(renamed)
 
 
+def test_a_parquet_file_with_a_damaged_footer_is_called_damaged_in_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.parquet", SIXTY)
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    for place in range(footer, footer + 60):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            table.parse(path)
+        except UserError as error:
+            assert "\n" not in str(error) and "permissions" not in str(error)
+
+
+def test_a_hint_can_be_printed(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("family\x1b_id,title,abstract\nA,t,a\n")
+    with pytest.raises(UserError, match=r"did you mean family\\x1b_id\?"):
+        table.parse(tmp_path / "own.csv")
+
+
 def test_bad_csv_and_parquet_are_refused(tmp_path: Path) -> None:
     cases: dict[str, tuple[str | bytes, str]] = {
         "short": ("family_id,title,abstract\nA,t\n", "row 1: 2 fields, but the header has 3"),

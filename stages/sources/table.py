@@ -158,7 +158,7 @@ def _required(columns: Collection[str]) -> None:
         if name not in columns:
             names = list(columns)
             others = [key for key in names[:_SHORT] if key not in COLUMNS]
-            hint = nearest(name, others) or _meant(name, others)
+            hint = nearest(name, list(map(_shown, others))) or _meant(name, others)
             has = f"; there are {', '.join(map(_shown, names[:8]))}{', ...' if len(names) > 8 else ''}" if names else ""
             raise _Fault(f"column {name!r} is missing{hint}; every family needs {', '.join(REQUIRED)}{has}")
 
@@ -590,10 +590,11 @@ def _parquet_rows(file: _File) -> Iterator[tuple[str, dict[str, Any]]]:
                 for record in batch.to_pylist():
                     number += 1
                     yield f"row {number}", record
-    except (pyarrow.ArrowException, ValueError, OverflowError) as error:
-        raise UserError(
-            f"{path}: after row {number}: damaged or not parquet ({error!s:.100}); write it again"
-        ) from None
+    except (pyarrow.ArrowException, ValueError, OverflowError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # without a number it is what pyarrow says of damaged content
+            raise
+        said = " ".join(str(error).split())
+        raise UserError(f"{path}: after row {number}: damaged or not parquet ({said:.100}); write it again") from None
 
 
 def _header(file: _File, names: list[str]) -> list[str]:
