@@ -546,6 +546,17 @@ def test_a_hundred_thousand_columns_take_seconds(tmp_path: Path) -> None:
     assert time.perf_counter() - start < 5
 
 
+def test_long_lists_in_one_cell_take_no_time(tmp_path: Path) -> None:
+    many, cited = "A01B1/00 (EP,US)," * 9000, ",".join(f"X{i}" for i in range(9000))
+    (tmp_path / "own.csv").write_text(
+        f'family_id,title,abstract,ipc,cites\nA,t,a,"{many}",\nB,u,b,G06F1/00,"{cited},A"\n'
+    )
+    start = time.perf_counter()
+    raw = read(tmp_path / "own.csv")
+    assert time.perf_counter() - start < 3
+    assert raw.families["ipc"].tolist() == [["A01B1/00"], ["G06F1/00"]] and len(raw.citations) == 1
+
+
 @pytest.mark.parametrize("kind", ["zeros", "lines", "members", "brackets"])
 def test_a_gzip_bomb_is_one_line(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "own.jsonl.gz"

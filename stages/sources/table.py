@@ -366,8 +366,8 @@ def _printed(cell: str) -> list[str]:
     cell = cell.strip()
     if not _BRACKETS.fullmatch(cell):
         return [cell]
-    inner, at, items = cell[1:-1], 0, []
-    while at < len(inner.rstrip()):
+    inner, at, items = cell[1:-1].rstrip(), 0, []
+    while at < len(inner):
         item = _ITEM.match(inner, at)
         if item is None:
             return [cell]
@@ -385,13 +385,14 @@ def _unquoted(item: str) -> str:
         return item[1:-1]
 
 
+_BETWEEN_COMMAS = re.compile(r"(?:[(\[][^()\[\]]*[)\]]|[^,])*+")  # (EP,US) is of one code
 _FORMS: dict[str, Callable[[str], list[str]]] = {
     "';;'": lambda cell: cell.split(";;"),
     "';'": lambda cell: cell.split(";"),
     "'|'": lambda cell: cell.split("|"),
     "line breaks": str.splitlines,
     "commas in brackets": _printed,
-    "commas": lambda cell: re.split(r",(?![^()\[\]]*[)\]])", cell),  # (EP,US) is of one code
+    "commas": lambda cell: [part for part in _BETWEEN_COMMAS.findall(cell) if part],
     "blanks": str.split,
 }
 
