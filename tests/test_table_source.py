@@ -175,6 +175,14 @@ def test_a_hint_can_be_printed(tmp_path: Path) -> None:
         table.parse(tmp_path / "own.csv")
 
 
+def test_rows_of_empty_fields_are_no_families(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("family_id,title,abstract\nA,t,a\n,,\nB,u,b\n,,\n,,\n")
+    assert table.parse(tmp_path / "own.csv").families["family_id"].tolist() == ["A", "B"]
+    (tmp_path / "own.csv").write_text("family_id,title,abstract\nA,t,a\n,u,b\n")
+    with pytest.raises(UserError, match="row 2: family_id is empty"):
+        table.parse(tmp_path / "own.csv")
+
+
 def test_bad_csv_and_parquet_are_refused(tmp_path: Path) -> None:
     cases: dict[str, tuple[str | bytes, str]] = {
         "short": ("family_id,title,abstract\nA,t\n", "row 1: 2 fields, but the header has 3"),

@@ -535,7 +535,7 @@ def _csv_rows(file: _File) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]
             header = _header(file, names)
             columns = [(place, name) for place, name in enumerate(header) if name in COLUMNS]
             for number, row in enumerate(rows, start=1):
-                if row:
+                if any(row):  # spreadsheets write rows of empty fields below the last one
                     yield f"row {number}", functools.partial(_fields, row, columns, len(header), delimiter)
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: after row {number}: {error.reason}, not UTF-8; save the file as UTF-8") from None
