@@ -388,9 +388,32 @@ def test_absence_is_absence_in_every_column(tmp_path: Path, spelled: object) -> 
     assert scopes(raw) == scopes(right) and scopes(raw)["unknown"] > 0
     said = raw.notes.get("cells and entries that spell absence, read as empty", "")
     assert said.endswith(f"such as {spelled.strip()!r}" if isinstance(spelled, str) and spelled.strip() else "")
-    rows[7]["family_id"] = spelled
-    with pytest.raises(UserError, match=r"line 8: family_id is empty"):
-        read(write(tmp_path / "own.jsonl", rows))
+    if not (isinstance(spelled, str) and spelled.strip()):
+        rows[7]["family_id"] = spelled
+        with pytest.raises(UserError, match=r"line 8: family_id is empty"):
+            read(write(tmp_path / "own.jsonl", rows))
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_ids_that_are_written_as_what_is_missing_stay_ids_and_are_said(tmp_path: Path, suffix: str) -> None:
+    ids = ["0012", "12", "1E5", "100000", "1e5", "TRUE", "null", "nan", "NA", "None", "-1"]
+    rows = [
+        {"family_id": name, "title": f"t{number}", "abstract": "a", "cites": [ids[number - 1]] if number else ["nan", "F9"]}
+        for number, name in enumerate(ids)
+    ]  # fmt: skip
+    path = tmp_path / f"own{suffix}"
+    if suffix == ".csv":
+        pd.DataFrame(rows).assign(cites=[";".join(row["cites"]) for row in rows]).to_csv(path, index=False)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    raw = table.parse(path)
+    assert sorted(raw.families["family_id"]) == sorted(ids)
+    assert len(raw.citations) == len(ids) and ("0012", "nan") in set(raw.citations[["citing_id", "cited_id"]].itertuples(index=False, name=None))  # fmt: skip
+    assert raw.notes["family ids that are written as what is missing, kept as ids"] == "4, such as 'NA'"
+    with path.open("a") as file:
+        file.write("nan,again,a,\n" if suffix == ".csv" else json.dumps({**rows[7]}) + "\n")
+    with pytest.raises(UserError, match="family_id 'nan' is also on"):
+        table.parse(path)
 
 
 def test_absence_in_parquet_and_sheets(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ class _File:
     ignored: set[str] = field(default_factory=set)
     notes: dict[str, Any] = field(default_factory=dict)
     absent: Counter[str] = field(default_factory=Counter)  # column -> cells that spell absence
+    ids: set[str] = field(default_factory=set)  # of the families
     spelled: str = ""  # the first of them
 
 
@@ -111,6 +112,7 @@ def parse(path: Path) -> Raw:
             rows.append((place, {name: record[name] for name in COLUMNS if name in record}))
         if not rows:
             raise UserError(f"{path}: no family in it; it needs one family a line")
+        file.ids.update(places)
         _split_lists(file, [record for _, record in rows])
         families: list[dict[str, Any]] = []
         for place, record in rows:
@@ -180,7 +182,7 @@ def _shown(name: str) -> str:
 
 def _family(record: dict[str, Any], file: _File) -> dict[str, Any]:
     for name, value in record.items():
-        if isinstance(value, str) and value.strip() and absent(value):
+        if name != "family_id" and isinstance(value, str) and value.strip() and absent(value):
             file.absent[name] += 1
             file.spelled = file.spelled or value.strip()
     family: dict[str, Any] = {"family_id": record["family_id"]}
@@ -191,9 +193,8 @@ def _family(record: dict[str, Any], file: _File) -> dict[str, Any]:
 
 
 def _identifier(value: Any) -> str:
-    if value == "" or absent(value):
-        said = f" ({value!r:.20} stands for nothing)" if isinstance(value, str) and value else ""
-        raise _Fault(f"family_id is empty{said}; give every family an id")
+    if absent(value) and not (isinstance(value, str) and value.strip()):
+        raise _Fault("family_id is empty; give every family an id")
     text = _id("family_id", value)
     if not text.isprintable() or any(part in text for part in (" ", "/", "\\")) or len(text) > 200:
         raise _Fault(
@@ -209,7 +210,7 @@ def _id(name: str, value: Any) -> str:
         return str(value)
     if isinstance(value, float):
         raise _Fault(f"column {name!r} holds the decimal number {value!r}: as an id it has lost its spelling; write ids as text")  # fmt: skip
-    text = _text(name, value)
+    text = _letters(name, value)
     if re.fullmatch(r"[+-]?[0-9]+([.,][0-9]+)?[Ee]\+[0-9]+", text.strip()):
         raise _Fault(f"column {name!r} has {text!r:.40}: a spreadsheet rewrote an id as a number and its digits are lost; export again with ids as text")  # fmt: skip
     return text
@@ -218,8 +219,10 @@ def _id(name: str, value: Any) -> str:
 def _text(name: str, value: Any) -> str:
     if name == "date" and isinstance(value, datetime.date):
         return value.isoformat()[:10]
-    if absent(value):
-        return ""
+    return "" if absent(value) else _letters(name, value)
+
+
+def _letters(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise _Fault(f"column {name!r} is {_kind(value)}, expected text; write it as text")
     if "\0" in value:
@@ -231,13 +234,18 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
+def _nothing(name: str, value: Any, file: _File) -> bool:
+    """Whether a cell or entry stands for nothing: `nan` is cited where a family is called so."""
+    return absent(value) and not (name == "cites" and isinstance(value, str) and value.strip() in file.ids)
+
+
 def _list(name: str, value: Any, file: _File) -> list[str]:
-    if absent(value):
+    if _nothing(name, value, file):
         return []
     if not isinstance(value, list):
         raise _Fault(f"column {name!r} is {_kind(value)}, expected a list of texts; write it as a list")
-    kept = [part for part in value if not absent(part)]
-    spelled = [part for part in value if isinstance(part, str) and part.strip() and absent(part)]
+    kept = [part for part in value if not _nothing(name, part, file)]
+    spelled = [part for part in value if isinstance(part, str) and part.strip() and _nothing(name, part, file)]
     if spelled:
         file.absent[name] += len(spelled)
         file.spelled = file.spelled or spelled[0].strip()
@@ -277,6 +285,8 @@ def _notes(file: _File, families: list[dict[str, Any]], present: set[str]) -> di
     hinted = [f"{_shown(name)} ({' or '.join(meant)}?)" for name in names if (meant := [known for known in _hints(name) if known not in present])]  # fmt: skip
     if hinted:
         notes["columns that may be known ones under another name (rename them to have them read)"] = hinted[:SHOWN]
+    if odd := sorted(name for name in file.ids if absent(name)):
+        notes["family ids that are written as what is missing, kept as ids"] = f"{len(odd):,}, such as {odd[0]!r}"
     if file.absent:
         counts = ", ".join(f"{name} {count:,}" for name, count in sorted(file.absent.items()))
         notes["cells and entries that spell absence, read as empty"] = f"{counts}, such as {file.spelled!r}"
@@ -312,16 +322,15 @@ def _split_lists(file: _File, records: list[dict[str, Any]]) -> None:
     """Make lists of the cells of a CSV file, a column in one way that is decided on all of it and noted."""
     if not file.flat:
         return
-    ids = {record["family_id"] for record in records}
     said = []
     for name in LISTS:
         cells = [record[name] for record in records if name in record]
         if not cells:
             continue
-        form = _form(name, [cell for cell in cells if not absent(cell)][:_SAMPLE], ids)
+        form = _form(name, [cell for cell in cells if not _nothing(name, cell, file)][:_SAMPLE], file)
         several = False
         for record in records:
-            if not absent(record[name]):
+            if not _nothing(name, record[name], file):
                 record[name] = _parts(form, record[name])
                 several = several or len(record[name]) > 1
         said += [f"{name} by {form}"] if several else []
@@ -329,13 +338,17 @@ def _split_lists(file: _File, records: list[dict[str, Any]]) -> None:
         file.notes["lists separated"] = said
 
 
-def _form(name: str, cells: list[str], ids: set[str]) -> str:
+def _form(name: str, cells: list[str], file: _File) -> str:
     """How the cells of a column hold lists: as most of their parts are codes, or ids of families, then as they look."""
-    proofs: dict[str, Callable[[str], bool]] = {"ipc": _is_code, "cpc": _is_code, "cites": lambda part: part in ids}
+    proofs: dict[str, Callable[[str], bool]] = {
+        "ipc": _is_code,
+        "cpc": _is_code,
+        "cites": lambda part: part in file.ids,
+    }
     if name in proofs:
         right: dict[str, tuple[int, int]] = {}
         for form in _FORMS:
-            parts = [part for cell in cells for part in _parts(form, cell) if not absent(part)]
+            parts = [part for cell in cells for part in _parts(form, cell) if not _nothing(name, part, file)]
             hits = sum(map(proofs[name], parts))
             right[form] = (hits, hits - len(parts))
         if max(right.values(), default=(0, 0))[0]:
