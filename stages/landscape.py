@@ -163,6 +163,16 @@ _TAKEN = {"y", "yes", "on", "true", "n", "no", "off", "false", "none", "null", "
 _LONGEST = 64  # of an id, which is part of the names of files
 
 
+def _is_text(name: str) -> bool:
+    """Whether YAML reads a name as that text."""
+    import yaml
+
+    try:
+        return bool(yaml.safe_load(name) == name)
+    except (ValueError, yaml.YAMLError):  # 9999-99-99 looks like a date
+        return False
+
+
 def _is_number(name: str) -> bool:
     """Whether Python, YAML 1.1 or YAML 1.2 reads a number: 08, 1e5, 0x10, 0o7, 0b1."""
     for read in (float, lambda text: int(text, 0)):
@@ -175,8 +185,6 @@ def _is_number(name: str) -> bool:
 
 
 def _check_id(name: str) -> None:
-    import yaml
-
     from stages import registry
 
     path = layout.registry("landscapes")
@@ -186,7 +194,7 @@ def _check_id(name: str) -> None:
         raise UserError(f"landscape id {name!r}: command lines read it as an option; begin with a letter")
     if len(name) > _LONGEST:
         raise UserError(f"landscape id {name!r:.80}: has {len(name)} characters; use at most {_LONGEST}")
-    if name in _TAKEN or _is_number(name) or yaml.safe_load(name) != name:
+    if name in _TAKEN or _is_number(name) or not _is_text(name):
         raise UserError(f"landscape id {name!r}: YAML reads it as something else than text, or a command line does; choose one that is a word")  # fmt: skip
     if name == layout.CELL:
         raise UserError(f"landscape id {name!r}: stands for the cell's own stages in costs; choose another")

@@ -126,7 +126,7 @@ def test_summary_says_what_cannot_be_scored() -> None:
      ("123", "YAML reads it"), ("1e5", "YAML reads it"), ("null", "YAML reads it"), ("on", "YAML reads it"),
      ("08", "YAML reads it"), ("09e1", "YAML reads it"), ("-1e5", "read it as an option"), ("cell", "cell's own stages"),
      ("sim-alpha", "already in"), ("x" * 65, "at most 64"),
-     *((word, "YAML reads it") for word in ("nan", "inf", "infinity", "none", "nil", "true", "false", "yes", "no", "off", "y", "n", "1", "0x10", "0o7", "0b1", "2001-01-01")),
+     *((word, "YAML reads it") for word in ("nan", "inf", "infinity", "none", "nil", "true", "false", "yes", "no", "off", "y", "n", "1", "0x10", "0o7", "0b1", "2001-01-01", "9999-99-99")),
      *((word, "read it as an option") for word in ("-x", "--help", "-", "---", "-1"))],
 )  # fmt: skip
 def test_bad_ids_are_refused(workspace: Path, name: str, message: str) -> None:

@@ -502,6 +502,13 @@ def test_an_index_without_the_file_is_one_line_without_the_password(pip: Web) ->
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize("index", ["http://user:secret@[::1/simple", "https://user:secret@[x", "user:secret://@[y"])
+def test_an_index_whose_address_is_none_is_one_line_without_the_password(index: str) -> None:
+    with pytest.raises(UserError, match="on no package index") as met:
+        package_index.locate("project", "file.whl", package_index.Configured((index,), None))
+    assert "secret@" not in str(met.value)
+
+
 def test_pip_without_an_index_asks_nobody(pip: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"{pip.url}/other")

@@ -157,6 +157,32 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         table.parse(renamed)
 
 
+def test_a_parquet_file_with_a_damaged_footer_is_called_damaged_in_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.parquet", SIXTY)
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    for place in range(footer, footer + 60):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            table.parse(path)
+        except UserError as error:
+            assert "\n" not in str(error) and "permissions" not in str(error)
+
+
+def test_a_hint_can_be_printed(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("family\x1b_id,title,abstract\nA,t,a\n")
+    with pytest.raises(UserError, match=r"did you mean family\\x1b_id\?"):
+        table.parse(tmp_path / "own.csv")
+
+
+def test_rows_of_empty_fields_are_no_families(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("family_id,title,abstract\nA,t,a\n,,\nB,u,b\n,,\n,,\n")
+    assert table.parse(tmp_path / "own.csv").families["family_id"].tolist() == ["A", "B"]
+    (tmp_path / "own.csv").write_text("family_id,title,abstract\nA,t,a\n,u,b\n")
+    with pytest.raises(UserError, match="row 2: family_id is empty"):
+        table.parse(tmp_path / "own.csv")
+
+
 def test_bad_csv_and_parquet_are_refused(tmp_path: Path) -> None:
     cases: dict[str, tuple[str | bytes, str]] = {
         "short": ("family_id,title,abstract\nA,t\n", "row 1: 2 fields, but the header has 3"),
@@ -265,6 +291,7 @@ LISTED: dict[str, Callable[[list[str]], str]] = {
     "commas": ", ".join, "python": str, "json": json.dumps, "php": lambda value: json.dumps(value).replace("/", "\\/"),
     "numpy": lambda value: "[" + " ".join(map(repr, value)) + "]", "tuple": lambda value: str(tuple(value)), "sql": lambda value: "{" + ",".join(value) + "}",
     "bare": lambda value: "[" + ", ".join(value) + "]", "offices": lambda value: ", ".join(f"{one} (EP,US)" if "/" in one else one for one in value),
+    "quoted": lambda value: "; ".join(f'"{one}"' for one in value), "quoted by commas": lambda value: ", ".join(map(repr, value)),
     "python, nothing": lambda value: str(value) if value else "nan", "with nan": lambda value: str([*value, float("nan")]), "ends": lambda value: ";".join(value) + ";",
 }  # fmt: skip
 
@@ -316,7 +343,27 @@ def test_what_is_no_code_is_counted_shown_and_left_out_up_to_a_twentieth(tmp_pat
 
 @pytest.mark.parametrize(
     "spelled",
-    ["nan", "NaN", "NA", "N/A", "None", "null", "NULL", "-", "", "  ", "<NA>", "#N/A", "NaT", None, float("nan")],
+    [
+        "nan",
+        "NaN",
+        "NA",
+        "N/A",
+        "None",
+        "null",
+        "NULL",
+        "-",
+        "",
+        "  ",
+        "<NA>",
+        "#N/A",
+        "NaT",
+        "[]",
+        "''",
+        "\\N",
+        "(null)",
+        None,
+        float("nan"),
+    ],
 )
 def test_absence_is_absence_in_every_column(tmp_path: Path, spelled: object) -> None:
     rows: list[dict[str, Any]] = [dict(one) for one in SIXTY]
@@ -341,9 +388,32 @@ def test_absence_is_absence_in_every_column(tmp_path: Path, spelled: object) -> 
     assert scopes(raw) == scopes(right) and scopes(raw)["unknown"] > 0
     said = raw.notes.get("cells and entries that spell absence, read as empty", "")
     assert said.endswith(f"such as {spelled.strip()!r}" if isinstance(spelled, str) and spelled.strip() else "")
-    rows[7]["family_id"] = spelled
-    with pytest.raises(UserError, match=r"line 8: family_id is empty"):
-        read(write(tmp_path / "own.jsonl", rows))
+    if not (isinstance(spelled, str) and spelled.strip()):
+        rows[7]["family_id"] = spelled
+        with pytest.raises(UserError, match=r"line 8: family_id is empty"):
+            read(write(tmp_path / "own.jsonl", rows))
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_ids_that_are_written_as_what_is_missing_stay_ids_and_are_said(tmp_path: Path, suffix: str) -> None:
+    ids = ["0012", "12", "1E5", "100000", "1e5", "TRUE", "null", "nan", "NA", "None", "-1"]
+    rows = [
+        {"family_id": name, "title": f"t{number}", "abstract": "a", "cites": [ids[number - 1]] if number else ["nan", "F9"]}
+        for number, name in enumerate(ids)
+    ]  # fmt: skip
+    path = tmp_path / f"own{suffix}"
+    if suffix == ".csv":
+        pd.DataFrame(rows).assign(cites=[";".join(row["cites"]) for row in rows]).to_csv(path, index=False)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    raw = table.parse(path)
+    assert sorted(raw.families["family_id"]) == sorted(ids)
+    assert len(raw.citations) == len(ids) and ("0012", "nan") in set(raw.citations[["citing_id", "cited_id"]].itertuples(index=False, name=None))  # fmt: skip
+    assert raw.notes["family ids that are written as what is missing, kept as ids"] == "4, such as 'NA'"
+    with path.open("a") as file:
+        file.write("nan,again,a,\n" if suffix == ".csv" else json.dumps({**rows[7]}) + "\n")
+    with pytest.raises(UserError, match="family_id 'nan' is also on"):
+        table.parse(path)
 
 
 def test_absence_in_parquet_and_sheets(tmp_path: Path) -> None:
@@ -505,6 +575,17 @@ def test_a_hundred_thousand_columns_take_seconds(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="column 'c7' is given twice"):
         read(tmp_path / "twice.csv")
     assert time.perf_counter() - start < 5
+
+
+def test_long_lists_in_one_cell_take_no_time(tmp_path: Path) -> None:
+    many, cited = "A01B1/00 (EP,US)," * 9000, ",".join(f"X{i}" for i in range(9000))
+    (tmp_path / "own.csv").write_text(
+        f'family_id,title,abstract,ipc,cites\nA,t,a,"{many}",\nB,u,b,G06F1/00,"{cited},A"\n'
+    )
+    start = time.perf_counter()
+    raw = read(tmp_path / "own.csv")
+    assert time.perf_counter() - start < 3
+    assert raw.families["ipc"].tolist() == [["A01B1/00"], ["G06F1/00"]] and len(raw.citations) == 1
 
 
 @pytest.mark.parametrize("kind", ["zeros", "lines", "members", "brackets"])

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-# What programs write where there is nothing, as a whole cell or entry, in any case: pandas' list, and the dashes of people.
+# What programs write where there is nothing, as a whole cell or entry, in any case: pandas' list, the dashes of people,
+# an empty list or text as it is printed, and the null of databases.
 ABSENT = frozenset(
     {
         "", "-", "--", "–", "—", "n.a.", "nat", "nil", "na", "n/a", "nan", "none", "null", "-nan", "<na>",
         "#n/a", "#n/a n/a", "#na", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
+        "[]", "{}", "()", "[nan]", "[none]", "[null]", "['']", '[""]', "''", '""', "\\n", "(null)", "<null>",
     }
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import queue
+import re
 import shutil
 import threading
 import time
@@ -149,9 +150,8 @@ def stated(response: requests.Response) -> int:
 
 
 def shown(url: str) -> str:
-    """A URL without its user and password."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    """A URL, or what was to be one, without its user and password."""
+    return re.sub(r"(?<=://)[^/?#]*@", "", url)
 
 
 def reason(error: Exception) -> str:

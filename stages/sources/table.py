@@ -79,6 +79,7 @@ class _File:
     ignored: set[str] = field(default_factory=set)
     notes: dict[str, Any] = field(default_factory=dict)
     absent: Counter[str] = field(default_factory=Counter)  # column -> cells that spell absence
+    ids: set[str] = field(default_factory=set)  # of the families
     spelled: str = ""  # the first of them
 
 
@@ -111,6 +112,7 @@ def parse(path: Path) -> Raw:
             rows.append((place, {name: record[name] for name in COLUMNS if name in record}))
         if not rows:
             raise UserError(f"{path}: no family in it; it needs one family a line")
+        file.ids.update(places)
         _split_lists(file, [record for _, record in rows])
         families: list[dict[str, Any]] = []
         for place, record in rows:
@@ -158,7 +160,7 @@ def _required(columns: Collection[str]) -> None:
         if name not in columns:
             names = list(columns)
             others = [key for key in names[:_SHORT] if key not in COLUMNS]
-            hint = nearest(name, others) or _meant(name, others)
+            hint = nearest(name, list(map(_shown, others))) or _meant(name, others)
             has = f"; there are {', '.join(map(_shown, names[:8]))}{', ...' if len(names) > 8 else ''}" if names else ""
             raise _Fault(f"column {name!r} is missing{hint}; every family needs {', '.join(REQUIRED)}{has}")
 
@@ -180,7 +182,7 @@ def _shown(name: str) -> str:
 
 def _family(record: dict[str, Any], file: _File) -> dict[str, Any]:
     for name, value in record.items():
-        if isinstance(value, str) and value.strip() and absent(value):
+        if name != "family_id" and isinstance(value, str) and value.strip() and absent(value):
             file.absent[name] += 1
             file.spelled = file.spelled or value.strip()
     family: dict[str, Any] = {"family_id": record["family_id"]}
@@ -191,9 +193,8 @@ def _family(record: dict[str, Any], file: _File) -> dict[str, Any]:
 
 
 def _identifier(value: Any) -> str:
-    if value == "" or absent(value):
-        said = f" ({value!r:.20} stands for nothing)" if isinstance(value, str) and value else ""
-        raise _Fault(f"family_id is empty{said}; give every family an id")
+    if absent(value) and not (isinstance(value, str) and value.strip()):
+        raise _Fault("family_id is empty; give every family an id")
     text = _id("family_id", value)
     if not text.isprintable() or any(part in text for part in (" ", "/", "\\")) or len(text) > 200:
         raise _Fault(
@@ -209,7 +210,7 @@ def _id(name: str, value: Any) -> str:
         return str(value)
     if isinstance(value, float):
         raise _Fault(f"column {name!r} holds the decimal number {value!r}: as an id it has lost its spelling; write ids as text")  # fmt: skip
-    text = _text(name, value)
+    text = _letters(name, value)
     if re.fullmatch(r"[+-]?[0-9]+([.,][0-9]+)?[Ee]\+[0-9]+", text.strip()):
         raise _Fault(f"column {name!r} has {text!r:.40}: a spreadsheet rewrote an id as a number and its digits are lost; export again with ids as text")  # fmt: skip
     return text
@@ -218,8 +219,10 @@ def _id(name: str, value: Any) -> str:
 def _text(name: str, value: Any) -> str:
     if name == "date" and isinstance(value, datetime.date):
         return value.isoformat()[:10]
-    if absent(value):
-        return ""
+    return "" if absent(value) else _letters(name, value)
+
+
+def _letters(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise _Fault(f"column {name!r} is {_kind(value)}, expected text; write it as text")
     if "\0" in value:
@@ -231,13 +234,18 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
+def _nothing(name: str, value: Any, file: _File) -> bool:
+    """Whether a cell or entry stands for nothing: `nan` is cited where a family is called so."""
+    return absent(value) and not (name == "cites" and isinstance(value, str) and value.strip() in file.ids)
+
+
 def _list(name: str, value: Any, file: _File) -> list[str]:
-    if absent(value):
+    if _nothing(name, value, file):
         return []
     if not isinstance(value, list):
         raise _Fault(f"column {name!r} is {_kind(value)}, expected a list of texts; write it as a list")
-    kept = [part for part in value if not absent(part)]
-    spelled = [part for part in value if isinstance(part, str) and part.strip() and absent(part)]
+    kept = [part for part in value if not _nothing(name, part, file)]
+    spelled = [part for part in value if isinstance(part, str) and part.strip() and _nothing(name, part, file)]
     if spelled:
         file.absent[name] += len(spelled)
         file.spelled = file.spelled or spelled[0].strip()
@@ -277,6 +285,8 @@ def _notes(file: _File, families: list[dict[str, Any]], present: set[str]) -> di
     hinted = [f"{_shown(name)} ({' or '.join(meant)}?)" for name in names if (meant := [known for known in _hints(name) if known not in present])]  # fmt: skip
     if hinted:
         notes["columns that may be known ones under another name (rename them to have them read)"] = hinted[:SHOWN]
+    if odd := sorted(name for name in file.ids if absent(name)):
+        notes["family ids that are written as what is missing, kept as ids"] = f"{len(odd):,}, such as {odd[0]!r}"
     if file.absent:
         counts = ", ".join(f"{name} {count:,}" for name, count in sorted(file.absent.items()))
         notes["cells and entries that spell absence, read as empty"] = f"{counts}, such as {file.spelled!r}"
@@ -312,30 +322,33 @@ def _split_lists(file: _File, records: list[dict[str, Any]]) -> None:
     """Make lists of the cells of a CSV file, a column in one way that is decided on all of it and noted."""
     if not file.flat:
         return
-    ids = {record["family_id"] for record in records}
     said = []
     for name in LISTS:
         cells = [record[name] for record in records if name in record]
         if not cells:
             continue
-        form = _form(name, [cell for cell in cells if not absent(cell)][:_SAMPLE], ids)
+        form = _form(name, [cell for cell in cells if not _nothing(name, cell, file)][:_SAMPLE], file)
         several = False
         for record in records:
-            if not absent(record[name]):
-                record[name] = [part.strip() for part in _FORMS[form](record[name])]
+            if not _nothing(name, record[name], file):
+                record[name] = _parts(form, record[name])
                 several = several or len(record[name]) > 1
         said += [f"{name} by {form}"] if several else []
     if said:
         file.notes["lists separated"] = said
 
 
-def _form(name: str, cells: list[str], ids: set[str]) -> str:
+def _form(name: str, cells: list[str], file: _File) -> str:
     """How the cells of a column hold lists: as most of their parts are codes, or ids of families, then as they look."""
-    proofs: dict[str, Callable[[str], bool]] = {"ipc": _is_code, "cpc": _is_code, "cites": lambda part: part in ids}
+    proofs: dict[str, Callable[[str], bool]] = {
+        "ipc": _is_code,
+        "cpc": _is_code,
+        "cites": lambda part: part in file.ids,
+    }
     if name in proofs:
         right: dict[str, tuple[int, int]] = {}
-        for form, split in _FORMS.items():
-            parts = [part.strip() for cell in cells for part in split(cell) if not absent(part)]
+        for form in _FORMS:
+            parts = [part for cell in cells for part in _parts(form, cell) if not _nothing(name, part, file)]
             hits = sum(map(proofs[name], parts))
             right[form] = (hits, hits - len(parts))
         if max(right.values(), default=(0, 0))[0]:
@@ -347,11 +360,17 @@ def _form(name: str, cells: list[str], ids: set[str]) -> str:
     return max(looks, key=lambda form: looks[form]) if any(looks.values()) else "';'"
 
 
+def _parts(form: str, cell: str) -> list[str]:
+    """The entries of a cell, each without blanks and quotes around it."""
+    return [_QUOTED.sub(r"\2", part.strip()).strip() for part in _FORMS[form](cell)]
+
+
 def _is_code(part: str) -> bool:
     return len(code(part) or "") >= 3  # a letter alone proves nothing
 
 
 _BRACKETS = re.compile(r"""\[.*\]|\(\s*['"].*\)|\{.*\}""", re.DOTALL)  # of Python, JSON, numpy; a tuple; a set, SQL
+_QUOTED = re.compile(r"""\A(['"])([^'"]*)\1\Z""")
 _ITEM = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,'"\s][^,'"]*)\s*,?""", re.DOTALL)
 
 
@@ -360,8 +379,8 @@ def _printed(cell: str) -> list[str]:
     cell = cell.strip()
     if not _BRACKETS.fullmatch(cell):
         return [cell]
-    inner, at, items = cell[1:-1], 0, []
-    while at < len(inner.rstrip()):
+    inner, at, items = cell[1:-1].rstrip(), 0, []
+    while at < len(inner):
         item = _ITEM.match(inner, at)
         if item is None:
             return [cell]
@@ -379,13 +398,14 @@ def _unquoted(item: str) -> str:
         return item[1:-1]
 
 
+_BETWEEN_COMMAS = re.compile(r"(?:[(\[][^()\[\]]*[)\]]|[^,])*+")  # (EP,US) is of one code
 _FORMS: dict[str, Callable[[str], list[str]]] = {
     "';;'": lambda cell: cell.split(";;"),
     "';'": lambda cell: cell.split(";"),
     "'|'": lambda cell: cell.split("|"),
     "line breaks": str.splitlines,
     "commas in brackets": _printed,
-    "commas": lambda cell: re.split(r",(?![^()\[\]]*[)\]])", cell),  # (EP,US) is of one code
+    "commas": lambda cell: [part for part in _BETWEEN_COMMAS.findall(cell) if part],
     "blanks": str.split,
 }
 
@@ -528,7 +548,7 @@ def _csv_rows(file: _File) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]
             header = _header(file, names)
             columns = [(place, name) for place, name in enumerate(header) if name in COLUMNS]
             for number, row in enumerate(rows, start=1):
-                if row:
+                if any(row):  # spreadsheets write rows of empty fields below the last one
                     yield f"row {number}", functools.partial(_fields, row, columns, len(header), delimiter)
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: after row {number}: {error.reason}, not UTF-8; save the file as UTF-8") from None
@@ -584,10 +604,11 @@ def _parquet_rows(file: _File) -> Iterator[tuple[str, dict[str, Any]]]:
                 for record in batch.to_pylist():
                     number += 1
                     yield f"row {number}", record
-    except (pyarrow.ArrowException, ValueError, OverflowError) as error:
-        raise UserError(
-            f"{path}: after row {number}: damaged or not parquet ({error!s:.100}); write it again"
-        ) from None
+    except (pyarrow.ArrowException, ValueError, OverflowError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # without a number it is what pyarrow says of damaged content
+            raise
+        said = " ".join(str(error).split())
+        raise UserError(f"{path}: after row {number}: damaged or not parquet ({said:.100}); write it again") from None
 
 
 def _header(file: _File, names: list[str]) -> list[str]:
