@@ -16,7 +16,7 @@ import typer
 
 from benchmarks import comparison, texts
 from benchmarks.timing import ROOT, Sample, function
-from stages.errors import run
+from patent_embeddings.core.errors import run
 
 app = typer.Typer(add_completion=False)
 
@@ -62,8 +62,8 @@ def ours(file: str, queries: int, out: str) -> None:
     import numpy as np
     import pandas as pd
 
-    from stages import params
-    from stages.bm25 import ranked_by_bm25
+    from patent_embeddings.core import params
+    from patent_embeddings.retrieval.bm25 import ranked_by_bm25
 
     documents = texts.read(file)
     ids = [f"{place:06d}" for place in range(len(documents))]
@@ -83,7 +83,7 @@ def plain(file: str, queries: int, out: str) -> None:
     import bm25s
     import numpy as np
 
-    from stages import params
+    from patent_embeddings.core import params
 
     settings = params.load().bm25
     tokens = [document.split(" ") for document in texts.read(file)]
@@ -103,7 +103,7 @@ def analyse(file: str, out: str) -> dict[str, float]:
     import json
     import time
 
-    from stages import lucene
+    from patent_embeddings.retrieval import lucene
 
     with lucene.index(["warm"], k1=0.9, b=0.4, label="start Java"):
         from jnius import autoclass

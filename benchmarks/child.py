@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from stages.errors import UserError
+from patent_embeddings.core.errors import UserError
 
 
 def main(target: str, arguments: str, file: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import results
 from benchmarks.hardware import record
 from benchmarks.timing import Contestant, Sample, in_turn, ratio
-from stages.errors import UserError
+from patent_embeddings.core.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import typer
 from benchmarks import comparison, texts
 from benchmarks.scale import STUDY
 from benchmarks.timing import ROOT, function
-from stages.errors import UserError, run
+from patent_embeddings.core.errors import UserError, run
 
 app = typer.Typer(add_completion=False)
 
@@ -52,7 +52,8 @@ def search(file: str, queries: int, turns: int) -> dict[str, float]:
 
     import numpy as np
 
-    from stages import lucene, params
+    from patent_embeddings.core import params
+    from patent_embeddings.retrieval import lucene
 
     documents = texts.read(file)
     settings = params.load().bm25

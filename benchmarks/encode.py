@@ -11,7 +11,7 @@ import typer
 
 from benchmarks import comparison, texts
 from benchmarks.timing import ROOT, Sample, function
-from stages.errors import run
+from patent_embeddings.core.errors import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,12 +90,12 @@ def ours(file: str, out: str, dtype: str) -> dict[str, float]:
 
     import sentence_transformers  # noqa: F401 (imported by both before the clock starts)
 
-    from stages import encoders, registry
-    from stages.encoders import shards
+    from patent_embeddings.encoders import factory, shards
+    from patent_embeddings.encoders.entries import model_entry
 
     found = texts.read(file)
     start = time.perf_counter()
-    encoder = encoders.load(registry.model(MODEL), dtype=dtype)
+    encoder = factory.encoder(model_entry(MODEL), dtype=dtype)
     path = Path(out)
     shards.encode(encoder, {path.stem: ("document", found)}, path.parent, label="ours")
     seconds = time.perf_counter() - start
@@ -137,11 +137,12 @@ def work(file: str, dtypes: list[str]) -> dict[str, Any]:
 
     Counted are the products of a BERT encoder over the tokens that are kept, without padding.
     """
-    from stages import encoders, registry
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.encoders.entries import model_entry
 
-    entry = registry.model(MODEL)
+    entry = model_entry(MODEL)
     model = _plain_model()
-    tokenizer = encoders.tokenizer(entry)
+    tokenizer = factory.tokenizer(entry)
     ids = tokenizer(texts.read(file), truncation=True, max_length=entry.kept(None))["input_ids"]
     lengths = [len(tokens) for tokens in ids]
     return {
@@ -189,10 +190,10 @@ def _plain_model() -> Any:
     """The model as its users load it, cut at the length that the registry gives."""
     from sentence_transformers import SentenceTransformer
 
-    from stages import registry
-    from stages.encoders import weights
+    from patent_embeddings.encoders import weights
+    from patent_embeddings.encoders.entries import model_entry
 
-    entry = registry.model(MODEL)
+    entry = model_entry(MODEL)
     model = SentenceTransformer(str(weights.locate(entry)), local_files_only=True)
     model.max_seq_length = entry.kept(None)
     return model

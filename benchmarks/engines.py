@@ -12,11 +12,11 @@ import typer
 from benchmarks import comparison, texts
 from benchmarks.encode import MODEL, PACKAGES, difference
 from benchmarks.timing import ROOT, function
-from stages.errors import run
+from patent_embeddings.core.errors import run
 
 if TYPE_CHECKING:
-    from stages.encoders import Side
-    from stages.encoders.engines import Engine
+    from patent_embeddings.encoders.engines import Engine
+    from patent_embeddings.encoders.entries import Side
 
 app = typer.Typer(add_completion=False)
 
@@ -50,10 +50,10 @@ def main(
 
 def vectors(file: str, engine: Engine) -> None:
     """Write the vectors of the texts of a file beside it, in `ENGINE.npy`, the scratch empty."""
-    from stages import encoders, registry
-    from stages.encoders import shards
+    from patent_embeddings.encoders import factory, shards
+    from patent_embeddings.encoders.entries import model_entry
 
-    encoder = encoders.load(registry.model(MODEL))
+    encoder = factory.encoder(model_entry(MODEL))
     sides: dict[str, tuple[Side, list[str]]] = {engine: ("document", texts.read(file))}
     shards.encode(encoder, sides, Path(file).parent, label=engine, engine=engine)
 

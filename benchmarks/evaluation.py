@@ -19,7 +19,7 @@ from benchmarks import comparison
 from benchmarks.encode import MODEL
 from benchmarks.timing import Sample, function
 from benchmarks.workspace import LANDSCAPE, run_stage, workspace
-from stages.errors import run
+from patent_embeddings.core.errors import run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,14 +79,15 @@ def together(landscape: str) -> dict[str, float]:
 
 def score(landscape: str) -> dict[str, float]:
     """Score the dense run in the current folder as the metrics stage does; nDCG@10 over all queries."""
-    from stages import layout, metrics, tables
-    from stages.evaluation.retrieval import per_query
+    from patent_embeddings.core import layout, tables
+    from patent_embeddings.evaluation import outcomes as outcomes_
+    from patent_embeddings.evaluation.retrieval import per_query
 
     found = tables.read(layout.run(landscape, "dense"), tables.RUN)
     qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
     queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
     outcomes = per_query(found, qrels, queries).assign(system="dense", task="retrieval")
-    metrics.mean_scores([outcomes])
+    outcomes_.mean_scores([outcomes])
     return {"nDCG@10": ndcg(outcomes)}
 
 
@@ -101,10 +102,10 @@ def by_mteb(view: str) -> dict[str, float]:
     import mteb
     from sentence_transformers import SentenceTransformer
 
-    from stages import registry
-    from stages.encoders import weights
+    from patent_embeddings.encoders import weights
+    from patent_embeddings.encoders.entries import model_entry
 
-    entry = registry.model(MODEL)
+    entry = model_entry(MODEL)
     model = SentenceTransformer(str(weights.locate(entry)), local_files_only=True)
     model.max_seq_length = entry.kept(None)
     task = _task(view)
@@ -119,7 +120,7 @@ def _task(view: str) -> Any:
     from mteb.abstasks import AbsTaskRetrieval
     from mteb.abstasks.task_metadata import TaskMetadata
 
-    from stages import layout
+    from patent_embeddings.core import layout
 
     class Landscape(AbsTaskRetrieval):  # type: ignore[misc]
         """The landscape as mteb takes it; a query's own family is no result."""

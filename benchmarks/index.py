@@ -10,7 +10,7 @@ from benchmarks import comparison
 from benchmarks.encode import MODEL
 from benchmarks.timing import function
 from benchmarks.workspace import LANDSCAPE, run_stage, workspace
-from stages.errors import run
+from patent_embeddings.core.errors import run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +51,7 @@ def measured(landscape: str) -> dict[str, dict[str, float]]:
     import numpy as np
     import pandas as pd
 
-    from stages import layout
+    from patent_embeddings.core import layout
 
     sides = ("documents", "queries")
     documents, queries = (np.load(layout.vectors(landscape, side)) for side in sides)

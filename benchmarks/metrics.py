@@ -11,7 +11,7 @@ import typer
 
 from benchmarks import comparison
 from benchmarks.timing import ROOT, Sample, function
-from stages.errors import run
+from patent_embeddings.core.errors import run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def ours(queries: int, out: str) -> dict[str, float]:
     """Values of every query by the metrics stage's own function."""
     import time
 
-    from stages.evaluation.retrieval import per_query
+    from patent_embeddings.evaluation.retrieval import per_query
 
     found, qrels = planted(queries)
     asked = qrels[["query_id"]].drop_duplicates(ignore_index=True).assign(split="test")
@@ -78,7 +78,7 @@ def plain(queries: int, out: str) -> dict[str, float]:
     import ir_measures
     import pandas as pd
 
-    from stages.evaluation.retrieval import METRICS
+    from patent_embeddings.evaluation.retrieval import METRICS
 
     found, qrels = planted(queries)
     measures = [ir_measures.parse_measure(name) for name in METRICS]
@@ -110,7 +110,7 @@ def planted(queries: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     import numpy as np
     import pandas as pd
 
-    from stages.ranking import frame
+    from patent_embeddings.retrieval.ranking import frame
 
     generator = np.random.default_rng(0)
     # A stretch of consecutive places is without repetition; the order of families means nothing.

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from benchmarks import results, scale
-from stages.errors import run
+from patent_embeddings.core.errors import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stages.page.shell import Table
+    from patent_embeddings.pages.shell import Table
 
 app = typer.Typer(add_completion=False)
 
@@ -27,7 +27,7 @@ Rows = list[dict[str, str]]
 @app.command()
 def main() -> None:
     """Write the page from the results that are there, and print its path."""
-    from stages.files import write_text
+    from patent_embeddings.core.files import write_text
 
     write_text(results.FOLDER / PAGE, page(results.FOLDER))
     print(f"page: {results.FOLDER.relative_to(Path(__file__).parents[1]) / PAGE}")
@@ -42,8 +42,8 @@ def page(folder: Path) -> str:
     import jinja2
     import markupsafe
 
-    from stages.charts import script
-    from stages.page import shell
+    from patent_embeddings.pages import shell
+    from patent_embeddings.pages.charts import script
 
     compared, measured, grown, profiled = (
         results.read(name, folder) for name in (results.COMPARISONS, results.MEASUREMENTS, scale.NAME, "profile")
@@ -53,7 +53,7 @@ def page(folder: Path) -> str:
         for name, draw, rows in (("ratios", ratios_chart, compared), ("growth", growth_chart, grown), ("memory", memory_chart, grown), ("profile", profile_chart, profiled))
         if rows
     }  # fmt: skip
-    places = [jinja2.FileSystemLoader(Path(__file__).parent), jinja2.PackageLoader("stages.page", ".")]
+    places = [jinja2.FileSystemLoader(Path(__file__).parent), jinja2.PackageLoader("patent_embeddings.pages", ".")]
     template = shell._environment().overlay(loader=jinja2.ChoiceLoader(places)).get_template("page.html.j2")
     return template.render(
         charts=pictures,
@@ -69,7 +69,7 @@ def page(folder: Path) -> str:
 
 def ratios(rows: Rows) -> Table | None:
     """Medians and their ratio, a row a contest."""
-    from stages.page.shell import Table
+    from patent_embeddings.pages.shell import Table
 
     head = [
         "benchmark",
@@ -95,7 +95,7 @@ def ratios(rows: Rows) -> Table | None:
 
 def agreements(rows: Rows) -> Table | None:
     """What was compared before timing, and how near both were."""
-    from stages.page.shell import Table
+    from patent_embeddings.pages.shell import Table
 
     head = ["benchmark", "case", "ours", "compared", "difference", "allowed"]
     cells: list[list[Any]] = [
@@ -106,7 +106,7 @@ def agreements(rows: Rows) -> Table | None:
 
 def stages(rows: Rows) -> Table | None:
     """Seconds and memory of each stage at each size, with exponents of growth."""
-    from stages.page.shell import Table
+    from patent_embeddings.pages.shell import Table
 
     if not rows:
         return None
@@ -128,7 +128,7 @@ def stages(rows: Rows) -> Table | None:
 
 def profile(rows: Rows) -> Table | None:
     """Seconds of each stage of the default cell, the longest first."""
-    from stages.page.shell import Table
+    from patent_embeddings.pages.shell import Table
 
     ordered = sorted(rows, key=lambda row: -float(row["wall"]))
     cells = [[row["stage"], "yes" if float(row["share"]) > NOTABLE else "", float(row["wall"]), float(row["own"]),
@@ -139,7 +139,7 @@ def profile(rows: Rows) -> Table | None:
 
 def measurements(rows: Rows) -> Table | None:
     """Numbers without a peer, with their limits."""
-    from stages.page.shell import Table
+    from patent_embeddings.pages.shell import Table
 
     cells = [[row["benchmark"], row["case"], row["quantity"], "" if row["unit"] == "1" else row["unit"], float(row["value"]),
               float(row["limit"]) if row["limit"] else None, row["kept"]] for row in rows]  # fmt: skip
@@ -148,7 +148,7 @@ def measurements(rows: Rows) -> Table | None:
 
 def machines(rows: Rows) -> Table | None:
     """Each machine and set of versions that a result comes from."""
-    from stages.page.shell import Table
+    from patent_embeddings.pages.shell import Table
 
     distinct = sorted({tuple(row[name] for name in MACHINE) for row in rows})
     return Table([name.replace("_", " ") for name in MACHINE], distinct, texts=len(MACHINE)) if rows else None
@@ -220,7 +220,7 @@ def _spec(chart: Any, values: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """The chart in the look of the other pages, its rows inside; its width takes in the long names of contests."""
     import altair as alt
 
-    from stages.charts import styled
+    from patent_embeddings.pages.charts import styled
 
     chart.data = alt.NamedData("rows")
     return {

@@ -11,7 +11,7 @@ from benchmarks import comparison
 from benchmarks.encode import MODEL
 from benchmarks.timing import function
 from benchmarks.workspace import change, run_stage, workspace
-from stages.errors import run
+from patent_embeddings.core.errors import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,7 +24,7 @@ import typer
 from benchmarks import comparison, results
 from benchmarks.hardware import record
 from benchmarks.timing import ROOT, command, environment
-from stages.errors import UserError, run
+from patent_embeddings.core.errors import UserError, run
 
 app = typer.Typer(add_completion=False)
 

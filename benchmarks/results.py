@@ -7,8 +7,8 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stages.errors import UserError
-from stages.files import write_text
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import write_text
 
 FOLDER = Path(__file__).parent / "results"
 COMPARISONS, MEASUREMENTS = "comparisons", "measurements"

@@ -15,7 +15,7 @@ from benchmarks import comparison, results
 from benchmarks.hardware import record
 from benchmarks.timing import Sample, function
 from benchmarks.workspace import LANDSCAPE, register, run_stage, workspace
-from stages.errors import run
+from patent_embeddings.core.errors import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,7 +70,7 @@ def measure(size: int, bm25: bool) -> dict[str, Sample]:
 
     samples = {}
     with workspace(size, model="bench", document_view="tac", query_view="tac") as folder:
-        models = yaml.safe_load((folder / "stages/registry/models.yaml").read_text(encoding="utf-8"))
+        models = yaml.safe_load((folder / "registry/models.yaml").read_text(encoding="utf-8"))
         register(folder, "models", "bench", {**models["minilm"], "dimension": DIMENSION})
         for name in STAGES:
             if name == "bm25" and not bm25:
@@ -89,7 +89,7 @@ def cut(queries: int) -> None:
     """Keep so many of the landscape's queries, evenly spread, and their judgements."""
     import numpy as np
 
-    from stages import layout, tables
+    from patent_embeddings.core import layout, tables
 
     asked = tables.read(layout.task(LANDSCAPE, "queries"), tables.QUERIES)
     qrels = tables.read(layout.task(LANDSCAPE, "qrels"), tables.QRELS)
@@ -102,8 +102,8 @@ def vectors(dimension: int) -> None:
     """Random unit vectors as the embed stage writes them: float32 rows, their digest and their ids."""
     import numpy as np
 
-    from stages import layout, tables
-    from stages.files import sha256
+    from patent_embeddings.core import layout, tables
+    from patent_embeddings.core.files import sha256
 
     generator = np.random.default_rng(0)
     families = tables.read(layout.task(LANDSCAPE, "pool"), tables.POOL, ["family_id"])
@@ -122,7 +122,8 @@ def lexical() -> None:
     """A random run in the place of BM25's, as deep as the parameters say."""
     import numpy as np
 
-    from stages import layout, params, ranking, tables
+    from patent_embeddings.core import layout, params, tables
+    from patent_embeddings.retrieval import ranking
 
     generator = np.random.default_rng(1)
     families = tables.read(layout.task(LANDSCAPE, "pool"), tables.POOL, ["family_id"])["family_id"].tolist()

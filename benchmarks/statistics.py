@@ -11,7 +11,7 @@ import typer
 
 from benchmarks import comparison
 from benchmarks.timing import ROOT, Sample, function
-from stages.errors import run
+from patent_embeddings.core.errors import run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +66,7 @@ def ours(queries: int, systems: int, resamples: int, out: str) -> dict[str, floa
 
     import numpy as np
 
-    from stages.evaluation.statistics import interval, sign_flip
+    from patent_embeddings.evaluation.statistics import interval, sign_flip
 
     values = planted(queries, systems)
     start = time.perf_counter()

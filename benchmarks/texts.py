@@ -22,15 +22,15 @@ def write(view: str, texts: int, file: str) -> None:
     """
     import json
 
-    from stages import registry, views
-    from stages.registry.entries import Simulated
-    from stages.sources import load
+    from patent_embeddings.corpus import views
+    from patent_embeddings.corpus.entries import Simulated, view_entry
+    from patent_embeddings.corpus.sources import load
 
     entry = Simulated(source="simulated", description="", licence="CC0-1.0", seed=SEED, families=texts)
     families = load("bench", entry).families
     if view == "full":
         families = families.assign(description=lengthened(families["description"]))
-    made = views.texts(families, registry.view(view))["text"].tolist()
+    made = views.texts(families, view_entry(view))["text"].tolist()
     Path(file).write_text(json.dumps(made), encoding="utf-8")
 
 

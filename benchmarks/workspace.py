@@ -38,7 +38,7 @@ def prepare(folder: Path, **changed: Any) -> None:
     for name in ("params.yaml", "environment.lock"):
         shutil.copy(ROOT / name, folder)
     ignored = shutil.ignore_patterns("*.py", "__pycache__")
-    shutil.copytree(ROOT / "stages/registry", folder / "stages/registry", ignore=ignored)
+    shutil.copytree(ROOT / "registry", folder / "registry", ignore=ignored)
     change(folder, **changed)
 
 
@@ -57,7 +57,7 @@ def change(folder: Path, **changed: Any) -> None:
 
 def register(folder: Path, kind: str, name: str, entry: Mapping[str, Any]) -> None:
     """Add an entry to a registry of the folder, such as `landscapes`."""
-    path = folder / f"stages/registry/{kind}.yaml"
+    path = folder / f"registry/{kind}.yaml"
     path.write_text(path.read_text(encoding="utf-8") + "\n" + yaml.safe_dump({name: dict(entry)}), encoding="utf-8")
 
 

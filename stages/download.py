@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from stages import layout
-from stages.errors import UserError, run
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import UserError, run
 
 app = typer.Typer(add_completion=False)
 
@@ -15,10 +15,12 @@ def main(landscape: str) -> None:
     """Fetch or generate a landscape and write its families, citations and own judgements."""
     import pandas as pd
 
-    from stages import costs, registry, sources, tables
-    from stages.progress import say
+    from patent_embeddings.core import costs, tables
+    from patent_embeddings.core.progress import say
+    from patent_embeddings.corpus import sources
+    from patent_embeddings.corpus.entries import landscape_entry
 
-    entry = registry.landscape(landscape)
+    entry = landscape_entry(landscape)
     with costs.measured(layout.cost("download", landscape)) as cost:
         raw = sources.load(landscape, entry)
         if raw.families.empty:

@@ -6,17 +6,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from stages import layout
-from stages.errors import UserError, run
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    import numpy as np
-    import pandas as pd
-
-    from stages.encoders import Side
+    from patent_embeddings.encoders.entries import Side
 
 app = typer.Typer(add_completion=False)
 
@@ -24,19 +18,25 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(landscape: str) -> None:
     """Embed the documents and queries of one landscape, with the cell's adapter where there is one."""
-    from stages import adapters, costs, encoders, params, registry, scratch, tables, windows
-    from stages.encoders import loading, shards
-    from stages.files import replacing
+
+    from patent_embeddings.core import costs, params, tables
+    from patent_embeddings.core.files import replacing
+    from patent_embeddings.encoders import factory, loading, shards, windows
+    from patent_embeddings.encoders.embedding import describe, query_texts, require_text
+    from patent_embeddings.encoders.entries import model_entry
+    from patent_embeddings.pairs.entries import recipe_entry
+    from patent_embeddings.sharing import scratch
+    from patent_embeddings.training import adapters
 
     cell = params.load()
-    entry = registry.model(cell.model)
+    entry = model_entry(cell.model)
     documents = tables.read(layout.view(landscape, cell.document_view), tables.VIEW)
     queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
     asked = query_texts(tables.read(layout.view(landscape, cell.query_view), tables.VIEW), queries)
     require_text(documents["text"].tolist(), landscape, cell.document_view)
-    adapter = adapters.sealed(layout.ADAPTER, entry, bool(registry.recipe(cell.recipe).signals))
+    adapter = adapters.sealed(layout.ADAPTER, entry, bool(recipe_entry(cell.recipe).signals))
     with loading.offline(), costs.measured(layout.cost("embed", landscape)) as cost:
-        encoder = encoders.load(
+        encoder = factory.encoder(
             entry,
             length=cell.embed.length,
             dtype=cell.embed.dtype,
@@ -60,37 +60,6 @@ def main(landscape: str) -> None:
                 describe(folder, name, ids, tokens if name == "queries" or tokens is not None else first)
         scratch.clean(layout.scratch())
         cost.update(texts=vectors.texts, computed=vectors.computed, device=encoder.device, dtype=encoder.dtype)
-
-
-def query_texts(view: pd.DataFrame, queries: pd.DataFrame) -> list[str]:
-    """Text of every query, in the order of the queries."""
-    texts = dict(zip(view["family_id"], view["text"], strict=True))
-    return [texts[query] for query in queries["query_id"]]
-
-
-def require_text(texts: Sequence[str], landscape: str, view: str) -> None:
-    """Raise UserError where no family of the landscape has any text in the view."""
-    if not any(texts):
-        raise UserError(
-            f"view {view!r} has no text in landscape {landscape!r} (its families lack the sections); "
-            f"choose another view, `python -m stages.landscape show {landscape}` lists the sections present"
-        )
-
-
-def describe(folder: Path, name: str, ids: pd.DataFrame, first: np.ndarray | None) -> None:
-    """Write the digest of a side's vectors and the table of their ids, with the first row of each where it has several."""
-    from stages import tables
-    from stages.files import sha256
-
-    query = "query_id" in ids.columns
-    if first is not None:
-        ids = ids.assign(offset=first.astype("int64"))
-        table = tables.TOKEN_QUERY_ROWS if query else tables.TOKEN_ROWS
-    else:
-        table = tables.QUERY_ROWS if query else tables.ROWS
-    path = folder / f"{name}.npy"
-    path.with_suffix(".sha256").write_text(f"{sha256(path)}\n", encoding="ascii")
-    tables.write(ids, folder / f"{name}.parquet", table)
 
 
 if __name__ == "__main__":

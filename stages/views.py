@@ -2,71 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import typer
 
-from stages import layout
-from stages.errors import run
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import run
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from stages.registry.entries import View
+    pass
 
 app = typer.Typer(add_completion=False)
-
-_NUMBER = re.compile(r"(?:^|\n)\s*\d{1,3}\s*[.)]\s+")
-_DEPENDENT = re.compile(r"\b(?:claims?\s+\d|(?:preceding|previous|above|foregoing)\s+claims?)", re.IGNORECASE)
 
 
 @app.command()
 def main(landscape: str) -> None:
     """Write every view of the registry for one landscape."""
-    from stages import costs, registry, tables
+
+    from patent_embeddings.core import costs, registry, tables
+    from patent_embeddings.corpus.entries import view_entry
+    from patent_embeddings.corpus.views import texts
 
     with costs.measured(layout.cost("views", landscape)) as cost:
         families = tables.read(layout.families(landscape), tables.FAMILIES)
         for name in registry.ids("views"):
-            tables.write(texts(families, registry.view(name)), layout.view(landscape, name), tables.VIEW)
+            tables.write(texts(families, view_entry(name)), layout.view(landscape, name), tables.VIEW)
         cost["texts"] = len(families) * len(registry.ids("views"))
-
-
-def texts(families: pd.DataFrame, view: View) -> pd.DataFrame:
-    """Text of each family in one view.
-
-    Args:
-        families: rows of `tables.FAMILIES`.
-        view: the sections that make the text, joined by one newline; an absent one is left out.
-
-    Returns:
-        Rows of `tables.VIEW`; `complete` says whether every section was present.
-    """
-    import pandas as pd
-
-    columns = [section(families, name) for name in view.sections]
-    rows = ["\n".join(part for part in parts if part) for parts in zip(*columns, strict=True)]
-    complete = [all(parts) for parts in zip(*columns, strict=True)]
-    return pd.DataFrame(
-        {"family_id": families["family_id"].to_numpy(), "text": pd.Series(rows, dtype="str"), "complete": complete}
-    )
-
-
-def section(families: pd.DataFrame, name: str) -> list[str]:
-    """One section of every family: a column of `tables.FAMILIES`, or `claim1`, cut from the claims."""
-    if name == "claim1":
-        return [first_independent(claims) for claims in families["claims"]]
-    return families[name].str.strip().tolist()
-
-
-def first_independent(claims: str) -> str:
-    """The first claim that refers to no other claim; the first claim where each one refers.
-
-    Claims are told apart by their numbers at line starts; text without numbers is one claim.
-    """
-    parts = [part.strip() for part in _NUMBER.split(claims) if part.strip()]
-    return next((part for part in parts if not _DEPENDENT.search(part)), parts[0] if parts else "")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from stages import layout, tables
-from stages.files import write_json
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.files import write_json
 
 HERE = Path(__file__).resolve().parents[1]
 SYSTEMS = ("bm25", "dense", "rrf", "interpolation")
@@ -35,9 +35,7 @@ def write_cell(
     params |= {"recipe": recipe, "landscape": landscapes[0], "evaluate_on": list(landscapes)}
     (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     (root / "stages").mkdir()
-    shutil.copytree(
-        HERE / "stages/registry", root / "stages/registry", ignore=shutil.ignore_patterns("*.py", "__pycache__")
-    )
+    shutil.copytree(HERE / "registry", root / "registry", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     for number, name in enumerate(landscapes):
         _landscape(name, np.random.default_rng(number), without if number else "")
     _training(recipe, landscapes[0])

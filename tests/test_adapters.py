@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from stages import adapters, embed, finetune, layout, tables
-from stages.errors import UserError
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.training import adapters, recipes
+from stages import embed, finetune
 
 PAIR = ("train", 0, 0, "section", "", "a", "b", "a pump", "a valve", [], "l")
 
@@ -28,7 +30,7 @@ def finetuned(recipe: str, monkeypatch: pytest.MonkeyPatch) -> Path:
         curve = pd.DataFrame({"split": ["train"], "step": [1], "loss": [0.5]})
         return SimpleNamespace(curve=curve, scales=None, device="cpu")
 
-    monkeypatch.setattr(finetune, "_train", lambda _: train)
+    monkeypatch.setattr(recipes, "_train", lambda _: train)
     pairs = pd.DataFrame([PAIR] if recipe != "zero-shot" else [], columns=list(tables.PAIRS.columns))
     kinds = {"step": "int64", "position": "int64"}
     tables.write(pairs.astype(kinds), layout.PAIRS, tables.PAIRS)
@@ -50,7 +52,7 @@ def loaded(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path | None
         found.append(adapter)
         raise RuntimeError("far enough")
 
-    monkeypatch.setattr("stages.encoders.load", load)
+    monkeypatch.setattr("patent_embeddings.encoders.factory.encoder", load)
     return found
 
 

@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import anchors, layout, params, registry, tables
-from stages.registry import figures as published
+from patent_embeddings.core import layout, params, registry, tables
+from patent_embeddings.corpus.entries import landscape_entry, view_entry
+from patent_embeddings.encoders.entries import model_entry
+from patent_embeddings.evaluation import calibration, published
+from patent_embeddings.pairs.entries import recipe_entry
 
 L = "dapfam"
 
@@ -34,12 +37,12 @@ def paecter(workspace: Path, set_params: Callable[..., None]) -> Callable[..., N
 
 def lines() -> list[str]:
     cell = params.load()
-    return anchors.calibration(cell, registry.model(cell.model), registry.recipe(cell.recipe))
+    return calibration.calibration(cell, model_entry(cell.model), recipe_entry(cell.recipe))
 
 
 def figures() -> pd.DataFrame:
     cell = params.load()
-    return anchors.beside(cell, registry.recipe(cell.recipe), L)
+    return calibration.beside(cell, recipe_entry(cell.recipe), L)
 
 
 def test_figures_stand_beside_the_mean_over_all_queries(paecter: Callable[..., None]) -> None:
@@ -92,9 +95,9 @@ def test_a_tuned_model_is_not_held_against_the_published_one(
 
 
 def test_every_expected_score_names_what_is_registered() -> None:
-    stated = [(name, one) for name in registry.ids("models") for one in registry.model(name).expected]
+    stated = [(name, one) for name in registry.ids("models") for one in model_entry(name).expected]
     assert len(stated) >= 4
     for name, one in stated:
-        assert registry.landscape(one.landscape) and registry.view(one.view)
+        assert landscape_entry(one.landscape) and view_entry(one.view)
         assert one.metric in ("nDCG@10", "nDCG@100", "R@100") and not math.isnan(one.value)
         assert one.value in published.beside(one.landscape, name, one.view)["value"].tolist()

@@ -27,8 +27,8 @@ from benchmarks import (
 from benchmarks.comparison import Agreement, Contest, Measurement
 from benchmarks.hardware import record
 from benchmarks.timing import ROOT, Sample, command, function, in_turn, ratio
-from stages import layout, tables
-from stages.errors import UserError
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.errors import UserError
 
 PAYLOADS = """
 import os, sys
@@ -305,13 +305,15 @@ def test_the_best_of_a_query_do_not_depend_on_how_many_are_kept(tmp_path: Path) 
 
 @pytest.mark.pipeline
 def test_a_workspace_is_one_cell_on_the_simulated_landscape(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages import check, params, registry
+    from patent_embeddings.core import params
+    from patent_embeddings.corpus.entries import landscape_entry
+    from patent_embeddings.grid import check
 
     with workspace.workspace(70, tasks__fold=2) as folder:
         monkeypatch.chdir(folder)
         cell = params.load()
         assert (cell.evaluate_on, cell.recipe, cell.tasks.fold) == (["bench"], "zero-shot", 2)
-        assert registry.landscape("bench").families == 70
+        assert landscape_entry("bench").families == 70
         check.validate(cell)
 
 

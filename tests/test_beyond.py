@@ -9,13 +9,15 @@ import pandas as pd
 import pytest
 from planted import Planted
 
-from stages import contrasts, registry
-from stages.evaluation.statistics import mean_interval
-from stages.grid import beyond, figures, hypotheses, page, section
-from stages.grid.gather import KEYS, Grid
-from stages.params import Params
+from patent_embeddings.core import registry
+from patent_embeddings.core.params import Params
+from patent_embeddings.evaluation.statistics import mean_interval
+from patent_embeddings.grid import beyond, comparisons, hypotheses
+from patent_embeddings.grid.entries import Protocol
+from patent_embeddings.grid.gather import KEYS, Grid
+from patent_embeddings.pages import grid, grid_figures, grid_section
 
-PROTOCOL = registry.entry("protocol", "robust")
+PROTOCOL = registry.entry("protocol", "robust", Protocol)
 CENTRED = "search.centre=landscape"
 HALF = "embed.adapter_scale=0.5"
 BASE = {
@@ -149,7 +151,7 @@ def test_several_landscapes_of_training_are_home_and_the_held_out_one_is_abroad(
 
 def test_the_picture_names_what_no_other_betters(points: pd.DataFrame) -> None:
     """By hand: r1 is best at home, half of it and r5 are better abroad, and r5 is better than half of it in both."""
-    spec = figures.frontier(points.reset_index().query(f"variant != '{CENTRED}'").assign(ground="simulated")).spec
+    spec = grid_figures.frontier(points.reset_index().query(f"variant != '{CENTRED}'").assign(ground="simulated")).spec
     assert spec is not None
     rows = spec["data"]["values"]
     assert {row["cell"]: row["label"] for row in rows} == {"r1": "r1", f"r1 {HALF}": "", "r5": "r5"}
@@ -158,7 +160,7 @@ def test_the_picture_names_what_no_other_betters(points: pd.DataFrame) -> None:
 def test_recipes_on_one_spot_have_one_name(points: pd.DataFrame) -> None:
     rows = points.reset_index().query("variant == ''").assign(ground="simulated")
     twin = rows[rows["recipe"] == "r1"].assign(recipe="r1-all")
-    spec = figures.frontier(pd.concat([twin, rows], ignore_index=True)).spec
+    spec = grid_figures.frontier(pd.concat([twin, rows], ignore_index=True)).spec
     assert spec is not None
     named = {row["cell"]: row["label"] for row in spec["data"]["values"]}
     assert named == {"r1": "r1 and 1 more", "r1-all": "", "r5": "r5"}
@@ -166,8 +168,8 @@ def test_recipes_on_one_spot_have_one_name(points: pd.DataFrame) -> None:
 
 def test_a_label_says_a_view_once_that_both_sides_have(points: pd.DataFrame) -> None:
     rows = points.reset_index().query("variant == ''").assign(query_view=["ta", "tac"], document_view=["ta", "tac"])
-    assert section.labels(rows) == ["ta r1", "tac r5"]
-    assert section.labels(rows.assign(document_view=["tac", "ta"])) == ["ta tac r1", "tac ta r5"]
+    assert grid_section.labels(rows) == ["ta r1", "tac r5"]
+    assert grid_section.labels(rows.assign(document_view=["tac", "ta"])) == ["ta tac r1", "tac ta r5"]
 
 
 def test_what_an_option_adds_of_its_own_is_in_the_change_against_the_plain_model() -> None:
@@ -316,7 +318,7 @@ def test_scores_out_of_domain_have_the_interval_that_such_scores_have_everywhere
 def test_where_no_leg_finds_anything_the_page_has_a_dash_and_no_nan() -> None:
     frame = Planted(7, folds=1).cell(0.4).frame().assign(value=0.0)
     table = beyond.out_of_domain(frame, **FAST).assign(ground="confirmation")
-    shown = section.out_of_domain(table, pd.DataFrame())
+    shown = grid_section.out_of_domain(table, pd.DataFrame())
     assert shown is not None and len(shown.rows) > 2
     assert all(row[list(shown.head).index("times the best leg")] is None for row in shown.rows)
     assert not any(isinstance(cell, float) and np.isnan(cell) for row in shown.rows for cell in row)
@@ -344,7 +346,7 @@ def test_options_that_some_folds_lack_take_no_query_from_the_oracle(outcomes: pd
 
 
 def test_detectable_effects_are_found_four_times_in_five() -> None:
-    from stages.evaluation import statistics
+    from patent_embeddings.evaluation import statistics
 
     rng = np.random.default_rng(0)
     found = []
@@ -509,7 +511,7 @@ def test_cells_that_a_system_cannot_tell_apart_are_not_compared() -> None:
     plant = Planted(20, folds=1).cell(0.4).cell(0.4, variant="bm25.query_side=True").cell(0.6, variant=CENTRED)
     pairs = [
         (one.first_config[-2], one.second_config[-2], one.result.n)
-        for one in contrasts.every_pair(plant.frame(), "cells", "cells", "retrieval", 200)
+        for one in comparisons.every_pair(plant.frame(), "cells", "cells", "retrieval", 200)
     ]
     assert pairs == [("", CENTRED, 20)]
 
@@ -534,8 +536,8 @@ def grid_of(outcomes: pd.DataFrame) -> Grid:
 
 
 def test_the_section_says_what_was_found_and_what_was_not(outcomes: pd.DataFrame) -> None:
-    found = section.study(grid_of(outcomes), PROTOCOL, BASE)
-    (part,) = section.shown(found)
+    found = grid_section.study(grid_of(outcomes), PROTOCOL, BASE)
+    (part,) = grid_section.shown(found)
     assert part["ground"] == "confirmation"
     assert {row[0] for row in part["frontier"].rows} == {"r1", f"r1 {HALF}", "r5", f"r5 {CENTRED}"}
     assert {tuple(row[-2:]) for row in part["frontier"].rows} == {(12.5, 700.0)}
@@ -544,16 +546,16 @@ def test_the_section_says_what_was_found_and_what_was_not(outcomes: pd.DataFrame
     assert "r1: +20" in said.replace("+19.", "+20.") and "abroad not inferior on 0 of 2 pairs" in said
     assert f"r5 {CENTRED}, dense: OUT" not in said and "zero-shot, bm25: OUT changes by -0.0" in said
     assert "Centring raises" not in said
-    spec = figures.frontier(found.points).spec
+    spec = grid_figures.frontier(found.points).spec
     assert spec is not None and len(spec["data"]["values"]) == 4
-    assert figures.frontier(found.points.assign(abroad=0)).spec is None
+    assert grid_figures.frontier(found.points.assign(abroad=0)).spec is None
 
 
 def test_an_open_question_is_among_the_negatives() -> None:
     plant = Planted(20, noise=0.05)
     for place in ("a", "b"):
         plant.cell(0.4, place).cell(0.4, place, variant=CENTRED)
-    (part,) = section.shown(section.study(grid_of(plant.frame()), PROTOCOL, BASE))
+    (part,) = grid_section.shown(grid_section.study(grid_of(plant.frame()), PROTOCOL, BASE))
     assert part["frontier"] is None
     assert any(line.startswith("Centring raises retrieval out of domain: undetermined.") for line in part["negatives"])
     assert any(line.startswith("Out of domain: 2 of the 4 changes") for line in part["negatives"])  # the centred ones
@@ -567,12 +569,12 @@ def test_what_a_cell_takes_is_that_of_training_embedding_and_search() -> None:
 
 
 def test_the_declared_base_is_that_of_the_parameters(workspace: Any) -> None:
-    from stages import params
-    from stages.grid.cells import flat
+    from patent_embeddings.core import params
+    from patent_embeddings.grid.cell import flat
 
     loaded: Params = params.load()
     assert BASE.items() <= flat(loaded.model_dump(mode="json")).items()
-    assert contrasts.LEVEL == 0.05
+    assert comparisons.LEVEL == 0.05
 
 
 def test_best_is_said_only_of_a_cell_that_was_compared_with_every_other() -> None:
@@ -582,13 +584,15 @@ def test_best_is_said_only_of_a_cell_that_was_compared_with_every_other() -> Non
         plant.cell(level, model=model).cell(level + 0.1, model=model, recipe="r1", trained_on="a")
     frame = plant.frame()
     apart = frame[frame["fold"] == frame["model"].map({"m": 0, "k": 1})]
-    winners = [page._winners(contrasts.every_pair(rows, "cells", "cells", "retrieval", 500)) for rows in (frame, apart)]
+    winners = [
+        grid._winners(comparisons.every_pair(rows, "cells", "cells", "retrieval", 500)) for rows in (frame, apart)
+    ]
     assert [sorted((place, config[0], config[1]) for place, _, config in found) for found in winners] == [[("a", "m", "r1")], []]  # fmt: skip
 
 
 def test_bm25_with_other_constants_is_a_candidate_of_its_own() -> None:
     plant = Planted(20, folds=1).cell(0.4).cell(0.6, variant="bm25.k1=1.2").cell(0.5, variant="search.centre=landscape")
-    rows = contrasts.candidates(plant.frame(), "retrieval")
+    rows = comparisons.candidates(plant.frame(), "retrieval")
     lexical = rows[rows["system"] == "bm25"].groupby("variant")["numerator"].agg(["mean", "size"])
     assert lexical["size"].to_dict() == {"": 20, "bm25.k1=1.2": 20}
     assert lexical["mean"]["bm25.k1=1.2"] > lexical["mean"][""] + 0.1

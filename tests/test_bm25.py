@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import bm25, layout, tables
-from stages.errors import UserError
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.errors import UserError
+from stages import bm25
 
 L = "toy"
 SIZE = 40

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from stages import layout, tables
+from patent_embeddings.core import layout, tables
 
 pytestmark = pytest.mark.pipeline
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import vl_convert
 
-from stages import charts, layout
+from patent_embeddings.core import layout
+from patent_embeddings.pages import charts
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from stages import check, params
-from stages.errors import UserError
+from patent_embeddings.core import params
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.grid import check
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score, label_ranking_average_precision_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
-from stages.evaluation import classification, statistics
+from patent_embeddings.evaluation import classification, statistics
 
 
 def planted(seed: int, n: int = 240, noise: float = 1.0) -> tuple[np.ndarray, pd.Series, pd.DataFrame]:

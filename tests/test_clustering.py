@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
 
-from stages.evaluation import clustering
+from patent_embeddings.evaluation import clustering
 
 
 def planted(spread: float, n: int = 300, k: int = 6) -> tuple[np.ndarray, pd.Series, pd.DataFrame]:

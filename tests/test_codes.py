@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from stages import codes
+from patent_embeddings.corpus import codes
 
 SAME = [
     "A01B1/00", "A01B 1/00", "A 01 B 1/00", "A01B 1 / 00", "a01b1/00", "A01B-001/00", "A01B001/00", "A01B0001/00", "A01B1:00",

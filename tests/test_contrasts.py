@@ -12,10 +12,10 @@ import pytest
 import scipy.stats
 from planted import Planted
 
-from stages import contrasts
-from stages.evaluation import statistics
-from stages.grid import page, recommend
-from stages.grid.gather import KEYS, Grid
+from patent_embeddings.evaluation import statistics
+from patent_embeddings.grid import comparisons, recommendation
+from patent_embeddings.grid.gather import KEYS, Grid
+from patent_embeddings.pages import grid as grid_
 
 Floats = npt.NDArray[np.float64]
 SYSTEMS = ("dense", "rrf", "interpolation", "bm25")
@@ -47,17 +47,17 @@ def frame(values: Floats, system: str = "dense", landscape: str = "a") -> pd.Dat
 
 
 def grid(outcomes: pd.DataFrame) -> Grid:
-    empty = pd.DataFrame(columns=[*contrasts.CONFIG, "cell", "stage", "seconds", "texts_per_second", "device"])
+    empty = pd.DataFrame(columns=[*comparisons.CONFIG, "cell", "stage", "seconds", "texts_per_second", "device"])
     return Grid(outcomes, pd.DataFrame(), empty, pd.DataFrame(), {})
 
 
 @pytest.mark.parametrize(("cells", "queries"), [(11, 30), (33, 30), (33, 100), (200, 60)])
 def test_a_lead_of_ten_standard_errors_wins_among_many(cells: int, queries: int) -> None:
     # The number of random exchanges bounds no p-value: 200 are as good as 10,000.
-    tested = contrasts.every_pair(frame(led(cells, queries)), "cells", "cells", "retrieval", 200)
+    tested = comparisons.every_pair(frame(led(cells, queries)), "cells", "cells", "retrieval", 200)
     assert len(tested) == cells * (cells - 1) // 2
-    assert {config[0] for *_, config in page._winners(tested)} == {"m000"}
-    assert not page.undecidable(tested)
+    assert {config[0] for *_, config in grid_._winners(tested)} == {"m000"}
+    assert not grid_.undecidable(tested)
 
 
 def test_the_lead_of_the_best_of_many_candidates_is_significant() -> None:
@@ -66,7 +66,7 @@ def test_the_lead_of_the_best_of_many_candidates_is_significant() -> None:
         [frame(part, system) for part, system in zip(np.split(values[:, :33], 3, axis=1), SYSTEMS, strict=False)]
     )
     outcomes = pd.concat([outcomes, frame(values[:, 33:], "bm25")], ignore_index=True)
-    said = recommend.advice(grid(outcomes), "a", "retrieval")
+    said = recommendation.advice(grid(outcomes), "a", "retrieval")
     assert said[0] == "retrieval on a: use m000, zero-shot, view ta, system dense"
     low, high = statistics.mean_interval(values[:, 0])
     assert said[1] == f"  nDCG@10 {values[:, 0].mean():.4f} ({low:.4f} to {high:.4f}) over 60 test units; optimistic: the best of 34 candidates, chosen on the same units"  # fmt: skip
@@ -75,13 +75,15 @@ def test_the_lead_of_the_best_of_many_candidates_is_significant() -> None:
 
 def test_too_few_units_for_so_many_comparisons_decide_nothing_and_say_so() -> None:
     outcomes = frame(led(20, 11))  # the least p-value is 2 ** -10, of 190 comparisons
-    tested = contrasts.every_pair(outcomes, "cells", "cells", "retrieval", 500)
-    assert not page._winners(tested)
-    assert page.undecidable(tested) == ["a (retrieval)"]
-    said = recommend.advice(grid(outcomes), "a", "retrieval")
+    tested = comparisons.every_pair(outcomes, "cells", "cells", "retrieval", 500)
+    assert not grid_._winners(tested)
+    assert grid_.undecidable(tested) == ["a (retrieval)"]
+    said = recommendation.advice(grid(outcomes), "a", "retrieval")
     assert "cannot be decided: so few units give no p-value below 0.05 after Holm over 190 comparisons" in said[3]
     # Equal cells on many queries are another matter.
-    assert not contrasts.undecidable(contrasts.every_pair(frame(led(20, 40, errors=0)), "c", "cells", "retrieval", 99))
+    assert not comparisons.undecidable(
+        comparisons.every_pair(frame(led(20, 40, errors=0)), "c", "cells", "retrieval", 99)
+    )
 
 
 def test_winners_that_are_none_are_marked_in_at_most_five_percent() -> None:
@@ -93,7 +95,7 @@ def test_winners_that_are_none_are_marked_in_at_most_five_percent() -> None:
         values = shared + generator.normal(0, 0.05, (40, 12)) - np.r_[0, 0:11] * 0.3
         pairs = list(combinations(range(12), 2))
         found = statistics.compare_ratios(values, np.ones_like(values), pairs, 300, seed, intervals=False)
-        adjusted = contrasts.adjusted(found)
+        adjusted = comparisons.adjusted(found)
         assert adjusted[1] < 0.05  # the first against the third
         marked += adjusted[0] < 0.05
     assert marked / 150 <= 0.05 + 1.65 * np.sqrt(0.05 * 0.95 / 150)
@@ -105,7 +107,7 @@ def matched(luck: float, folds: int, seeds: int, seed: int, queries: int = 30) -
     shifts = generator.normal(0, luck, (2, folds, 1, seeds))
     values = 0.4 + shifts + generator.normal(0, 0.05, (2, folds, queries, seeds))
     spread = values.mean(axis=2).var(axis=2, ddof=1) / seeds if seeds > 1 else np.full((2, folds), np.nan)
-    cell = dict(zip(contrasts.CONFIG, ("m", "a", "home", "ta", "ta", 0, ""), strict=True))
+    cell = dict(zip(comparisons.CONFIG, ("m", "a", "home", "ta", "ta", 0, ""), strict=True))
     fold = np.repeat(np.arange(folds), queries)
     sides = {
         f"{name}_{side}": column for number, side in enumerate(("first", "second"))
@@ -118,8 +120,8 @@ def test_folds_of_one_seed_are_compared_as_a_paired_t_test() -> None:
     pairs = matched(0.05, 6, 1, 10)
     folds = (pairs["numerator_first"] - pairs["numerator_second"]).groupby(pairs["fold"]).mean()
     theirs = scipy.stats.ttest_1samp(folds, 0)
-    alone = contrasts.pooled(pairs, 999)
-    ours = contrasts.of_recipes(alone, pairs)
+    alone = comparisons.pooled(pairs, 999)
+    ours = comparisons.of_recipes(alone, pairs)
     assert ours is not None and alone.p < 0.05 < ours.p == pytest.approx(theirs.pvalue)
     assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval(0.95)))
     assert (ours.difference, ours.n) == (alone.difference, 180)
@@ -127,8 +129,8 @@ def test_folds_of_one_seed_are_compared_as_a_paired_t_test() -> None:
 
 def test_several_seeds_add_their_variance_to_that_of_the_units() -> None:
     pairs = matched(0.05, 2, 3, 4)
-    alone = contrasts.pooled(pairs, 999)
-    ours = contrasts.of_recipes(alone, pairs)
+    alone = comparisons.pooled(pairs, 999)
+    ours = comparisons.of_recipes(alone, pairs)
     differences = pairs["numerator_first"] - pairs["numerator_second"]
     # Luck of two folds, each half of the queries, of two recipes.
     luck = pairs.groupby("fold")[["luck_first", "luck_second"]].first().to_numpy() / 4
@@ -147,20 +149,20 @@ def test_luck_is_the_variance_of_a_mean_over_seeds() -> None:
             for seed, score in enumerate(scores)
         ]
     )
-    found = contrasts.units(pd.concat([rows, frame(np.zeros((4, 1)))]), "retrieval")
+    found = comparisons.units(pd.concat([rows, frame(np.zeros((4, 1)))]), "retrieval")
     tuned = found[found["recipe"] == "r1"]
     assert tuned["luck"].tolist() == pytest.approx([scores.var(ddof=1) / 3] * 4)
     zero = found[found["recipe"] == "zero-shot"]
     assert (zero["seeds"] == 0).all() and (zero["luck"] == 0).all()
-    assert contrasts.units(rows[rows["seed"] == 0], "retrieval")["luck"].isna().all()
+    assert comparisons.units(rows[rows["seed"] == 0], "retrieval")["luck"].isna().all()
 
 
 def test_nothing_tells_the_luck_of_one_adapter_and_nothing_has_none() -> None:
     pairs = matched(0.0, 5, 1, 0)
-    assert contrasts.of_recipes(contrasts.pooled(pairs, 99), pairs) is None
+    assert comparisons.of_recipes(comparisons.pooled(pairs, 99), pairs) is None
     published = pairs.assign(seeds_first=0, luck_first=0.0, seeds_second=0, luck_second=0.0)
-    result = contrasts.pooled(published, 99)
-    assert contrasts.of_recipes(result, published) == result
+    result = comparisons.pooled(published, 99)
+    assert comparisons.of_recipes(result, published) == result
 
 
 @pytest.mark.parametrize(("folds", "seeds"), [(6, 1), (2, 3)])
@@ -168,8 +170,8 @@ def test_equal_recipes_differ_by_luck_in_at_most_five_percent(folds: int, seeds:
     found, before = [], []
     for seed in range(60):
         pairs = matched(0.02, folds, seeds, 1000 + seed)
-        alone = contrasts.pooled(pairs, 200)
-        ours = contrasts.of_recipes(alone, pairs)
+        alone = comparisons.pooled(pairs, 200)
+        ours = comparisons.of_recipes(alone, pairs)
         assert ours is not None
         found.append(ours.p < 0.05)
         before.append(alone.p < 0.05)
@@ -177,19 +179,21 @@ def test_equal_recipes_differ_by_luck_in_at_most_five_percent(folds: int, seeds:
 
 
 def test_intervals_of_few_or_equal_units_say_what_they_can() -> None:
-    assert np.isnan(contrasts.span(0.5, 0.4, 0.6, 5)).all()
-    assert contrasts.span(0.5, 0.4, 0.6, 6) == (0.4, 0.6)
+    assert np.isnan(comparisons.span(0.5, 0.4, 0.6, 5)).all()
+    assert comparisons.span(0.5, 0.4, 0.6, 6) == (0.4, 0.6)
     # Of 20 queries that are all 0, a share of 1 - .05 ** (1 / 20) may be otherwise: P(none among 20) is 5 % then.
-    high = contrasts.span(0.0, 0.0, 0.0, 20, (0.0, 1.0))[1]
+    high = comparisons.span(0.0, 0.0, 0.0, 20, (0.0, 1.0))[1]
     assert (1 - high) ** 20 == pytest.approx(0.05)
     values = np.full((20, 2), 0.4)
-    (tested,) = contrasts.every_pair(frame(values), "cells", "cells", "retrieval", 99)
+    (tested,) = comparisons.every_pair(frame(values), "cells", "cells", "retrieval", 99)
     assert (tested.result.low, tested.result.high) == (-high, high) and tested.result.p == 1
     # All of the score is lost by each of 20 queries; another could have kept all of a score of 1.
-    low, high = contrasts.loss_interval(np.column_stack([np.linspace(0.3, 0.5, 20), np.zeros(20)]), 99, 0)
-    assert (low, high) == pytest.approx((1 - contrasts.unseen(20) / 0.4, 1.0))
-    assert np.isnan(contrasts.loss_interval(np.zeros((20, 2)), 99, 0)).all()
-    assert np.isnan(contrasts.score_interval(contrasts.units(Planted(5, folds=1).cell(0.5).frame(), "retrieval"))).all()
+    low, high = comparisons.loss_interval(np.column_stack([np.linspace(0.3, 0.5, 20), np.zeros(20)]), 99, 0)
+    assert (low, high) == pytest.approx((1 - comparisons.unseen(20) / 0.4, 1.0))
+    assert np.isnan(comparisons.loss_interval(np.zeros((20, 2)), 99, 0)).all()
+    assert np.isnan(
+        comparisons.score_interval(comparisons.units(Planted(5, folds=1).cell(0.5).frame(), "retrieval"))
+    ).all()
 
 
 def test_v_measure_stands_beside_that_of_random_vectors() -> None:
@@ -210,10 +214,10 @@ def test_v_measure_stands_beside_that_of_random_vectors() -> None:
         cells.assign(system=system, value=value, **about) for system, value in (("kmeans", 0.74), ("random", floors))
     ]
     whole = replace(grid(outcomes), scores=pd.concat(scores))
-    shown = page.cells(whole, [])
+    shown = grid_.cells(whole, [])
     place = list(shown.head).index("the same of random vectors")
     assert shown.head[place - 1] == "clustering, V-measure" and len(shown.rows) == 2
     assert all(
         row[place - 1].value == pytest.approx(0.74) and row[place].value == pytest.approx(0.68) for row in shown.rows
     )  # type: ignore[union-attr]
-    assert " (random vectors: 0.6800) over 2 folds" in recommend.advice(whole, "a", "clustering")[1]
+    assert " (random vectors: 0.6800) over 2 folds" in recommendation.advice(whole, "a", "clustering")[1]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tiny
 
-from stages import encoders, registry
-from stages.errors import UserError
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.encoders import factory
+from patent_embeddings.encoders.entries import model_entry
 
 pytestmark = pytest.mark.pipeline
 
@@ -86,52 +87,52 @@ def check(encoder: Any, base: Path, read: Callable[[Any], Any], sides: tuple[Any
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_encoder_models(bert: Path, tmp_path: Path, pooling: str, prompts: str) -> None:
     folder = tiny.dense(tmp_path / "m", bert, pooling)
-    encoder = encoders.load(tiny.entry(folder, pooling=pooling, prompts=PROMPTS[prompts]))
+    encoder = factory.encoder(tiny.entry(folder, pooling=pooling, prompts=PROMPTS[prompts]))
     check(encoder, bert, lambda h: unit(READ[pooling](h)), ("query", "document", "classification", "clustering"))
 
 
 @pytest.mark.parametrize("prompts", ["none", "instruction", "space"])
 def test_last_token_with_left_padding(decoder: Path, tmp_path: Path, prompts: str) -> None:
     folder = tiny.dense(tmp_path / "m", decoder, "lasttoken")
-    encoder = encoders.load(tiny.entry(folder, pooling="last", padding="left", prompts=PROMPTS[prompts]))
+    encoder = factory.encoder(tiny.entry(folder, pooling="last", padding="left", prompts=PROMPTS[prompts]))
     assert encoder.tokenizer.padding_side == "left"
     check(encoder, decoder, lambda h: unit(h[-1]))
 
 
 def test_one_space_prompt_changes_the_vector(decoder: Path, tmp_path: Path) -> None:
     folder = tiny.dense(tmp_path / "m", decoder, "lasttoken")
-    plain = encoders.load(tiny.entry(folder, pooling="last", padding="left"))
-    spaced = encoders.load(tiny.entry(folder, pooling="last", padding="left", prompts=PROMPTS["space"]))
+    plain = factory.encoder(tiny.entry(folder, pooling="last", padding="left"))
+    spaced = factory.encoder(tiny.entry(folder, pooling="last", padding="left", prompts=PROMPTS["space"]))
     assert np.abs(plain.encode(tiny.TEXTS, "document") - spaced.encode(tiny.TEXTS, "document")).max() > 1e-3
 
 
 def test_masked_mean_with_left_padding(decoder: Path, tmp_path: Path) -> None:
     folder = tiny.dense(tmp_path / "m", decoder, "mean")
-    check(encoders.load(tiny.entry(folder, padding="left")), decoder, lambda h: unit(h.mean(0)))
+    check(factory.encoder(tiny.entry(folder, padding="left")), decoder, lambda h: unit(h.mean(0)))
 
 
 def test_dense_head(bert: Path, tmp_path: Path) -> None:
     folder = tiny.dense(tmp_path / "m", bert, "mean", head=True)
-    encoder = encoders.load(tiny.entry(folder, head=True, prompts=PROMPTS["both"]))
+    encoder = factory.encoder(tiny.entry(folder, head=True, prompts=PROMPTS["both"]))
     check(encoder, bert, lambda h: head(folder, h.mean(0)))
     with pytest.raises(UserError, match=r"head: false.*have a dense layer"):
-        encoders.load(tiny.entry(folder))
+        factory.encoder(tiny.entry(folder))
 
 
 def test_lost_dense_head_is_refused(bert: Path, tmp_path: Path) -> None:
     folder = tiny.dense(tmp_path / "m", bert, "mean")
     with pytest.raises(UserError, match=r"head: true.*lack the dense layer"):
-        encoders.load(tiny.entry(folder, head=True))
+        factory.encoder(tiny.entry(folder, head=True))
 
 
 def test_registry_prompt_wins_over_the_weights(bert: Path, tmp_path: Path) -> None:
     folder = tiny.dense(tmp_path / "m", bert, "mean", prompts={"query": "theirs: ", "document": "theirs too: "})
-    check(encoders.load(tiny.entry(folder, prompts={"query": "ours: "})), bert, lambda h: unit(h.mean(0)))
+    check(factory.encoder(tiny.entry(folder, prompts={"query": "ours: "})), bert, lambda h: unit(h.mean(0)))
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_bare_weights_are_read_out_as_the_entry_says(bert: Path, pooling: str) -> None:
-    check(encoders.load(tiny.entry(bert, pooling=pooling)), bert, READ[pooling])
+    check(factory.encoder(tiny.entry(bert, pooling=pooling)), bert, READ[pooling])
 
 
 def test_wrong_pooling_is_refused_unless_unverified(
@@ -139,26 +140,26 @@ def test_wrong_pooling_is_refused_unless_unverified(
 ) -> None:
     folder = tiny.dense(tmp_path / "m", bert, "cls")
     with pytest.raises(UserError, match=r"pooling: mean.*'cls'"):
-        encoders.load(tiny.entry(folder))
-    encoder = encoders.load(tiny.entry(folder, unverified=["pooling"]))
+        factory.encoder(tiny.entry(folder))
+    encoder = factory.encoder(tiny.entry(folder, unverified=["pooling"]))
     assert "unverified" in capsys.readouterr().err
     check(encoder, bert, lambda h: unit(h[0]))
 
 
 def test_length_cuts_prompt_and_text_together(bert: Path, tmp_path: Path) -> None:
     folder = tiny.dense(tmp_path / "m", bert, "mean")
-    encoder = encoders.load(tiny.entry(folder, prompts=PROMPTS["both"]), length=12)
+    encoder = factory.encoder(tiny.entry(folder, prompts=PROMPTS["both"]), length=12)
     assert encoder.length == 12
     check(encoder, bert, lambda h: unit(h.mean(0)))
-    assert encoders.load(tiny.entry(folder), length=1000).length == 64
+    assert factory.encoder(tiny.entry(folder), length=1000).length == 64
 
 
 def test_minilm_equals_plain_sentence_transformers() -> None:
     from sentence_transformers import SentenceTransformer
 
-    encoder = encoders.load(registry.model("minilm"))
+    encoder = factory.encoder(model_entry("minilm"))
     plain = SentenceTransformer(str(encoder.folder), device="cpu")
-    plain.max_seq_length = registry.model("minilm").length
+    plain.max_seq_length = model_entry("minilm").length
     texts = ["A pump.", "A valve with a spring. " * 60, ""]
     for side in ("query", "document"):
         np.testing.assert_allclose(encoder.encode(texts, side), plain.encode(texts), **CLOSE)
@@ -166,9 +167,9 @@ def test_minilm_equals_plain_sentence_transformers() -> None:
 
 
 def test_batches_hold_texts_of_like_length_within_the_token_budget(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages.encoders import base
+    from patent_embeddings.encoders import base
 
-    encoder = encoders.load(tiny.entry(bert, prompts={"query": "ab"}))
+    encoder = factory.encoder(tiny.entry(bert, prompts={"query": "ab"}))
     texts = ["c" * 3, "c" * 16, "c", "c " * 500, "cc", "c" * 15, "c" * 16]
     alone = [encoder.encode([text], "query")[0] for text in texts]
     shapes: list[tuple[int, ...]] = []
@@ -181,22 +182,22 @@ def test_batches_hold_texts_of_like_length_within_the_token_budget(bert: Path, m
 
 def test_fingerprint_changes_with_whatever_changes_a_vector(bert: Path, tmp_path: Path) -> None:
     folder = tiny.dense(tmp_path / "m", bert, "mean")
-    base = encoders.load(tiny.entry(folder, prompts=PROMPTS["query"]))
-    same = encoders.load(tiny.entry(folder, prompts=PROMPTS["query"]))
+    base = factory.encoder(tiny.entry(folder, prompts=PROMPTS["query"]))
+    same = factory.encoder(tiny.entry(folder, prompts=PROMPTS["query"]))
     assert base.fingerprint("query") == same.fingerprint("query")
     others = [
         base.fingerprint("document"),
-        encoders.load(tiny.entry(folder, prompts={"query": "else: "})).fingerprint("query"),
-        encoders.load(tiny.entry(folder, prompts=PROMPTS["query"]), length=9).fingerprint("query"),
-        encoders.load(tiny.entry(folder, prompts=PROMPTS["query"]), dtype="bfloat16").fingerprint("query"),
-        encoders.load(
+        factory.encoder(tiny.entry(folder, prompts={"query": "else: "})).fingerprint("query"),
+        factory.encoder(tiny.entry(folder, prompts=PROMPTS["query"]), length=9).fingerprint("query"),
+        factory.encoder(tiny.entry(folder, prompts=PROMPTS["query"]), dtype="bfloat16").fingerprint("query"),
+        factory.encoder(
             tiny.entry(tiny.dense(tmp_path / "cls", bert, "cls"), pooling="cls", prompts=PROMPTS["query"])
         ).fingerprint("query"),
     ]
     prints = [str(base.fingerprint("query")), *map(str, others)]
     assert len(set(prints)) == len(prints)
     # Without prompts both sides of a plain model are the same vectors, and may share them.
-    bare = encoders.load(tiny.entry(folder))
+    bare = factory.encoder(tiny.entry(folder))
     assert bare.fingerprint("query") == bare.fingerprint("document")
 
 
@@ -229,19 +230,19 @@ def test_adapter_is_added_to_the_weights(bert: Path, adapter: Path, tmp_path: Pa
         layer.attention.self.query.weight.data += scale * (6 / 2) * deltas[key.format("B")] @ deltas[key.format("A")]
     model.save_pretrained(tmp_path / "summed")
     AutoTokenizer.from_pretrained(bert).save_pretrained(tmp_path / "summed")
-    encoder = encoders.load(tiny.entry(tiny.dense(tmp_path / "m", bert, "mean")), adapter=adapter, scale=scale)
+    encoder = factory.encoder(tiny.entry(tiny.dense(tmp_path / "m", bert, "mean")), adapter=adapter, scale=scale)
     check(encoder, tmp_path / "summed", lambda h: unit(h.mean(0)))
-    published = encoders.load(tiny.entry(tmp_path / "m"))
+    published = factory.encoder(tiny.entry(tmp_path / "m"))
     assert np.abs(published.encode(tiny.TEXTS, "query") - encoder.encode(tiny.TEXTS, "query")).max() > 1e-3
     assert published.fingerprint("query") != encoder.fingerprint("query")
     assert not any("lora" in name for name, _ in encoder.model.named_modules())
-    half = encoders.load(tiny.entry(tmp_path / "m"), adapter=adapter, scale=scale, dtype="bfloat16")
+    half = factory.encoder(tiny.entry(tmp_path / "m"), adapter=adapter, scale=scale, dtype="bfloat16")
     np.testing.assert_allclose(half.encode(tiny.TEXTS, "query"), encoder.encode(tiny.TEXTS, "query"), atol=0.1)
 
 
 def test_adapter_of_scale_nothing_is_the_published_model(bert: Path, adapter: Path, tmp_path: Path) -> None:
     entry = tiny.entry(tiny.dense(tmp_path / "m", bert, "mean"))
-    off, plain = encoders.load(entry, adapter=adapter, scale=0.0), encoders.load(entry)
+    off, plain = factory.encoder(entry, adapter=adapter, scale=0.0), factory.encoder(entry)
     np.testing.assert_array_equal(off.encode(tiny.TEXTS, "query"), plain.encode(tiny.TEXTS, "query"))
     assert off.fingerprint("query") == plain.fingerprint("query")
 
@@ -249,24 +250,24 @@ def test_adapter_of_scale_nothing_is_the_published_model(bert: Path, adapter: Pa
 def test_adapter_of_another_model_is_refused(decoder: Path, adapter: Path, tmp_path: Path) -> None:
     entry = tiny.entry(tiny.dense(tmp_path / "m", decoder, "lasttoken"), pooling="last", padding="left")
     with pytest.raises(UserError, match="does not fit tiny/model"):
-        encoders.load(entry, adapter=adapter)
+        factory.encoder(entry, adapter=adapter)
     with pytest.raises(UserError, match=r"no adapter_config\.json"):
-        encoders.load(entry, adapter=tmp_path)
+        factory.encoder(entry, adapter=tmp_path)
 
 
 def test_check_finds_a_wrong_entry(bert: Path, tmp_path: Path) -> None:
-    from stages.model import findings
+    from patent_embeddings.encoders.catalogue import findings
 
     folder = tiny.dense(tmp_path / "m", bert, "mean")
-    right = {what: fine for what, _, fine in findings(encoders.load(tiny.entry(folder, prompts=PROMPTS["both"])))}
+    right = {what: fine for what, _, fine in findings(factory.encoder(tiny.entry(folder, prompts=PROMPTS["both"])))}
     assert set(right) == {"dimension", "finite", "norm", "padding", "sides"}
     assert all(right.values())
-    wrong = {what: fine for what, _, fine in findings(encoders.load(tiny.entry(folder, dimension=32)))}
+    wrong = {what: fine for what, _, fine in findings(factory.encoder(tiny.entry(folder, dimension=32)))}
     assert not wrong["dimension"]
 
 
 def test_auto_dtype_is_resolved() -> None:
-    from stages.encoders.base import resolve
+    from patent_embeddings.encoders.base import resolve
 
     assert resolve("float32", "cpu") == "float32"
     assert resolve("auto", "cpu") in ("float32", "bfloat16")
@@ -278,7 +279,7 @@ def test_weights_frozen_in_four_bits_train_an_adapter(decoder: Path, tmp_path: P
     from peft import LoraConfig, TaskType
 
     entry = tiny.entry(tiny.dense(tmp_path / "m", decoder, "lasttoken"), pooling="last", padding="left")
-    encoder, plain = encoders.load(entry, frozen="nf4"), encoders.load(entry)
+    encoder, plain = factory.encoder(entry, frozen="nf4"), factory.encoder(entry)
     assert any(type(module).__name__ == "Linear4bit" for module in encoder.model.modules())
     near = (encoder.encode(tiny.TEXTS, "query") * plain.encode(tiny.TEXTS, "query")).sum(1)
     assert near.min() > 0.7
@@ -299,4 +300,4 @@ def test_four_bits_without_the_library_is_one_line(
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "bitsandbytes" else find(name, *rest))  # fmt: skip
     with pytest.raises(UserError, match="pip install bitsandbytes"):
-        encoders.load(entry, frozen="nf4")
+        factory.encoder(entry, frozen="nf4")

@@ -12,9 +12,9 @@ import numpy as np
 import psutil
 import pytest
 
-from stages import encoders, registry
-from stages.encoders import engines
-from stages.errors import UserError
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.encoders import engines, factory
+from patent_embeddings.encoders.entries import model_entry
 
 pytestmark = pytest.mark.pipeline
 
@@ -91,7 +91,7 @@ def test_workers_give_the_local_vectors_though_one_is_killed(driver: ProcessPool
 
 def with_a_worker_killed() -> list[dict[tuple[str, ...], Any]]:
     """Vectors of 40 shards by the local engine, by Ray's two workers of which one is killed at the first answer, by two."""
-    encoder = encoders.load(registry.model("minilm"))
+    encoder = factory.encoder(model_entry("minilm"))
     asked = jobs(encoder, 40)
     local = {tuple(job.texts): parts for job, parts in engines.compute("local", encoder, asked)}
     there: dict[tuple[str, ...], Any] = {}
@@ -112,7 +112,7 @@ def test_a_worker_that_differs_is_named(driver: ProcessPoolExecutor) -> None:
 
 def with_another_device() -> None:
     """A shard whose key says that it was made for a GPU."""
-    encoder = encoders.load(registry.model("minilm"))
+    encoder = factory.encoder(model_entry("minilm"))
     (job,) = jobs(encoder, 1)
     other = engines.Job(job.key.replace('"device": "cpu"', '"device": "cuda"'), job.side, job.first, job.texts)
     list(engines.compute("ray", encoder, [other]))

@@ -10,8 +10,9 @@ import pytest
 from conftest import ROOT
 from test_pipeline_definition import BODIES, module_file
 
-from stages import check, costs, environment, fuse
-from stages.errors import UserError
+from patent_embeddings.core import costs, environment
+from patent_embeddings.core.errors import UserError
+from stages import check, fuse
 
 LOCKED = dict(line.split("==") for line in (ROOT / "environment.lock").read_text().split())
 

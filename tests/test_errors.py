@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from stages import costs, errors, layout, lucene
-from stages.errors import UserError, told
+from patent_embeddings.core import costs, errors, layout
+from patent_embeddings.core.errors import UserError, told
+from patent_embeddings.retrieval import lucene
 
 PROGRAM = """
 import sys

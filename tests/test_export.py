@@ -16,11 +16,15 @@ import pytest
 import yaml
 from cells import write_cell
 
-from stages import export, layout, params, registry, tables
-from stages.errors import UserError
-from stages.evaluation.retrieval import per_query
-from stages.files import write_json
-from stages.page.shell import Score, Table
+from patent_embeddings.core import layout, params, registry, tables
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import write_json
+from patent_embeddings.corpus.entries import landscape_entry
+from patent_embeddings.encoders.entries import model_entry
+from patent_embeddings.evaluation.retrieval import per_query
+from patent_embeddings.handover import export
+from patent_embeddings.pages.shell import Score, Table
+from stages import export as export_stage
 
 L = "sim-alpha"
 
@@ -66,7 +70,7 @@ def planted_run() -> None:
 
 def test_ir_measures_gives_our_scores_from_the_files(cell: Path) -> None:
     planted_run()
-    export.trec(cell / "out")
+    export_stage.trec(cell / "out")
     queries = tables.read(layout.task(L, "queries"), tables.QUERIES)
     qrels = tables.read(layout.task(L, "qrels"), tables.QRELS)
     checked = 0
@@ -91,7 +95,7 @@ def test_judgements_of_the_earlier_pool_are_of_the_queries_that_are_scored(cell:
     dates = [f"200{number % 10}-01-01" for number in range(30)] + [f"200{number % 7 + 3}-06-01" for number in range(50)]
     pool = pd.DataFrame({"family_id": ids, "date": dates, "split": "test", "ranked": True}).astype({"split": "str"})
     tables.write(pool, layout.task(L, "pool"), tables.POOL)
-    export.trec(cell / "out")
+    export_stage.trec(cell / "out")
     qrels, queries = tables.read(layout.task(L, "qrels"), tables.QRELS), tables.read(layout.task(L, "queries"), tables.QUERIES)  # fmt: skip
     date = dict(zip(ids, dates, strict=True))
     reach = np.array([date[f] < date[q] for q, f in zip(qrels["query_id"], qrels["family_id"], strict=True)])
@@ -104,7 +108,7 @@ def test_judgements_of_the_earlier_pool_are_of_the_queries_that_are_scored(cell:
 
 
 def test_languages_are_those_of_the_texts_or_not_said(cell: Path) -> None:
-    export.mteb(cell / "out")
+    export_stage.mteb(cell / "out")
     (folder,) = (cell / "out/results").glob("*/*")
     languages = lambda: json.loads((folder / "SimAlphaPatentRetrieval.json").read_text())["scores"]["test"][0]["languages"]  # noqa: E731 # fmt: skip
     assert languages() == ["eng-Latn"] and "languages" not in json.loads((folder / "model_meta.json").read_text())
@@ -119,7 +123,7 @@ def test_languages_are_those_of_the_texts_or_not_said(cell: Path) -> None:
     }
     layout.registry("landscapes").write_text(yaml.safe_dump(blocks), encoding="utf-8")
     registry._read.cache_clear()
-    export.mteb(cell / "out")
+    export_stage.mteb(cell / "out")
     assert languages() == []
     assert "language: en" not in export.card(params.load(), tables.read(layout.scores(L), tables.SCORES))
     registry._read.cache_clear()
@@ -132,12 +136,12 @@ def test_ids_with_white_space_are_refused() -> None:
 
 
 def test_mteb_results_hold_scores_prompts_revision_and_versions(cell: Path) -> None:
-    export.mteb(cell / "out")
+    export_stage.mteb(cell / "out")
     (folder,) = (cell / "out/results").glob("*/*")
     assert folder.parent.name == "sentence-transformers__all-MiniLM-L6-v2-r3-sim-alpha"
     meta = json.loads((folder / "model_meta.json").read_text())
     assert meta["prompts"]["query"] == ""
-    assert meta["base_revision"] == registry.model("minilm").revision
+    assert meta["base_revision"] == model_entry("minilm").revision
     result = json.loads((folder / "SimAlphaPatentRetrieval.json").read_text())
     scores = tables.read(layout.scores(L), tables.SCORES)
     dense = scores[(scores["system"] == "dense") & (scores["scope"] == "out") & (scores["metric"] == "nDCG@10")]
@@ -145,14 +149,14 @@ def test_mteb_results_hold_scores_prompts_revision_and_versions(cell: Path) -> N
     assert subset["main_score"] == subset["ndcg_at_10"] == pytest.approx(dense["value"].iloc[0])
     assert result["versions"]["torch"]
     assert result["parameters"]["recipe"] == "r3"
-    assert result["dataset_revision"] == f"seed-{registry.landscape(L).seed}-families-{registry.landscape(L).families}"
+    assert result["dataset_revision"] == f"seed-{landscape_entry(L).seed}-families-{landscape_entry(L).families}"
 
 
 @pytest.mark.pipeline
 def test_mteb_loads_its_files(cell: Path) -> None:
     import mteb
 
-    export.mteb(cell / "out")
+    export_stage.mteb(cell / "out")
     paths = mteb.ResultCache(cell / "out").get_cache_paths(include_remote=False)
     found = {path.stem: mteb.results.TaskResult.from_disk(path) for path in paths}
     assert set(found) == {f"{place}Patent{task}" for place in ("SimAlpha", "SimBeta") for task in ("Retrieval", "Classification", "Clustering")}  # fmt: skip
@@ -167,7 +171,7 @@ def test_cells_of_one_model_are_results_of_their_own(cell: Path) -> None:
     text = layout.PARAMS.read_text(encoding="utf-8")
     for view in ("tac", "ta"):
         layout.PARAMS.write_text(text.replace("query_view: tac", f"query_view: {view}"), encoding="utf-8")
-        export.mteb(cell / "out")
+        export_stage.mteb(cell / "out")
     assert len(list((cell / "out/results").glob("*/*/model_meta.json"))) == 2
 
 
@@ -177,10 +181,10 @@ def test_a_folder_of_others_is_not_replaced_by_a_model(cell: Path) -> None:
     (cell / "models").mkdir()
     (cell / "models/weights.bin").write_text("theirs")
     with pytest.raises(UserError, match="exists and is no model folder"):
-        export.model(cell / "models")
+        export_stage.model(cell / "models")
     assert (cell / "models/weights.bin").read_text() == "theirs"
     for _ in range(2):  # an earlier export is
-        export.model(cell / "model")
+        export_stage.model(cell / "model")
 
 
 def test_a_part_of_the_adapter_is_exported_as_that_part(cell: Path) -> None:
@@ -188,14 +192,14 @@ def test_a_part_of_the_adapter_is_exported_as_that_part(cell: Path) -> None:
     (layout.ADAPTER / "adapter_config.json").write_text('{"lora_alpha": 32, "r": 16}')
     text = layout.PARAMS.read_text(encoding="utf-8")
     layout.PARAMS.write_text(text.replace("adapter_scale: 1.0", "adapter_scale: 0.25"), encoding="utf-8")
-    export.model(cell / "model")
+    export_stage.model(cell / "model")
     assert json.loads((cell / "model/adapter_config.json").read_text()) == {"lora_alpha": 8, "r": 16}
     assert "kept at 0.25 of what was trained" in (cell / "model/README.md").read_text()
     assert json.loads((layout.ADAPTER / "adapter_config.json").read_text())["lora_alpha"] == 32
     assert "kept at 0.125 of what was trained" in export.card(params.load(), pd.read_csv(layout.SCORES), kept=0.5)
     layout.PARAMS.write_text(text.replace("adapter_scale: 1.0", "adapter_scale: 0"), encoding="utf-8")
     with pytest.raises(UserError, match="the model as published"):
-        export.model(cell / "model")
+        export_stage.model(cell / "model")
 
 
 def test_quotes_in_ids_stay_as_they_are() -> None:
@@ -207,7 +211,7 @@ def test_two_landscapes_of_one_name_to_mteb_are_refused(cell: Path) -> None:
     changed = {**yaml.safe_load(layout.PARAMS.read_text()), "evaluate_on": ["sim-alpha", "field-1", "field1"]}
     layout.PARAMS.write_text(yaml.safe_dump(changed))
     with pytest.raises(UserError, match="field-1 and field1 would both be Field1Patent"):
-        export.mteb(cell / "out")
+        export_stage.mteb(cell / "out")
     assert not (cell / "out").exists()
 
 
@@ -215,7 +219,7 @@ def test_a_run_without_rows_is_not_written(cell: Path) -> None:
     planted_run()
     empty = tables.read(layout.run(L, "dense"), tables.RUN).head(0)
     tables.write(empty, layout.run(L, "reranked"), tables.RUN)
-    export.trec(cell / "out")
+    export_stage.trec(cell / "out")
     assert not (cell / f"out/{L}/reranked.run").exists() and (cell / f"out/{L}/dense.run").exists()
 
 
@@ -223,7 +227,7 @@ def test_zero_shot_has_no_model_to_export(cell: Path) -> None:
     text = layout.PARAMS.read_text(encoding="utf-8")
     layout.PARAMS.write_text(text.replace("recipe: r3", "recipe: zero-shot"), encoding="utf-8")
     with pytest.raises(UserError, match="no adapter"):
-        export.model(cell / "out")
+        export_stage.model(cell / "out")
 
 
 def test_the_card_says_where_it_was_trained_and_how_it_does(cell: Path) -> None:
@@ -243,7 +247,7 @@ def test_the_card_says_where_it_was_trained_and_how_it_does(cell: Path) -> None:
     intervals = {one["hf_subset"]: one["interval_95"] for one in result["scores"]["test"]}
     assert intervals["out"] == {}
     assert len(intervals["all"]) == 5
-    assert f"- sim-beta: {registry.landscape('sim-beta').licence}" in text
+    assert f"- sim-beta: {landscape_entry('sim-beta').licence}" in text
 
 
 @pytest.mark.pipeline
@@ -252,18 +256,17 @@ def test_the_exported_adapter_loads_and_gives_our_vectors(cell: Path) -> None:
     from peft import LoraConfig, TaskType
     from sentence_transformers import SentenceTransformer
 
-    from stages import encoders
-    from stages.encoders import weights
+    from patent_embeddings.encoders import factory, weights
 
-    entry = registry.model("minilm")
+    entry = model_entry("minilm")
     base = str(weights.locate(entry))
     tuned = SentenceTransformer(base, device="cpu", local_files_only=True)
     torch.manual_seed(0)
     tuned.add_adapter(LoraConfig(task_type=TaskType.FEATURE_EXTRACTION, r=4, init_lora_weights=False))
     tuned[0].auto_model.save_pretrained(str(layout.ADAPTER))
-    export.model(cell / "out")
+    export_stage.model(cell / "out")
     texts = ["A valve with a spring.", "Method of sealing a duct."]
-    ours = encoders.load(entry, adapter=layout.ADAPTER).encode(texts, "document")
+    ours = factory.encoder(entry, adapter=layout.ADAPTER).encode(texts, "document")
     theirs = SentenceTransformer(base, device="cpu", local_files_only=True)
     before = theirs.encode(texts)
     theirs.load_adapter(str(cell / "out"))
@@ -298,7 +301,7 @@ def test_no_cell_of_a_sheet_is_a_formula(text: str) -> None:
 
 
 def test_no_name_in_the_comparisons_is_a_formula() -> None:
-    from stages.grid.report import comparisons_csv
+    from patent_embeddings.pages.grid_report import comparisons_csv
 
     result = SimpleNamespace(difference=-0.1, low=-0.2, high=0.0, p=0.5, effect=-1.0, n=7)
     one = SimpleNamespace(family="tuned", landscape="l", task="t", scope="all", metric="m", first="=HYPERLINK(1)", second="@x", result=result, p_holm=1.0)  # fmt: skip
@@ -318,7 +321,7 @@ def test_latex_is_escaped() -> None:
 @pytest.mark.parametrize("name", ["retrieval", "inout", "fusion", "classification", "clustering", "costs", "licences"])
 def test_every_table_of_the_page_is_exported(cell: Path, name: str) -> None:
     for form in ("csv", "latex"):
-        export.table(name, form, cell / "out")  # type: ignore[arg-type]
+        export_stage.table(name, form, cell / "out")  # type: ignore[arg-type]
     rows = list(csv.reader((cell / f"out/{name}.csv").open(encoding="utf-8")))
     assert len(rows) > 1
     assert (cell / f"out/{name}.tex").read_text().count(r"\\") >= len(rows)
@@ -326,12 +329,12 @@ def test_every_table_of_the_page_is_exported(cell: Path, name: str) -> None:
 
 def test_an_unknown_table_is_named(cell: Path) -> None:
     with pytest.raises(UserError, match="did you mean retrieval"):
-        export.table("retreival", "csv", cell / "out")
+        export_stage.table("retreival", "csv", cell / "out")
 
 
 def test_costs_become_the_evaluation_time(cell: Path) -> None:
     write_json(layout.cost("embed", L), {"seconds": 2.0})
     write_json(layout.cost("search", L), {"seconds": 1.5})
-    export.mteb(cell / "out")
+    export_stage.mteb(cell / "out")
     (path,) = (cell / "out/results").glob("*/*/SimAlphaPatentRetrieval.json")
     assert json.loads(path.read_text())["evaluation_time"] == 3.5

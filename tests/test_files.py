@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from stages.errors import UserError
-from stages.files import PARTIAL, replacing, workplace, write_text
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import PARTIAL, replacing, workplace, write_text
 
 FILLING = """
 import sys, time

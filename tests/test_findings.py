@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from planted import Planted
 
-from stages import findings, registry
+from patent_embeddings.core import registry
+from patent_embeddings.grid import findings
+from patent_embeddings.grid.entries import Finding
 
 TASKS = ("retrieval", "classification", "clustering")
 RECIPES = ("r1", "r2", "r3", "r4")
@@ -104,7 +106,7 @@ TRUE_FALSE: dict[str, tuple[Build, Build]] = {
 
 
 def verdict(finding: str, plant: Planted) -> findings.Judgement:
-    entries = {finding: registry.entry("findings", finding)}
+    entries = {finding: registry.entry("findings", finding, Finding)}
     real, simulated = findings.judge(plant.frame(), entries, SIZES, resamples=1000)
     return simulated if plant.simulated else real
 
@@ -142,7 +144,7 @@ def test_simulated_landscapes_recover_or_miss_and_never_support(finding: str) ->
     true, false = (
         verdict(finding, build(Planted(40, simulated=True))).verdict for build in TRUE_FALSE[finding]
     )  # fmt: skip
-    planted = registry.entry("findings", finding).plant is not None
+    planted = registry.entry("findings", finding, Finding).plant is not None
     assert (true, false) == (("plant recovered", "plant missed") if planted else ("not tested", "not tested"))
 
 
@@ -151,13 +153,13 @@ def test_without_its_cells_a_finding_is_not_tested_and_says_what_would(finding: 
     plant = Planted(10).cell(0.5, recipe="r2", trained_on="b", model="unknown", tasks=TASKS)
     found = verdict(finding, plant)
     assert found.verdict == "not tested"
-    assert found.needs == registry.entry("findings", finding).cells
+    assert found.needs == registry.entry("findings", finding, Finding).cells
     assert found.effect is None
 
 
 def test_grounds_are_judged_apart() -> None:
     both = pd.concat([alone(loss=0.4)(Planted(40)).frame(), alone(loss=-0.2)(Planted(40, simulated=True)).frame()])
-    entries = {"out-below-in": registry.entry("findings", "out-below-in")}
+    entries = {"out-below-in": registry.entry("findings", "out-below-in", Finding)}
     found = findings.judge(both, entries, SIZES, resamples=500)
     assert [(one.ground, one.verdict) for one in found] == [("real", "supported"), ("simulated", "plant missed")]
 
@@ -204,7 +206,7 @@ def test_landscapes_that_homes_share_are_drawn_once_for_all_of_them() -> None:
     slope = {model: level - 0.4 for model, level in STRENGTHS.items()}
     tuned = frame["recipe"] == "r3"
     frame.loc[tuned, "value"] *= 1 + frame["query_id"].map(lost)[tuned] * frame["model"].map(slope)[tuned]
-    entries = {"stronger-models-suffer-most": registry.entry("findings", "stronger-models-suffer-most")}
+    entries = {"stronger-models-suffer-most": registry.entry("findings", "stronger-models-suffer-most", Finding)}
     effect = findings.judge(frame, entries, SIZES, resamples=1000)[0].effect
     assert effect is not None
     # The mean over 150 queries of a slope of standard deviation 1, by .01 of strength.
@@ -215,7 +217,7 @@ def test_training_on_another_ground_is_no_evidence() -> None:
     plant = abroad({"m": -0.06, "small": -0.05})(Planted(40))
     frame = plant.frame()
     frame.loc[frame["landscape"] == "a", "simulated"] = True
-    entries = {"tuning-harms-abroad": registry.entry("findings", "tuning-harms-abroad")}
+    entries = {"tuning-harms-abroad": registry.entry("findings", "tuning-harms-abroad", Finding)}
     assert [one.verdict for one in findings.judge(frame, entries, SIZES, resamples=200)] == ["not tested", "not tested"]
 
 
@@ -223,7 +225,7 @@ def test_the_pair_that_is_named_is_the_significant_one() -> None:
     """The widest step down is of a model with few queries and much noise; the narrower one is significant."""
     few = Planted(3, folds=1, noise=0.3).cell(0.2, model="large").frame()
     plant = Planted(40).cell(0.5, model="small").cell(0.42, model="base").frame()
-    entries = {"scaling-within-families": registry.entry("findings", "scaling-within-families")}
+    entries = {"scaling-within-families": registry.entry("findings", "scaling-within-families", Finding)}
     found = findings.judge(pd.concat([plant, few]), entries, SIZES, resamples=500)[0]
     assert found.verdict == "contradicted" and "base is significantly worse than the smaller small" in found.reason
 
@@ -238,7 +240,7 @@ def test_views_are_compared_under_the_variant_that_most_cells_have() -> None:
 
 def test_one_missing_rival_leaves_a_lead_untested() -> None:
     frame = best("r3", "retrieval")(Planted(40)).frame()
-    entries = {"r3-best-for-retrieval": registry.entry("findings", "r3-best-for-retrieval")}
+    entries = {"r3-best-for-retrieval": registry.entry("findings", "r3-best-for-retrieval", Finding)}
     found = findings.judge(frame[frame["recipe"] != "r4"], entries, SIZES, resamples=500)[0]
     assert found.verdict == "not tested"
     assert "r4" in found.reason
@@ -282,7 +284,7 @@ def test_a_tuning_that_changes_no_query_is_no_proof_that_none_is_harmed() -> Non
         "value"
     ]
     keys = pd.MultiIndex.from_frame(frame[list(zero.index.names)])
-    entries = {"tuning-harms-abroad": registry.entry("findings", "tuning-harms-abroad")}
+    entries = {"tuning-harms-abroad": registry.entry("findings", "tuning-harms-abroad", Finding)}
     found = findings.judge(frame.assign(value=zero.reindex(keys).to_numpy()), entries, SIZES, resamples=200)[0]
     assert found.verdict == "undetermined" and found.effect is not None
     assert found.effect.low < -0.3 < 0.3 < found.effect.high and found.effect.value == 0
@@ -344,7 +346,7 @@ def test_models_without_queries_enough_have_no_slope() -> None:
         plant.cell(level, "b", model=model)
         few.cell(level, "a", model=model)
         plant.cell(level - 0.2 * (level - 0.25), "b", model=model, recipe="r3", trained_on="a")
-    entries = {"stronger-models-suffer-most": registry.entry("findings", "stronger-models-suffer-most")}
+    entries = {"stronger-models-suffer-most": registry.entry("findings", "stronger-models-suffer-most", Finding)}
     found = findings.judge(pd.concat([plant.frame(), few.frame()]), entries, SIZES, resamples=300)[0]
     assert found.verdict == "undetermined" and "fewer than 6 test queries of a" in found.reason
 
@@ -359,7 +361,7 @@ def test_models_that_find_nothing_abroad_have_no_slope(zeros: int) -> None:
         plant.cell(level, "b", model=model, recipe="r3", trained_on="a")
     frame = plant.frame()
     nothing = frame["query_id"].isin([f"b0-{query}" for query in range(zeros)])
-    entries = {"stronger-models-suffer-most": registry.entry("findings", "stronger-models-suffer-most")}
+    entries = {"stronger-models-suffer-most": registry.entry("findings", "stronger-models-suffer-most", Finding)}
     found = findings.judge(frame.assign(value=frame["value"].mask(nothing, 0.0)), entries, SIZES, resamples=300)[0]
     assert found.verdict == "undetermined" and "nothing to lose" in found.reason
 

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import fuse, layout, tables
-from stages.params import Fuse
-from stages.ranking import frame, matrices
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.params import Fuse
+from patent_embeddings.retrieval import fusion
+from patent_embeddings.retrieval.ranking import frame, matrices
+from stages import fuse
 
 L = "toy"
 FAMILIES = [f"f{i:02d}" for i in range(40)]
@@ -42,8 +44,8 @@ def qrels(seed: int = 9) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query_id", "family_id", "relevance", "scope"])
 
 
-def legs(bm25: pd.DataFrame, dense: pd.DataFrame, depth: int = 1000) -> fuse.Legs:
-    return fuse.Legs(ASKED, FAMILIES, *(matrices(leg, ASKED, FAMILIES, depth) for leg in (bm25, dense)))
+def legs(bm25: pd.DataFrame, dense: pd.DataFrame, depth: int = 1000) -> fusion.Legs:
+    return fusion.Legs(ASKED, FAMILIES, *(matrices(leg, ASKED, FAMILIES, depth) for leg in (bm25, dense)))
 
 
 def trec(run: pd.DataFrame) -> Any:
@@ -77,7 +79,7 @@ def test_rrf_is_pyserinis(k: float, depth: int) -> None:
 
     bm25, dense = run(1), run(2)
     theirs = reciprocal_rank_fusion([trec(bm25), trec(dense)], rrf_k=int(k), depth=depth, k=depth)
-    same(fuse.fused(legs(bm25, dense, depth), "rrf", k, depth), theirs)
+    same(fusion.fused(legs(bm25, dense, depth), "rrf", k, depth), theirs)
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 0.5, 1.0])
@@ -87,13 +89,13 @@ def test_interpolation_is_pyserinis_after_its_min_max(weight: float) -> None:
 
     bm25, dense = run(1), run(2, found=15)
     scaled = [trec(leg).rescore(RescoreMethod.NORMALIZE) for leg in (dense, bm25)]
-    same(fuse.fused(legs(bm25, dense), "interpolation", weight, 1000), interpolation(scaled, alpha=weight))
+    same(fusion.fused(legs(bm25, dense), "interpolation", weight, 1000), interpolation(scaled, alpha=weight))
 
 
 def test_min_max_by_hand() -> None:
     gone = -np.inf
     scores = np.array([[4, 3, 2], [5, 5, gone], [7, gone, gone], [gone, gone, gone], [-1, -2, -5]], np.float32)
-    assert fuse.min_max(scores).tolist() == [[1, 0.5, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 0.75, 0]]
+    assert fusion.min_max(scores).tolist() == [[1, 0.5, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 0.75, 0]]
 
 
 def test_missing_from_a_list_is_its_least() -> None:
@@ -101,25 +103,25 @@ def test_missing_from_a_list_is_its_least() -> None:
     dense = pd.DataFrame(
         {"query_id": "q0", "family_id": ["f03", "f01", "f00"], "rank": [1, 2, 3], "score": np.float32([0.9, 0.7, 0.5])}
     )
-    mixed = fuse.fused(legs(bm25, dense), "interpolation", 0.4, 1000)
+    mixed = fusion.fused(legs(bm25, dense), "interpolation", 0.4, 1000)
     assert mixed["family_id"].tolist() == ["f01", "f03", "f00", "f02"]
     assert mixed["score"].tolist() == pytest.approx([0.6 + 0.4 * 0.5, 0.4, 0.0, 0.0])
     assert mixed["rank"].tolist() == [1, 2, 3, 4]
 
 
 def test_the_fused_run_is_cut_at_the_depth_and_sound() -> None:
-    mixed = fuse.fused(legs(run(1), run(2), 7), "rrf", 60.0, 7).astype({"query_id": "str", "family_id": "str"})
+    mixed = fusion.fused(legs(run(1), run(2), 7), "rrf", 60.0, 7).astype({"query_id": "str", "family_id": "str"})
     assert mixed.groupby("query_id").size().max() == 7
     tables.RUN.schema.validate(mixed)
     assert set(mixed["query_id"]) == set(ASKED) - {"q3"}
 
 
 def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = fuse.fused(legs(run(1), run(2)), "interpolation", 0.3, 1000)
-    tuned = fuse.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
-    monkeypatch.setattr(fuse, "_HELD", 1)
-    pd.testing.assert_frame_equal(fuse.fused(legs(run(1), run(2)), "interpolation", 0.3, 1000), whole)
-    again = fuse.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
+    whole = fusion.fused(legs(run(1), run(2)), "interpolation", 0.3, 1000)
+    tuned = fusion.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
+    monkeypatch.setattr(fusion, "_HELD", 1)
+    pd.testing.assert_frame_equal(fusion.fused(legs(run(1), run(2)), "interpolation", 0.3, 1000), whole)
+    again = fusion.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
     pd.testing.assert_frame_equal(again.table, tuned.table)
 
 
@@ -127,7 +129,7 @@ def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_every_setting_scores_what_ir_measures_says(metric: str) -> None:
     settings = SETTINGS.model_copy(update={"metric": metric, "depth": 12})
     pair, judged = legs(run(1), run(2), 12), qrels()
-    tuned = fuse.tune(pair, judged, QUERIES, settings, label="test")
+    tuned = fusion.tune(pair, judged, QUERIES, settings, label="test")
     assert len(tuned.table) == 2 * (4 + 5)
     gold = [
         ir_measures.Qrel(q, f, r)
@@ -135,7 +137,7 @@ def test_every_setting_scores_what_ir_measures_says(metric: str) -> None:
     ]
     split = dict(zip(QUERIES["query_id"], QUERIES["split"], strict=True))
     for row in tuned.table.itertuples():
-        mixed = fuse.fused(pair, row.method, row.value, 12)
+        mixed = fusion.fused(pair, row.method, row.value, 12)
         hits = [
             ir_measures.ScoredDoc(q, f, -r)
             for q, f, r in zip(mixed["query_id"], mixed["family_id"], mixed["rank"], strict=True)
@@ -151,7 +153,7 @@ def test_every_setting_scores_what_ir_measures_says(metric: str) -> None:
 
 
 def test_chosen_is_best_on_dev_and_oracle_best_on_test() -> None:
-    tuned = fuse.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
+    tuned = fusion.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
     for method, grid in (("rrf", SETTINGS.rrf_k), ("interpolation", SETTINGS.weights)):
         table = tuned.table[tuned.table["method"] == method]
         for split, flag, picked in (("dev", "chosen", tuned.chosen), ("test", "oracle", tuned.oracle)):
@@ -171,7 +173,7 @@ def test_what_test_says_does_not_move_the_choice() -> None:
         other = qrels(100 + seed)
         of_test = judged["query_id"].isin(QUERIES.loc[QUERIES["split"] == "test", "query_id"])
         judged.loc[of_test, "family_id"] = other.loc[of_test, "family_id"]
-        tuned = fuse.tune(legs(run(1), run(2)), judged, QUERIES, SETTINGS, label="test")
+        tuned = fusion.tune(legs(run(1), run(2)), judged, QUERIES, SETTINGS, label="test")
         picks.add(tuple(tuned.chosen.values()))
         oracles.add(tuple(tuned.oracle.values()))
     assert len(picks) == 1 < len(oracles)
@@ -180,7 +182,7 @@ def test_what_test_says_does_not_move_the_choice() -> None:
 def test_among_equals_the_first_of_the_grid() -> None:
     same_legs = legs(run(1), run(1))
     backwards = SETTINGS.model_copy(update={"rrf_k": [100, 30, 10], "weights": [0.75, 0.25]})
-    tuned = fuse.tune(same_legs, qrels(), QUERIES, backwards, label="test")
+    tuned = fusion.tune(same_legs, qrels(), QUERIES, backwards, label="test")
     assert tuned.chosen == tuned.oracle == {"rrf": 100.0, "interpolation": 0.75}
 
 
@@ -188,7 +190,7 @@ def test_without_dev_queries_fixed_values_are_used_and_said(capsys: pytest.Captu
     judged = qrels()
     judged = judged[~judged["query_id"].isin(QUERIES.loc[QUERIES["split"] == "dev", "query_id"])]
     coarse = SETTINGS.model_copy(update={"rrf_k": [10], "weights": [0.0, 1.0]})
-    tuned = fuse.tune(legs(run(1), run(2)), judged, QUERIES, coarse, label="test")
+    tuned = fusion.tune(legs(run(1), run(2)), judged, QUERIES, coarse, label="test")
     assert tuned.chosen == {"rrf": 60.0, "interpolation": 0.5} and not tuned.on_dev
     assert set(tuned.table["split"]) == {"test"}
     assert set(tuned.table.loc[tuned.table["chosen"], "value"]) == {60.0, 0.5}
@@ -196,7 +198,7 @@ def test_without_dev_queries_fixed_values_are_used_and_said(capsys: pytest.Captu
 
 
 def test_without_any_judgement_there_is_no_table_but_a_choice() -> None:
-    tuned = fuse.tune(legs(run(1), run(2)), qrels()[:0], QUERIES, SETTINGS, label="test")
+    tuned = fusion.tune(legs(run(1), run(2)), qrels()[:0], QUERIES, SETTINGS, label="test")
     assert tuned.table.empty and tuned.oracle == tuned.chosen == {"rrf": 60.0, "interpolation": 0.5}
 
 
@@ -225,7 +227,7 @@ def test_the_stage_writes_runs_table_and_cost_the_same_twice(landscape: str) -> 
         for method in ("rrf", "interpolation"):
             value = table.loc[(table["method"] == method) & table[flag], "value"].iloc[0]
             ids = {"query_id": "str", "family_id": "str"}
-            expected = fuse.fused(legs(run(1), run(2)), method, value, 1000).astype(ids)
+            expected = fusion.fused(legs(run(1), run(2)), method, value, 1000).astype(ids)
             written = tables.read(layout.run(L, system + method), tables.RUN).astype(ids)
             key = ["query_id", "rank"]
             pd.testing.assert_frame_equal(written, expected.sort_values(key, ignore_index=True))
@@ -239,8 +241,8 @@ def test_what_is_out_of_reach_does_not_tune(landscape: str, set_params: Callable
     tables.write(pool, layout.task(L, "pool"), tables.POOL)
     fuse.main(landscape)
     rest = QUERIES[~QUERIES["query_id"].isin(["q1", "q3"])]
-    right = fuse.tune(legs(run(1), run(2)), qrels(), rest, SETTINGS, label="test").table
-    whole = fuse.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test").table
+    right = fusion.tune(legs(run(1), run(2)), qrels(), rest, SETTINGS, label="test").table
+    whole = fusion.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test").table
     key = ["method", "value", "split"]
     found = tables.read(layout.fusion(L), tables.FUSION).sort_values(key, ignore_index=True)
     np.testing.assert_allclose(found["score"], right.sort_values(key)["score"], rtol=0, atol=1e-12)

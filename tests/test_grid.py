@@ -19,22 +19,25 @@ import yaml
 from planted import Planted
 from toy import LIFT, ROOT, git, repository
 
-from stages import registry
-from stages.errors import UserError
-from stages.grid import cells, gather, queue
-from stages.grid.experiments import alike, head
-from stages.grid.experiments import inputs as inputs_at
-from stages.params import Params
+from patent_embeddings.core import registry
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.params import Params
+from patent_embeddings.grid import cell as cell_
+from patent_embeddings.grid import gather
+from patent_embeddings.grid.entries import Preset, Protocol
+from patent_embeddings.grid.experiments import alike, head
+from patent_embeddings.grid.experiments import inputs as inputs_at
+from patent_embeddings.sharing import queue
 
 BASE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
 
 def names(**axes: list[object]) -> list[str]:
-    return [cell.name for cell in cells.expand(BASE, {key.replace("__", "."): value for key, value in axes.items()})]
+    return [cell.name for cell in cell_.expand(BASE, {key.replace("__", "."): value for key, value in axes.items()})]
 
 
 def test_the_sample_is_every_recipe_on_both_landscapes_and_zero_shot_once() -> None:
-    found = cells.expand(BASE, registry.entry("presets", "sample").axes)
+    found = cell_.expand(BASE, registry.entry("presets", "sample", Preset).axes)
     tuned = {(recipe, place) for recipe in LIFT for place in ("sim-alpha", "sim-beta")}
     assert {(cell.params["recipe"], cell.params["landscape"]) for cell in found[1:]} == tuned
     assert [cell.name for cell in found[:1]] == ["minilm-zero-shot"]
@@ -43,20 +46,20 @@ def test_the_sample_is_every_recipe_on_both_landscapes_and_zero_shot_once() -> N
 
 @pytest.mark.parametrize("preset", registry.ids("presets"))
 def test_every_preset_expands(preset: str) -> None:
-    found = cells.union(BASE, registry.entry("presets", preset).grids)
+    found = cell_.union(BASE, registry.entry("presets", preset, Preset).grids)
     assert found
     assert all(set(cell.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.") for cell in found)
 
 
 def test_the_preset_robust_has_the_cells_of_its_protocol_and_none_twice() -> None:
-    protocol = registry.entry("protocol", "robust")
-    grids = registry.entry("presets", "robust").grids
-    found = [cell.params for cell in cells.union(BASE, grids)]
+    protocol = registry.entry("protocol", "robust", Protocol)
+    grids = registry.entry("presets", "robust", Preset).grids
+    found = [cell.params for cell in cell_.union(BASE, grids)]
     assert len({json.dumps(params, sort_keys=True) for params in found}) == len(found)
 
     def held(recipe: str, **settings: object) -> set[tuple[str, int, int]]:
         wanted = {key.replace("__", "."): value for key, value in settings.items()}
-        flat = [(params, cells.flat(params)) for params in found if params["recipe"] == recipe]
+        flat = [(params, cell_.flat(params)) for params in found if params["recipe"] == recipe]
         return {(params["landscape"], params["finetune"]["seed"], params["tasks"]["fold"]) for params, values in flat
                 if all(values[key] == value for key, value in wanted.items())}  # fmt: skip
 
@@ -72,16 +75,16 @@ def test_the_preset_robust_has_the_cells_of_its_protocol_and_none_twice() -> Non
         assert sorted(map(str, left_out)) == sorted(str([home]) for home in homes for _ in range(len(seeds) * len(folds)))  # fmt: skip
     # On other landscapes nothing of a file changes.
     several = [axes["recipe"] for axes in grids if "finetune.held_out" in axes]
-    elsewhere = cells.union(BASE, [{**axes, "evaluate_on": [["kista-radar-rain-gauge", "historic-us", "sim-beta"]]} for axes in grids])  # fmt: skip
+    elsewhere = cell_.union(BASE, [{**axes, "evaluate_on": [["kista-radar-rain-gauge", "historic-us", "sim-beta"]]} for axes in grids])  # fmt: skip
     assert {cell.params["landscape"] for cell in elsewhere} == {"kista-radar-rain-gauge", "historic-us", "sim-beta"}
     assert several == [["r1-all", "r1-merged", "r5"], ["r5"]]
 
 
 def test_every_id_and_setting_of_the_protocol_exists() -> None:
-    protocol = registry.entry("protocol", "robust")
+    protocol = registry.entry("protocol", "robust", Protocol)
     # Three stand there a second time, under the id of a user's own file.
     assert {f"kista-{name.removeprefix('kista-')}" for name in protocol.exploratory} <= set(registry.ids("landscapes"))
-    known = cells.flat(BASE)
+    known = cell_.flat(BASE)
     for hypothesis in protocol.hypotheses.values():
         options = [value for value in vars(hypothesis).values() if hasattr(value, "settings")]
         assert {option.recipe for option in options} | {getattr(hypothesis, "candidate", "r5")} <= set(registry.ids("recipes"))  # fmt: skip
@@ -99,11 +102,11 @@ def test_names_say_what_differs_from_the_parameters() -> None:
     # Keys that end alike are told apart: seeds of splits and of training make four cells.
     assert len(names(recipe=["r1"], tasks__seed=[0, 1], finetune__seed=[0, 1])) == 4
     both = [{"recipe": ["r1"], "tasks.seed": [1]}, {"recipe": ["r1"], "finetune.seed": [1]}]
-    assert len(cells.union(BASE, both)) == 2
-    same, other = (cells.Cell("x", {"fuse.depth": depth}, {"recipe": "r1"}) for depth in (10, 20))
-    assert cells._distinct([same, same]) == [same]
+    assert len(cell_.union(BASE, both)) == 2
+    same, other = (cell_.Cell("x", {"fuse.depth": depth}, {"recipe": "r1"}) for depth in (10, 20))
+    assert cell_._distinct([same, same]) == [same]
     with pytest.raises(UserError, match="two different cells would be called x"):
-        cells._distinct([same, other])
+        cell_._distinct([same, other])
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def test_names_say_what_differs_from_the_parameters() -> None:
         ("depth: 1000 ", "depth: 900 ", False),
         ("clusterings: 5 ", "clusterings: 6 ", False),  # whatever its stage, every parameter counts
         ("recipe: r3 ", "recipe: r4 ", False),
-        ("# id in stages/registry/models.yaml", "# the model", True),
+        ("# id in registry/models.yaml", "# the model", True),
     ],
 )
 def test_a_grid_over_other_parameters_is_another_grid(
@@ -126,17 +129,18 @@ def test_a_grid_over_other_parameters_is_another_grid(
     Path("params.yaml").write_text(text.replace(old, new), encoding="utf-8")
     after = commit(tmp_path)
     base = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-    assert alike(before, after, cells.expand(base, {"recipe": ["zero-shot", "r1"]})) is same
+    assert alike(before, after, cell_.expand(base, {"recipe": ["zero-shot", "r1"]})) is same
 
 
 def test_a_grid_that_no_experiment_holds_in_the_end_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages.grid import __main__ as command
-    from stages.grid import experiments as held
+    from patent_embeddings.grid import experiments as held
+    from patent_embeddings.grid import running_cells
+    from stages import grid as command
 
     monkeypatch.chdir(ROOT)
     for name, found in {"clean": None, "held": {}, "inputs": "other"}.items():
         monkeypatch.setattr(held, name, lambda *_, found=found: found)
-    monkeypatch.setattr(command, "_compute", lambda missing, commit, jobs: None)
+    monkeypatch.setattr(running_cells, "_compute", lambda missing, commit, jobs: None)
     with pytest.raises(UserError, match="minilm-zero-shot and 8 more: ended, but no experiment holds them"):
         command.run_(preset="sample")
 
@@ -165,10 +169,10 @@ def test_a_changed_default_or_rule_makes_another_cell(tmp_path: Path, monkeypatc
 
     found = [inputs()]
     for file, rule, other in (
-        ("stages/registry/entries.py", "] = 12.0", "] = 8.0"),  # idea_families
-        ("stages/registry/entries.py", "] = 3.0", "] = 2.0"),  # citations_in
-        ("stages/registry/entries.py", "min(asked or self.length", "min(asked or self.max_length"),  # Model.kept
-        ("stages/registry/entries.py", "tokens=131072", "tokens=65536"),  # Model.plan
+        ("registry/entries.py", "] = 12.0", "] = 8.0"),  # idea_families
+        ("registry/entries.py", "] = 3.0", "] = 2.0"),  # citations_in
+        ("registry/entries.py", "min(asked or self.length", "min(asked or self.max_length"),  # Model.kept
+        ("registry/entries.py", "tokens=131072", "tokens=65536"),  # Model.plan
         ("stages/params.py", "return [self.landscape]", "return self.evaluate_on"),  # Params.trained_on
     ):
         text = Path(file).read_text(encoding="utf-8")
@@ -185,7 +189,7 @@ def test_how_others_are_trained_is_no_variant_of_a_zero_shot_cell() -> None:
     before = {**BASE, "recipe": "zero-shot", "finetune": {**BASE["finetune"], "rate": 0.001}}
     tuned = {**before, "recipe": "r1"}
     found = [
-        gather.keys_of("name", Params.model_validate(params), cells.flat(BASE))["variant"] for params in (before, tuned)
+        gather.keys_of("name", Params.model_validate(params), cell_.flat(BASE))["variant"] for params in (before, tuned)
     ]
     assert found == ["", "finetune.rate=0.001"]
 
@@ -207,7 +211,7 @@ def test_a_landscape_under_a_second_id_counts_once(capsys: pytest.CaptureFixture
 
 def test_a_key_that_is_set_twice_is_refused() -> None:
     with pytest.raises(UserError, match="-S recipe is set twice"):
-        cells.parse(["recipe=r1", "recipe=r2"])
+        cell_.parse(["recipe=r1", "recipe=r2"])
 
 
 def test_a_watch_whose_worker_was_killed_ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,14 +284,14 @@ def test_each_is_every_landscape_that_is_scored() -> None:
 
 
 def test_only_what_differs_is_overridden() -> None:
-    (cell,) = cells.expand(BASE, {"recipe": ["r1"], "tasks.fold": [0], "embed.adapter_scale": [0.5]})
+    (cell,) = cell_.expand(BASE, {"recipe": ["r1"], "tasks.fold": [0], "embed.adapter_scale": [0.5]})
     assert cell.overrides == {"recipe": "r1", "embed.adapter_scale": 0.5}
     assert cell.params["embed"]["adapter_scale"] == 0.5
     assert BASE["embed"]["adapter_scale"] == 1.0
 
 
 def test_settings_are_read_as_yaml_lists_in_brackets() -> None:
-    assert cells.parse(["tasks.fold=0,1", "search.dimensions=null,64", "evaluate_on=[a,b],[c]"]) == {
+    assert cell_.parse(["tasks.fold=0,1", "search.dimensions=null,64", "evaluate_on=[a,b],[c]"]) == {
         "tasks.fold": [0, 1], "search.dimensions": [None, 64], "evaluate_on": [["a", "b"], ["c"]],
     }  # fmt: skip
 
@@ -305,13 +309,13 @@ def test_settings_are_read_as_yaml_lists_in_brackets() -> None:
 )
 def test_bad_axes_are_refused(axes: dict[str, list[object]], says: str) -> None:
     with pytest.raises(UserError, match=says):
-        cells.expand(BASE, axes)
+        cell_.expand(BASE, axes)
 
 
 @pytest.mark.parametrize("setting", ["recipe", "=r1", "recipe="])
 def test_bad_settings_are_refused(setting: str) -> None:
     with pytest.raises(UserError, match="key=value"):
-        cells.parse([setting])
+        cell_.parse([setting])
 
 
 # ---- in a scratch repository, through DVC
@@ -381,7 +385,7 @@ def test_a_cell_is_queued_once_a_worker_lets_go_of_its_lock(
     lock = repo / ".dvc/tmp/exps/rwlock"
     held = {"refs/exps/celery/stash": {"pid": os.getpid(), "cmd": "a worker"}}
     lock.write_text(json.dumps({"write": held, "read": {}}), encoding="utf-8")
-    cell = cells.expand(BASE, {"recipe": ["r1"], "finetune.steps": [15]})[0]
+    cell = cell_.expand(BASE, {"recipe": ["r1"], "finetune.steps": [15]})[0]
     with monkeypatch.context() as impatient:
         impatient.setattr(queue, "_BUSY", 0.0)
         with pytest.raises(UserError, match=r"dvc exp run --queue: 'refs/exps/celery/stash' is busy"):

@@ -19,7 +19,7 @@ import pytest
 import tiny
 import yaml
 
-from stages import layout, tables
+from patent_embeddings.core import layout, tables
 
 pytestmark = pytest.mark.pipeline
 

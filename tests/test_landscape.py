@@ -24,9 +24,11 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from stages import files, landscape, layout
-from stages.errors import UserError
-from stages.files import sha256
+from patent_embeddings.core import files, layout
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import sha256
+from patent_embeddings.corpus import landscape
+from stages import landscape as landscape_stage
 
 ROOT = Path(__file__).parents[1]
 REGISTRY = """# A comment that stays.
@@ -72,7 +74,7 @@ def kept_files() -> list[str]:
 
 def test_add_copies_registers_and_counts(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(workspace / "own.jsonl", families())
-    landscape.add("own", file, description="Pumps: all of them", licence="CC0-1.0", relevance="linked")
+    landscape_stage.add("own", file, description="Pumps: all of them", licence="CC0-1.0", relevance="linked")
     text = layout.registry("landscapes").read_text(encoding="utf-8")
     assert text.startswith(REGISTRY)
     assert yaml.safe_load(text)["own"] == {
@@ -90,8 +92,8 @@ def test_add_copies_registers_and_counts(workspace: Path, capsys: pytest.Capture
 def test_show_says_what_was_counted_when_the_landscape_was_read(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from stages import tables
-    from stages.files import write_json
+    from patent_embeddings.core import tables
+    from patent_embeddings.core.files import write_json
 
     frame = pd.DataFrame(families(2)).drop(columns="cites")
     tables.write(frame, layout.families("sim-alpha"), tables.FAMILIES)
@@ -102,7 +104,7 @@ def test_show_says_what_was_counted_when_the_landscape_was_read(
     tables.write(none, layout.relations("sim-alpha"), tables.RELATIONS)
     notes = {"citations dropped, outside the landscape": 7, "cited ids that look unlike family ids": "7, such as 'f1'"}
     write_json(layout.cost("download", "sim-alpha"), {"seconds": 1.0, "notes": notes})
-    landscape.show("sim-alpha")
+    landscape_stage.show("sim-alpha")
     out = capsys.readouterr().out
     assert "none of the 7 cited ids is a family of the landscape: retrieval cannot be scored" in out
     assert "cited ids that look unlike family ids: 7, such as 'f1'" in out and "no citations" not in out
@@ -132,22 +134,22 @@ def test_summary_says_what_cannot_be_scored() -> None:
 def test_bad_ids_are_refused(workspace: Path, name: str, message: str) -> None:
     file = write(workspace / "own.jsonl", families())
     with pytest.raises(UserError, match=message):
-        landscape.add(name, file)
+        landscape_stage.add(name, file)
     assert layout.registry("landscapes").read_text() == REGISTRY and kept_files() == []
 
 
 @pytest.mark.parametrize("name", ["3d-printing", "a-1", "north", "non", "h2o", "e5", "x" * 64])
 def test_words_are_good_ids(workspace: Path, name: str) -> None:
-    landscape.add(name, write(workspace / "own.jsonl", families()))
+    landscape_stage.add(name, write(workspace / "own.jsonl", families()))
     assert name in yaml.safe_load(layout.registry("landscapes").read_text())
 
 
 def test_a_second_add_of_an_id_is_refused_even_at_the_same_moment(workspace: Path) -> None:
     file = write(workspace / "own.jsonl", families())
-    landscape.add("own", file)
+    landscape_stage.add("own", file)
     # The registry as this process first read it did not have the id, as when two adds race.
     with pytest.raises(UserError, match="in the way"):
-        landscape.add("own", file)
+        landscape_stage.add("own", file)
     assert list(yaml.safe_load(layout.registry("landscapes").read_text())) == ["sim-alpha", "own"]
     assert Path("data/raw/own.jsonl").exists()
 
@@ -164,7 +166,7 @@ def test_a_failure_leaves_nothing_behind(workspace: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(*((shutil, "copyfile", fail) if broken == "copy" else (landscape, "_dvc_add", fail)))
     with pytest.raises((UserError, KeyboardInterrupt)):
-        landscape.add("own", write(workspace / "own.jsonl", families()))
+        landscape_stage.add("own", write(workspace / "own.jsonl", families()))
     assert layout.registry("landscapes").read_text() == REGISTRY
     assert kept_files() == [] and not list(Path("data/raw").glob(".own*"))
     assert [path.name for path in layout.REGISTRY.iterdir()] == ["landscapes.yaml"]
@@ -175,7 +177,7 @@ def test_a_file_that_changes_meanwhile_is_refused(workspace: Path, monkeypatch: 
     copy = shutil.copyfile
     monkeypatch.setattr(shutil, "copyfile", lambda source, to: (write(file, families(3)), copy(source, to)))
     with pytest.raises(UserError, match="changed while it was read"):
-        landscape.add("own", file)
+        landscape_stage.add("own", file)
     assert kept_files() == []
 
 
@@ -183,7 +185,7 @@ def test_a_registry_that_cannot_take_an_entry_at_its_end_stays(workspace: Path) 
     flow = "{sim-alpha: {source: simulated, description: d, licence: l, seed: 1, families: 600}}\n"
     layout.registry("landscapes").write_text(flow, encoding="utf-8")
     with pytest.raises(UserError, match="write every entry as an indented block"):
-        landscape.add("own", write(workspace / "own.jsonl", families()))
+        landscape_stage.add("own", write(workspace / "own.jsonl", families()))
     assert layout.registry("landscapes").read_text() == flow and kept_files() == []
 
 
@@ -334,7 +336,7 @@ def taken(suffix: str, content: bytes) -> bool:
         stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         try:
             with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(io.StringIO()):
-                landscape.add("own", own)
+                landscape_stage.add("own", own)
         except UserError as error:
             assert own.name in str(error) and len(str(error)) < 500
             assert registry.read_text(encoding="utf-8") == REGISTRY and kept_files() == []
@@ -346,8 +348,8 @@ def taken(suffix: str, content: bytes) -> bool:
 
 
 def check_same_content(path: Path, suffix: str, content: bytes) -> None:
-    from stages import tables
-    from stages.sources import table
+    from patent_embeddings.core import tables
+    from patent_embeddings.corpus.sources import table
 
     raw = table.parse(path)
     tables.write(raw.families, Path("families.parquet"), tables.FAMILIES)
@@ -446,9 +448,9 @@ def test_add_list_show_in_a_clone(clone: Path, tmp_path: Path) -> None:
     status = subprocess.run(["git", "status", "--short"], cwd=clone, capture_output=True, text=True).stdout
     assert {line.split()[1] for line in status.splitlines()} == {
         "data/raw/own.jsonl.dvc",
-        "stages/registry/landscapes.yaml",
+        "registry/landscapes.yaml",
     }
-    assert str(tmp_path) not in (clone / "stages/registry/landscapes.yaml").read_text()
+    assert str(tmp_path) not in (clone / "registry/landscapes.yaml").read_text()
     assert "own " in command(clone, "stages.landscape", "list").stdout
     assert "licence: not stated" in command(clone, "stages.landscape", "show", "own").stdout
     typo = command(clone, "stages.landscape", "show", "onw")
@@ -461,24 +463,24 @@ def test_add_list_show_in_a_clone(clone: Path, tmp_path: Path) -> None:
 
 @pytest.mark.pipeline
 def test_bad_files_end_in_one_line_and_status_2(clone: Path, tmp_path: Path) -> None:
-    before = (clone / "stages/registry/landscapes.yaml").read_text()
+    before = (clone / "registry/landscapes.yaml").read_text()
     file = write(tmp_path / "bad.jsonl", [families()[0] | {"cites": "F1"}])
     for arguments in (["bad", str(file)], ["bad", str(tmp_path / "none.jsonl")], ["Bad", str(file)]):
         done = command(clone, "stages.landscape", "add", *arguments)
         assert done.returncode == 2 and "Traceback" not in done.stderr
         assert done.stderr.splitlines()[-1].startswith("error: ")
-    assert (clone / "stages/registry/landscapes.yaml").read_text() == before
+    assert (clone / "registry/landscapes.yaml").read_text() == before
     assert not list((clone / "data/raw").glob("bad*"))
 
 
 @pytest.mark.pipeline
 def test_where_dvc_refuses_nothing_is_left(clone: Path, tmp_path: Path) -> None:
-    before = (clone / "stages/registry/landscapes.yaml").read_text()
+    before = (clone / "registry/landscapes.yaml").read_text()
     (clone / ".dvc").rename(clone / ".dvc-away")
     try:
         done = command(clone, "stages.landscape", "add", "other", str(write(tmp_path / "own.jsonl", families())))
     finally:
         (clone / ".dvc-away").rename(clone / ".dvc")
     assert done.returncode == 2 and "`dvc add` failed" in done.stderr
-    assert (clone / "stages/registry/landscapes.yaml").read_text() == before
+    assert (clone / "registry/landscapes.yaml").read_text() == before
     assert not list((clone / "data/raw").glob("other*"))

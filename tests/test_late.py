@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tiny
 
-from stages import encoders
-from stages.encoders.late import search
+from patent_embeddings.encoders import factory
+from patent_embeddings.retrieval.maxsim import search
 
 pytestmark = pytest.mark.pipeline
 
@@ -49,7 +49,7 @@ def split(vectors: Any, offsets: Any) -> list[Any]:
 @pytest.mark.parametrize("prompts", [{}, {"query": "q: ", "document": "d: "}])
 def test_token_vectors(bert: Path, tmp_path: Path, prompts: dict[str, str]) -> None:
     folder = tiny.late(tmp_path / "m", bert)
-    encoder = encoders.load(entry(folder, prompts=prompts))
+    encoder = factory.encoder(entry(folder, prompts=prompts))
     for side in ("query", "document"):
         vectors, offsets = encoder.encode(tiny.TEXTS, side)
         assert vectors.dtype == np.float32
@@ -62,24 +62,24 @@ def test_token_vectors(bert: Path, tmp_path: Path, prompts: dict[str, str]) -> N
 
 def test_short_queries_are_expanded_and_long_ones_not_cut(bert: Path, tmp_path: Path) -> None:
     folder = tiny.late(tmp_path / "m", bert, expansion=12)
-    encoder = encoders.load(entry(folder))
+    encoder = factory.encoder(entry(folder))
     short, long = encoder.encode(["a pump", tiny.TEXTS[1]], "query")[1], tiny.TEXTS[1]
     assert short[1] == 12
     found = split(*encoder.encode(["a pump", long], "query"))
     np.testing.assert_allclose(found[0], tokens(bert, folder, "a pump", 48, pad=12), rtol=0, atol=1e-5)
     np.testing.assert_allclose(found[1], tokens(bert, folder, long, 48), rtol=0, atol=1e-5)
     assert len(found[1]) == 48
-    cut = encoders.load(entry(folder, query_length=12))
+    cut = factory.encoder(entry(folder, query_length=12))
     assert [len(part) for part in split(*cut.encode(["a pump", long], "query"))] == [12, 12]
 
 
 def test_length_cuts_documents(bert: Path, tmp_path: Path) -> None:
-    encoder = encoders.load(entry(tiny.late(tmp_path / "m", bert)), length=10)
+    encoder = factory.encoder(entry(tiny.late(tmp_path / "m", bert)), length=10)
     assert len(encoder.encode([tiny.TEXTS[1]], "document")[0]) == 10
 
 
 def test_nothing_to_encode(bert: Path, tmp_path: Path) -> None:
-    vectors, offsets = encoders.load(entry(tiny.late(tmp_path / "m", bert))).encode([], "query")
+    vectors, offsets = factory.encoder(entry(tiny.late(tmp_path / "m", bert))).encode([], "query")
     assert vectors.shape == (0, 8)
     assert offsets.shape == (0,)
 
@@ -121,9 +121,9 @@ def test_equal_scores_keep_the_order_of_rows() -> None:
 
 
 def test_a_long_query_and_a_document_without_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages.encoders import late
+    from patent_embeddings.retrieval import maxsim
 
-    monkeypatch.setattr(late, "_PART", 2)
+    monkeypatch.setattr(maxsim, "_PART", 2)
     rng = np.random.default_rng(1)
     queries, documents = ragged(rng, [7]), ragged(rng, [2, 0, 3])
     scores, rows = search(*queries, *documents, depth=9)
@@ -137,7 +137,8 @@ def test_a_cell_embeds_and_ranks(bert: Path, workspace: Path, set_params: Callab
     import pandas as pd
     import yaml
 
-    from stages import embed, layout, tables
+    from patent_embeddings.core import layout, tables
+    from stages import embed
     from stages import search as stage
 
     block = entry(tiny.late(tmp_path / "m", bert)).model_dump(exclude_defaults=True)
@@ -155,7 +156,7 @@ def test_a_cell_embeds_and_ranks(bert: Path, workspace: Path, set_params: Callab
     embed.main("tiny")
     stage.main("tiny")
     run = tables.read(layout.run("tiny", "dense"), tables.RUN)
-    encoder = encoders.load(entry(tmp_path / "m"), length=20)
+    encoder = factory.encoder(entry(tmp_path / "m"), length=20)
     documents = split(*encoder.encode(list(texts.values()), "document"))
     for query in ("b", "e"):
         others = [i for i, family in enumerate(texts) if family != query]

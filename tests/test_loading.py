@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 import tiny
 
-from stages import encoders, registry
-from stages.encoders import shards
-from stages.encoders.cross import Cross
-from stages.errors import UserError
+from patent_embeddings.core import registry
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.encoders import factory, shards
+from patent_embeddings.encoders.cross import Cross
+from patent_embeddings.encoders.entries import Reranker
 
 pytestmark = pytest.mark.pipeline
 
@@ -46,9 +47,11 @@ def load(kind: str, folder: Path, **changes: Any) -> Any:
     """Load a folder as a model of a kind, with what is in it now pinned."""
     if kind == "cross":
         block = {"source": "folder", "path": str(folder), "hub": "tiny/model", "parameters": 0.01, "max_length": 64, "length": 40, "licence": "CC0-1.0"}  # fmt: skip
-        return Cross(registry.validated("rerankers", "tiny", {**block, "digest": tiny.pinned(folder), **changes}))
+        return Cross(
+            registry.validated("rerankers", "tiny", {**block, "digest": tiny.pinned(folder), **changes}, Reranker)
+        )
     options = LATE if kind == "late" else {"head": True} if kind == "head" else {}
-    return encoders.load(tiny.entry(folder, **{**options, **changes}))
+    return factory.encoder(tiny.entry(folder, **{**options, **changes}))
 
 
 def altered(source: Path, target: Path, *edits: Edit) -> Path:
@@ -149,7 +152,7 @@ def test_in_every_precision(models: dict[str, Path], tmp_path: Path, precision: 
     if precision == "nf4":
         pytest.importorskip("bitsandbytes")
     with pytest.raises(UserError, match="is missing and 3 more"):
-        encoders.load(tiny.entry(folder), **options)
+        factory.encoder(tiny.entry(folder), **options)
 
 
 @pytest.mark.parametrize(("kind", "part"), [("head", "2_*/"), ("late", "1_*/")])
@@ -308,7 +311,7 @@ def test_a_tokenizer_without_its_vocabulary_is_refused(
     folder = altered(models["dense"], tmp_path / "m", *(lambda root, name=name: (root / name).unlink(missing_ok=True) for name in files))  # fmt: skip
     assert "lacks the files of its tokenizer" in refused("dense", folder)
     with pytest.raises(UserError, match="lacks the files of its tokenizer"):
-        encoders.tokenizer(tiny.entry(folder))
+        factory.tokenizer(tiny.entry(folder))
 
 
 def test_a_tokenizer_of_a_larger_vocabulary_is_refused(models: dict[str, Path], tmp_path: Path) -> None:
@@ -375,14 +378,14 @@ def test_weights_changed_in_place_are_found(models: dict[str, Path], tmp_path: P
     """DVC sees the entry: with what it pins, the scores that it keeps are of these weights, and of no others."""
     folder = altered(models["dense"], tmp_path / "m")
     entry = tiny.entry(folder)
-    encoders.load(entry)
+    factory.encoder(entry)
     tensors(lambda held: {name: tensor * 2 for name, tensor in held.items()})(folder)
     with pytest.raises(UserError, match="not those that its entry pins") as caught:
-        encoders.load(entry)
+        factory.encoder(entry)
     assert f"`digest: {tiny.pinned(folder)}`" in str(caught.value)
     with pytest.raises(UserError, match="not those that its entry pins"):
-        encoders.tokenizer(entry)
-    encoders.load(tiny.entry(folder))
+        factory.tokenizer(entry)
+    factory.encoder(tiny.entry(folder))
 
 
 @pytest.fixture
@@ -441,7 +444,7 @@ def test_an_adapter_is_put_on_whole_or_refused_and_never_asked_for(
 ) -> None:
     folder = altered(adapter, Path("data/adapters"), edit)  # which could be the name of a repository
     with pytest.raises(UserError) as caught:
-        encoders.load(tiny.entry(models["dense"]), adapter=folder)
+        factory.encoder(tiny.entry(models["dense"]), adapter=folder)
     assert said in str(caught.value)
     assert not asked
 
@@ -453,7 +456,9 @@ def test_no_stage_that_computes_with_a_model_asks_the_hub(
     import pandas as pd
     from huggingface_hub import HfApi, constants
 
-    from stages import embed, finetune, layout, rerank, tables
+    from patent_embeddings.core import layout, tables
+    from patent_embeddings.training import recipes
+    from stages import embed, finetune, rerank
 
     reached: list[bool] = []
 
@@ -474,10 +479,10 @@ def test_no_stage_that_computes_with_a_model_asks_the_hub(
         [("train", 0, 0, "section", "", "a", "b", "x", "y", [], "l")], columns=list(tables.PAIRS.columns)
     )
     tables.write(pairs, layout.PAIRS, tables.PAIRS)
-    monkeypatch.setattr("stages.adapters.sealed", lambda *_: None, raising=False)
-    monkeypatch.setattr("stages.encoders.load", want)
-    monkeypatch.setattr("stages.encoders.cross.Cross", want)
-    monkeypatch.setattr(finetune, "_train", lambda _: want)
+    monkeypatch.setattr("patent_embeddings.training.adapters.sealed", lambda *_: None, raising=False)
+    monkeypatch.setattr("patent_embeddings.encoders.factory.encoder", want)
+    monkeypatch.setattr("patent_embeddings.encoders.cross.Cross", want)
+    monkeypatch.setattr(recipes, "_train", lambda _: want)
     for stage in (lambda: embed.main("l"), lambda: rerank.main("l"), finetune.main):
         with pytest.raises(Exception, match="offline mode"):
             stage()

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import lucene
-from stages.errors import UserError
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.retrieval import lucene
 
 
 def java(home: Path, script: str) -> Path:

@@ -12,16 +12,16 @@ from test_pairs import RECIPES, material, three  # noqa: F401
 from test_pairs import SETTINGS as DRAWN
 from test_training import SETTINGS, WILD, files, flip, model, pairs  # noqa: F401
 
-from stages.pairs.__main__ import laid_out
-from stages.pairs.material import Material
-from stages.registry.entries import Recipe
+from patent_embeddings.pairs.drawing import laid_out
+from patent_embeddings.pairs.entries import Recipe
+from patent_embeddings.pairs.material import Material
 
 pytestmark = pytest.mark.pipeline
 MERGED = Recipe(description="", signals=["citation"], landscapes="all", merge=True)
 
 
 def test_the_pairs_of_a_landscape_keep_their_conflicts_among_themselves(three: dict[str, Material]) -> None:  # noqa: F811
-    from stages.merging import apart
+    from patent_embeddings.training.merging import apart
 
     whole = laid_out(three, RECIPES["r1"], DRAWN)
     cited = {frozenset(edge) for one in three.values() for edge in one.citations.itertuples(index=False)}
@@ -47,31 +47,32 @@ def test_a_merged_adapter_is_that_of_peft(model: Path, workspace: Path) -> None:
     import torch
     from peft import PeftModel
 
-    from stages import encoders, training
-    from stages.merging import merge
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.training import trainer
+    from patent_embeddings.training.merging import merge
 
     entry = tiny.entry(model)
     folders = [workspace / f"adapter{number}" for number in range(3)]
     for number, folder in enumerate(folders):
-        network = encoders.load(entry).model
-        training._add_adapter(network, 4)
+        network = factory.encoder(entry).model
+        trainer._add_adapter(network, 4)
         torch.manual_seed(number)
         for name, weight in network.named_parameters():
             if "lora_" in name:
                 torch.nn.init.normal_(weight, std=0.2)
-        training._save(network, entry, folder, 1.0)
+        trainer._save(network, entry, folder, 1.0)
     (workspace / "merged").mkdir()
     merge(folders, workspace / "merged")
 
-    peft = PeftModel.from_pretrained(encoders.load(entry).model[0].auto_model, str(folders[0]), adapter_name="0")
+    peft = PeftModel.from_pretrained(factory.encoder(entry).model[0].auto_model, str(folders[0]), adapter_name="0")
     for number in (1, 2):
         peft.load_adapter(str(folders[number]), adapter_name=str(number))
     peft.add_weighted_adapter(["0", "1", "2"], [1 / 3] * 3, "mean", combination_type="cat")
     peft.set_adapter("mean")
-    theirs = encoders.load(entry)
+    theirs = factory.encoder(entry)
     theirs.model[0].model = peft.merge_and_unload(adapter_names=["mean"])
     texts = ["ab cdef", "xy z", "gh klm"]
-    vectors = [encoders.load(entry, adapter=folder).encode(texts, "document") for folder in [*folders, workspace / "merged"]]  # fmt: skip
+    vectors = [factory.encoder(entry, adapter=folder).encode(texts, "document") for folder in [*folders, workspace / "merged"]]  # fmt: skip
     np.testing.assert_allclose(vectors[3], theirs.encode(texts, "document"), atol=1e-5)
     assert min(np.abs(vectors[3] - one).max() for one in vectors[:3]) > 0.01
 
@@ -80,7 +81,7 @@ def test_training_apart_and_merging_is_the_mean_of_the_adapters(model: Path, wor
     import tiny
     from safetensors.numpy import load_file
 
-    from stages import merging, training
+    from patent_embeddings.training import merging, trainer
 
     table = pairs()
     table["landscape"] = np.where(table["position"] < 5, "first", "second")
@@ -92,7 +93,7 @@ def test_training_apart_and_merging_is_the_mean_of_the_adapters(model: Path, wor
         assert own.groupby(["split", "step"]).size().unique().tolist() == [5 if landscape == "first" else 3]
         folder = workspace / landscape
         folder.mkdir()
-        curves.append(training.train(entry, own, SETTINGS, folder, MERGED).curve.set_index(["split", "step"])["loss"])
+        curves.append(trainer.train(entry, own, SETTINGS, folder, MERGED).curve.set_index(["split", "step"])["loss"])
         alone.append(load_file(folder / "adapter_model.safetensors"))
     found = load_file(merged / "adapter_model.safetensors")
 
@@ -113,7 +114,8 @@ def test_a_part_of_a_merged_adapter_is_that_part_of_the_mean(model: Path, worksp
     import tiny
     from peft import PeftModel
 
-    from stages import encoders, merging
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.training import merging
 
     table = pairs()
     table["landscape"] = np.where(table["position"] < 5, "first", "second")
@@ -122,7 +124,7 @@ def test_a_part_of_a_merged_adapter_is_that_part_of_the_mean(model: Path, worksp
         folder = workspace / f"scaled-{scale}"
         folder.mkdir()
         merging.train(entry, table, SETTINGS, folder, MERGED.model_copy(update={"scale": scale}))
-        network = PeftModel.from_pretrained(encoders.load(entry).model[0].auto_model, str(folder))
+        network = PeftModel.from_pretrained(factory.encoder(entry).model[0].auto_model, str(folder))
         changes.append([layer.get_delta_weight("default") for layer in network.modules() if hasattr(layer, "get_delta_weight")])  # fmt: skip
     assert len(changes[0]) > 2 and max(float(change.abs().max()) for change in changes[0]) > 1e-3
     for whole, half in zip(*changes, strict=True):
@@ -136,7 +138,8 @@ def test_a_merged_adapter_of_which_a_part_s_best_checkpoint_is_damaged_is_the_sa
 ) -> None:
     import tiny
 
-    from stages import layout, merging
+    from patent_embeddings.core import layout
+    from patent_embeddings.training import merging
 
     table = pairs()
     table["landscape"] = np.where(table["position"] < 5, "first", "second")

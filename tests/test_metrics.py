@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from stages import layout, metrics, tables
-from stages.errors import UserError
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.evaluation import outcomes as outcomes_
+from stages import metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 FAMILIES = [f"F{i:03d}" for i in range(120)]
@@ -25,7 +27,7 @@ def landscape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Tables of the stages before, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "params.yaml", "params.yaml")
-    shutil.copytree(ROOT / "stages/registry", "stages/registry", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(ROOT / "registry", "registry", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     rng = np.random.default_rng(0)
     asked = FAMILIES[20:]
     queries = pd.DataFrame({"query_id": asked, "split": SPLITS[20:]})
@@ -39,7 +41,7 @@ def landscape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         {"family_id": FAMILIES, "label_set": "ipc-class", "labels": [[f"A{i:02d}"] for i in LABEL], "split": SPLITS}
     )
     tables.write(labels, layout.task("sim-alpha", "labels"), tables.LABELS)
-    for system in metrics.RETRIEVAL:
+    for system in outcomes_.RETRIEVAL:
         ranked = [(query, family, rank + 1, 1.0) for query in asked[:-3]
                   for rank, family in enumerate(rng.permutation(FAMILIES[:20])[: rng.integers(1, 20)])]  # fmt: skip
         frame = pd.DataFrame(ranked if system != "reranked" else [], columns=list(tables.RUN.columns))
@@ -106,7 +108,7 @@ def test_retrieval_is_what_ir_measures_gives_from_the_tables_alone(landscape: st
 def test_every_system_and_task_is_there_and_no_reranker_without_a_run(landscape: str) -> None:
     outcomes, scores = scored(landscape)
     systems = scores.groupby("task")["system"].agg(lambda names: sorted(set(names)))
-    assert systems["retrieval"] == sorted(set(metrics.RETRIEVAL) - {"reranked"})
+    assert systems["retrieval"] == sorted(set(outcomes_.RETRIEVAL) - {"reranked"})
     assert systems["classification"] == ["knn", "prior", "probe"]
     assert systems["clustering"] == ["kmeans", "random"]
     assert set(outcomes.loc[outcomes["task"] != "retrieval", "split"]) == {"test"}
@@ -150,20 +152,20 @@ def test_vectors_of_the_task_are_used_where_the_model_has_them(landscape: str) -
 
 def test_token_vectors_are_averaged_by_family() -> None:
     tokens = np.arange(12, dtype=np.float32).reshape(6, 2)
-    found = metrics.pooled(tokens, np.array([0, 1, 3, 3]))
+    found = outcomes_.pooled(tokens, np.array([0, 1, 3, 3]))
     np.testing.assert_array_equal(found, [[0, 1], [3, 4], [0, 0], [8, 9]])
 
 
 def test_late_interaction_is_scored_on_its_average(landscape: str) -> None:
     vectors = np.load(layout.vectors(landscape, "documents"))
-    families = metrics.family_vectors(landscape, "clustering", ragged=False)[0]
+    families = outcomes_.family_vectors(landscape, "clustering", ragged=False)[0]
     drift = np.random.default_rng(2).normal(size=vectors.shape).astype(np.float32)
     np.save(
         layout.vectors(landscape, "documents"), np.stack([vectors + drift, vectors - drift], axis=1).reshape(240, 12)
     )
     offsets = pd.DataFrame({"family_id": FAMILIES, "offset": np.arange(0, 240, 2)})
     tables.write(offsets, layout.vector_ids(landscape, "documents"), tables.TOKEN_ROWS)
-    again, pooled = metrics.family_vectors(landscape, "clustering", ragged=True)
+    again, pooled = outcomes_.family_vectors(landscape, "clustering", ragged=True)
     assert list(again) == list(families)
     np.testing.assert_allclose(pooled, vectors, atol=1e-6)
 

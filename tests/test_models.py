@@ -6,9 +6,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from stages import layout, registry
-from stages.encoders import weights
-from stages.errors import UserError
+from patent_embeddings.core import layout, registry
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.encoders import weights
+from patent_embeddings.encoders.entries import Model, model_entry
 
 # Rows of the study's table that name a model (its BM25 row runs in every cell), with what
 # the table of facts says about their hub id, dimension, and prompts on each side.
@@ -43,13 +44,13 @@ BLOCK = {
 
 @pytest.mark.parametrize("name", registry.ids("models"))
 def test_every_entry_is_valid(name: str) -> None:
-    entry = registry.model(name)
+    entry = model_entry(name)
     assert entry.revision or "revision" in entry.unverified
     assert entry.length <= entry.max_length
 
 
 def test_study_rows_are_all_there_once() -> None:
-    entries = [registry.model(name) for name in registry.ids("models")]
+    entries = [model_entry(name) for name in registry.ids("models")]
     rows = {entry.study: entry for entry in entries if entry.study}
     assert len(rows) == sum(entry.study is not None for entry in entries)
     assert set(rows) == set(STUDY)
@@ -61,19 +62,19 @@ def test_study_rows_are_all_there_once() -> None:
 
 
 def test_traps_of_the_readouts() -> None:
-    octen, kalm, qwen = (registry.model(name) for name in ("octen-8b", "kalm-gemma3-12b", "qwen3-8b"))
+    octen, kalm, qwen = (model_entry(name) for name in ("octen-8b", "kalm-gemma3-12b", "qwen3-8b"))
     assert octen.prompts.document == " "
     assert kalm.prompts.document == kalm.prompts.query
     assert kalm.prompts.query == "Instruct: Retrieve text based on user query. \n Query: "
     assert qwen.prompts.query.endswith("\nQuery:")
     assert (qwen.pooling, qwen.padding) == ("last", "left")
-    assert registry.model("patentsberta").pooling == "cls"
-    assert registry.model("patembed-base").head
-    assert not registry.model("patembed-large").head
+    assert model_entry("patentsberta").pooling == "cls"
+    assert model_entry("patembed-base").head
+    assert not model_entry("patembed-large").head
 
 
 def test_hub_ids_are_distinct() -> None:
-    hubs = [registry.model(name).hub for name in registry.ids("models")]
+    hubs = [model_entry(name).hub for name in registry.ids("models")]
     assert len(set(hubs)) == len(hubs)
 
 
@@ -97,7 +98,7 @@ def test_hub_ids_are_distinct() -> None:
 )
 def test_faults_name_entry_and_field(change: dict[str, object], field: str) -> None:
     with pytest.raises(UserError) as caught:
-        registry.validated("models", "tiny", {**BLOCK, **change})
+        registry.validated("models", "tiny", {**BLOCK, **change}, Model)
     message = str(caught.value)
     assert "models.yaml" in message
     assert "tiny" in message
@@ -107,19 +108,19 @@ def test_faults_name_entry_and_field(change: dict[str, object], field: str) -> N
 
 def test_a_typo_proposes_the_nearest_id() -> None:
     with pytest.raises(UserError, match=r"did you mean .*qwen3-0-6b"):
-        registry.model("qwen3-06b")
+        model_entry("qwen3-06b")
 
 
 def test_plan_follows_size() -> None:
-    assert registry.model("minilm").plan.weights == "float32"
-    assert registry.model("qwen3-0-6b").plan.checkpointing
-    assert registry.model("kalm-gemma3-12b").plan.weights == "nf4"
-    assert registry.validated("models", "tiny", {**BLOCK, "memory": {"weights": "nf4", "checkpointing": True, "tokens": 9}}).plan.tokens == 9  # fmt: skip
+    assert model_entry("minilm").plan.weights == "float32"
+    assert model_entry("qwen3-0-6b").plan.checkpointing
+    assert model_entry("kalm-gemma3-12b").plan.weights == "nf4"
+    assert registry.validated("models", "tiny", {**BLOCK, "memory": {"weights": "nf4", "checkpointing": True, "tokens": 9}}, Model).plan.tokens == 9  # fmt: skip
 
 
 def test_unpinned_model_says_how_to_pin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(weights.MODELS, raising=False)
-    entry = registry.validated("models", "tiny", {**BLOCK, "revision": None, "unverified": ["revision"]})
+    entry = registry.validated("models", "tiny", {**BLOCK, "revision": None, "unverified": ["revision"]}, Model)
     with pytest.raises(UserError, match=r"no revision is pinned; .*org/name/commits/main"):
         weights.locate(entry)
 
@@ -133,7 +134,7 @@ def folder_model(folder: Path, **files: bytes) -> Path:
 
 
 def test_models_folder_stands_in_for_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = registry.validated("models", "tiny", BLOCK)
+    entry = registry.validated("models", "tiny", BLOCK, Model)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv(weights.MODELS, str(tmp_path))
     with pytest.raises(UserError, match=r"python -m stages\.model fetch"):
@@ -159,12 +160,12 @@ def test_a_pickle_needs_its_hash_pinned(tmp_path: Path) -> None:
     folder = folder_model(tmp_path / "m", pytorch_model__bin=b"weights")
     block = {**BLOCK, "source": "folder", "path": str(folder)}
     with pytest.raises(UserError, match=r"pickle.*pin its sha256"):
-        weights.locate(registry.validated("models", "tiny", block))
+        weights.locate(registry.validated("models", "tiny", block, Model))
     pinned = {**block, "weights": {"pytorch_model.bin": hashlib.sha256(b"weights").hexdigest()}, "digest": weights.digest(folder)}  # fmt: skip
-    assert weights.locate(registry.validated("models", "tiny", pinned)) == folder
+    assert weights.locate(registry.validated("models", "tiny", pinned, Model)) == folder
     (folder / "pytorch_model.bin").write_bytes(b"other")
     with pytest.raises(UserError, match="differs from the sha256"):
-        weights.locate(registry.validated("models", "tiny", pinned))
+        weights.locate(registry.validated("models", "tiny", pinned, Model))
 
 
 @pytest.fixture
@@ -177,9 +178,9 @@ def on_disk(workspace: Path) -> tuple[Path, dict[str, object]]:
 def test_a_folder_is_not_loaded_until_its_entry_says_what_is_in_it(on_disk: tuple[Path, dict[str, object]]) -> None:
     folder, block = on_disk
     with pytest.raises(UserError, match=r"a change there would go unseen; add `digest: [0-9a-f]{64}` to it") as caught:
-        weights.locate(registry.validated("models", "tiny", block))
+        weights.locate(registry.validated("models", "tiny", block, Model))
     pin = str(caught.value).split("`digest: ")[1].split("`")[0]
-    assert weights.locate(registry.validated("models", "tiny", {**block, "digest": pin})) == folder
+    assert weights.locate(registry.validated("models", "tiny", {**block, "digest": pin}, Model)) == folder
 
 
 def overwrite(folder: Path) -> None:
@@ -205,7 +206,7 @@ def overwrite(folder: Path) -> None:
 )  # fmt: skip
 def test_whatever_changes_in_a_folder_is_found(on_disk: tuple[Path, dict[str, object]], edit: object) -> None:
     folder, block = on_disk
-    entry = registry.validated("models", "tiny", {**block, "digest": weights.digest(folder)})
+    entry = registry.validated("models", "tiny", {**block, "digest": weights.digest(folder)}, Model)
     assert weights.locate(entry) == folder
     assert weights.changed(entry) is None
     edit(folder)  # type: ignore[operator]
@@ -216,7 +217,7 @@ def test_whatever_changes_in_a_folder_is_found(on_disk: tuple[Path, dict[str, ob
 
 def test_large_weights_are_read_once(on_disk: tuple[Path, dict[str, object]], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, block = on_disk
-    entry = registry.validated("models", "tiny", {**block, "digest": weights.digest(folder)})
+    entry = registry.validated("models", "tiny", {**block, "digest": weights.digest(folder)}, Model)
     read: list[str] = []
     monkeypatch.setattr(weights, "sha256", lambda path: read.append(path.name) or "0" * 64)
     with pytest.raises(UserError):  # the small ones are read each time
@@ -230,8 +231,8 @@ def test_a_copy_of_the_hubs_weights_is_held_against_a_digest_if_there_is_one(
     (workspace / "org").mkdir()
     folder = on_disk[0].rename(workspace / "org" / "name")
     monkeypatch.setenv(weights.MODELS, str(workspace))
-    assert weights.locate(registry.validated("models", "tiny", BLOCK)) == folder
-    pinned = registry.validated("models", "tiny", {**BLOCK, "digest": weights.digest(folder)})
+    assert weights.locate(registry.validated("models", "tiny", BLOCK, Model)) == folder
+    pinned = registry.validated("models", "tiny", {**BLOCK, "digest": weights.digest(folder)}, Model)
     assert weights.locate(pinned) == folder
     overwrite(folder)
     with pytest.raises(UserError, match="not those that its entry pins"):
@@ -243,35 +244,36 @@ def test_the_table_that_is_shown_says_that_the_weights_are_others_now(
 ) -> None:  # fmt: skip
     """`make repro` shows it also when DVC has nothing to do."""
     from benchmarks.workspace import change
-    from stages import report
+    from patent_embeddings.pages import report
+    from stages import report as report_stage
 
     folder, block = on_disk
     path = layout.registry("models")
     entries = {**yaml.safe_load(path.read_text()), "tiny": {**block, "digest": weights.digest(folder)}}
     path.write_text(yaml.safe_dump(entries))
     change(workspace, model="tiny", recipe="zero-shot")
-    monkeypatch.setattr("stages.anchors.calibration", lambda *_: None)
+    monkeypatch.setattr("patent_embeddings.evaluation.calibration.calibration", lambda *_: None)
     monkeypatch.setattr(report, "_print_table", lambda *_: print("the table"))
-    report.main(show=True)
+    report_stage.main(show=True)
     assert capsys.readouterr().err == ""
     overwrite(folder)
-    report.main(show=True)
+    report_stage.main(show=True)
     said = capsys.readouterr()
     assert "not those that its entry pins" in said.err
     assert said.out == "the table\n"
     folder.rename(workspace / "gone")  # a table that was restored here needs no weights
-    report.main(show=True)
+    report_stage.main(show=True)
     assert capsys.readouterr().err == ""
 
 
 def test_remote_code_needs_consent(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = registry.validated("models", "tiny", {**BLOCK, "remote_code": True})
+    entry = registry.validated("models", "tiny", {**BLOCK, "remote_code": True}, Model)
     monkeypatch.delenv(weights.CONSENT, raising=False)
     with pytest.raises(UserError, match="TRUST_REMOTE_CODE=1"):
         weights.consented(entry)
     monkeypatch.setenv(weights.CONSENT, "1")
     assert weights.consented(entry)
-    assert not weights.consented(registry.validated("models", "tiny", BLOCK))
+    assert not weights.consented(registry.validated("models", "tiny", BLOCK, Model))
 
 
 def test_list_is_quick_and_loads_no_torch() -> None:

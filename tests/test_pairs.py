@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import layout, tables
-from stages.errors import UserError
-from stages.pairs import __main__ as pairs
-from stages.pairs import batches
-from stages.pairs.__main__ import laid_out
-from stages.pairs.material import Material, Pair
-from stages.params import Finetune
-from stages.registry.entries import Recipe
-from stages.tasks import split_of
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.params import Finetune
+from patent_embeddings.corpus.splits import split_of
+from patent_embeddings.pairs import batches
+from patent_embeddings.pairs.drawing import laid_out
+from patent_embeddings.pairs.entries import Recipe
+from patent_embeddings.pairs.material import Material, Pair
+from stages import pairs
 
 RECIPES = {
     "r1": Recipe(description="", signals=["citation"]),

@@ -13,8 +13,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages import layout, passages, ranking, tables, windows
-from stages.errors import UserError
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus import pool as pool_
+from patent_embeddings.encoders import windows
+from patent_embeddings.retrieval import passages, ranking
 
 
 class Letters:
@@ -67,9 +70,10 @@ def test_a_tokenizer_that_does_not_say_where_its_tokens_are_is_refused() -> None
 
 @pytest.mark.pipeline
 def test_windows_hold_no_more_tokens_than_asked_of_the_models_own_tokenizer() -> None:
-    from stages import encoders, registry
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.encoders.entries import model_entry
 
-    tokenizer = encoders.tokenizer(registry.model("minilm"))
+    tokenizer = factory.tokenizer(model_entry("minilm"))
     text = "A pressure-regulating valve (10) comprises a spring-loaded seat, 12.5mm wide; cf. US-2,345,678.\n" * 30
     found, _ = windows.cut([text], tokenizer, 40, 25)
     counts = [len(tokenizer(passage, add_special_tokens=False)["input_ids"]) for passage in found]
@@ -123,7 +127,9 @@ def test_a_cell_embeds_passages_and_ranks_families(
     """Stages embed and search give the ranking of a loop over passages, each embedded by itself."""
     import tiny
 
-    from stages import embed, encoders, metrics
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.evaluation import outcomes
+    from stages import embed
     from stages import search as stage
 
     entry = tiny.entry(tiny.dense(tmp_path / "m", tiny.bert(tmp_path / "bert"), "mean"))
@@ -145,7 +151,7 @@ def test_a_cell_embeds_passages_and_ranks_families(
     stage.main("t")
     run = tables.read(layout.run("t", "dense"), tables.RUN)
 
-    encoder = encoders.load(entry)
+    encoder = factory.encoder(entry)
     cut, first = windows.cut(list(texts.values()), encoder.tokenizer, 12, 6)
     assert len(cut) > 2 * len(texts)
     unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
@@ -158,7 +164,7 @@ def test_a_cell_embeds_passages_and_ranks_families(
         found = run[run["query_id"] == query].sort_values("rank")
         assert found["family_id"].tolist() == sorted(set(texts) - {query}, key=lambda name: -scores[list(texts).index(name)])  # fmt: skip
         assert found["score"].tolist() == pytest.approx(sorted(np.delete(scores, list(texts).index(query)), reverse=True), abs=1e-5)  # fmt: skip
-    families, means = metrics.family_vectors("t", "clustering", ragged=True)
+    families, means = outcomes.family_vectors("t", "clustering", ragged=True)
     assert families.tolist() == list(texts) and means.shape == (9, tiny.DIMENSION)
 
 
@@ -166,9 +172,9 @@ def test_a_cell_embeds_passages_and_ranks_families(
 def test_passages_that_do_not_fit_the_model_are_refused(tmp_path: Path) -> None:
     import tiny
 
-    from stages import encoders
+    from patent_embeddings.encoders import factory
 
-    encoder = encoders.load(tiny.entry(tiny.dense(tmp_path / "m", tiny.bert(tmp_path / "bert"), "mean")), length=20)
+    encoder = factory.encoder(tiny.entry(tiny.dense(tmp_path / "m", tiny.bert(tmp_path / "bert"), "mean")), length=20)
     windows.room(encoder, ["", "doc: "], 14)
     with pytest.raises(UserError, match=r"tokens is 17, but .* tiny/model keeps 14 of a text"):
         windows.room(encoder, ["", "doc: "], 17)
@@ -193,16 +199,16 @@ print(scores.shape == (8, 10) and float(np.abs(scores).max()) == 0)
 
 
 def test_the_dense_stage_ranks_like_before_where_every_family_is_one_passage() -> None:
-    from stages import search
+    from patent_embeddings.retrieval import exact
 
     rng = np.random.default_rng(3)
     documents = rng.standard_normal((50, 8)).astype(np.float32)
     queries = rng.standard_normal((5, 8)).astype(np.float32)
-    plain, margin = search.inner_product(queries, documents)
+    plain, margin = exact.inner_product(queries, documents)
     cut, _ = passages.search(queries, documents, np.arange(50), 1, lambda part: part)
     pool = pd.DataFrame({"family_id": [f"{i:02d}" for i in range(50)], "date": "", "ranked": True})
     asked = [f"{i:02d}" for i in range(5)]
-    open_ = ranking.candidates(pool["family_id"].tolist(), asked, pool, earlier=False)
+    open_ = pool_.candidates(pool["family_id"].tolist(), asked, pool, earlier=False)
     one, two = (ranking.retrieve(find, open_, 20, label="", block=3, margin=margin) for find in (plain, cut))
     np.testing.assert_array_equal(one[1], two[1])
     np.testing.assert_allclose(one[0], two[0], atol=1e-6)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from stages import environment
+from patent_embeddings.core import environment
 
 PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 BODIES = {name: body.get("do", body) for name, body in PIPELINE.items()}
@@ -22,20 +22,20 @@ BODIES = {name: body.get("do", body) for name, body in PIPELINE.items()}
 # Modules that cannot change a number of a table, and why. All others that a stage imports are dependencies of it.
 EXEMPT = {
     "stages/__init__.py": "is empty",
-    "stages/costs.py": "writes seconds and memory, outside every comparison",
-    "stages/environment.py": "refuses, or changes nothing; what it compares with is a dependency",
-    "stages/errors.py": "words of messages",
-    "stages/files.py": "writes the bytes that it is given",
-    "stages/layout.py": "paths: another one would be another output in dvc.yaml",
-    "stages/progress.py": "lines on a terminal",
-    "stages/running.py": "starts and ends a stage",
-    "stages/registry/grid.py": "presets, families and findings, which no stage of a cell reads",
-    "stages/scratch.py": "drops what is computed again",
+    "patent_embeddings/core/costs.py": "writes seconds and memory, outside every comparison",
+    "patent_embeddings/core/environment.py": "refuses, or changes nothing; what it compares with is a dependency",
+    "patent_embeddings/core/errors.py": "words of messages",
+    "patent_embeddings/core/files.py": "writes the bytes that it is given",
+    "patent_embeddings/core/layout.py": "paths: another one would be another output in dvc.yaml",
+    "patent_embeddings/core/progress.py": "lines on a terminal",
+    "patent_embeddings/core/running.py": "starts and ends a stage",
+    "patent_embeddings/grid/entries.py": "presets, families and findings, which no stage of a cell reads",
+    "patent_embeddings/sharing/scratch.py": "drops what is computed again",
 }
 
 
 def code(name: str) -> set[str]:
-    return {dep for dep in BODIES[name]["deps"] if dep.startswith("stages/")}
+    return {dep for dep in BODIES[name]["deps"] if dep.startswith(("stages/", "patent_embeddings/"))}
 
 
 def module_file(module: str) -> str | None:
@@ -56,10 +56,10 @@ def imported(file: str) -> set[str]:
         if id(node) in skipped:
             continue
         names = []
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stages"):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("stages", "patent_embeddings")):
             names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names if alias.name.startswith("stages")]
+            names = [alias.name for alias in node.names if alias.name.startswith(("stages", "patent_embeddings"))]
         found |= {path for name in names if (path := module_file(name))}
     return found
 
@@ -98,7 +98,7 @@ def test_a_stage_that_computes_with_a_locked_library_depends_on_its_version(name
     renamed = {"faiss-cpu": "faiss", "scikit-learn": "sklearn", "sentence-transformers": "sentence_transformers"}
     locked = {renamed.get(library, library) for library in environment.NUMERIC}
     found = set()
-    for file in needed(name) - {"stages/tables.py"}:  # which reads and writes with pyarrow
+    for file in needed(name) - {"patent_embeddings/core/tables.py"}:  # which reads and writes with pyarrow
         for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names} & locked
@@ -111,15 +111,15 @@ def test_a_stage_that_computes_with_a_locked_library_depends_on_its_version(name
     ("rule", "stages"),
     [
         # Defaults of a simulated landscape.
-        ("stages/registry/entries.py", {"download", "tasks"}),
+        ("registry/entries.py", {"download", "tasks"}),
         # Model.kept, Model.plan and the defaults of recipes, views and rerankers.
         (
-            "stages/registry/entries.py",
+            "registry/entries.py",
             {"views", "lengths", "pairs", "finetune", "embed", "search", "rerank", "metrics"},
         ),
         # Params.trained_on, and what an option is that params.yaml leaves out.
         ("stages/params.py", {"pairs", "finetune", "embed", "bm25", "search", "fuse", "rerank", "metrics", "report"}),
-        ("stages/registry/__init__.py", {"download", "pairs", "finetune", "embed", "search"}),
+        ("registry/__init__.py", {"download", "pairs", "finetune", "embed", "search"}),
         ("stages/tables.py", set(BODIES) - {"check"}),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_module_that_is_imported_within_a_function_or_by_another_is_found(
 def test_what_is_exempt_exists_and_imports_no_rule() -> None:
     for file in EXEMPT:
         assert (ROOT / file).is_file()
-        assert imported(file) <= {*EXEMPT, "stages/registry/entries.py"}, file
+        assert imported(file) <= {*EXEMPT, "registry/entries.py"}, file
 
 
 @pytest.mark.parametrize("name", [name for name in BODIES if name not in ("check", "report")])
@@ -159,7 +159,7 @@ def test_a_stage_tracks_the_registry_blocks_that_it_reads(name: str) -> None:
     tracked = {key for entry in BODIES[name].get("params", []) if isinstance(entry, dict) for key in entry}
     for kind in ("model", "recipe", "reranker", "landscape"):
         if f"registry.{kind}(" in text:
-            assert f"stages/registry/{kind}s.yaml" in tracked, f"stage {name} reads a {kind} without tracking it"
+            assert f"registry/{kind}s.yaml" in tracked, f"stage {name} reads a {kind} without tracking it"
 
 
 def test_every_code_dependency_exists() -> None:

@@ -12,8 +12,10 @@ import pytest
 import yaml
 from cells import write_cell
 
-from stages import charts, layout, params, report, summary
-from stages.files import write_json, write_text
+from patent_embeddings.core import layout, params
+from patent_embeddings.core.files import write_json, write_text
+from patent_embeddings.evaluation import systems
+from patent_embeddings.pages import charts, report, summary
 
 pytestmark = pytest.mark.pipeline
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +46,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cell = report.gather(params.load())
     for shift in (0.0, 0.01):
         scores = cell.scores.assign(**{name: cell.scores[name] + shift for name in ("value", "ci_low", "ci_high")})
-        write_json(layout.HEADLINE, summary.headline(scores))
+        write_json(layout.HEADLINE, systems.headline(scores))
         for name, rows in summary.plots(cell).items():
             moved = [{**row, "value": row["value"] + shift} if "value" in row else row for row in rows]
             write_text(layout.plot(name), summary.plot_csv(name, moved))

@@ -10,8 +10,7 @@ import pytest
 import tiny
 import torch
 
-from stages import encoders
-from stages.encoders import engines, products
+from patent_embeddings.encoders import engines, factory, products
 
 pytestmark = pytest.mark.pipeline
 
@@ -71,16 +70,16 @@ def test_vectors_are_the_plain_ones_and_the_key_says_who_multiplied(
     entry: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(products, "lag", lambda: False)
-    plain = encoders.load(entry)
+    plain = factory.encoder(entry)
     monkeypatch.setattr(products, "lag", lambda: True)
-    fast, half = encoders.load(entry), encoders.load(entry, dtype="bfloat16")
+    fast, half = factory.encoder(entry), factory.encoder(entry, dtype="bfloat16")
     layers = [type(module) for module in fast.model.modules() if isinstance(module, torch.nn.Linear)]
     assert set(layers) == {products.Linear}
     assert (plain.products, fast.products, half.products) == ("torch", "onednn", "torch")
     for texts in (TEXTS, TEXTS[:1], TEXTS[3:5]):  # padded, alone, in another shape
         np.testing.assert_allclose(fast.encode(texts, "query"), plain.encode(texts, "query"), rtol=0, atol=1e-5)
     assert engines.key(fast, "query") != engines.key(plain, "query")
-    again = encoders.load(entry, **fast.options)  # as a worker of Ray loads it
+    again = factory.encoder(entry, **fast.options)  # as a worker of Ray loads it
     assert engines.key(again, "query") == engines.key(fast, "query")
     np.testing.assert_array_equal(again.encode(TEXTS, "query"), fast.encode(TEXTS, "query"))
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages import ranking
-from stages.errors import UserError
+from patent_embeddings.core import arrays
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus import pool as pool_
+from patent_embeddings.retrieval import ranking
 
 
 def ids(n: int) -> list[str]:
@@ -22,7 +24,7 @@ def pool(n: int, dates: list[str] | None = None, ranked: list[bool] | None = Non
     )
 
 
-def top(table: np.ndarray) -> ranking.Search:
+def top(table: np.ndarray) -> arrays.Search:
     """A search that knows a table of scores and cuts among equals as it likes: the last first."""
 
     def search(part: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +46,7 @@ def test_the_best_of_what_may_be_ranked_and_ties_by_family_id(data: st.DataObjec
     ranked = data.draw(st.lists(st.booleans(), min_size=size, max_size=size))
     names, asked = ids(size), ids(size)[: len(scores)]
 
-    allowed = ranking.candidates(names, asked, pool(size, dates, ranked), earlier=earlier)
+    allowed = pool_.candidates(names, asked, pool(size, dates, ranked), earlier=earlier)
     found = ranking.frame(names, names, *ranking.retrieve(top(scores), allowed, depth, label="test", block=7))
 
     for query in range(len(asked)):
@@ -61,14 +63,14 @@ def test_the_best_of_what_may_be_ranked_and_ties_by_family_id(data: st.DataObjec
 
 
 def test_queries_that_are_not_documents_have_no_own_family() -> None:
-    allowed = ranking.candidates(ids(3)[:2], ["f002"], pool(3), earlier=False)
+    allowed = pool_.candidates(ids(3)[:2], ["f002"], pool(3), earlier=False)
     _, rows = ranking.retrieve(top(np.array([[1.0, 2.0]], np.float32)), allowed, 5, label="test", block=1)
     assert rows.tolist() == [[1, 0]]
 
 
 @pytest.mark.parametrize(("documents", "queries"), [([], ["f000"]), (["f000"], []), (["f000"], ["f000"])])
 def test_nothing_to_ask_or_to_find(documents: list[str], queries: list[str]) -> None:
-    allowed = ranking.candidates(documents, queries, pool(1), earlier=False)
+    allowed = pool_.candidates(documents, queries, pool(1), earlier=False)
     table = np.zeros((len(queries), len(documents)), np.float32)
     found = ranking.frame(queries, documents, *ranking.retrieve(top(table), allowed, 5, label="test", block=4))
     assert found.empty and list(found.columns) == ["query_id", "family_id", "rank", "score"]
@@ -76,7 +78,7 @@ def test_nothing_to_ask_or_to_find(documents: list[str], queries: list[str]) -> 
 
 def test_files_of_different_runs_are_refused() -> None:
     with pytest.raises(UserError, match=r"'other' is not in the landscape's pool.*dvc repro"):
-        ranking.candidates(["f000", "other"], ["f000"], pool(1), earlier=False)
+        pool_.candidates(["f000", "other"], ["f000"], pool(1), earlier=False)
     run = pd.DataFrame({"query_id": ["f000"], "family_id": ["other"], "rank": [1], "score": np.float32([1])})
     with pytest.raises(UserError, match=r"family_id 'other' of a run.*dvc repro"):
         ranking.matrices(run, ids(1), ids(1), 10)
@@ -97,16 +99,16 @@ def test_what_is_out_of_reach_of_the_earlier_pool_by_hand() -> None:
     dates = ["2000-01-01", "2000-01-01", "2001-01-01", "", "", "1999-12-31"]
     asked = [("f000", "f005"), ("f000", "f001"), ("f000", "f002"), ("f001", "f004"), ("f002", "f000"), ("f003", "f005")]
     qrels = pd.DataFrame(asked, columns=["query_id", "family_id"]).assign(relevance=1, scope="in")
-    reach = ranking.reachable(qrels, pool(6, dates), earlier=True)
+    reach = pool_.reachable(qrels, pool(6, dates), earlier=True)
     assert reach.tolist() == [True, False, False, False, True, False]
     queries = pd.DataFrame({"query_id": ids(4), "split": ["test", "test", "dev", "train"]})
-    said = ranking.out_of_reach(qrels, reach, queries)
+    said = pool_.out_of_reach(qrels, reach, queries)
     assert said.startswith("4 of 6 relevant pairs (3 of 4 of the test queries) can never be found")
     assert "2 of 4 queries (1 of 2 test queries) have no other" in said
-    assert ranking.reachable(qrels, pool(6, dates), earlier=False).all()
-    assert ranking.out_of_reach(qrels, ranking.reachable(qrels, pool(6, dates), earlier=False), queries) == ""
+    assert pool_.reachable(qrels, pool(6, dates), earlier=False).all()
+    assert pool_.out_of_reach(qrels, pool_.reachable(qrels, pool(6, dates), earlier=False), queries) == ""
     # Ranked last or not at all, a pair within reach is one that a search over everything can return.
-    open_ = ranking.candidates(ids(6), ids(4), pool(6, dates), earlier=True)
+    open_ = pool_.candidates(ids(6), ids(4), pool(6, dates), earlier=True)
     _, rows = ranking.retrieve(top(np.zeros((4, 6), np.float32)), open_, 6, label="x", block=4)
     found = {(f"f00{query}", f"f00{row}") for query, line in enumerate(rows) for row in line if row >= 0}
     assert [pair in found for pair in asked] == reach.tolist()

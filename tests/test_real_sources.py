@@ -20,10 +20,10 @@ from pathlib import Path
 
 import pytest
 
-from stages import layout, registry
-from stages.errors import UserError
-from stages.registry.entries import HistoricUs, Kista
-from stages.sources import fetch, historic_us, kista, package_index
+from patent_embeddings.core import layout, registry
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.entries import HistoricUs, Kista, landscape_entry
+from patent_embeddings.corpus.sources import fetch, historic_us, kista, package_index
 
 # Families, families that cite one of them, and citations, counted by another program.
 KISTA = {
@@ -347,7 +347,7 @@ def test_kista_lists_are_read_and_never_run(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_five_registered_files_are_pinned() -> None:
-    entries = {name: registry.landscape(name) for name in registry.ids("landscapes") if name.startswith("kista-")}
+    entries = {name: landscape_entry(name) for name in registry.ids("landscapes") if name.startswith("kista-")}
     assert len(entries) == 5 and len({entry.sha256 for entry in entries.values()}) == 5
     assert all(entry.commit == "9fb407c711b3ca4ee4f265cc75d42d2a2cd6d3f9" for entry in entries.values())
 
@@ -357,7 +357,7 @@ def test_the_five_registered_files_are_pinned() -> None:
 def test_kista_gives_the_families_queries_and_citations_of_the_real_files(
     name: str, counts: tuple[int, int, int]
 ) -> None:
-    entry = registry.landscape(name)
+    entry = landscape_entry(name)
     path = Path(os.environ["KISTA_FILES"]) / entry.file
     assert digest(path.read_bytes()) == entry.sha256
     raw = kista.parse(path)

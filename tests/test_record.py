@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from planted import Planted
 
-from stages import registry
-from stages.errors import UserError
-from stages.grid import beyond, record
+from patent_embeddings.core import registry
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.grid import beyond, record
+from patent_embeddings.grid.entries import Protocol
 
 TASKS = ("retrieval", "classification", "clustering")
 
@@ -92,7 +93,7 @@ def test_the_record_of_this_repository_confirms_nothing() -> None:
     path = Path(__file__).parents[1] / "reports/record.parquet"
     found, cells_ = record.joined(cells().frame().head(0), path)
     assert cells_ > 0
-    assert list(beyond.grounds(found, registry.entry("protocol", "robust"))) == ["exploratory", "simulated"]
+    assert list(beyond.grounds(found, registry.entry("protocol", "robust", Protocol))) == ["exploratory", "simulated"]
     # As an independent implementation has it, over all queries of each file.
     dense = found[found[["recipe", "variant", "split", "system", "scope"]].eq(["zero-shot", "", "test", "dense", "all"]).all(axis=1)]  # fmt: skip
     means = dense[~dense["simulated"]].groupby("landscape")["value"].mean().round(3).to_dict()

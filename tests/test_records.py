@@ -14,7 +14,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from stages import records
+from patent_embeddings.sharing import records
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 

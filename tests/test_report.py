@@ -16,10 +16,14 @@ import pytest
 from cells import HOSTILE, write_cell
 from typer.testing import CliRunner
 
-from stages import layout, params, registry, report, summary, tables
-from stages.errors import UserError
-from stages.files import write_json
-from stages.page.cell import example, facts, missing, noted, page, training, unclassified, unclustered
+from patent_embeddings.core import layout, params, registry, tables
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import write_json
+from patent_embeddings.corpus.entries import Landscape
+from patent_embeddings.evaluation import scores as scores_
+from patent_embeddings.pages import report, summary
+from patent_embeddings.pages.cell import example, facts, missing, noted, page, training, unclassified, unclustered
+from stages import report as report_stage
 
 COLUMNS = ["landscape", "simulated", "task", "system", "scope", "metric", "value", "ci_low", "ci_high", "n"]
 
@@ -78,7 +82,7 @@ def digests(root: Path) -> dict[str, str]:
 
 @pytest.mark.pipeline
 def test_command_writes_every_file_twice_the_same_and_prints_a_short_table(finished: Path) -> None:
-    first = CliRunner().invoke(report.app, [])
+    first = CliRunner().invoke(report_stage.app, [])
     assert first.exit_code == 0, first.output
     lines = first.output.splitlines()
     assert 4 <= len(lines) <= 12
@@ -89,17 +93,17 @@ def test_command_writes_every_file_twice_the_same_and_prints_a_short_table(finis
 
     before = digests(finished / "reports")
     assert {"scores.csv", "metrics.json", "index.html", "plots/headline.csv", "figures/headline.png"} <= set(before)
-    assert CliRunner().invoke(report.app, []).exit_code == 0
+    assert CliRunner().invoke(report_stage.app, []).exit_code == 0
     assert digests(finished / "reports") == before
 
-    shown = CliRunner().invoke(report.app, ["--show"])
+    shown = CliRunner().invoke(report_stage.app, ["--show"])
     assert shown.output == first.output
     assert digests(finished / "reports") == before
 
 
 def test_scores_file_is_the_score_tables_to_four_decimals(finished: Path) -> None:
     cell = gathered()
-    with_rows = list(csv.reader(summary.scores_csv(cell.scores).splitlines()))
+    with_rows = list(csv.reader(scores_.scores_csv(cell.scores).splitlines()))
     assert with_rows[0] == COLUMNS
     keys = [(row[0], *row[2:6]) for row in with_rows[1:]]
     assert keys == sorted(keys)
@@ -116,7 +120,7 @@ def test_scores_file_is_the_score_tables_to_four_decimals(finished: Path) -> Non
 
 def test_a_score_without_an_interval_shows_none_anywhere(finished: Path) -> None:
     report.write(gathered())
-    read = summary.read_scores()
+    read = scores_.read_scores()
     assert (read["ci_low"].isna() == (read["scope"] == "out")).all()
     assert read["ci_low"].isna().equals(read["ci_high"].isna())
     assert read["value"].dtype == read["ci_low"].dtype == "float64"
@@ -132,7 +136,7 @@ def test_scores_file_says_false_for_a_real_landscape_and_has_no_negative_zero() 
     rows = pd.DataFrame(
         [("mine", False, "clustering", "random", "own", "AMI", -0.00001, -0.2, 0.1, 7)], columns=COLUMNS
     )
-    assert summary.scores_csv(rows).splitlines()[1] == "mine,false,clustering,random,own,AMI,0.0000,-0.2000,0.1000,7"
+    assert scores_.scores_csv(rows).splitlines()[1] == "mine,false,clustering,random,own,AMI,0.0000,-0.2000,0.1000,7"
 
 
 def test_headline_numbers_are_the_scores_that_their_names_promise(finished: Path) -> None:
@@ -194,7 +198,7 @@ def test_page_of_real_landscapes_has_no_banner(finished: Path) -> None:
         "file": "data/raw/mine.jsonl",
         "sha256": "0" * 64,
     }
-    entry = registry.validated("landscapes", "mine", block)
+    entry = registry.validated("landscapes", "mine", block, Landscape)
     cell = gathered()
     real = dataclasses.replace(cell, landscapes=[dataclasses.replace(place, entry=entry) for place in cell.landscapes])
     found = Text.of(page(real)).text
@@ -267,7 +271,7 @@ def test_what_was_not_possible_is_said(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_cell(tmp_path, without=lacking)
-    result = CliRunner().invoke(report.app, [])
+    result = CliRunner().invoke(report_stage.app, [])
     assert result.exit_code == 0, result.output
     found = Text.of(layout.PAGE.read_text(encoding="utf-8")).text
     assert sentence in found
@@ -308,7 +312,7 @@ def test_the_short_table_says_what_has_no_score(
             scores[scores["task"] == "retrieval"] if name == "sim-beta" else scores, layout.scores(name), tables.SCORES
         )
     for arguments in ([], ["--show"]):
-        report.main(*([True] if arguments else []))
+        report_stage.main(*([True] if arguments else []))
         out = capsys.readouterr().out
         assert "sim-beta has no citations between its families: no retrieval and no fusion." in out
         assert "sim-beta has" in out and ": no classification." in out and ": no clustering." in out
@@ -360,7 +364,7 @@ def test_missing_table_is_one_clear_line(finished: Path) -> None:
 
 
 def test_table_before_any_report_is_one_clear_line(finished: Path) -> None:
-    result = CliRunner().invoke(report.app, ["--show"])
+    result = CliRunner().invoke(report_stage.app, ["--show"])
     assert isinstance(result.exception, UserError)
     assert "reports/scores.csv" in str(result.exception)
 

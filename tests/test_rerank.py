@@ -14,8 +14,11 @@ import pytest
 import tiny
 import yaml
 
-from stages import layout, registry, rerank, tables
-from stages.errors import UserError
+from patent_embeddings.core import layout, registry, tables
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.encoders.entries import Reranker, reranker_entry
+from patent_embeddings.retrieval import reranking
+from stages import rerank
 
 pytestmark = pytest.mark.pipeline
 
@@ -90,7 +93,7 @@ def test_equal_texts_tie_and_are_ordered_by_id(landscape: str, workspace: Path) 
 
     run = tables.read(layout.run(landscape, "rrf"), tables.RUN)
     reversed_ = run.assign(family_id=run.groupby("query_id")["family_id"].transform(lambda ids: ids.to_numpy()[::-1]))
-    found = rerank.rerank(reversed_, FAMILIES, FAMILIES, Constant(), label="test")  # type: ignore[arg-type]
+    found = reranking.rerank(reversed_, FAMILIES, FAMILIES, Constant(), label="test")  # type: ignore[arg-type]
     assert all(ids.tolist() == sorted(ids) for _, ids in found.groupby("query_id")["family_id"])
 
 
@@ -105,23 +108,23 @@ def test_off_writes_no_row_and_loads_no_model(landscape: str, workspace: Path) -
 
 
 def test_a_classifier_of_several_classes_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from stages.encoders.cross import Cross
+    from patent_embeddings.encoders.cross import Cross
 
     folder = tiny.bert(tmp_path_factory.mktemp("classes"), "classifier", labels=3)
     with pytest.raises(UserError, match="scores 3 classes"):
-        Cross(registry.validated("rerankers", "tiny", entry(folder)))
+        Cross(registry.validated("rerankers", "tiny", entry(folder), Reranker))
 
 
 @pytest.mark.parametrize("name", registry.ids("rerankers"))
 def test_every_entry_is_valid(name: str) -> None:
-    assert registry.reranker(name).revision
+    assert reranker_entry(name).revision
     assert name not in registry.ids("models")
 
 
 def test_texts_cut_before_tokenizing_give_the_tokens_of_whole_ones(tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
-    from stages.encoders.base import head
+    from patent_embeddings.encoders.base import head
 
     tokenizer = AutoTokenizer.from_pretrained(tiny.bert(tmp_path / "cross", "classifier"))
     rng = np.random.default_rng(0)

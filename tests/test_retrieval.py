@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.evaluation import retrieval
+from patent_embeddings.evaluation import retrieval
 
 
 def planted(seed: int, queries: int = 60, families: int = 300, depth: int = 150) -> tuple[pd.DataFrame, ...]:

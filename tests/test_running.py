@@ -19,8 +19,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from stages import running
-from stages.errors import UserError
+from patent_embeddings.core import running
+from patent_embeddings.core.errors import UserError
 
 # A stage that takes long where the cell says so, and leaves what the cell said when it began.
 SLOW = """

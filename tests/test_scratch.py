@@ -10,8 +10,8 @@ import pytest
 from conftest import ROOT
 from filelock import FileLock
 
-from stages import scratch
-from stages.files import OWNER, PARTIAL
+from patent_embeddings.core.files import OWNER, PARTIAL
+from patent_embeddings.sharing import scratch
 
 
 def put(path: Path, size: int, age_days: float) -> Path:

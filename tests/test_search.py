@@ -13,8 +13,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages import layout, registry, search, tables
-from stages.errors import UserError
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.encoders import entries
+from patent_embeddings.encoders.entries import model_entry
+from patent_embeddings.retrieval import exact as exact_
+from stages import search
 
 L = "toy"
 DIMENSION = 24
@@ -178,7 +182,7 @@ def test_equal_vectors_tie_exactly_wherever_they_stand() -> None:
     documents[[0, 17, 2048, 4095, 4999]] = documents[0]
     documents /= np.linalg.norm(documents, axis=1, keepdims=True)
     queries = rng.standard_normal((40, 48)).astype(np.float32)
-    ask, _ = search.inner_product(queries, documents)
+    ask, _ = exact_.inner_product(queries, documents)
     for part in (np.arange(40), np.arange(1), np.arange(30, 35)):
         scores, rows = ask(part, 5000)
         for score, row in zip(scores, rows, strict=True):
@@ -242,7 +246,7 @@ def test_an_unknown_landscape_ends_in_one_line(workspace: Path) -> None:
 @pytest.mark.pipeline
 def test_late_interaction_sums_the_best_token_of_each(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     build()
-    entry = registry.model("toy")
+    entry = model_entry("toy")
     counts = np.arange(60) % 4 + 1
     rng = np.random.default_rng(2)
     tokens = [rng.standard_normal((count, 8)).astype(np.float32) for count in counts]
@@ -252,7 +256,7 @@ def test_late_interaction_sums_the_best_token_of_each(build: Build, monkeypatch:
         column, kind = ("query_id", tables.TOKEN_QUERY_ROWS) if side == "queries" else ("family_id", tables.TOKEN_ROWS)
         tables.write(pd.DataFrame({column: [names[i] for i in of], "offset": starts}), layout.vector_ids(L, side), kind)
         np.save(layout.vectors(L, side), np.concatenate([tokens[i] for i in of]))
-    monkeypatch.setattr(registry, "model", lambda name: entry.model_copy(update={"similarity": "maxsim"}))
+    monkeypatch.setattr(entries, "model", lambda name: entry.model_copy(update={"similarity": "maxsim"}))
     search.main(L)
     for query, found in ranked(tables.read(layout.run(L, "dense"), tables.RUN)).items():
         scores = {name: sum((tokens[names.index(query)] @ tokens[i].T).max(axis=1)) for i, name in enumerate(names)}

@@ -7,7 +7,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from stages.encoders import Side, shards
+from patent_embeddings.encoders import shards
+from patent_embeddings.encoders.entries import Side
 
 
 class Counting:

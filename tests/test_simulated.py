@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import registry, tables
-from stages.registry.entries import Simulated
-from stages.sources import Raw, simulated
-from stages.sources.simulated_text import (
+from patent_embeddings.core import tables
+from patent_embeddings.corpus.entries import Simulated, landscape_entry
+from patent_embeddings.corpus.sources import Raw, simulated
+from patent_embeddings.corpus.sources.simulated_text import (
     MECHANISMS,
     OPTIONS,
     PER_GROUP,
@@ -23,13 +23,14 @@ from stages.sources.simulated_text import (
     sections,
     wording,
 )
-from stages.sources.simulated_words import CONCEPTS, FIELDS, GROUPS
+from patent_embeddings.corpus.sources.simulated_words import CONCEPTS, FIELDS, GROUPS
+from patent_embeddings.encoders.entries import model_entry
 
 LANDSCAPES = ("sim-alpha", "sim-beta")
 
 
 def entry(name: str = "sim-alpha", **knobs: Any) -> Simulated:
-    block: Simulated = registry.landscape(name)
+    block: Simulated = landscape_entry(name)
     return Simulated.model_validate({**block.model_dump(), **knobs})
 
 
@@ -109,7 +110,7 @@ def test_tables_are_valid_and_the_same_twice(name: str, tmp_path: Path) -> None:
         tables.write(again, tmp_path / "second.parquet", table)
         assert (tmp_path / "first.parquet").read_bytes() == (tmp_path / "second.parquet").read_bytes()
         assert len(tables.read(tmp_path / "first.parquet", table)) == len(frame)
-    assert len(first.families) == registry.landscape(name).families
+    assert len(first.families) == landscape_entry(name).families
 
 
 def test_another_seed_gives_other_families() -> None:
@@ -343,7 +344,7 @@ def test_out_below_in_and_claims_above_abstract_for_the_packaged_model() -> None
 
     from sentence_transformers import SentenceTransformer
 
-    raw, known = landscape(families=300), registry.model("minilm")
+    raw, known = landscape(families=300), model_entry("minilm")
     package = importlib.import_module(str(known.package))
     encoder = SentenceTransformer(str(Path(str(package.__file__)).parent / str(known.path)), device="cpu")
     encoder.max_seq_length = known.length

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from stages.evaluation import statistics
+from patent_embeddings.evaluation import statistics
 
 
 def scipy_p(differences: np.ndarray, resamples: float, alternative: str = "two-sided") -> float:

@@ -17,11 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages import landscape, layout, sources, tables, tasks
-from stages.errors import UserError
-from stages.files import sha256
-from stages.registry.entries import Table
-from stages.sources import Raw, table
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import sha256
+from patent_embeddings.corpus import judgements, landscape, sources
+from patent_embeddings.corpus.entries import Table
+from patent_embeddings.corpus.sources import Raw, table
 
 FAMILIES: list[dict[str, Any]] = [
     {"family_id": "A-1", "title": "Pump", "abstract": "A pump,\nwith \"valve\"; new.", "claims": "1. A pump.",
@@ -264,7 +265,7 @@ def read(path: Path) -> Raw:
 def scopes(raw: Raw) -> dict[str, int]:
     return {
         str(key): int(value)
-        for key, value in tasks.judgements(raw.citations, raw.families, "cited")["scope"].value_counts().items()
+        for key, value in judgements.judgements(raw.citations, raw.families, "cited")["scope"].value_counts().items()
     }
 
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages import tables
-from stages.errors import UserError
+from patent_embeddings.core import tables
+from patent_embeddings.core.errors import UserError
 
 
 def families(**changes: object) -> pd.DataFrame:

@@ -6,7 +6,10 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from stages import layout, tables, tasks
+from patent_embeddings.core import layout, tables
+from patent_embeddings.corpus import judgements, splits
+from patent_embeddings.corpus import labels as labels_
+from stages import tasks
 
 
 def frame(rows: dict[str, list[str]]) -> pd.DataFrame:
@@ -26,7 +29,7 @@ CITATIONS = pd.DataFrame({"citing_id": ["q", "q", "q", "same"], "cited_id": ["sa
 
 
 def test_scopes_follow_shared_ipc_classes() -> None:
-    judged = tasks.judgements(CITATIONS, FAMILIES, "cited")
+    judged = judgements.judgements(CITATIONS, FAMILIES, "cited")
     assert judged.to_dict("list") == {
         "query_id": ["q", "q", "q", "same"], "family_id": ["none", "other", "same", "q"],
         "relevance": [1, 1, 1, 1], "scope": ["unknown", "out", "in", "in"],
@@ -34,7 +37,7 @@ def test_scopes_follow_shared_ipc_classes() -> None:
 
 
 def test_linked_relevance_goes_both_ways_once() -> None:
-    judged = tasks.judgements(CITATIONS, FAMILIES, "linked")
+    judged = judgements.judgements(CITATIONS, FAMILIES, "linked")
     pairs = set(zip(judged["query_id"], judged["family_id"], strict=True))
     assert pairs == {("q", "same"), ("same", "q"), ("q", "other"), ("other", "q"), ("q", "none"), ("none", "q")}
     assert len(judged) == len(pairs)
@@ -42,7 +45,7 @@ def test_linked_relevance_goes_both_ways_once() -> None:
 
 def test_five_folds_make_each_family_a_test_family_once() -> None:
     names = [f"F-{i}" for i in range(2000)]
-    folds = [tasks.split_of(names, 0, fold) for fold in range(5)]
+    folds = [splits.split_of(names, 0, fold) for fold in range(5)]
     assert all(sum(fold[name] == "test" for fold in folds) == 1 for name in names)
     shares = pd.Series(folds[0]).value_counts(normalize=True)
     assert abs(shares["test"] - 0.2) < 0.03 and abs(shares["dev"] - 0.1) < 0.03
@@ -51,12 +54,12 @@ def test_five_folds_make_each_family_a_test_family_once() -> None:
 def test_split_is_a_hash_of_seed_and_id_alone() -> None:
     bucket = int.from_bytes(hashlib.sha256(b"7:F-1").digest()[:8], "big") % 10
     expected = {2: "test", 3: "test", 4: "dev"}.get(bucket, "train")
-    assert tasks.split_of(["F-1"], 7, 1)["F-1"] == expected
-    assert tasks.split_of(["F-2", "F-1", "F-3"], 7, 1)["F-1"] == expected
+    assert splits.split_of(["F-1"], 7, 1)["F-1"] == expected
+    assert splits.split_of(["F-2", "F-1", "F-3"], 7, 1)["F-1"] == expected
 
 
 def test_label_sets_are_prefixes_in_order_of_first_appearance() -> None:
-    labels = tasks.label_sets(frame({"q": ["H04L9/40", "A01B1/00", "H04W4/00", "A01"]}), {"q": "train"})
+    labels = labels_.label_sets(frame({"q": ["H04L9/40", "A01B1/00", "H04W4/00", "A01"]}), {"q": "train"})
     by_set = {name: list(values) for name, values in zip(labels["label_set"], labels["labels"], strict=True)}
     assert by_set == {
         "ipc-section": ["H", "A"],
@@ -70,7 +73,7 @@ def test_a_family_that_the_source_gives_as_query_only_is_not_ranked() -> None:
     relations = pd.DataFrame(
         {"query_id": ["q", "same"], "family_id": ["same", "other"], "relevance": [1, 0], "scope": ["in", "unknown"]}
     )
-    pool = tasks.pool(FAMILIES, relations, tasks.split_of(FAMILIES["family_id"], 0, 0))
+    pool = judgements.pool(FAMILIES, relations, splits.split_of(FAMILIES["family_id"], 0, 0))
     assert dict(zip(pool["family_id"], pool["ranked"], strict=True)) == {
         "q": False,
         "same": True,
@@ -99,8 +102,8 @@ def test_relevant_families_that_can_never_be_found_are_said(
 
 def test_what_is_no_code_is_no_label() -> None:
     rows = frame({"q": ["nan", "['A", "INT", "[", "a 01 b 1/00"], "same": ["Int. Cl.7 A01C 3/00"]})
-    judged = tasks.judgements(pd.DataFrame({"citing_id": ["q"], "cited_id": ["same"]}), rows, "cited")
+    judged = judgements.judgements(pd.DataFrame({"citing_id": ["q"], "cited_id": ["same"]}), rows, "cited")
     assert judged["scope"].tolist() == ["in"]
-    labels = tasks.label_sets(rows, {"q": "train", "same": "test"}).set_index(["label_set", "family_id"])["labels"]
+    labels = labels_.label_sets(rows, {"q": "train", "same": "test"}).set_index(["label_set", "family_id"])["labels"]
     assert labels["ipc-section", "q"] == ["A"] and labels["ipc-class", "q"] == ["A01"]
     assert labels["ipc-subclass", "q"] == ["A01B"] and labels["ipc-subclass", "same"] == ["A01C"]

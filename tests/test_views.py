@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stages import registry, views
+from patent_embeddings.corpus import views
+from patent_embeddings.corpus.entries import view_entry
 
 CLAIMS = "1. A pump comprising a rotor.\n2. The pump of claim 1, wherein the rotor is hollow.\n3. A method of pumping."
 
@@ -35,8 +36,8 @@ def test_sections_are_joined_by_one_newline_and_absence_is_marked(workspace: Pat
             "description": ["D", "D", ""],
         }
     ).astype("str")
-    tac = views.texts(families, registry.view("tac"))
+    tac = views.texts(families, view_entry("tac"))
     assert tac["text"].tolist() == [f"T\nA\n{CLAIMS}", "T", ""]
     assert tac["complete"].tolist() == [True, False, False]
-    assert views.texts(families, registry.view("claim1"))["text"].tolist() == ["A pump comprising a rotor.", "", ""]
-    assert views.texts(families, registry.view("full"))["text"].tolist()[1] == "T\nD"
+    assert views.texts(families, view_entry("claim1"))["text"].tolist() == ["A pump comprising a rotor.", "", ""]
+    assert views.texts(families, view_entry("full"))["text"].tolist()[1] == "T\nD"

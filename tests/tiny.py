@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from stages import registry
-from stages.encoders import weights
+from patent_embeddings.core import registry
+from patent_embeddings.encoders import weights
+from patent_embeddings.encoders.entries import Model
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,:;|?!'"
 TEXTS = ["a pump", "A valve with a spring, that closes a duct when the pressure falls.", "x", "seals: two. rings"]
@@ -23,7 +24,7 @@ def entry(folder: Path, **changes: Any) -> Any:
         "dimension": DIMENSION, "max_length": 64, "length": 48, "pooling": "mean", "licence": "CC0-1.0",
         "digest": pinned(folder),
     }  # fmt: skip
-    return registry.validated("models", "tiny", {**block, **changes})
+    return registry.validated("models", "tiny", {**block, **changes}, Model)
 
 
 def bert(folder: Path, kind: str = "model", labels: int = 1) -> Path:

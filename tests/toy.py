@@ -40,13 +40,15 @@ def main(what: str) -> None:
     import pandas as pd
     import yaml
 
-    from stages import layout, params, registry, summary, tables
-    from stages.files import write_json, write_text
+    from patent_embeddings.core import layout, params, tables
+    from patent_embeddings.core.files import write_json, write_text
+    from patent_embeddings.corpus.entries import landscape_entry
+    from patent_embeddings.evaluation import scores as scores_
 
     cell = params.load()
     if what == "report":
         scores = pd.concat([tables.read(layout.scores(name), tables.SCORES) for name in cell.evaluate_on])
-        write_text(layout.SCORES, summary.scores_csv(scores))
+        write_text(layout.SCORES, scores_.scores_csv(scores))
         return
     if cell.finetune.steps == 13:
         print("error: thirteen steps are one too many", file=sys.stderr)
@@ -61,7 +63,7 @@ def main(what: str) -> None:
     test = outcomes[(outcomes["split"] == "test") & ~outcomes["metric"].isin(["tp", "fp", "fn"])]
     means = test.groupby(["task", "system", "scope", "metric"])["value"].agg(["mean", "count"]).reset_index()
     means = means.rename(columns={"mean": "value", "count": "n"})
-    scores = means.assign(landscape=what, simulated=registry.landscape(what).simulated, ci_low=means["value"], ci_high=means["value"])  # fmt: skip
+    scores = means.assign(landscape=what, simulated=landscape_entry(what).simulated, ci_low=means["value"], ci_high=means["value"])  # fmt: skip
     tables.write(scores, layout.scores(what), tables.SCORES)
     write_json(layout.cost("embed", what), {"device": "cpu", "seconds": 2.5, "texts": 600, "texts_per_second": 240.0, "peak_mib": 512})  # fmt: skip
 

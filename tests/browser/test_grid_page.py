@@ -12,9 +12,12 @@ import pytest
 from planted import Planted
 from test_page import chromium, opened  # noqa: F401
 
-from stages import findings, registry
-from stages.grid import figures, page, report, section
-from stages.grid.gather import KEYS, Grid
+from patent_embeddings.core import registry
+from patent_embeddings.grid import findings
+from patent_embeddings.grid.entries import Finding, Protocol
+from patent_embeddings.grid.gather import KEYS, Grid
+from patent_embeddings.pages import grid as grid_
+from patent_embeddings.pages import grid_figures, grid_report, grid_section
 
 pytestmark = [
     pytest.mark.pipeline,
@@ -56,16 +59,16 @@ def planted() -> Grid:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     grid = planted()
-    sizes = report.sizes_of(sorted(set(grid.outcomes["model"])))
-    tested = report.comparisons(grid)
-    entries = registry.every("findings")
+    sizes = grid_report.sizes_of(sorted(set(grid.outcomes["model"])))
+    tested = grid_report.comparisons(grid)
+    entries = registry.every("findings", Finding)
     judged = findings.judge(grid.outcomes, entries, sizes, resamples=500)
-    drawn = figures.pictures(grid, tested, sizes)
+    drawn = grid_figures.pictures(grid, tested, sizes)
     assert [name for name, picture in drawn.items() if picture.spec] == PICTURES
     path = tmp_path_factory.mktemp("grid") / "index.html"
-    study = section.study(grid, registry.entry("protocol", "robust"), {})
-    drawn[FRONTIER] = figures.frontier(study.points)
-    path.write_text(page.page(grid, tested, judged, entries, drawn, study), encoding="utf-8")
+    study = grid_section.study(grid, registry.entry("protocol", "robust", Protocol), {})
+    drawn[FRONTIER] = grid_figures.frontier(study.points)
+    path.write_text(grid_.page(grid, tested, judged, entries, drawn, study), encoding="utf-8")
     yield path
 
 
@@ -130,9 +133,9 @@ def test_tables_filter_by_all_words(made: Path, chromium: Any) -> None:  # noqa:
 def test_only_significant_winners_are_marked(made: Path, chromium: Any) -> None:  # noqa: F811
     opened(chromium, made, 1280)
     marked = chromium.find_elements("css selector", "#cells .note")
-    tested = report.comparisons(planted())
+    tested = grid_report.comparisons(planted())
     best = {(one.landscape, one.task) for one in tested if one.family == "cells"}
-    assert len(marked) == len(page._winners(tested)) <= len(best)
+    assert len(marked) == len(grid_._winners(tested)) <= len(best)
 
 
 def test_a_finding_opens(made: Path, chromium: Any) -> None:  # noqa: F811
@@ -148,8 +151,8 @@ def test_missing_cells_are_named(made: Path, tmp_path: Path) -> None:
     alone = grid.outcomes[(grid.outcomes["recipe"] == "zero-shot") & (grid.outcomes["landscape"] == "a") & (grid.outcomes["model"] == "minilm")
                           & (grid.outcomes["query_view"] == "tac") & (grid.outcomes["dimensions"] == 0)]  # fmt: skip
     small = Grid(alone, grid.scores.iloc[:0], grid.costs.iloc[:0], pd.DataFrame(columns=["landscape", "query_id", "jurisdiction"]), {})  # fmt: skip
-    drawn = figures.pictures(small, report.comparisons(small), report.sizes_of(["minilm"]))
+    drawn = grid_figures.pictures(small, grid_report.comparisons(small), grid_report.sizes_of(["minilm"]))
     assert [name for name, picture in drawn.items() if picture.spec] == ["inout"]
-    html = page.page(small, [], [], {}, drawn)
+    html = grid_.page(small, [], [], {}, drawn)
     assert html.count("No cells for it yet") == len(PICTURES) - 1
     assert "python -m stages.grid run --preset views" in html

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from cells import HOSTILE, write_cell
 
-from stages import layout, params, report
-from stages.page.cell import page
+from patent_embeddings.core import layout, params
+from patent_embeddings.pages import report
+from patent_embeddings.pages.cell import page
 
 pytestmark = [
     pytest.mark.pipeline,

@@ -120,7 +120,7 @@ def origin(folder: Path) -> Path:
             (work.path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, work.path / name)
     model = tiny.dense(folder / "model", tiny.bert(folder / "base"), "mean")
-    registry = work.path / "stages/registry"
+    registry = work.path / "registry"
     for name, block in (
         ("models", {**MODEL, "path": str(model), "digest": tiny.pinned(model)}),
         ("landscapes", LANDSCAPE),

@@ -22,8 +22,8 @@ import yaml
 from collaboration import clones, remotes
 from collaboration.clones import Clone, L, ran
 from collaboration.test_kills import forget, inside, wait
-from stages import tables
-from stages.errors import UserError
+from patent_embeddings.core import tables
+from patent_embeddings.core.errors import UserError
 
 RUN = "data/runs/tiny/bm25.parquet"
 VECTORS = "data/embeddings/tiny/documents.npy"

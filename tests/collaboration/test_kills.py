@@ -19,7 +19,7 @@ from conftest import ROOT
 
 from collaboration import clones
 from collaboration.clones import EVALUATIONS, STEPS, Clone, L, ran
-from stages.encoders.shards import SIZE
+from patent_embeddings.encoders.shards import SIZE
 
 pytestmark = pytest.mark.pipeline
 STAGES = [

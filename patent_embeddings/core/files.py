@@ -1,0 +1,220 @@
+"""Files that are whole or absent: write to a temporary name, then rename."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import hashlib
+import itertools
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from patent_embeddings.core.errors import NO_PLACE, NO_ROOM, UserError
+
+PARTIAL = ".partial"  # of temporaries, which DVC ignores (.dvcignore)
+OWNER = ".owner"  # locked in a temporary by the process that fills it, for as long as that lives
+_IN_THE_WAY = {errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.ENOTDIR}
+# Of numpy, safetensors and torch, whose errors of a full disk carry no number.
+_UNNUMBERED = re.compile(r"requested and \d+ written|\(os error (13|27|28|30|122)\)|PytorchStreamWriter failed writing")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
+
+    The temporary may be made a file or a folder by the caller. What several processes put in one place is that of the
+    last; after a power loss it is whole or absent too.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    with ExitStack() as stack:
+        with writable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # DVC links outputs read-only into its cache: replace them, never write through.
+            folder = stack.enter_context(_owned(path.parent, f".{path.name}."))
+        temporary = folder / path.name
+        with writable(path):
+            yield temporary
+            _sync(temporary)
+            _move(temporary, path, folder)
+
+
+@contextmanager
+def workplace(name: str) -> Iterator[Path]:
+    """A folder for the time of the block, where temporary files go; those of killed processes go first.
+
+    Raises:
+        UserError: there is no place for it.
+    """
+    try:
+        place = Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        raise UserError(NO_PLACE) from None
+    with ExitStack() as stack:
+        with writable(place):
+            folder = stack.enter_context(_owned(place, f"patent-embeddings-{name}-"))
+        yield folder
+
+
+@contextmanager
+def _owned(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder of this process; what killed ones left under the same prefix is removed first.
+
+    A number of a process would not tell: a zombie still has one, another process gets it later,
+    and on a shared disk it is of another machine. A lock goes with its process.
+    """
+    for left in parent.glob(f"{glob.escape(prefix)}*{PARTIAL}"):
+        if re.fullmatch(rf"{re.escape(prefix)}\w+{re.escape(PARTIAL)}", left.name):
+            with suppress(Timeout, OSError):
+                if (left / OWNER).exists():
+                    with FileLock(left / OWNER, timeout=0):
+                        shutil.rmtree(left, ignore_errors=True)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=PARTIAL, dir=parent))
+        owner = FileLock(folder / OWNER)
+        # Another process may have taken it for a dead one's before it was locked.
+        with suppress(FileNotFoundError):
+            owner.acquire()
+            break
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        owner.release()
+
+
+def _move(temporary: Path, path: Path, aside: Path) -> None:
+    """Rename over whatever is there; a folder, which no rename replaces, goes aside first."""
+    for number in itertools.count():
+        try:
+            temporary.replace(path)
+            break
+        except OSError as error:
+            if error.errno not in _IN_THE_WAY:
+                raise
+            with suppress(FileNotFoundError):  # another process took it
+                path.rename(aside / f".{number}")
+
+
+def _sync(path: Path) -> None:
+    """Put a file, or a folder with all it holds, on the disk.
+
+    Its new name may be lost with the power, for which the old one is then still there: half the time of a small file.
+    """
+    inside = sorted(path.rglob("*"), reverse=True) if path.is_dir() else []
+    for one in [*inside, path]:
+        if not one.is_symlink():
+            _flush(one)
+
+
+def _flush(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of a folder, where the file system has no such thing
+            raise
+    finally:
+        os.close(opened)
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Say in one line that the disk is full or may not be written, whichever library met it.
+
+    Raises:
+        UserError: as above; every other error passes.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        if number not in NO_ROOM and (number is not None or not _UNNUMBERED.search(str(error))):
+            raise
+        named = getattr(error, "filename", None)
+        if isinstance(named, str) and not _related(Path(named).absolute(), path.absolute()):
+            raise  # another file, which the block met on its way
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UserError(f"{path}: cannot write ({reason:.100}); free space or check permissions") from error
+
+
+def _related(one: Path, path: Path) -> bool:
+    """Whether a file is beside or below a path, or a folder above it."""
+    return path.is_relative_to(one) or one.is_relative_to(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically, with `\\n` line ends on every platform."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically with sorted keys; the same value gives the same bytes."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: the file is absent or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run `dvc repro` first") from None
+    except ValueError as error:
+        raise UserError(f"{path}: damaged JSON ({error}); delete it and run `dvc repro`") from None
+
+
+def read_yaml(path: Path, shown: Path | None = None) -> Any:
+    """Read a YAML file of the repository.
+
+    Args:
+        path: of the file.
+        shown: what an error calls it; its path unless said.
+
+    Raises:
+        UserError: the file is absent, not UTF-8 or not YAML, or a key stands in it twice.
+    """
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        """Refuses a key that stands twice, as after a merge in git: the last one would count, without a word."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if len(set(keys)) < len(keys):
+                twice = next(key for key in keys if keys.count(key) > 1)
+                raise yaml.YAMLError(f"{twice!r} stands there twice; keep one of them")
+            return super().construct_mapping(node, deep)
+
+    shown = shown or path
+    try:
+        # YAML 1.1, where DVC reads 1.2: they differ on none of the values used here.
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+    except FileNotFoundError:
+        raise UserError(f"{shown}: no such file here; run from the repository's root") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{shown}: not UTF-8; save it in that encoding") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{shown}: not valid YAML: {error}") from None
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

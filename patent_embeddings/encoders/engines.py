@@ -1,0 +1,151 @@
+"""What computes shards: this process, or a Ray cluster. Both give the same vectors."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+from patent_embeddings.core.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from patent_embeddings.encoders.base import Encoder
+    from patent_embeddings.encoders.entries import Side
+
+    Vectors = np.ndarray | tuple[np.ndarray, np.ndarray]
+
+Engine = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A shard of the distinct texts of one key.
+
+    Attributes:
+        key: everything that decides their vectors, as text.
+        side: of the encoder.
+        first: the shard's first text among those of its key.
+        texts: the shard's texts.
+    """
+
+    key: str
+    side: Side
+    first: int
+    texts: list[str]
+
+
+def key(encoder: Encoder, side: Side) -> str:
+    """The fingerprint of an encoder's side as text."""
+    return json.dumps(encoder.fingerprint(side), sort_keys=True, default=str)
+
+
+def compute(engine: Engine, encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np.ndarray]]]:
+    """Yield each job with one array a text: [dimension], or [tokens, dimension] for late interaction.
+
+    Raises:
+        UserError: Ray is not installed, or its workers would give other vectors than this machine.
+    """
+    if engine == "ray":
+        yield from _ray(encoder, jobs)
+    else:
+        yield from _local(encoder, jobs)
+
+
+def split(vectors: Vectors) -> list[np.ndarray]:
+    """One array a text."""
+    import numpy as np
+
+    if isinstance(vectors, tuple):
+        return np.split(vectors[0], vectors[1][1:])
+    return list(vectors)
+
+
+def _local(encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np.ndarray]]]:
+    """Shards one by one; while a GPU computes one, the processor makes the next ready."""
+    if encoder.device != "cuda":  # nothing is idle
+        for job in jobs:
+            yield job, split(encoder.encode(job.texts, job.side))
+        return
+    with ThreadPoolExecutor(1) as ahead:
+        waiting = (ahead.submit(encoder.prepare, job.texts, job.side) for job in jobs)
+        coming = deque(islice(waiting, 1))
+        for job in jobs:
+            coming.extend(islice(waiting, 1))
+            yield job, split(encoder.compute(coming.popleft().result(), job.side))
+
+
+def _ray(encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np.ndarray]]]:
+    """Shards mapped over the cluster that RAY_ADDRESS names, or over this machine: a worker a GPU, else a processor.
+
+    Ray hands the shards of a lost worker to another, so that each is there once.
+    """
+    if not jobs:
+        return
+    try:
+        import ray
+    except ImportError:
+        raise UserError("embed.engine is ray, which is not installed; run `pip install -e '.[ray]'`, or set it to local") from None  # fmt: skip
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level="ERROR")
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    resources = ray.cluster_resources()
+    unit = "GPU" if resources.get("GPU") else "CPU"
+    workers = min(len(jobs), max(1, int(resources[unit])))
+    rows = [{"job": number, "key": job.key, "side": job.side, "texts": job.texts} for number, job in enumerate(jobs)]
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    options = {**encoder.options, "adapter": encoder.adapter and encoder.adapter.resolve()}
+    mapped = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        Worker, fn_constructor_args=(encoder.entry, options), batch_size=1, batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=workers), **{f"num_{unit.lower()}s": 1},
+    )  # fmt: skip
+    for row in mapped.iter_rows():
+        if row["fault"]:
+            raise UserError(row["fault"])
+        yield jobs[row["job"]], unpacked(row["vectors"])
+
+
+class Worker:
+    """An encoder in a process of Ray's, loaded once."""
+
+    def __init__(self, entry: Any, options: dict[str, Any]) -> None:
+        from patent_embeddings.encoders import factory
+
+        self.encoder = factory.encoder(entry, **options)
+        self.keys: dict[Side, str] = {}
+
+    def __call__(self, batch: Any) -> dict[str, list[Any]]:
+        """Vectors of the one job of a batch, as `packed`."""
+        (row,) = batch.to_pylist()
+        side, theirs = row["side"], json.loads(row["key"])
+        if side not in self.keys:
+            self.keys[side] = key(self.encoder, side)
+        ours = json.loads(self.keys[side])
+        other = [name for name in ours if ours[name] != theirs.get(name)]
+        if other:
+            fault = f"embed.engine: a worker of Ray differs from this machine in {', '.join(other)}; start on a machine like the workers"
+            return {"job": [row["job"]], "vectors": [b""], "fault": [fault]}
+        vectors = split(self.encoder.encode(row["texts"], side))
+        return {"job": [row["job"]], "vectors": [packed(vectors)], "fault": [""]}
+
+
+def packed(parts: Sequence[np.ndarray]) -> bytes:
+    """Arrays as the bytes of a safetensors file, float32."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    return save({f"{i:06d}": np.ascontiguousarray(part, dtype=np.float32) for i, part in enumerate(parts)})
+
+
+def unpacked(data: bytes) -> list[np.ndarray]:
+    """The inverse of `packed`."""
+    from safetensors.numpy import load
+
+    arrays = load(data)
+    return [arrays[name] for name in sorted(arrays)]

@@ -1,0 +1,64 @@
+"""One vector a token, and exact MaxSim over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from patent_embeddings.encoders.base import Encoder
+from patent_embeddings.encoders.entries import Model, Side
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Late(Encoder):
+    """A late-interaction model: a vector for each token of a text."""
+
+    model_class = "MultiVectorEncoder"
+    kinds = ("MultiVectorEncoder", "ColBERT")
+    late = True
+
+    def __init__(self, entry: Model, **options: Any) -> None:
+        super().__init__(entry, **options)
+        first = self.model[0]
+        queries = min(entry.query_length or self.length, entry.max_length)
+        expansion = first.query_expansion
+        if expansion and queries > expansion["length"]:
+            # A patent as query is longer than the 32 tokens that queries are padded to: pad, do not cut.
+            first.query_expansion = {**expansion, "strategy": "min"}
+        if not expansion or queries >= expansion["length"]:
+            first.query_length = queries
+        first.document_length = self.length
+        self.model.max_seq_length = max(self.length, queries)
+
+    def prepare(self, texts: Sequence[str], side: Side) -> list[str]:
+        """The texts: what this kind of model pads queries with is part of them, so the library batches them itself."""
+        return list(texts)
+
+    def compute(self, prepared: list[str], side: Side) -> tuple[np.ndarray, np.ndarray]:
+        """Encode texts of one side.
+
+        Returns:
+            Token vectors, float32 [tokens of all texts, dimension], and the first row of each
+            text's tokens, int64 [texts].
+        """
+
+        if not prepared:
+            return np.zeros((0, self.entry.dimension), np.float32), np.zeros(0, np.int64)
+        named = {"query": self.model.encode_query, "document": self.model.encode_document}
+        encode = named.get(side, self.model.encode)
+        found = encode(
+            prepared, prompt=self.prompt(side), batch_size=self._batch(prepared, side), show_progress_bar=False
+        )
+        tokens = [matrix.float().cpu().numpy() for matrix in found]
+        counts = np.array([len(matrix) for matrix in tokens], np.int64)
+        return np.concatenate(tokens), np.cumsum(counts) - counts
+
+    def _batch(self, texts: Sequence[str], side: Side) -> int:
+        """How many texts go through the model at once: such as the longest fit the token budget, at least one."""
+        longest = self.prompt(side) + max(texts, key=len)
+        tokens = len(self.tokenizer(longest, truncation=True, max_length=self.limit)["input_ids"])
+        return max(1, self.budget // max(1, tokens))

@@ -1,0 +1,172 @@
+"""Encoding in shards that survive a kill: a content-addressed scratch of vectors."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import replacing
+from patent_embeddings.core.progress import say, track
+from patent_embeddings.encoders import engines
+from patent_embeddings.encoders.base import head
+from patent_embeddings.encoders.engines import Job
+from patent_embeddings.encoders.loading import precise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from patent_embeddings.core.arrays import Integers
+    from patent_embeddings.encoders.base import Encoder
+    from patent_embeddings.encoders.engines import Engine
+    from patent_embeddings.encoders.entries import Side
+
+SIZE = 256  # texts a shard: at most so many are embedded again after a kill
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What was written for every side, and how many distinct texts there were and had to be computed.
+
+    Attributes:
+        first: for each name the first row of each text's token vectors, int64 [texts]; None with one vector a text.
+        texts: distinct texts, each counted once a prompt.
+        computed: those of them that the scratch did not hold.
+    """
+
+    first: dict[str, Integers | None]
+    texts: int
+    computed: int
+
+
+def encode(
+    encoder: Encoder, sides: Mapping[str, tuple[Side, list[str]]], folder: Path, label: str, engine: Engine = "local"
+) -> Encoded:
+    """Encode the texts of several sides, each distinct text once a prompt, a shard at a time from scratch to output.
+
+    Writes `NAME.npy` for each name: float32 [texts, dimension], or for late interaction the vectors of all tokens,
+    float32 [tokens, dimension], in the order of the texts. At most two shards of vectors are in memory.
+
+    Args:
+        encoder: what encodes.
+        sides: name -> (side of the encoder, texts).
+        folder: where the arrays are written.
+        label: what the progress bar says.
+        engine: where the vectors that the scratch lacks are computed.
+    """
+    sides = {name: (side, [head(text, encoder.limit) for text in texts]) for name, (side, texts) in sides.items()}
+    keys = {name: engines.key(encoder, side) for name, (side, _) in sides.items()}
+    distinct = {key: sorted({text for name in sides if keys[name] == key for text in sides[name][1]}, key=lambda t: (-len(t), t))
+                for key in dict.fromkeys(keys.values())}  # fmt: skip
+    side_of = {keys[name]: side for name, (side, _) in reversed(list(sides.items()))}
+    jobs = [Job(key, side_of[key], start, texts[start : start + SIZE]) for key, texts in distinct.items() for start in range(0, len(texts), SIZE)]  # fmt: skip
+    places = {key: {text: place for place, text in enumerate(texts)} for key, texts in distinct.items()}
+    which = {
+        name: np.array([places[keys[name]][text] for text in texts], np.int64) for name, (_, texts) in sides.items()
+    }
+    total, computed = sum(len(texts) for texts in distinct.values()), 0
+    rows = {key: np.ones(len(texts), np.int64) for key, texts in distinct.items()}
+    if encoder.late:  # how many rows a text has is known only when it is encoded
+        for job, parts, new in track(_shards(jobs, encoder, engine), total, label, weight=SIZE):
+            rows[job.key][job.first : job.first + len(parts)] = [len(part) for part in parts]
+            computed += len(parts) if new else 0
+    with ExitStack() as stack:
+        outs = {
+            name: stack.enter_context(_Out(folder / f"{name}.npy", which[name], rows[keys[name]])) for name in sides
+        }
+        for job, parts, new in track(
+            _shards(jobs, encoder, engine), total, f"write {label}" if encoder.late else label, weight=SIZE
+        ):
+            computed += len(parts) if new else 0
+            for name in sides:
+                if keys[name] == job.key:
+                    outs[name].put(job.first, parts)
+    return Encoded({name: out.first if encoder.late else None for name, out in outs.items()}, total, computed)
+
+
+class _Out:
+    """A file of vectors, written text by text in any order."""
+
+    def __init__(self, path: Path, which: Integers, rows: Integers) -> None:
+        """`which` is the distinct text of each place, `rows` how many rows each distinct text has."""
+        counts = rows[which]
+        self.first: Integers = np.cumsum(counts) - counts
+        self.total = int(counts.sum())
+        self.order = np.argsort(which, kind="stable")
+        self.sorted = which[self.order]
+        self.file = path.open("wb")
+        self.start: int | None = None
+
+    def __enter__(self) -> _Out:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.start is None:
+            self._begin(0)
+        self.file.close()
+
+    def put(self, first: int, parts: Sequence[np.ndarray]) -> None:
+        """Write the vectors of the distinct texts from `first` on wherever they belong."""
+        begin, end = self.sorted.searchsorted([first, first + len(parts)])
+        for text, place in zip(self.sorted[begin:end], self.order[begin:end], strict=True):
+            part = np.atleast_2d(parts[text - first])
+            if self.start is None:
+                self._begin(part.shape[1])
+            self.file.seek(self.start + int(self.first[place]) * part.shape[1] * 4)
+            self.file.write(part.astype("<f4", copy=False).tobytes())
+
+    def _begin(self, width: int) -> None:
+        shape = (self.total, width)
+        np.lib.format.write_array_header_1_0(self.file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        self.start = self.file.tell()
+
+
+def _shards(jobs: Sequence[Job], encoder: Encoder, engine: Engine) -> Iterator[tuple[Job, list[np.ndarray], bool]]:
+    """Each job with its vectors and whether they are new: first what the scratch holds, then what is computed."""
+    missing = []
+    for job in jobs:
+        parts = _load(_path(job))
+        if parts is None:
+            missing.append(job)
+        else:
+            yield job, parts, False
+    for job, parts in engines.compute(engine, encoder, missing):
+        for text, part in zip(job.texts, parts, strict=True):
+            if not np.isfinite(part).all():
+                raise UserError(f"{encoder.entry.hub}: the vector of {text[:60]!r} in {encoder.dtype} holds NaN or infinity, though its weights do not; {precise(encoder.dtype)}")  # fmt: skip
+        _save(_path(job), parts)
+        yield job, parts, True
+
+
+def _path(job: Job) -> Path:
+    digest = hashlib.sha256(job.key.encode())
+    for text in job.texts:
+        digest.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+    folder = layout.scratch() / "embeddings" / hashlib.sha256(job.key.encode()).hexdigest()[:16]
+    return folder / f"{digest.hexdigest()[:32]}.shard"
+
+
+def _save(path: Path, parts: list[np.ndarray]) -> None:
+    """Write the arrays behind a digest of their bytes."""
+    data = engines.packed(parts)
+    with replacing(path) as temporary:
+        temporary.write_bytes(hashlib.sha256(data).digest() + data)
+
+
+def _load(path: Path) -> list[np.ndarray] | None:
+    """Arrays of a shard, None where there is none or it is damaged (said, and computed again)."""
+    try:
+        blob = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    digest, data = blob[:32], blob[32:]
+    if hashlib.sha256(data).digest() != digest:
+        say(f"{path}: damaged shard, computed again")
+        return None
+    return engines.unpacked(data)

@@ -1,0 +1,45 @@
+"""Label pairs: two families of one split that share a label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from patent_embeddings.pairs.material import Material, Pair
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from patent_embeddings.pairs.entries import Recipe
+
+# A pair is redrawn when it was drawn before; a landscape with few pairs is given up on after so many tries a pair.
+_TRIES = 20
+
+
+def draw(material: Material, recipe: Recipe, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
+    """Up to `count` distinct label pairs, both ends in `split`: anchors in random order, label and partner at random.
+
+    Train pairs join families of the train split only, or classification would be tested on what it was taught.
+    """
+    members: dict[str, list[str]] = {}
+    allowed = material.allowed(split)
+    for family in sorted(material.labels):
+        if material.splits[family] == split and family in allowed and material.texts[family]:
+            for label in material.labels[family]:
+                members.setdefault(label, []).append(family)
+    shared = {label: families for label, families in members.items() if len(families) > 1}
+    anchors = sorted({family for families in shared.values() for family in families})
+    labels = {family: [label for label in material.labels[family] if label in shared] for family in anchors}
+    pairs: dict[tuple[str, str], Pair] = {}
+    order: list[str] = []
+    for _ in range(count * _TRIES if anchors else 0):
+        if len(pairs) == count:
+            break
+        if not order:
+            order = [anchors[i] for i in rng.permutation(len(anchors))]
+        anchor = order.pop()
+        label = labels[anchor][rng.integers(len(labels[anchor]))]
+        partner = shared[label][rng.integers(len(shared[label]))]
+        key = (min(anchor, partner), max(anchor, partner))
+        if anchor != partner and key not in pairs:
+            pairs[key] = Pair("label", anchor, partner, material.texts[anchor], material.texts[partner], label)
+    return list(pairs.values())

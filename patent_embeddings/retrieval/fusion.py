@@ -1,0 +1,213 @@
+"""BM25 and dense runs -> reciprocal rank fusion and interpolation, tuned on dev queries only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from patent_embeddings.core.progress import say, track
+from patent_embeddings.evaluation import retrieval
+from patent_embeddings.retrieval.ranking import best, frame
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    from patent_embeddings.core.arrays import Floats, Integers
+    from patent_embeddings.core.params import Fuse
+
+UNTUNED = {"rrf": 60.0, "interpolation": 0.5}  # where no dev query has a relevant family
+_HELD = 1 << 22  # candidates of both legs held at once: bounds memory, not the result
+
+
+@dataclass(frozen=True)
+class Legs:
+    """Two runs of the same queries over the same families, as matrices (see `stages.ranking`)."""
+
+    queries: list[str]
+    families: list[str]
+    bm25: tuple[Floats, Integers]
+    dense: tuple[Floats, Integers]
+
+    def blocks(self, queries: Integers) -> list[Integers]:
+        """Places of queries in blocks that fit in memory."""
+        width = max(1, self.bm25[1].shape[1] + self.dense[1].shape[1])
+        step = max(1, _HELD // width)
+        return [queries[start : start + step] for start in range(0, len(queries), step)]
+
+
+@dataclass(frozen=True)
+class Both:
+    """What either leg found for some queries, each family once.
+
+    Attributes:
+        rows: places of the families, int64 [queries, width]; -1 where there is none.
+        ranks: rank in the BM25 and the dense leg, float64 [2, queries, width]; infinite where a leg lacks it.
+        scores: score in them after min-max, likewise; 0, the least of the list, where a leg lacks it.
+    """
+
+    rows: Integers
+    ranks: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
+
+
+def both(legs: Legs, part: Integers) -> Both:
+    """The union of both legs for some queries.
+
+    Min-max is taken per query over the leg's list, so that its last family has 0 and its first 1.
+    Where all scores of a list are equal, its families have 1: to be found at all says something.
+    """
+
+    widths = [leg[1].shape[1] for leg in (legs.bm25, legs.dense)]
+    shape = (2, len(part), sum(widths))
+    rows = np.concatenate([legs.bm25[1][part], legs.dense[1][part]], axis=1)
+    ranks, scores = np.full(shape, np.inf), np.zeros(shape)
+    for place, (leg, columns) in enumerate(
+        [(legs.bm25, slice(0, widths[0])), (legs.dense, slice(widths[0], sum(widths)))]
+    ):
+        ranks[place, :, columns] = np.arange(1, leg[1].shape[1] + 1)
+        scores[place, :, columns] = min_max(leg[0][part])
+    order = np.argsort(np.where(rows < 0, len(legs.families), rows), axis=1, kind="stable")
+    rows = np.take_along_axis(rows, order, axis=1)
+    ranks, scores = (np.take_along_axis(values, order[None], axis=2) for values in (ranks, scores))
+    # A family that both found stands twice, BM25's first, as the sort is stable: join the two.
+    twice = (rows[:, 1:] == rows[:, :-1]) & (rows[:, 1:] >= 0)
+    for values in (ranks, scores):
+        values[1, :, :-1][twice] = values[1, :, 1:][twice]
+    rows[:, 1:][twice] = -1
+    return Both(rows, ranks, scores)
+
+
+def min_max(scores: Floats) -> npt.NDArray[np.float64]:
+    """Scores of each query brought to 0..1, 1 where all are equal; 0 past the end of the list (-inf)."""
+
+    found = np.isfinite(scores)
+    values = np.where(found, scores, 0.0).astype(np.float64)
+    low = np.where(found, values, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    spread = np.where(found, values, -np.inf).max(axis=1, keepdims=True, initial=-np.inf) - low
+    scaled = np.divide(values - low, spread, out=np.ones_like(values), where=found & (spread > 0))
+    return np.where(found, scaled, 0.0)
+
+
+def fuse(pair: Both, method: str, value: float, depth: int) -> tuple[Floats, Integers]:
+    """Fused ranking of some queries.
+
+    `rrf` with constant k: the sum of 1 / (k + rank) (Cormack et al., SIGIR 2009). `interpolation`
+    with weight w: w * dense + (1 - w) * BM25 after min-max (Bruch et al., TOIS 2023). Equal scores
+    are ordered by family id.
+
+    Returns:
+        Scores and rows, [queries, at most depth].
+    """
+
+    if method == "rrf":
+        scores = (1.0 / (value + pair.ranks)).sum(axis=0)
+    else:
+        scores = (1.0 - value) * pair.scores[0] + value * pair.scores[1]
+    return best(np.where(pair.rows < 0, -np.inf, scores).astype(np.float32), pair.rows, depth)
+
+
+def fused(legs: Legs, method: str, value: float, depth: int) -> pd.DataFrame:
+    """Fused run of every query, rows of `tables.RUN`."""
+
+    shape = (len(legs.queries), min(depth, legs.bm25[1].shape[1] + legs.dense[1].shape[1]))
+    scores, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
+    for part in legs.blocks(np.arange(len(legs.queries))):
+        scores[part], rows[part] = fuse(both(legs, part), method, value, depth)
+    return frame(legs.queries, legs.families, scores, rows)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Outcome of tuning.
+
+    Attributes:
+        table: rows of `tables.FUSION`: every setting on dev and on test.
+        chosen: per method the value best on dev, the first of the grid among equals.
+        oracle: per method the value best on test, likewise; the chosen one where test has no relevant family.
+        on_dev: False where no dev query has a relevant family, so that fixed values were chosen.
+    """
+
+    table: pd.DataFrame
+    chosen: dict[str, float]
+    oracle: dict[str, float]
+    on_dev: bool
+
+
+def tune(legs: Legs, qrels: pd.DataFrame, queries: pd.DataFrame, settings: Fuse, *, label: str) -> Tuned:
+    """Score every setting of the grid on the dev and the test queries, over all scopes.
+
+    Args:
+        legs: the two runs.
+        qrels: rows of `tables.QRELS`.
+        queries: rows of `tables.QUERIES`, in the order of the legs.
+        settings: metric, grids and depth.
+        label: what progress shows.
+    """
+
+    judged = qrels[qrels["relevance"] > 0]
+    asked = queries[queries["split"].isin(["dev", "test"]) & queries["query_id"].isin(judged["query_id"])]
+    on_dev = bool((asked["split"] == "dev").any())
+    grids = {"rrf": [float(k) for k in settings.rrf_k], "interpolation": list(settings.weights)}
+    if not on_dev:
+        say(f"{label}: no dev query has a relevant family; k = {UNTUNED['rrf']:g} and weight {UNTUNED['interpolation']:g} are used untuned")  # fmt: skip
+        grids = {method: [*grid, UNTUNED[method]] for method, grid in grids.items()}
+    grids = {method: list(dict.fromkeys(grid)) for method, grid in grids.items()}
+    means = _means(legs, judged, asked, grids, settings, label)
+
+    chosen, oracle = dict(UNTUNED), dict(UNTUNED)
+    for method, grid in grids.items():
+        chosen[method] = _best(grid, means, method, "dev", UNTUNED[method])
+        oracle[method] = _best(grid, means, method, "test", chosen[method])
+    rows = [
+        (method, value, split, settings.metric, score, value == chosen[method], value == oracle[method])
+        for (method, value, split), score in means.items()
+    ]
+    table = pd.DataFrame(rows, columns=["method", "value", "split", "metric", "score", "chosen", "oracle"])
+    kinds = {"method": "str", "value": "float64", "split": "str", "metric": "str", "score": "float64", "chosen": "bool", "oracle": "bool"}  # fmt: skip
+    return Tuned(table.astype(kinds), chosen, oracle, on_dev)
+
+
+def _best(
+    grid: list[float], means: dict[tuple[str, float, str], float], method: str, split: str, otherwise: float
+) -> float:
+    """The value best on a split, the first of the grid among equals; `otherwise` where the split has no scores."""
+    scored = [value for value in grid if (method, value, split) in means]
+    return max(scored, key=lambda value: means[method, value, split], default=otherwise)
+
+
+def _means(
+    legs: Legs, judged: pd.DataFrame, asked: pd.DataFrame, grids: dict[str, list[float]], settings: Fuse, label: str
+) -> dict[tuple[str, float, str], float]:
+    """Mean of the metric for each method, value and split that has queries.
+
+    Only the relevant families' ranks decide a metric, so that only they leave a block.
+    """
+
+    places = pd.Index(legs.queries).get_indexer(pd.Index(asked["query_id"]))
+    query = pd.Index(legs.queries).get_indexer(pd.Index(judged["query_id"]))
+    family = pd.Index(legs.families).get_indexer(pd.Index(judged["family_id"]))
+    keys = np.unique((query * len(legs.families) + family)[family >= 0])
+    hits: dict[tuple[str, float], list[pd.DataFrame]] = {
+        (method, value): [] for method, grid in grids.items() for value in grid
+    }
+    blocks = legs.blocks(places)
+    for part in track(blocks, total=len(places), label=label, unit="queries", weight=len(blocks[0]) if blocks else 1):
+        pair = both(legs, part)
+        names = [legs.queries[place] for place in part]
+        for (method, value), found in hits.items():
+            scores, rows = fuse(pair, method, value, settings.depth)
+            relevant = np.isin(part[:, None] * len(legs.families) + rows, keys) & (rows >= 0)
+            found.append(frame(names, legs.families, scores, np.where(relevant, rows, -1)).astype({"query_id": "str"}))
+    means = {}
+    for (method, value), found in hits.items():
+        if found:
+            scored = retrieval.per_query(pd.concat(found), judged, asked, [settings.metric])
+            everything = scored[scored["scope"] == "all"]
+            for split, mean in everything.groupby("split")["value"].mean().items():
+                means[method, value, str(split)] = float(mean)
+    return means

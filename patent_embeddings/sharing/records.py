@@ -1,0 +1,258 @@
+"""What of a shared cache or remote may be taken in: records of past runs and lists of a folder's files.
+
+DVC finds a record by the name of its folder, believes what is in it, and writes the outputs that it names; of a folder
+it writes the files that its list names. Whoever can write to a remote chooses both, so they are read here first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML, events
+from ruamel.yaml.error import YAMLError
+from voluptuous import Invalid
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import read_yaml, write_text
+from patent_embeddings.core.registry import IDENTIFIER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+DAMAGED = "its content is not what its name says"
+LARGEST = 1 << 20  # bytes of a record or a list: those of this pipeline have some thousands
+_DEEPEST = 20  # levels of a record's YAML
+MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
+_ENTRY = {"path", "hash", "md5", "size", "nfiles", "isexec"}  # what DVC says of an output or a dependency
+# Neither hidden, nor one that another system reads as another name.
+_PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.=+@-]*[A-Za-z0-9_])?")
+_HOLE = re.compile(r"\$\{([^}]*)\}")  # what a foreach or a parameter fills in dvc.yaml
+_LINE = re.compile(r"([0-9a-f]{64}) ([0-9a-f]{64})(?: .*)?")
+
+
+class Unfit(Exception):
+    """Why something is not taken in."""
+
+
+class Foreign(Unfit):
+    """Why a record that is what its name says is not taken in: it is of another pipeline, or another DVC."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One past run.
+
+    Attributes:
+        key: hash of command, dependencies, parameters and the outputs' paths.
+        value: hash of all of that and the outputs' hashes.
+        command: what was run.
+        deps: paths.
+        outs: path -> hash.
+    """
+
+    key: str
+    value: str
+    command: str
+    deps: tuple[str, ...]
+    outs: Mapping[str, str]
+
+
+def read(content: bytes, key: str, value: str) -> Record:
+    """A record that is what its name says; DVC then uses it for no other command, inputs and outputs than its own.
+
+    Raises:
+        Foreign: it describes its files in another way.
+        Unfit: it is damaged, too large, or none.
+    """
+    from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
+    from dvc.stage.cache import _get_cache_hash
+    from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
+
+    try:
+        text = _bounded(content).decode("utf-8")
+        plain(text)
+        found = COMPILED_LOCK_FILE_STAGE_SCHEMA(parse_yaml(text, value))
+        actual = _get_cache_hash(found), _get_cache_hash(dict(found), key=True)
+    except (YAMLFileCorruptedError, Invalid, TypeError, ValueError, AttributeError):
+        raise Unfit("damaged, or no record") from None
+    if actual != (value, key):
+        raise Unfit(DAMAGED)
+    entries = {kind: found.get(kind) or [] for kind in ("deps", "outs")}
+    for entry in [*entries["deps"], *entries["outs"]]:
+        if entry.keys() - _ENTRY or entry.get("hash") != "md5" or not MD5.fullmatch(str(entry.get("md5"))):
+            raise Foreign(f"{_shown(entry['path'])}: not described as DVC describes a file")
+    outs = {entry["path"]: entry["md5"] for entry in entries["outs"]}
+    return Record(key, value, str(found["cmd"]), tuple(entry["path"] for entry in entries["deps"]), outs)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of dvc.yaml, its holes unfilled."""
+
+    command: str
+    deps: tuple[str, ...]
+    outs: tuple[str, ...]
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Its command, whatever fills the holes."""
+        return _pattern(self.command, {})
+
+    def made(self, record: Record) -> bool:
+        """Whether a record is of this stage: its command, its dependencies and its outputs, the same id in all."""
+        found = self.pattern.fullmatch(record.command)
+        if not found:
+            return False
+        known = dict(zip(_HOLE.findall(self.command), found.groups(), strict=True))
+        outs = _same([_pattern(one, known) for one in self.outs], record.outs)
+        return outs and _same([_pattern(one, known) for one in self.deps], record.deps)
+
+
+def stages() -> list[Stage]:
+    """Every stage of dvc.yaml."""
+
+    bodies = [body.get("do", body) for body in read_yaml(layout.PIPELINE)["stages"].values()]
+    return [Stage(str(body["cmd"]), _paths(body, "deps"), _paths(body, "outs", "metrics", "plots")) for body in bodies]
+
+
+def fit(record: Record, known: Iterable[Stage]) -> None:
+    """Refuse a record that is of no stage of dvc.yaml, or writes anywhere but into data/ and reports/.
+
+    Raises:
+        Foreign: as above.
+    """
+    for path in record.outs:
+        if not inside(path):
+            raise Foreign(f"{_shown(path)}: outside {layout.DATA}/ and {layout.REPORTS}/")
+    if not any(one.made(record) for one in known):
+        raise Foreign(f"of no stage of {layout.PIPELINE} here, by command, dependencies or outputs")
+
+
+def inside(path: str) -> bool:
+    """Whether an output lies in data/ or reports/, and not among the user's own files."""
+    parts = path.split("/")
+    raw = layout.RAW.as_posix().split("/")
+    return len(parts) > 1 and parts[0] in (str(layout.DATA), str(layout.REPORTS)) and parts[:2] != raw and _safe(parts)
+
+
+def files(content: bytes, oid: str) -> dict[str, str]:
+    """Path in its folder -> hash, of a list of a folder's files that is what its name says.
+
+    Raises:
+        Unfit: it is damaged, too large, or names files that do not lie in the folder.
+    """
+    whole(_bounded(content), oid)
+    try:
+        found = json.loads(content)
+        named = [(one["relpath"], one["md5"]) for one in found if one.keys() == {"relpath", "md5"}]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise Unfit("no list of files") from None
+    if len(named) < len(found):
+        raise Unfit("no list of files")
+    for path, digest in named:
+        if not isinstance(path, str) or not _safe(path.split("/")):
+            raise Unfit(f"{_shown(path)}: no file of the folder")
+        if not isinstance(digest, str) or not MD5.fullmatch(digest) or digest.endswith(".dir"):
+            raise Unfit(f"{_shown(path)}: {_shown(digest)} is no hash of a file")
+    paths = {path for path, _ in named}
+    above = {"/".join(path.split("/")[:depth]) for path in paths for depth in range(1, path.count("/") + 1)}
+    if len(paths) < len(named) or paths & above:
+        raise Unfit("names a file twice, or as a folder too")
+    return dict(named)
+
+
+def whole(content: bytes, oid: str) -> None:
+    """Refuse content that does not have this hash, which is a file's or a list's of a folder.
+
+    Raises:
+        Unfit: as above.
+    """
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != oid.removesuffix(".dir"):
+        raise Unfit(DAMAGED)
+
+
+def listed() -> dict[tuple[str, str], str] | None:
+    """Key and value -> line of each record in reports/records.txt; None where there is no such file.
+
+    Raises:
+        UserError: a line is no record's.
+    """
+    try:
+        lines = layout.RECORDS.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    matches = [_LINE.fullmatch(line) for line in lines]
+    for number, match in enumerate(matches, 1):
+        if match is None:
+            raise UserError(f"{layout.RECORDS}: line {number} is no record's (a key, a value and a command); merge both sides' lines, or take the file from git")  # fmt: skip
+    return {(match[1], match[2]): match[0] for match in matches if match}
+
+
+def enlist(found: Iterable[Record], before: Mapping[tuple[str, str], str]) -> int:
+    """Add records to reports/records.txt; how many are new."""
+
+    lines = {(one.key, one.value): f"{one.key} {one.value} {one.command}" for one in found}
+    if new := lines.keys() - before.keys():
+        write_text(layout.RECORDS, "".join(f"{line}\n" for line in sorted({**lines, **before}.values())))
+    return len(new)
+
+
+def _bounded(content: bytes) -> bytes:
+    if len(content) > LARGEST:
+        raise Unfit(f"larger than {LARGEST >> 20} MiB")
+    return content
+
+
+def plain(text: str) -> None:
+    """Refuse YAML that is more than what it shows: aliases, tags, and what is nested beyond any record.
+
+    Raises:
+        Unfit: as above.
+    """
+
+    depth = 0
+    try:
+        for event in YAML(typ="safe").parse(text):
+            if isinstance(event, events.AliasEvent) or getattr(event, "anchor", None) or getattr(event, "tag", None):
+                raise Unfit("its YAML has aliases, anchors or tags")
+            depth += isinstance(event, events.CollectionStartEvent) - isinstance(event, events.CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise Unfit("its YAML is nested too deeply")
+    except YAMLError:
+        raise Unfit("damaged, or no record") from None
+
+
+def _safe(parts: list[str]) -> bool:
+    return all(_PART.fullmatch(part) for part in parts)
+
+
+def _paths(body: Mapping[str, Any], *kinds: str) -> tuple[str, ...]:
+    entries = [entry for kind in kinds for entry in body.get(kind, [])]
+    return tuple(path for entry in entries for path in ([entry] if isinstance(entry, str) else entry))
+
+
+def _pattern(template: str, known: Mapping[str, str]) -> re.Pattern[str]:
+    """A text of dvc.yaml, its holes filled where that is known, and any id elsewhere."""
+
+    parts = _HOLE.split(template)  # text, hole, text, ...
+    ids = (re.escape(known[hole]) if hole in known else f"({IDENTIFIER.pattern})" for hole in parts[1::2])
+    texts = (re.escape(text) for text in parts[::2])
+    return re.compile("".join(one for pair in zip_longest(texts, ids, fillvalue="") for one in pair))
+
+
+def _same(patterns: list[re.Pattern[str]], paths: Iterable[str]) -> bool:
+    """Whether each path is one of these, and each of these is there."""
+    found = [{number for number, one in enumerate(patterns) if one.fullmatch(path)} for path in paths]
+    return all(found) and set().union(*found) == set(range(len(patterns)))
+
+
+def _shown(value: object) -> str:
+    """A stranger's text, short and harmless to a terminal."""
+    return ascii(value)[:80]
