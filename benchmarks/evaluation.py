@@ -20,6 +20,8 @@ from benchmarks.encode import MODEL
 from benchmarks.timing import Sample, function
 from benchmarks.workspace import LANDSCAPE, run_stage, workspace
 from patent_embeddings.core.errors import run
+from patent_embeddings.corpus.schemas import QRELS, QUERIES
+from patent_embeddings.retrieval.schemas import RUN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,9 +85,9 @@ def score(landscape: str) -> dict[str, float]:
     from patent_embeddings.evaluation import outcomes as outcomes_
     from patent_embeddings.evaluation.retrieval import per_query
 
-    found = tables.read(layout.run(landscape, "dense"), tables.RUN)
-    qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
-    queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
+    found = tables.read(layout.run(landscape, "dense"), RUN)
+    qrels = tables.read(layout.task(landscape, "qrels"), QRELS)
+    queries = tables.read(layout.task(landscape, "queries"), QUERIES)
     outcomes = per_query(found, qrels, queries).assign(system="dense", task="retrieval")
     outcomes_.mean_scores([outcomes])
     return {"nDCG@10": ndcg(outcomes)}

@@ -105,7 +105,7 @@ def planted(queries: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         queries: each with 1,000 results among the study's number of families.
 
     Returns:
-        Rows of `tables.RUN`, ids categorical as they are read, and rows of `tables.QRELS`.
+        Rows of `RUN`, ids categorical as they are read, and rows of `QRELS`.
     """
     import numpy as np
     import pandas as pd

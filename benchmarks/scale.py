@@ -16,6 +16,9 @@ from benchmarks.hardware import record
 from benchmarks.timing import Sample, function
 from benchmarks.workspace import LANDSCAPE, register, run_stage, workspace
 from patent_embeddings.core.errors import run
+from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
+from patent_embeddings.encoders.schemas import QUERY_ROWS, ROWS
+from patent_embeddings.retrieval.schemas import RUN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,11 +94,11 @@ def cut(queries: int) -> None:
 
     from patent_embeddings.core import layout, tables
 
-    asked = tables.read(layout.task(LANDSCAPE, "queries"), tables.QUERIES)
-    qrels = tables.read(layout.task(LANDSCAPE, "qrels"), tables.QRELS)
+    asked = tables.read(layout.task(LANDSCAPE, "queries"), QUERIES)
+    qrels = tables.read(layout.task(LANDSCAPE, "qrels"), QRELS)
     kept = asked.iloc[np.linspace(0, len(asked) - 1, min(queries, len(asked))).astype(int)]
-    tables.write(kept, layout.task(LANDSCAPE, "queries"), tables.QUERIES)
-    tables.write(qrels[qrels["query_id"].isin(kept["query_id"])], layout.task(LANDSCAPE, "qrels"), tables.QRELS)
+    tables.write(kept, layout.task(LANDSCAPE, "queries"), QUERIES)
+    tables.write(qrels[qrels["query_id"].isin(kept["query_id"])], layout.task(LANDSCAPE, "qrels"), QRELS)
 
 
 def vectors(dimension: int) -> None:
@@ -106,10 +109,10 @@ def vectors(dimension: int) -> None:
     from patent_embeddings.core.files import sha256
 
     generator = np.random.default_rng(0)
-    families = tables.read(layout.task(LANDSCAPE, "pool"), tables.POOL, ["family_id"])
-    queries = tables.read(layout.task(LANDSCAPE, "queries"), tables.QUERIES, ["query_id"])
+    families = tables.read(layout.task(LANDSCAPE, "pool"), POOL, ["family_id"])
+    queries = tables.read(layout.task(LANDSCAPE, "queries"), QUERIES, ["query_id"])
     layout.embeddings(LANDSCAPE).mkdir(parents=True)
-    for side, ids, table in (("documents", families, tables.ROWS), ("queries", queries, tables.QUERY_ROWS)):
+    for side, ids, table in (("documents", families, ROWS), ("queries", queries, QUERY_ROWS)):
         made = generator.standard_normal((len(ids), dimension), dtype=np.float32)
         made /= np.linalg.norm(made, axis=1, keepdims=True)
         path = layout.vectors(LANDSCAPE, side)
@@ -126,14 +129,14 @@ def lexical() -> None:
     from patent_embeddings.retrieval import ranking
 
     generator = np.random.default_rng(1)
-    families = tables.read(layout.task(LANDSCAPE, "pool"), tables.POOL, ["family_id"])["family_id"].tolist()
-    queries = tables.read(layout.task(LANDSCAPE, "queries"), tables.QUERIES, ["query_id"])["query_id"].tolist()
+    families = tables.read(layout.task(LANDSCAPE, "pool"), POOL, ["family_id"])["family_id"].tolist()
+    queries = tables.read(layout.task(LANDSCAPE, "queries"), QUERIES, ["query_id"])["query_id"].tolist()
     depth = min(params.load().bm25.depth, len(families) - 1)
     own = np.searchsorted(families, queries)
     # The families that follow the query's own, in random order: none comes twice, and its own never.
     rows = (own[:, None] + 1 + generator.permutation(depth)) % len(families)
     scores = -np.sort(-generator.random(rows.shape, dtype=np.float32), axis=1)
-    tables.write(ranking.frame(queries, families, scores, rows), layout.run(LANDSCAPE, "bm25"), tables.RUN)
+    tables.write(ranking.frame(queries, families, scores, rows), layout.run(LANDSCAPE, "bm25"), RUN)
 
 
 def exponents(rows: Sequence[Mapping[str, str]]) -> dict[str, dict[str, float]]:

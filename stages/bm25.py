@@ -20,19 +20,21 @@ def main(landscape: str) -> None:
     """Rank the documents of one landscape for each of its queries by BM25."""
 
     from patent_embeddings.core import costs, params, tables
+    from patent_embeddings.corpus.schemas import POOL, QUERIES
     from patent_embeddings.retrieval import lucene
     from patent_embeddings.retrieval.bm25 import ranked_by_bm25, texts
+    from patent_embeddings.retrieval.schemas import RUN
 
     cell = params.load()
     with costs.measured(layout.cost("bm25", landscape)) as cost:
-        pool = tables.read(layout.task(landscape, "pool"), tables.POOL)
-        queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)["query_id"].tolist()
+        pool = tables.read(layout.task(landscape, "pool"), POOL)
+        queries = tables.read(layout.task(landscape, "queries"), QUERIES)["query_id"].tolist()
         ranked = pool.loc[pool["ranked"], "family_id"].tolist()
         found = ranked_by_bm25(
             ranked, texts(landscape, cell.document_view, ranked), queries, texts(landscape, cell.query_view, queries),
             pool, cell.bm25, earlier=cell.tasks.pool == "earlier", label=f"bm25 {landscape}",
         )  # fmt: skip
-        tables.write(found, layout.run(landscape, "bm25"), tables.RUN)
+        tables.write(found, layout.run(landscape, "bm25"), RUN)
         cost.update(texts=len(queries), documents=len(ranked), max_terms=lucene.MAX_TERMS)
 
 

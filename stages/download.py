@@ -19,6 +19,7 @@ def main(landscape: str) -> None:
     from patent_embeddings.core.progress import say
     from patent_embeddings.corpus import sources
     from patent_embeddings.corpus.entries import landscape_entry
+    from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, RELATIONS
 
     entry = landscape_entry(landscape)
     with costs.measured(layout.cost("download", landscape)) as cost:
@@ -27,12 +28,10 @@ def main(landscape: str) -> None:
             raise UserError(
                 f"landscape {landscape!r} is empty: its source has no family; see its entry in {layout.registry('landscapes')}"
             )
-        relations = pd.DataFrame(columns=list(tables.RELATIONS.columns)).astype({"relevance": "int64"})
-        tables.write(raw.families, layout.families(landscape), tables.FAMILIES)
-        tables.write(raw.citations, layout.citations(landscape), tables.CITATIONS)
-        tables.write(
-            relations if raw.relations is None else raw.relations, layout.relations(landscape), tables.RELATIONS
-        )
+        relations = pd.DataFrame(columns=list(RELATIONS.columns)).astype({"relevance": "int64"})
+        tables.write(raw.families, layout.families(landscape), FAMILIES)
+        tables.write(raw.citations, layout.citations(landscape), CITATIONS)
+        tables.write(relations if raw.relations is None else raw.relations, layout.relations(landscape), RELATIONS)
         cost["texts"] = len(raw.families)
         cost["notes"] = raw.notes
     say(f"{landscape}: {len(raw.families):,} families, {len(raw.citations):,} citations; licence {entry.licence}")

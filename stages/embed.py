@@ -21,6 +21,7 @@ def main(landscape: str) -> None:
 
     from patent_embeddings.core import costs, params, tables
     from patent_embeddings.core.files import replacing
+    from patent_embeddings.corpus.schemas import QUERIES, VIEW
     from patent_embeddings.encoders import factory, loading, shards, windows
     from patent_embeddings.encoders.embedding import describe, query_texts, require_text
     from patent_embeddings.encoders.entries import model_entry
@@ -30,9 +31,9 @@ def main(landscape: str) -> None:
 
     cell = params.load()
     entry = model_entry(cell.model)
-    documents = tables.read(layout.view(landscape, cell.document_view), tables.VIEW)
-    queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
-    asked = query_texts(tables.read(layout.view(landscape, cell.query_view), tables.VIEW), queries)
+    documents = tables.read(layout.view(landscape, cell.document_view), VIEW)
+    queries = tables.read(layout.task(landscape, "queries"), QUERIES)
+    asked = query_texts(tables.read(layout.view(landscape, cell.query_view), VIEW), queries)
     require_text(documents["text"].tolist(), landscape, cell.document_view)
     adapter = adapters.sealed(layout.ADAPTER, entry, bool(recipe_entry(cell.recipe).signals))
     with loading.offline(), costs.measured(layout.cost("embed", landscape)) as cost:

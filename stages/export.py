@@ -32,21 +32,23 @@ def trec(out: Out = OUT / "trec") -> None:
     from patent_embeddings.core import params, tables
     from patent_embeddings.core.files import write_text
     from patent_embeddings.corpus.pool import reachable
+    from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
     from patent_embeddings.evaluation.outcomes import RETRIEVAL
     from patent_embeddings.handover.export import qrels_text, run_text, scopes
+    from patent_embeddings.retrieval.schemas import RUN
 
     cell = params.load()
     for landscape in cell.evaluate_on:
-        queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
-        qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
-        pool = tables.read(layout.task(landscape, "pool"), tables.POOL)
+        queries = tables.read(layout.task(landscape, "queries"), QUERIES)
+        qrels = tables.read(layout.task(landscape, "qrels"), QRELS)
+        pool = tables.read(layout.task(landscape, "pool"), POOL)
         reach = reachable(qrels, pool, earlier=cell.tasks.pool == "earlier")
         tests = qrels["query_id"].isin(queries.loc[queries["split"] == "test", "query_id"])
         for scope, rows in scopes(qrels.assign(reachable=reach)[tests]).items():
             write_text(out / landscape / f"qrels.{scope}.txt", qrels_text(rows))
         for system in RETRIEVAL:
             if layout.run(landscape, system).exists():
-                found = tables.read(layout.run(landscape, system), tables.RUN)
+                found = tables.read(layout.run(landscape, system), RUN)
                 if found.empty:  # no reranker was chosen
                     continue
                 write_text(out / landscape / f"{system}.run", run_text(found, system))

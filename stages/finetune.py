@@ -26,12 +26,14 @@ def main() -> None:
     from patent_embeddings.encoders import loading, processes
     from patent_embeddings.encoders.entries import model_entry
     from patent_embeddings.pairs.entries import recipe_entry
+    from patent_embeddings.pairs.schemas import PAIRS, SEEN
     from patent_embeddings.training import adapters
     from patent_embeddings.training.recipes import _train, seen
+    from patent_embeddings.training.schemas import CURVE, SCALES
 
     cell = params.load()
     recipe = recipe_entry(cell.recipe)
-    pairs = tables.read(layout.PAIRS, tables.PAIRS)
+    pairs = tables.read(layout.PAIRS, PAIRS)
     curve = pd.DataFrame(
         {"split": pd.Series(dtype="str"), "step": pd.Series(dtype="int64"), "loss": pd.Series(dtype="float64")}
     )
@@ -53,9 +55,9 @@ def main() -> None:
                 cost["device"] = trained.device
                 cost["texts"] = 2 * int((pairs["split"] == "train").sum())
                 adapters.seal(folder)
-        tables.write(curve, layout.CURVE, tables.CURVE)
-        tables.write(scales, layout.SCALES, tables.SCALES)
-        tables.write(seen(pairs), layout.SEEN, tables.SEEN)
+        tables.write(curve, layout.CURVE, CURVE)
+        tables.write(scales, layout.SCALES, SCALES)
+        tables.write(seen(pairs), layout.SEEN, SEEN)
 
 
 if __name__ == "__main__":

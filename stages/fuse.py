@@ -21,19 +21,21 @@ def main(landscape: str) -> None:
 
     from patent_embeddings.core import costs, params, tables
     from patent_embeddings.corpus.pool import reachable
+    from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
     from patent_embeddings.retrieval.fusion import UNTUNED, Legs, fused, tune
     from patent_embeddings.retrieval.ranking import matrices
+    from patent_embeddings.retrieval.schemas import FUSION, RUN
 
     cell = params.load()
     settings = cell.fuse
     with costs.measured(layout.cost("fuse", landscape)) as cost:
-        queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
-        qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
-        pool = tables.read(layout.task(landscape, "pool"), tables.POOL)
+        queries = tables.read(layout.task(landscape, "queries"), QUERIES)
+        qrels = tables.read(layout.task(landscape, "qrels"), QRELS)
+        pool = tables.read(layout.task(landscape, "pool"), POOL)
         families = pool["family_id"].tolist()
         asked = queries["query_id"].tolist()
         bm25, dense = (
-            matrices(tables.read(layout.run(landscape, leg), tables.RUN), asked, families, settings.depth)
+            matrices(tables.read(layout.run(landscape, leg), RUN), asked, families, settings.depth)
             for leg in ("bm25", "dense")
         )
         legs = Legs(asked, families, bm25, dense)
@@ -43,11 +45,11 @@ def main(landscape: str) -> None:
         tuned = tune(legs, qrels, scored, settings, label=f"fuse {landscape}: tune")
         for method in UNTUNED:
             chosen = fused(legs, method, tuned.chosen[method], settings.depth)
-            tables.write(chosen, layout.run(landscape, method), tables.RUN)
+            tables.write(chosen, layout.run(landscape, method), RUN)
             if tuned.oracle[method] != tuned.chosen[method]:
                 chosen = fused(legs, method, tuned.oracle[method], settings.depth)
-            tables.write(chosen, layout.run(landscape, f"oracle-{method}"), tables.RUN)
-        tables.write(tuned.table, layout.fusion(landscape), tables.FUSION)
+            tables.write(chosen, layout.run(landscape, f"oracle-{method}"), RUN)
+        tables.write(tuned.table, layout.fusion(landscape), FUSION)
         cost.update(texts=len(asked), tuned=tuned.on_dev, chosen=tuned.chosen)
 
 

@@ -83,14 +83,15 @@ def show(name: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     from patent_embeddings.core.files import read_json
     from patent_embeddings.corpus.entries import landscape_entry
     from patent_embeddings.corpus.landscape import _counted, summary
+    from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, RELATIONS
 
     entry = landscape_entry(name)
     for key, value in entry.model_dump(exclude_none=True).items():
         print(f"{key}: {value}")
     if layout.families(name).exists() and layout.citations(name).exists():
-        families = tables.read(layout.families(name), tables.FAMILIES)
-        citations, relevance = tables.read(layout.citations(name), tables.CITATIONS), str(entry.relevance)
-        judged = tables.read(layout.relations(name), tables.RELATIONS)
+        families = tables.read(layout.families(name), FAMILIES)
+        citations, relevance = tables.read(layout.citations(name), CITATIONS), str(entry.relevance)
+        judged = tables.read(layout.relations(name), RELATIONS)
         if len(judged):  # the source says itself what is relevant
             pairs = judged.loc[judged["relevance"] > 0, ["query_id", "family_id"]]
             citations, relevance = pairs.set_axis(["citing_id", "cited_id"], axis=1), "judged"

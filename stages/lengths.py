@@ -21,6 +21,7 @@ def main(landscape: str) -> None:
 
     from patent_embeddings.core import costs, params, registry, tables
     from patent_embeddings.corpus.lengths import measure, taken, token_ids
+    from patent_embeddings.corpus.schemas import LENGTHS, VIEW
     from patent_embeddings.encoders import factory
     from patent_embeddings.encoders.entries import model_entry
 
@@ -28,10 +29,10 @@ def main(landscape: str) -> None:
     entry = model_entry(cell.model)
     length = entry.kept(cell.embed.length)
     with costs.measured(layout.cost("lengths", landscape)) as cost:
-        views = {name: tables.read(layout.view(landscape, name), tables.VIEW) for name in registry.ids("views")}
+        views = {name: tables.read(layout.view(landscape, name), VIEW) for name in registry.ids("views")}
         tokenizer = factory.tokenizer(entry)
         frame = measure(views, lambda texts: token_ids(tokenizer, texts), length, *taken(tokenizer, entry))
-        tables.write(frame, layout.lengths(landscape), tables.LENGTHS)
+        tables.write(frame, layout.lengths(landscape), LENGTHS)
         cost["texts"] = int(frame.loc[frame["statistic"] == "sampled", "value"].sum())
 
 

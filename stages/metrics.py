@@ -29,6 +29,7 @@ def main(landscape: str) -> None:
 
     from patent_embeddings.core import costs, params, tables
     from patent_embeddings.corpus.entries import landscape_entry
+    from patent_embeddings.corpus.schemas import LABELS, QRELS, QUERIES
     from patent_embeddings.encoders.entries import model_entry
     from patent_embeddings.evaluation.outcomes import (
         _SMALL,
@@ -38,14 +39,15 @@ def main(landscape: str) -> None:
         family_vectors,
         retrieval,
     )
+    from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
 
     cell = params.load()
     simulated = landscape_entry(landscape).simulated
     ragged = model_entry(cell.model).similarity == "maxsim" or cell.embed.passages.tokens is not None
     with costs.measured(layout.cost("metrics", landscape)) as cost:
-        queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
-        qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
-        labels = tables.read(layout.task(landscape, "labels"), tables.LABELS)
+        queries = tables.read(layout.task(landscape, "queries"), QUERIES)
+        qrels = tables.read(layout.task(landscape, "qrels"), QRELS)
+        labels = tables.read(layout.task(landscape, "labels"), LABELS)
         labelled = int(labels["family_id"].nunique())
         # Threads of a small matrix product wait for one another longer than they compute.
         with threadpool_limits(1 if max(labelled, len(queries)) < _SMALL else None):
@@ -55,9 +57,9 @@ def main(landscape: str) -> None:
                     families, vectors = family_vectors(landscape, task, ragged)
                     for part, more in zip((outcomes, scores), evaluate(vectors, families, labels, cell.metrics), strict=True):  # fmt: skip
                         part += [frame.assign(task=task) for frame in more]
-        tables.write(_joined(outcomes, tables.OUTCOMES.columns), layout.outcomes(landscape), tables.OUTCOMES)
+        tables.write(_joined(outcomes, OUTCOMES.columns), layout.outcomes(landscape), OUTCOMES)
         scored = [frame.assign(landscape=landscape, simulated=simulated) for frame in scores]
-        tables.write(_joined(scored, tables.SCORES.columns), layout.scores(landscape), tables.SCORES)
+        tables.write(_joined(scored, SCORES.columns), layout.scores(landscape), SCORES)
         cost.update(queries=len(queries), labelled=labelled)
 
 

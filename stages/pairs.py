@@ -23,8 +23,10 @@ def main() -> None:
 
     from patent_embeddings.core import costs, params, tables
     from patent_embeddings.core.progress import say
+    from patent_embeddings.corpus.schemas import QUERIES
     from patent_embeddings.pairs.drawing import empty, laid_out, read
     from patent_embeddings.pairs.entries import recipe_entry
+    from patent_embeddings.pairs.schemas import PAIRS
 
     cell = params.load()
     recipe = recipe_entry(cell.recipe)
@@ -33,10 +35,10 @@ def main() -> None:
         sources = cell.trained_on(recipe)
         if sources:
             # Also of landscapes that it is only scored on: they may share families with those that it trains on.
-            held = frozenset().union(*(tables.read(layout.task(name, "queries"), tables.QUERIES)["query_id"] for name in cell.evaluate_on))  # fmt: skip
+            held = frozenset().union(*(tables.read(layout.task(name, "queries"), QUERIES)["query_id"] for name in cell.evaluate_on))  # fmt: skip
             materials = {name: replace(read(name, cell.document_view, recipe), queries=held) for name in sources}
             frame = laid_out(materials, recipe, cell.finetune)
-        tables.write(frame, layout.PAIRS, tables.PAIRS)
+        tables.write(frame, layout.PAIRS, PAIRS)
         cost["texts"] = 2 * len(frame)
     used = len(frame.loc[frame["split"] == "train", ["anchor_id", "positive_id", "signal"]].drop_duplicates())
     room = cell.finetune.steps * cell.finetune.batch

@@ -22,20 +22,23 @@ def main(landscape: str) -> None:
     from patent_embeddings.core import costs, params, tables
     from patent_embeddings.core.vectors import load
     from patent_embeddings.corpus import pool as pool_
+    from patent_embeddings.corpus.schemas import POOL, QUERIES
     from patent_embeddings.encoders.entries import model_entry
+    from patent_embeddings.encoders.schemas import QUERY_ROWS, ROWS, TOKEN_QUERY_ROWS, TOKEN_ROWS
     from patent_embeddings.retrieval import ranking
     from patent_embeddings.retrieval.exact import _BLOCK, by_passage, centre, centred, inner_product, prepared
     from patent_embeddings.retrieval.maxsim import late_interaction
+    from patent_embeddings.retrieval.schemas import RUN
 
     cell = params.load()
     entry = model_entry(cell.model)
     late = entry.similarity == "maxsim"
     with costs.measured(layout.cost("search", landscape)) as cost:
-        asked = tables.read(layout.task(landscape, "queries"), tables.QUERIES)["query_id"].tolist()
-        pool = tables.read(layout.task(landscape, "pool"), tables.POOL)
+        asked = tables.read(layout.task(landscape, "queries"), QUERIES)["query_id"].tolist()
+        pool = tables.read(layout.task(landscape, "pool"), POOL)
         cut = cell.embed.passages.tokens is not None
-        kinds = {"documents": tables.TOKEN_ROWS if late or cut else tables.ROWS,
-                 "queries": tables.TOKEN_QUERY_ROWS if late else tables.QUERY_ROWS}  # fmt: skip
+        kinds = {"documents": TOKEN_ROWS if late or cut else ROWS,
+                 "queries": TOKEN_QUERY_ROWS if late else QUERY_ROWS}  # fmt: skip
         rows = {side: tables.read(layout.vector_ids(landscape, side), kind) for side, kind in kinds.items()}
         if rows["queries"]["query_id"].tolist() != asked:
             raise UserError(f"{layout.vector_ids(landscape, 'queries')}: not the queries of {layout.task(landscape, 'queries')}; run `dvc repro`")  # fmt: skip
@@ -60,7 +63,7 @@ def main(landscape: str) -> None:
         scores, found = ranking.retrieve(
             search, open_, cell.search.depth, label=f"search {landscape}", block=_BLOCK, margin=margin
         )
-        tables.write(ranking.frame(asked, documents, scores, found), layout.run(landscape, "dense"), tables.RUN)
+        tables.write(ranking.frame(asked, documents, scores, found), layout.run(landscape, "dense"), RUN)
         cost.update(texts=len(asked), documents=int(pool["ranked"].sum()))
 
 

@@ -21,12 +21,13 @@ def main(landscape: str) -> None:
 
     from patent_embeddings.core import costs, registry, tables
     from patent_embeddings.corpus.entries import view_entry
+    from patent_embeddings.corpus.schemas import FAMILIES, VIEW
     from patent_embeddings.corpus.views import texts
 
     with costs.measured(layout.cost("views", landscape)) as cost:
-        families = tables.read(layout.families(landscape), tables.FAMILIES)
+        families = tables.read(layout.families(landscape), FAMILIES)
         for name in registry.ids("views"):
-            tables.write(texts(families, view_entry(name)), layout.view(landscape, name), tables.VIEW)
+            tables.write(texts(families, view_entry(name)), layout.view(landscape, name), VIEW)
         cost["texts"] = len(families) * len(registry.ids("views"))
 
 

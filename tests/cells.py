@@ -12,6 +12,11 @@ import yaml
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.files import write_json
+from patent_embeddings.corpus.schemas import FAMILIES, LABELS, LENGTHS, POOL, QRELS, QUERIES
+from patent_embeddings.evaluation.schemas import SCORES
+from patent_embeddings.pairs.schemas import PAIRS, SEEN
+from patent_embeddings.retrieval.schemas import FUSION, RUN
+from patent_embeddings.training.schemas import CURVE
 
 HERE = Path(__file__).resolve().parents[1]
 SYSTEMS = ("bm25", "dense", "rrf", "interpolation")
@@ -52,26 +57,22 @@ def _landscape(name: str, rng: np.random.Generator, without: str) -> None:
     families = pd.DataFrame({"family_id": ids, "title": titles, "abstract": "A valve.", "claims": "1. A valve.", "description": "",
         "ipc": [[] if lacking_codes else [c] for c in code], "cpc": [[] for _ in ids], "jurisdiction": "US", "date": "2001-01-01",
         "labels": [[] for _ in ids]})  # fmt: skip
-    tables.write(families, layout.families(name), tables.FAMILIES)
+    tables.write(families, layout.families(name), FAMILIES)
     splits = ["test" if i < 10 else "dev" if i < 15 else "train" for i in range(40)]
-    tables.write(
-        families[["family_id", "date"]].assign(split=splits, ranked=True), layout.task(name, "pool"), tables.POOL
-    )
+    tables.write(families[["family_id", "date"]].assign(split=splits, ranked=True), layout.task(name, "pool"), POOL)
 
     asked = [] if without == "citations" else list(range(15))
     scope = ["unknown"] * 2 if lacking_codes else ["in", "out"]
     qrels = [(ids[q], ids[q + 20], 1, scope[0]) for q in asked] + [(ids[q], ids[q + 21], 1, scope[1]) for q in asked]
-    tables.write(_frame(qrels, tables.QRELS), layout.task(name, "qrels"), tables.QRELS)
-    tables.write(
-        _frame([(ids[q], splits[q]) for q in asked], tables.QUERIES), layout.task(name, "queries"), tables.QUERIES
-    )
+    tables.write(_frame(qrels, QRELS), layout.task(name, "qrels"), QRELS)
+    tables.write(_frame([(ids[q], splits[q]) for q in asked], QUERIES), layout.task(name, "queries"), QUERIES)
     labelled = [] if lacking_codes else [(ids[i], "ipc-subclass", [code[i][:4]], splits[i]) for i in range(40)]
-    tables.write(_frame(labelled, tables.LABELS), layout.task(name, "labels"), tables.LABELS)
+    tables.write(_frame(labelled, LABELS), layout.task(name, "labels"), LABELS)
 
     for shift, system in enumerate((*SYSTEMS, *ORACLES)):
         ranked = [(ids[q], ids[(q + 19 + shift % 3 + r) % 40 if (q + 19 + shift % 3 + r) % 40 != q else 39], r + 1, 1.0 - r / 10)
                   for q in asked for r in range(6)]  # fmt: skip
-        tables.write(_frame(ranked, tables.RUN), layout.run(name, system), tables.RUN)
+        tables.write(_frame(ranked, RUN), layout.run(name, system), RUN)
 
     scores: list[tuple[object, ...]] = []
     if asked:
@@ -90,7 +91,7 @@ def _landscape(name: str, rng: np.random.Generator, without: str) -> None:
     rows = [(name, True, *key, v, v - 0.04, v + 0.05, 10) for key in scores for v in [float(rng.uniform(0.2, 0.8))]]
     # Too few queries for an interval.
     rows = [(*row[:7], float("nan"), float("nan"), 5) if row[4] == "out" else row for row in rows]
-    tables.write(_frame(rows, tables.SCORES), layout.scores(name), tables.SCORES)
+    tables.write(_frame(rows, SCORES), layout.scores(name), SCORES)
 
     fused = [
         ("interpolation", w / 10, split, "nDCG@10", 0.4 + 0.02 * w - 0.0017 * w * w, w == 6, w == 7)
@@ -102,14 +103,14 @@ def _landscape(name: str, rng: np.random.Generator, without: str) -> None:
         for k in (10, 30, 60, 100)
         for split in ("dev", "test")
     ]
-    tables.write(_frame(fused if asked else [], tables.FUSION), layout.fusion(name), tables.FUSION)
+    tables.write(_frame(fused if asked else [], FUSION), layout.fusion(name), FUSION)
 
     views = sorted(yaml.safe_load(layout.registry("views").read_text(encoding="utf-8")))
     lengths = [(view, statistic, value) for view in views for statistic, value in
                {"families": 40, "empty": 0, "incomplete": 3, "truncated": 12, "median-tokens": 180, "p90-tokens": 320,
                 "length": 256, "sampled": 40} .items()]  # fmt: skip
     lengths += [(a, f"same-as:{b}", 38.0 if {a, b} == {"tac", "full"} else 0.0) for a in views for b in views if a != b]
-    tables.write(_frame(lengths, tables.LENGTHS), layout.lengths(name), tables.LENGTHS)
+    tables.write(_frame(lengths, LENGTHS), layout.lengths(name), LENGTHS)
     for stage in ("download", "embed", "bm25", "search"):
         write_json(
             layout.cost(stage, name),
@@ -122,15 +123,15 @@ def _training(recipe: str, name: str) -> None:
     # Two steps of four pairs; every pair forbids one other of its batch, so that two negatives are left.
     pairs = [("train", step, p, "section", "", f"{name}-{20 + p:03d}", f"{name}-{20 + p:03d}", "a", "b", [str((p + 1) % 4)], name)
              for step in (0, 1) for p in range(4)]  # fmt: skip
-    tables.write(_frame(pairs if trained else [], tables.PAIRS), layout.PAIRS, tables.PAIRS)
+    tables.write(_frame(pairs if trained else [], PAIRS), layout.PAIRS, PAIRS)
     seen = [(f"{name}-{20 + p:03d}",) for p in range(4)]
-    tables.write(_frame(seen if trained else [], tables.SEEN), layout.SEEN, tables.SEEN)
+    tables.write(_frame(seen if trained else [], SEEN), layout.SEEN, SEEN)
     curve = [("train", s, 2.0 - 0.04 * s) for s in range(1, 41)] + [
         ("dev", 20, 1.3),
         ("dev", 30, 0.9),
         ("dev", 40, 1.0),
     ]
-    tables.write(_frame(curve if trained else [], tables.CURVE), layout.CURVE, tables.CURVE)
+    tables.write(_frame(curve if trained else [], CURVE), layout.CURVE, CURVE)
     write_json(layout.cost("finetune"), {"seconds": 140.0, "device": "cpu", "peak_mib": 900})
 
 

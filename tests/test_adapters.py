@@ -13,6 +13,8 @@ import pytest
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.schemas import QUERIES, VIEW
+from patent_embeddings.pairs.schemas import PAIRS
 from patent_embeddings.training import adapters, recipes
 from stages import embed, finetune
 
@@ -31,9 +33,9 @@ def finetuned(recipe: str, monkeypatch: pytest.MonkeyPatch) -> Path:
         return SimpleNamespace(curve=curve, scales=None, device="cpu")
 
     monkeypatch.setattr(recipes, "_train", lambda _: train)
-    pairs = pd.DataFrame([PAIR] if recipe != "zero-shot" else [], columns=list(tables.PAIRS.columns))
+    pairs = pd.DataFrame([PAIR] if recipe != "zero-shot" else [], columns=list(PAIRS.columns))
     kinds = {"step": "int64", "position": "int64"}
-    tables.write(pairs.astype(kinds), layout.PAIRS, tables.PAIRS)
+    tables.write(pairs.astype(kinds), layout.PAIRS, PAIRS)
     finetune.main()
     return layout.ADAPTER
 
@@ -44,8 +46,8 @@ def loaded(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path | None
     import pandas as pd
 
     view = pd.DataFrame({"family_id": ["a"], "text": ["a pump"], "complete": True})
-    tables.write(view, layout.view("l", "tac"), tables.VIEW)
-    tables.write(pd.DataFrame({"query_id": ["a"], "split": "test"}), layout.task("l", "queries"), tables.QUERIES)
+    tables.write(view, layout.view("l", "tac"), VIEW)
+    tables.write(pd.DataFrame({"query_id": ["a"], "split": "test"}), layout.task("l", "queries"), QUERIES)
     found: list[Path | None] = []
 
     def load(entry: Any, *, adapter: Path | None, **_: Any) -> Any:

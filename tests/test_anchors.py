@@ -14,6 +14,7 @@ from patent_embeddings.core import layout, params, registry, tables
 from patent_embeddings.corpus.entries import landscape_entry, view_entry
 from patent_embeddings.encoders.entries import model_entry
 from patent_embeddings.evaluation import calibration, published
+from patent_embeddings.evaluation.schemas import OUTCOMES
 from patent_embeddings.pairs.entries import recipe_entry
 
 L = "dapfam"
@@ -30,7 +31,7 @@ def paecter(workspace: Path, set_params: Callable[..., None]) -> Callable[..., N
         rows = [
             ("dense", "retrieval", "all", "nDCG@100", f"q-{split}", split, value) for split, value in values.items()
         ]
-        tables.write(pd.DataFrame(rows, columns=list(tables.OUTCOMES.columns)), layout.outcomes(L), tables.OUTCOMES)
+        tables.write(pd.DataFrame(rows, columns=list(OUTCOMES.columns)), layout.outcomes(L), OUTCOMES)
 
     return measured
 

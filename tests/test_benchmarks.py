@@ -29,6 +29,8 @@ from benchmarks.hardware import record
 from benchmarks.timing import ROOT, Sample, command, function, in_turn, ratio
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.schemas import QUERIES
+from patent_embeddings.retrieval.schemas import RUN
 
 PAYLOADS = """
 import os, sys
@@ -276,12 +278,12 @@ def test_the_stages_take_what_stands_in_for_bm25_and_embed(tmp_path: Path, monke
     assert list(samples) == [stage for stage in kept if stage != "bm25"]
     assert all(sample.seconds > 0 and sample.peak_mib > 20 for sample in samples.values())
     monkeypatch.chdir(tmp_path / "here")
-    queries = tables.read(layout.task("bench", "queries"), tables.QUERIES)
+    queries = tables.read(layout.task("bench", "queries"), QUERIES)
     assert len(queries) == scale.asking(100) == 41
     vectors = np.load(layout.vectors("bench", "queries"))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-6)
     for system in ("bm25", "dense", "rrf"):
-        run = tables.read(layout.run("bench", system), tables.RUN)
+        run = tables.read(layout.run("bench", system), RUN)
         assert run["query_id"].nunique() == 41
         assert not (run["query_id"].astype(str) == run["family_id"].astype(str)).any()
 

@@ -15,6 +15,8 @@ import pytest
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.schemas import POOL, QUERIES, VIEW
+from patent_embeddings.retrieval.schemas import RUN
 from stages import bm25
 
 L = "toy"
@@ -39,15 +41,15 @@ def landscape(workspace: Path, documents: list[str]) -> str:
     """Views and task tables: every third family asks with its first words, the last five are not in the pool."""
     order = sorted(range(SIZE), key=lambda i: IDS[i])
     view = pd.DataFrame({"family_id": IDS, "text": documents, "complete": True})
-    tables.write(view, layout.view(L, "tac"), tables.VIEW)
-    tables.write(view.assign(text=[asked(text) for text in documents]), layout.view(L, "ta"), tables.VIEW)
+    tables.write(view, layout.view(L, "tac"), VIEW)
+    tables.write(view.assign(text=[asked(text) for text in documents]), layout.view(L, "ta"), VIEW)
     dates = [("", "2001-05-05", "2003-01-01", "2002-01-01")[i % 4] for i in range(SIZE)]
     pool = pd.DataFrame(
         {"family_id": IDS, "date": dates, "split": "train", "ranked": [i < SIZE - 5 for i in range(SIZE)]}
     )
-    tables.write(pool, layout.task(L, "pool"), tables.POOL)
+    tables.write(pool, layout.task(L, "pool"), POOL)
     queries = pd.DataFrame({"query_id": [IDS[i] for i in order if i % 3 == 0], "split": "test"})
-    tables.write(queries, layout.task(L, "queries"), tables.QUERIES)
+    tables.write(queries, layout.task(L, "queries"), QUERIES)
     return L
 
 
@@ -78,7 +80,7 @@ def expected(
 
 
 def ranked() -> dict[str, dict[str, float]]:
-    run = tables.read(layout.run(L, "bm25"), tables.RUN)
+    run = tables.read(layout.run(L, "bm25"), RUN)
     found = {query: dict(zip(part["family_id"], part["score"], strict=True)) for query, part in run.groupby("query_id")}
     return {IDS[i]: found.get(IDS[i], {}) for i in range(0, SIZE, 3)}
 
@@ -120,14 +122,14 @@ def test_twice_the_same_bytes(landscape: str) -> None:
 
 @pytest.mark.pipeline
 def test_a_landscape_without_queries_gives_an_empty_run(landscape: str) -> None:
-    tables.write(tables.read(layout.task(L, "queries"), tables.QUERIES)[:0], layout.task(L, "queries"), tables.QUERIES)
+    tables.write(tables.read(layout.task(L, "queries"), QUERIES)[:0], layout.task(L, "queries"), QUERIES)
     bm25.main(landscape)
-    assert tables.read(layout.run(L, "bm25"), tables.RUN).empty
+    assert tables.read(layout.run(L, "bm25"), RUN).empty
 
 
 def test_a_family_without_a_row_in_the_view(landscape: str) -> None:
-    view = tables.read(layout.view(L, "tac"), tables.VIEW)
-    tables.write(view[view["family_id"] != IDS[8]], layout.view(L, "tac"), tables.VIEW)
+    view = tables.read(layout.view(L, "tac"), VIEW)
+    tables.write(view[view["family_id"] != IDS[8]], layout.view(L, "tac"), VIEW)
     with pytest.raises(UserError, match=r"data/views/toy/tac\.parquet: family .* is not there; run `dvc repro`"):
         bm25.main(landscape)
 

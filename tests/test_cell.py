@@ -15,6 +15,9 @@ import yaml
 from conftest import ROOT
 
 from patent_embeddings.core import layout, tables
+from patent_embeddings.corpus.schemas import LABELS, POOL, QRELS, QUERIES
+from patent_embeddings.evaluation.schemas import SCORES
+from patent_embeddings.retrieval.schemas import RUN
 
 pytestmark = pytest.mark.pipeline
 
@@ -73,7 +76,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def scores(cell: Path) -> pd.Series:
-    frame = tables.read(layout.scores(L), tables.SCORES)
+    frame = tables.read(layout.scores(L), SCORES)
     return frame.set_index(["task", "system", "scope", "metric"])["value"]
 
 
@@ -93,8 +96,8 @@ def measured(run: pd.DataFrame, qrels: pd.DataFrame, queries: list[str], metric:
 
 
 def test_every_retrieval_score_is_what_ir_measures_gives_from_run_and_qrels_alone(scores: pd.Series) -> None:
-    qrels = tables.read(layout.task(L, "qrels"), tables.QRELS)
-    queries = tables.read(layout.task(L, "queries"), tables.QUERIES)
+    qrels = tables.read(layout.task(L, "qrels"), QRELS)
+    queries = tables.read(layout.task(L, "queries"), QUERIES)
     test = set(queries.loc[queries["split"] == "test", "query_id"])
     asked = {
         scope: test & set(qrels.loc[qrels["scope"].eq(scope) | (scope == "all"), "query_id"])
@@ -104,7 +107,7 @@ def test_every_retrieval_score_is_what_ir_measures_gives_from_run_and_qrels_alon
     compared = 0
     for (_, system, scope, metric), value in scores.loc[["retrieval"]].items():
         judged = qrels if scope == "all" else qrels[qrels["scope"] == scope.removesuffix("-paired")]
-        run = tables.read(layout.run(L, system), tables.RUN)
+        run = tables.read(layout.run(L, system), RUN)
         assert value == pytest.approx(measured(run, judged, sorted(asked[scope]), metric), abs=1e-9), (
             system,
             scope,
@@ -121,10 +124,10 @@ def test_out_is_below_in_on_the_same_queries(system: str, scores: pd.Series) -> 
 
 
 def test_claims_add_to_title_and_abstract(cell: Path) -> None:
-    qrels = tables.read(layout.task(L, "qrels"), tables.QRELS)
-    queries = tables.read(layout.task(L, "queries"), tables.QUERIES)["query_id"].tolist()
-    with_claims = measured(tables.read(layout.run(L, "bm25"), tables.RUN), qrels, queries, "nDCG@10")
-    without = measured(tables.read(Path("ta/bm25.parquet"), tables.RUN), qrels, queries, "nDCG@10")
+    qrels = tables.read(layout.task(L, "qrels"), QRELS)
+    queries = tables.read(layout.task(L, "queries"), QUERIES)["query_id"].tolist()
+    with_claims = measured(tables.read(layout.run(L, "bm25"), RUN), qrels, queries, "nDCG@10")
+    without = measured(tables.read(Path("ta/bm25.parquet"), RUN), qrels, queries, "nDCG@10")
     assert with_claims > without + 0.02
 
 
@@ -143,9 +146,9 @@ def test_clusters_follow_the_codes_and_random_vectors_do_not(scores: pd.Series) 
 
 
 def test_no_family_is_in_two_splits(cell: Path) -> None:
-    labels = tables.read(layout.task(L, "labels"), tables.LABELS)[["family_id", "split"]]
-    pool = tables.read(layout.task(L, "pool"), tables.POOL)[["family_id", "split"]]
-    queries = tables.read(layout.task(L, "queries"), tables.QUERIES).rename(columns={"query_id": "family_id"})
+    labels = tables.read(layout.task(L, "labels"), LABELS)[["family_id", "split"]]
+    pool = tables.read(layout.task(L, "pool"), POOL)[["family_id", "split"]]
+    queries = tables.read(layout.task(L, "queries"), QUERIES).rename(columns={"query_id": "family_id"})
     assert pd.concat([labels, pool, queries]).drop_duplicates()["family_id"].is_unique
 
 

@@ -20,10 +20,13 @@ from patent_embeddings.core import layout, params, registry, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import write_json
 from patent_embeddings.corpus.entries import landscape_entry
+from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
 from patent_embeddings.encoders.entries import model_entry
 from patent_embeddings.evaluation.retrieval import per_query
+from patent_embeddings.evaluation.schemas import SCORES
 from patent_embeddings.handover import export
 from patent_embeddings.pages.shell import Score, Table
+from patent_embeddings.retrieval.schemas import RUN
 from stages import export as export_stage
 
 L = "sim-alpha"
@@ -42,7 +45,7 @@ def cell(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(here, "init", "-q")
     git(here, "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty", "-m", "x")
     (here / "environment.lock").write_text((ROOT / "environment.lock").read_text())
-    scores = pd.concat([tables.read(layout.scores(name), tables.SCORES) for name in ("sim-alpha", "sim-beta")])
+    scores = pd.concat([tables.read(layout.scores(name), SCORES) for name in ("sim-alpha", "sim-beta")])
     layout.SCORES.parent.mkdir()
     scores.to_csv(layout.SCORES, index=False)
     return here
@@ -56,26 +59,26 @@ def planted_run() -> None:
     judged = [(query, family, 1, ["in", "out", "unknown"][int(generator.integers(3))])
               for query in ids[:30] for family in generator.choice(ids[30:], 4, replace=False)]  # fmt: skip
     kinds = {"query_id": "str", "family_id": "str", "scope": "str"}
-    tables.write(queries, layout.task(L, "queries"), tables.QUERIES)
-    tables.write(pd.DataFrame(judged, columns=list(tables.QRELS.columns)).astype(kinds), layout.task(L, "qrels"), tables.QRELS)  # fmt: skip
+    tables.write(queries, layout.task(L, "queries"), QUERIES)
+    tables.write(pd.DataFrame(judged, columns=list(QRELS.columns)).astype(kinds), layout.task(L, "qrels"), QRELS)  # fmt: skip
     for system in ("bm25", "dense"):
         rows = [
             (query, family, rank, 1.0 if system == "bm25" else 1 / rank)
             for query in ids[1:30]
             for rank, family in enumerate(generator.permutation(ids[30:])[:40], 1)
         ]
-        found = pd.DataFrame(rows, columns=list(tables.RUN.columns)).astype({"query_id": "str", "family_id": "str", "score": "float32"})  # fmt: skip
-        tables.write(found, layout.run(L, system), tables.RUN)
+        found = pd.DataFrame(rows, columns=list(RUN.columns)).astype({"query_id": "str", "family_id": "str", "score": "float32"})  # fmt: skip
+        tables.write(found, layout.run(L, system), RUN)
 
 
 def test_ir_measures_gives_our_scores_from_the_files(cell: Path) -> None:
     planted_run()
     export_stage.trec(cell / "out")
-    queries = tables.read(layout.task(L, "queries"), tables.QUERIES)
-    qrels = tables.read(layout.task(L, "qrels"), tables.QRELS)
+    queries = tables.read(layout.task(L, "queries"), QUERIES)
+    qrels = tables.read(layout.task(L, "qrels"), QRELS)
     checked = 0
     for system in ("bm25", "dense"):
-        ours = per_query(tables.read(layout.run(L, system), tables.RUN), qrels, queries)
+        ours = per_query(tables.read(layout.run(L, system), RUN), qrels, queries)
         means = ours[ours["split"] == "test"].groupby(["scope", "metric"])["value"].mean()
         run = list(ir_measures.read_trec_run(str(cell / f"out/{L}/{system}.run")))
         for (scope, metric), value in means.items():
@@ -94,12 +97,12 @@ def test_judgements_of_the_earlier_pool_are_of_the_queries_that_are_scored(cell:
     ids = [f"F{number:03d}" for number in range(80)]
     dates = [f"200{number % 10}-01-01" for number in range(30)] + [f"200{number % 7 + 3}-06-01" for number in range(50)]
     pool = pd.DataFrame({"family_id": ids, "date": dates, "split": "test", "ranked": True}).astype({"split": "str"})
-    tables.write(pool, layout.task(L, "pool"), tables.POOL)
+    tables.write(pool, layout.task(L, "pool"), POOL)
     export_stage.trec(cell / "out")
-    qrels, queries = tables.read(layout.task(L, "qrels"), tables.QRELS), tables.read(layout.task(L, "queries"), tables.QUERIES)  # fmt: skip
+    qrels, queries = tables.read(layout.task(L, "qrels"), QRELS), tables.read(layout.task(L, "queries"), QUERIES)  # fmt: skip
     date = dict(zip(ids, dates, strict=True))
     reach = np.array([date[f] < date[q] for q, f in zip(qrels["query_id"], qrels["family_id"], strict=True)])
-    ours = per_query(tables.read(layout.run(L, "dense"), tables.RUN), qrels, queries, reachable=reach)
+    ours = per_query(tables.read(layout.run(L, "dense"), RUN), qrels, queries, reachable=reach)
     test = ours[(ours["split"] == "test") & (ours["metric"] == "AP")]
     for scope, rows in test.groupby("scope"):
         judged = list(ir_measures.read_trec_qrels(str(cell / f"out/{L}/qrels.{scope}.txt")))
@@ -112,7 +115,7 @@ def test_languages_are_those_of_the_texts_or_not_said(cell: Path) -> None:
     (folder,) = (cell / "out/results").glob("*/*")
     languages = lambda: json.loads((folder / "SimAlphaPatentRetrieval.json").read_text())["scores"]["test"][0]["languages"]  # noqa: E731 # fmt: skip
     assert languages() == ["eng-Latn"] and "languages" not in json.loads((folder / "model_meta.json").read_text())
-    assert "language: en" in export.card(params.load(), tables.read(layout.scores(L), tables.SCORES))
+    assert "language: en" in export.card(params.load(), tables.read(layout.scores(L), SCORES))
     blocks = yaml.safe_load(layout.registry("landscapes").read_text(encoding="utf-8"))
     blocks[L] = {
         "source": "table",
@@ -125,7 +128,7 @@ def test_languages_are_those_of_the_texts_or_not_said(cell: Path) -> None:
     registry._read.cache_clear()
     export_stage.mteb(cell / "out")
     assert languages() == []
-    assert "language: en" not in export.card(params.load(), tables.read(layout.scores(L), tables.SCORES))
+    assert "language: en" not in export.card(params.load(), tables.read(layout.scores(L), SCORES))
     registry._read.cache_clear()
 
 
@@ -143,7 +146,7 @@ def test_mteb_results_hold_scores_prompts_revision_and_versions(cell: Path) -> N
     assert meta["prompts"]["query"] == ""
     assert meta["base_revision"] == model_entry("minilm").revision
     result = json.loads((folder / "SimAlphaPatentRetrieval.json").read_text())
-    scores = tables.read(layout.scores(L), tables.SCORES)
+    scores = tables.read(layout.scores(L), SCORES)
     dense = scores[(scores["system"] == "dense") & (scores["scope"] == "out") & (scores["metric"] == "nDCG@10")]
     (subset,) = (one for one in result["scores"]["test"] if one["hf_subset"] == "out")
     assert subset["main_score"] == subset["ndcg_at_10"] == pytest.approx(dense["value"].iloc[0])
@@ -160,7 +163,7 @@ def test_mteb_loads_its_files(cell: Path) -> None:
     paths = mteb.ResultCache(cell / "out").get_cache_paths(include_remote=False)
     found = {path.stem: mteb.results.TaskResult.from_disk(path) for path in paths}
     assert set(found) == {f"{place}Patent{task}" for place in ("SimAlpha", "SimBeta") for task in ("Retrieval", "Classification", "Clustering")}  # fmt: skip
-    scores = tables.read(layout.scores(L), tables.SCORES)
+    scores = tables.read(layout.scores(L), SCORES)
     f1 = scores[(scores["system"] == "probe") & (scores["metric"] == "micro-F1")]["value"].iloc[0]
     loaded = found["SimAlphaPatentClassification"]
     assert loaded.scores["test"][0]["main_score"] == pytest.approx(f1)
@@ -217,8 +220,8 @@ def test_two_landscapes_of_one_name_to_mteb_are_refused(cell: Path) -> None:
 
 def test_a_run_without_rows_is_not_written(cell: Path) -> None:
     planted_run()
-    empty = tables.read(layout.run(L, "dense"), tables.RUN).head(0)
-    tables.write(empty, layout.run(L, "reranked"), tables.RUN)
+    empty = tables.read(layout.run(L, "dense"), RUN).head(0)
+    tables.write(empty, layout.run(L, "reranked"), RUN)
     export_stage.trec(cell / "out")
     assert not (cell / f"out/{L}/reranked.run").exists() and (cell / f"out/{L}/dense.run").exists()
 

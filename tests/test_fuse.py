@@ -15,8 +15,11 @@ import pytest
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.params import Fuse
+from patent_embeddings.corpus.schemas import POOL, QRELS
+from patent_embeddings.corpus.schemas import QUERIES as QUERIES_TABLE
 from patent_embeddings.retrieval import fusion
 from patent_embeddings.retrieval.ranking import frame, matrices
+from patent_embeddings.retrieval.schemas import FUSION, RUN
 from stages import fuse
 
 L = "toy"
@@ -112,7 +115,7 @@ def test_missing_from_a_list_is_its_least() -> None:
 def test_the_fused_run_is_cut_at_the_depth_and_sound() -> None:
     mixed = fusion.fused(legs(run(1), run(2), 7), "rrf", 60.0, 7).astype({"query_id": "str", "family_id": "str"})
     assert mixed.groupby("query_id").size().max() == 7
-    tables.RUN.schema.validate(mixed)
+    RUN.schema.validate(mixed)
     assert set(mixed["query_id"]) == set(ASKED) - {"q3"}
 
 
@@ -207,11 +210,11 @@ def landscape(workspace: Path, set_params: Callable[..., None]) -> str:
     """Runs and task tables of a landscape."""
     set_params(fuse=SETTINGS.model_dump())
     pool = pd.DataFrame({"family_id": [*FAMILIES, *ASKED], "date": "", "split": "train", "ranked": True})
-    tables.write(pool, layout.task(L, "pool"), tables.POOL)
-    tables.write(QUERIES, layout.task(L, "queries"), tables.QUERIES)
-    tables.write(qrels(), layout.task(L, "qrels"), tables.QRELS)
-    tables.write(run(1), layout.run(L, "bm25"), tables.RUN)
-    tables.write(run(2), layout.run(L, "dense"), tables.RUN)
+    tables.write(pool, layout.task(L, "pool"), POOL)
+    tables.write(QUERIES, layout.task(L, "queries"), QUERIES_TABLE)
+    tables.write(qrels(), layout.task(L, "qrels"), QRELS)
+    tables.write(run(1), layout.run(L, "bm25"), RUN)
+    tables.write(run(2), layout.run(L, "dense"), RUN)
     return L
 
 
@@ -222,13 +225,13 @@ def test_the_stage_writes_runs_table_and_cost_the_same_twice(landscape: str) -> 
     first = [path.read_bytes() for path in outputs]
     fuse.main(landscape)
     assert [path.read_bytes() for path in outputs] == first
-    table = tables.read(layout.fusion(L), tables.FUSION)
+    table = tables.read(layout.fusion(L), FUSION)
     for system, flag in (("", "chosen"), ("oracle-", "oracle")):
         for method in ("rrf", "interpolation"):
             value = table.loc[(table["method"] == method) & table[flag], "value"].iloc[0]
             ids = {"query_id": "str", "family_id": "str"}
             expected = fusion.fused(legs(run(1), run(2)), method, value, 1000).astype(ids)
-            written = tables.read(layout.run(L, system + method), tables.RUN).astype(ids)
+            written = tables.read(layout.run(L, system + method), RUN).astype(ids)
             key = ["query_id", "rank"]
             pd.testing.assert_frame_equal(written, expected.sort_values(key, ignore_index=True))
 
@@ -238,25 +241,25 @@ def test_what_is_out_of_reach_does_not_tune(landscape: str, set_params: Callable
     # Families are of 2000; q1 and q3 ask before that, every other query after it.
     asked = {query: "1999-01-01" if query in ("q1", "q3") else "2001-01-01" for query in ASKED}
     pool = pd.DataFrame({"family_id": [*FAMILIES, *ASKED], "date": ["2000-01-01"] * len(FAMILIES) + list(asked.values()), "split": "train", "ranked": True})  # fmt: skip
-    tables.write(pool, layout.task(L, "pool"), tables.POOL)
+    tables.write(pool, layout.task(L, "pool"), POOL)
     fuse.main(landscape)
     rest = QUERIES[~QUERIES["query_id"].isin(["q1", "q3"])]
     right = fusion.tune(legs(run(1), run(2)), qrels(), rest, SETTINGS, label="test").table
     whole = fusion.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test").table
     key = ["method", "value", "split"]
-    found = tables.read(layout.fusion(L), tables.FUSION).sort_values(key, ignore_index=True)
+    found = tables.read(layout.fusion(L), FUSION).sort_values(key, ignore_index=True)
     np.testing.assert_allclose(found["score"], right.sort_values(key)["score"], rtol=0, atol=1e-12)
     assert not np.allclose(found["score"], whole.sort_values(key)["score"])
 
 
 def test_a_landscape_without_queries_gives_empty_tables(landscape: str) -> None:
-    for path, table in ((layout.task(L, "queries"), tables.QUERIES), (layout.task(L, "qrels"), tables.QRELS),
-                        (layout.run(L, "bm25"), tables.RUN), (layout.run(L, "dense"), tables.RUN)):  # fmt: skip
+    for path, table in ((layout.task(L, "queries"), QUERIES_TABLE), (layout.task(L, "qrels"), QRELS),
+                        (layout.run(L, "bm25"), RUN), (layout.run(L, "dense"), RUN)):  # fmt: skip
         tables.write(tables.read(path, table)[:0], path, table)
     fuse.main(landscape)
     for system in ("rrf", "interpolation", "oracle-rrf", "oracle-interpolation"):
-        assert tables.read(layout.run(L, system), tables.RUN).empty
-    assert tables.read(layout.fusion(L), tables.FUSION).empty
+        assert tables.read(layout.run(L, system), RUN).empty
+    assert tables.read(layout.fusion(L), FUSION).empty
 
 
 def test_a_missing_run_ends_in_one_line(landscape: str) -> None:

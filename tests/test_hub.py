@@ -20,6 +20,9 @@ import tiny
 import yaml
 
 from patent_embeddings.core import layout, tables
+from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, POOL, RELATIONS
+from patent_embeddings.evaluation.schemas import SCORES
+from patent_embeddings.retrieval.schemas import RUN
 
 pytestmark = pytest.mark.pipeline
 
@@ -272,9 +275,9 @@ def landscape(hub: server.Hub, workspace: Path, data: dict[str, bytes], **block:
 
 def frames(workspace: Path) -> dict[str, pd.DataFrame]:
     return {
-        "families": tables.read(workspace / layout.families("tiny"), tables.FAMILIES).set_index("family_id"),
-        "relations": tables.read(workspace / layout.relations("tiny"), tables.RELATIONS),
-        "citations": tables.read(workspace / layout.citations("tiny"), tables.CITATIONS),
+        "families": tables.read(workspace / layout.families("tiny"), FAMILIES).set_index("family_id"),
+        "relations": tables.read(workspace / layout.relations("tiny"), RELATIONS),
+        "citations": tables.read(workspace / layout.citations("tiny"), CITATIONS),
     }
 
 
@@ -381,14 +384,14 @@ def test_a_cell_runs_on_data_and_model_of_the_hub(
     ]:  # fmt: skip
         done = python(hub, workspace, f"stages.{stage}", *name)
         assert done.returncode == 0, (stage, done.stderr)
-    pool = tables.read(workspace / layout.task("tiny", "pool"), tables.POOL)
+    pool = tables.read(workspace / layout.task("tiny", "pool"), POOL)
     assert set(pool.loc[pool["ranked"], "family_id"]) == {f"d{i:03d}" for i in range(40)}
-    run = tables.read(workspace / layout.run("tiny", "dense"), tables.RUN)
+    run = tables.read(workspace / layout.run("tiny", "dense"), RUN)
     assert run.groupby("query_id", observed=True).size().tolist() == [40] * 20
-    scores = tables.read(workspace / layout.scores("tiny"), tables.SCORES)
+    scores = tables.read(workspace / layout.scores("tiny"), SCORES)
     asked = scores[(scores["system"] == "bm25") & (scores["metric"] == "nDCG@10")].set_index("scope")
     # Four families share a query's only telling word; two of them are judged relevant.
-    lexical = tables.read(workspace / layout.run("tiny", "bm25"), tables.RUN)
+    lexical = tables.read(workspace / layout.run("tiny", "bm25"), RUN)
     for query, rows in lexical.groupby("query_id", observed=True):
         assert {int(family[1:]) % 10 for family in rows["family_id"].astype(str)[:4]} == {int(query[1:]) % 10}
     assert asked.loc["all", "value"] > 0.5

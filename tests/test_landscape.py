@@ -28,6 +28,7 @@ from patent_embeddings.core import files, layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
 from patent_embeddings.corpus import landscape
+from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, RELATIONS
 from stages import landscape as landscape_stage
 
 ROOT = Path(__file__).parents[1]
@@ -96,12 +97,12 @@ def test_show_says_what_was_counted_when_the_landscape_was_read(
     from patent_embeddings.core.files import write_json
 
     frame = pd.DataFrame(families(2)).drop(columns="cites")
-    tables.write(frame, layout.families("sim-alpha"), tables.FAMILIES)
+    tables.write(frame, layout.families("sim-alpha"), FAMILIES)
     tables.write(
-        pd.DataFrame({"citing_id": [], "cited_id": []}).astype("str"), layout.citations("sim-alpha"), tables.CITATIONS
+        pd.DataFrame({"citing_id": [], "cited_id": []}).astype("str"), layout.citations("sim-alpha"), CITATIONS
     )
-    none = pd.DataFrame(columns=list(tables.RELATIONS.columns)).astype({"relevance": "int64"})
-    tables.write(none, layout.relations("sim-alpha"), tables.RELATIONS)
+    none = pd.DataFrame(columns=list(RELATIONS.columns)).astype({"relevance": "int64"})
+    tables.write(none, layout.relations("sim-alpha"), RELATIONS)
     notes = {"citations dropped, outside the landscape": 7, "cited ids that look unlike family ids": "7, such as 'f1'"}
     write_json(layout.cost("download", "sim-alpha"), {"seconds": 1.0, "notes": notes})
     landscape_stage.show("sim-alpha")
@@ -352,15 +353,15 @@ def check_same_content(path: Path, suffix: str, content: bytes) -> None:
     from patent_embeddings.corpus.sources import table
 
     raw = table.parse(path)
-    tables.write(raw.families, Path("families.parquet"), tables.FAMILIES)
-    tables.write(raw.citations, Path("citations.parquet"), tables.CITATIONS)
-    kept = tables.read(Path("families.parquet"), tables.FAMILIES).set_index("family_id")
+    tables.write(raw.families, Path("families.parquet"), FAMILIES)
+    tables.write(raw.citations, Path("citations.parquet"), CITATIONS)
+    kept = tables.read(Path("families.parquet"), FAMILIES).set_index("family_id")
     plain = read_plainly(suffix, content)
     assert len(kept) == len(plain)
     ids = {row["family_id"] for row in plain}
     pairs = set()
     for row in plain:
-        for column in tables.FAMILIES.columns:
+        for column in FAMILIES.columns:
             if column != "family_id":
                 value = kept.at[row["family_id"], column]
                 told = filled(row.get(column))

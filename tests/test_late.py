@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import tiny
 
+from patent_embeddings.corpus.schemas import POOL, QUERIES, VIEW
 from patent_embeddings.encoders import factory
 from patent_embeddings.retrieval.maxsim import search
+from patent_embeddings.retrieval.schemas import RUN
 
 pytestmark = pytest.mark.pipeline
 
@@ -147,15 +149,13 @@ def test_a_cell_embeds_and_ranks(bert: Path, workspace: Path, set_params: Callab
     set_params(model="tiny", recipe="zero-shot", embed__length=20, search__depth=4)
     texts = dict(zip("abcdefg", [*tiny.TEXTS, "a pump with a seal", "spring", "rope and wheel"], strict=True))
     view = pd.DataFrame({"family_id": list(texts), "text": list(texts.values()), "complete": True})
-    tables.write(view, layout.view("tiny", "tac"), tables.VIEW)
-    tables.write(
-        pd.DataFrame({"query_id": ["b", "e"], "split": "test"}), layout.task("tiny", "queries"), tables.QUERIES
-    )
+    tables.write(view, layout.view("tiny", "tac"), VIEW)
+    tables.write(pd.DataFrame({"query_id": ["b", "e"], "split": "test"}), layout.task("tiny", "queries"), QUERIES)
     pool = pd.DataFrame({"family_id": list(texts), "date": "", "split": "test", "ranked": True})
-    tables.write(pool[list(tables.POOL.columns)], layout.task("tiny", "pool"), tables.POOL)
+    tables.write(pool[list(POOL.columns)], layout.task("tiny", "pool"), POOL)
     embed.main("tiny")
     stage.main("tiny")
-    run = tables.read(layout.run("tiny", "dense"), tables.RUN)
+    run = tables.read(layout.run("tiny", "dense"), RUN)
     encoder = factory.encoder(entry(tmp_path / "m"), length=20)
     documents = split(*encoder.encode(list(texts.values()), "document"))
     for query in ("b", "e"):

@@ -18,9 +18,12 @@ import tiny
 
 from patent_embeddings.core import registry
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.schemas import QUERIES, VIEW
 from patent_embeddings.encoders import factory, shards
 from patent_embeddings.encoders.cross import Cross
 from patent_embeddings.encoders.entries import Reranker
+from patent_embeddings.pairs.schemas import PAIRS
+from patent_embeddings.retrieval.schemas import RUN
 
 pytestmark = pytest.mark.pipeline
 
@@ -468,17 +471,15 @@ def test_no_stage_that_computes_with_a_model_asks_the_hub(
 
     set_params(recipe="r3", rerank={"model": "ms-marco-minilm-l6", "system": "rrf", "depth": 3})
     view = pd.DataFrame({"family_id": ["a", "b"], "text": ["a pump", "a valve"], "complete": True})
-    tables.write(view, layout.view("l", "tac"), tables.VIEW)
+    tables.write(view, layout.view("l", "tac"), VIEW)
     queries = pd.DataFrame({"query_id": ["a"], "split": ["test"]})
-    tables.write(queries, layout.task("l", "queries"), tables.QUERIES)
+    tables.write(queries, layout.task("l", "queries"), QUERIES)
     found = pd.DataFrame({"query_id": ["a"], "family_id": ["b"], "rank": [1], "score": [1.0]}).astype(
         {"score": "float32"}
     )
-    tables.write(found, layout.run("l", "rrf"), tables.RUN)
-    pairs = pd.DataFrame(
-        [("train", 0, 0, "section", "", "a", "b", "x", "y", [], "l")], columns=list(tables.PAIRS.columns)
-    )
-    tables.write(pairs, layout.PAIRS, tables.PAIRS)
+    tables.write(found, layout.run("l", "rrf"), RUN)
+    pairs = pd.DataFrame([("train", 0, 0, "section", "", "a", "b", "x", "y", [], "l")], columns=list(PAIRS.columns))
+    tables.write(pairs, layout.PAIRS, PAIRS)
     monkeypatch.setattr("patent_embeddings.training.adapters.sealed", lambda *_: None, raising=False)
     monkeypatch.setattr("patent_embeddings.encoders.factory.encoder", want)
     monkeypatch.setattr("patent_embeddings.encoders.cross.Cross", want)

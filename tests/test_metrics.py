@@ -13,7 +13,11 @@ from typer.testing import CliRunner
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.schemas import LABELS, POOL, QRELS, QUERIES
+from patent_embeddings.encoders.schemas import ROWS, TOKEN_ROWS
 from patent_embeddings.evaluation import outcomes as outcomes_
+from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
+from patent_embeddings.retrieval.schemas import RUN
 from stages import metrics
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,22 +35,20 @@ def landscape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     rng = np.random.default_rng(0)
     asked = FAMILIES[20:]
     queries = pd.DataFrame({"query_id": asked, "split": SPLITS[20:]})
-    tables.write(queries, layout.task("sim-alpha", "queries"), tables.QUERIES)
+    tables.write(queries, layout.task("sim-alpha", "queries"), QUERIES)
     qrels = [(query, family, int(rng.integers(1, 3)), str(rng.choice(["in", "out", "unknown"])))
              for query in asked for family in rng.choice(FAMILIES[:20], rng.integers(1, 6), replace=False)]  # fmt: skip
-    tables.write(
-        pd.DataFrame(qrels, columns=list(tables.QRELS.columns)), layout.task("sim-alpha", "qrels"), tables.QRELS
-    )
+    tables.write(pd.DataFrame(qrels, columns=list(QRELS.columns)), layout.task("sim-alpha", "qrels"), QRELS)
     labels = pd.DataFrame(
         {"family_id": FAMILIES, "label_set": "ipc-class", "labels": [[f"A{i:02d}"] for i in LABEL], "split": SPLITS}
     )
-    tables.write(labels, layout.task("sim-alpha", "labels"), tables.LABELS)
+    tables.write(labels, layout.task("sim-alpha", "labels"), LABELS)
     for system in outcomes_.RETRIEVAL:
         ranked = [(query, family, rank + 1, 1.0) for query in asked[:-3]
                   for rank, family in enumerate(rng.permutation(FAMILIES[:20])[: rng.integers(1, 20)])]  # fmt: skip
-        frame = pd.DataFrame(ranked if system != "reranked" else [], columns=list(tables.RUN.columns))
+        frame = pd.DataFrame(ranked if system != "reranked" else [], columns=list(RUN.columns))
         types = {"query_id": "str", "family_id": "str", "rank": "int64", "score": "float32"}
-        tables.write(frame.astype(types), layout.run("sim-alpha", system), tables.RUN)
+        tables.write(frame.astype(types), layout.run("sim-alpha", system), RUN)
     store("documents", rng.normal(size=(4, 12))[LABEL] + 0.3 * rng.normal(size=(120, 12)))
     return "sim-alpha"
 
@@ -55,27 +57,25 @@ def store(side: str, vectors: np.ndarray) -> None:
     """Vectors of all families."""
     layout.embeddings("sim-alpha").mkdir(parents=True, exist_ok=True)
     np.save(layout.vectors("sim-alpha", side), vectors.astype(np.float32))
-    tables.write(pd.DataFrame({"family_id": FAMILIES}), layout.vector_ids("sim-alpha", side), tables.ROWS)
+    tables.write(pd.DataFrame({"family_id": FAMILIES}), layout.vector_ids("sim-alpha", side), ROWS)
 
 
 def scored(landscape: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run the stage and read what it wrote."""
     metrics.main(landscape)
-    return tables.read(layout.outcomes(landscape), tables.OUTCOMES), tables.read(
-        layout.scores(landscape), tables.SCORES
-    )
+    return tables.read(layout.outcomes(landscape), OUTCOMES), tables.read(layout.scores(landscape), SCORES)
 
 
 def test_retrieval_is_what_ir_measures_gives_from_the_tables_alone(landscape: str) -> None:
     outcomes, scores = scored(landscape)
-    qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS).astype({"query_id": str})
+    qrels = tables.read(layout.task(landscape, "qrels"), QRELS).astype({"query_id": str})
     judged = qrels.rename(columns={"family_id": "doc_id"})
     provider = ir_measures.providers.registry["pytrec_eval"]
     split = dict(zip(FAMILIES, SPLITS, strict=True))
     both = set.intersection(*(set(judged.loc[judged["scope"] == side, "query_id"]) for side in ("in", "out")))
     compared = 0
     for system in ("bm25", "dense", "oracle-rrf"):
-        run = tables.read(layout.run(landscape, system), tables.RUN).astype({"query_id": str, "family_id": str})
+        run = tables.read(layout.run(landscape, system), RUN).astype({"query_id": str, "family_id": str})
         run = run.rename(columns={"family_id": "doc_id"}).assign(score=-run["rank"].astype(float))
         for scope in ("all", "in", "out", "in-paired", "out-paired"):
             here = judged if scope == "all" else judged[judged["scope"] == scope.split("-")[0]]
@@ -131,14 +131,14 @@ def test_twice_gives_the_same_bytes(landscape: str) -> None:
 
 
 def test_without_citations_there_is_no_retrieval_and_without_codes_nothing_else(landscape: str) -> None:
-    labels = tables.read(layout.task(landscape, "labels"), tables.LABELS)
-    tables.write(labels[:0], layout.task(landscape, "labels"), tables.LABELS)
+    labels = tables.read(layout.task(landscape, "labels"), LABELS)
+    tables.write(labels[:0], layout.task(landscape, "labels"), LABELS)
     assert set(scored(landscape)[1]["task"]) == {"retrieval"}
-    tables.write(labels, layout.task(landscape, "labels"), tables.LABELS)
-    for table, kind in (("queries", tables.QUERIES), ("qrels", tables.QRELS)):
+    tables.write(labels, layout.task(landscape, "labels"), LABELS)
+    for table, kind in (("queries", QUERIES), ("qrels", QRELS)):
         tables.write(tables.read(layout.task(landscape, table), kind)[:0], layout.task(landscape, table), kind)
     assert set(scored(landscape)[1]["task"]) == {"classification", "clustering"}
-    tables.write(labels[:0], layout.task(landscape, "labels"), tables.LABELS)
+    tables.write(labels[:0], layout.task(landscape, "labels"), LABELS)
     assert [len(frame) for frame in scored(landscape)] == [0, 0]
 
 
@@ -164,7 +164,7 @@ def test_late_interaction_is_scored_on_its_average(landscape: str) -> None:
         layout.vectors(landscape, "documents"), np.stack([vectors + drift, vectors - drift], axis=1).reshape(240, 12)
     )
     offsets = pd.DataFrame({"family_id": FAMILIES, "offset": np.arange(0, 240, 2)})
-    tables.write(offsets, layout.vector_ids(landscape, "documents"), tables.TOKEN_ROWS)
+    tables.write(offsets, layout.vector_ids(landscape, "documents"), TOKEN_ROWS)
     again, pooled = outcomes_.family_vectors(landscape, "clustering", ragged=True)
     assert list(again) == list(families)
     np.testing.assert_allclose(pooled, vectors, atol=1e-6)
@@ -186,8 +186,8 @@ def test_queries_without_a_family_within_reach_have_no_score_in_the_earlier_pool
     rng = np.random.default_rng(7)
     dates = [f"20{year:02d}-01-01" if year < 10 else "" for year in rng.integers(0, 13, len(FAMILIES))]
     pool = pd.DataFrame({"family_id": FAMILIES, "date": dates, "split": SPLITS, "ranked": True})
-    tables.write(pool, layout.task(landscape, "pool"), tables.POOL)
-    qrels = tables.read(layout.task(landscape, "qrels"), tables.QRELS)
+    tables.write(pool, layout.task(landscape, "pool"), POOL)
+    qrels = tables.read(layout.task(landscape, "qrels"), QRELS)
     date = dict(zip(FAMILIES, dates, strict=True))
     open_ = [bool(date[f]) and date[f] < date[q] for q, f in zip(qrels["query_id"], qrels["family_id"], strict=True)]
     within = qrels[open_]
@@ -201,7 +201,7 @@ def test_queries_without_a_family_within_reach_have_no_score_in_the_earlier_pool
         assert row["n"] == sum(split[query] == "test" for query in right)
     # What is left is scored as ever: the pairs out of reach of these queries count as not found.
     provider = ir_measures.providers.registry["pytrec_eval"]
-    run = tables.read(layout.run(landscape, "dense"), tables.RUN).astype({"query_id": str, "family_id": str})
+    run = tables.read(layout.run(landscape, "dense"), RUN).astype({"query_id": str, "family_id": str})
     run = run.rename(columns={"family_id": "doc_id"}).assign(score=-run["rank"].astype(float))
     judged = qrels.rename(columns={"family_id": "doc_id"})
     truth = {one.query_id: one.value for one in provider.iter_calc([ir_measures.parse_measure("AP")], judged, run)}

@@ -12,11 +12,13 @@ import pytest
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.params import Finetune
+from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QUERIES, VIEW
 from patent_embeddings.corpus.splits import split_of
 from patent_embeddings.pairs import batches
 from patent_embeddings.pairs.drawing import laid_out
 from patent_embeddings.pairs.entries import Recipe
 from patent_embeddings.pairs.material import Material, Pair
+from patent_embeddings.pairs.schemas import PAIRS
 from stages import pairs
 
 RECIPES = {
@@ -228,27 +230,25 @@ def test_no_pair_touches_a_query_of_a_landscape_that_is_only_scored_on(
         number = len(mine)
         table = pd.DataFrame({"family_id": mine, "title": "t", "abstract": "a", "claims": "c", "description": "", "ipc": [["A61B 1/00"]] * number,
                               "cpc": [[]] * number, "jurisdiction": "", "date": "", "labels": [["A61B"]] * number})  # fmt: skip
-        tables.write(table, layout.families(name), tables.FAMILIES)
+        tables.write(table, layout.families(name), FAMILIES)
         edges = sorted(
             {(query, mine[j]) for query in asking[name] for j in rng.integers(0, number, 4) if mine[j] != query}
         )
         citations = pd.DataFrame([(*edge, "") for edge in edges], columns=["citing_id", "cited_id", "category"])
-        tables.write(citations, layout.citations(name), tables.CITATIONS)
+        tables.write(citations, layout.citations(name), CITATIONS)
         split = [splits[family] for family in mine]
-        tables.write(
-            pd.DataFrame({"family_id": mine, "text": "x", "complete": True}), layout.view(name, "ta"), tables.VIEW
-        )
+        tables.write(pd.DataFrame({"family_id": mine, "text": "x", "complete": True}), layout.view(name, "ta"), VIEW)
         labels = pd.DataFrame(
             {"family_id": mine, "label_set": "ipc-subclass", "labels": [["A61B"]] * number, "split": split}
         )
-        tables.write(labels, layout.task(name, "labels"), tables.LABELS)
+        tables.write(labels, layout.task(name, "labels"), LABELS)
         tables.write(
             pd.DataFrame({"family_id": mine, "date": "", "split": split, "ranked": True}),
             layout.task(name, "pool"),
-            tables.POOL,
+            POOL,
         )
         queries = pd.DataFrame({"query_id": asking[name], "split": [splits[family] for family in asking[name]]})
-        tables.write(queries, layout.task(name, "queries"), tables.QUERIES)
+        tables.write(queries, layout.task(name, "queries"), QUERIES)
     away = {family for family in asking["away"] if splits[family] != "train"}
     assert len(away) > 20 and not away & set(asking["home"])
     set_params(
@@ -259,7 +259,7 @@ def test_no_pair_touches_a_query_of_a_landscape_that_is_only_scored_on(
         finetune__held_out=["away"],
     )
     pairs.main()
-    drawn = tables.read(layout.PAIRS, tables.PAIRS)
+    drawn = tables.read(layout.PAIRS, PAIRS)
     for split, held in (("train", {"dev", "test"}), ("dev", {"test"})):
         ends = drawn.loc[drawn["split"] == split, ["anchor_id", "positive_id"]].to_numpy().ravel()
         assert len(ends) and not {family for family in ends if splits[family] in held} & away

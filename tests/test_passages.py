@@ -16,8 +16,10 @@ import yaml
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus import pool as pool_
+from patent_embeddings.corpus.schemas import POOL, QUERIES, VIEW
 from patent_embeddings.encoders import windows
 from patent_embeddings.retrieval import passages, ranking
+from patent_embeddings.retrieval.schemas import RUN
 
 
 class Letters:
@@ -142,14 +144,14 @@ def test_a_cell_embeds_passages_and_ranks_families(
     texts = {f"f{i}": " ".join("".join(rng.choice(list("abcdefgh"), 3)) for _ in range(rng.integers(0, 30))) for i in range(9)}  # fmt: skip
     texts["f3"] = ""
     view = pd.DataFrame({"family_id": list(texts), "text": list(texts.values()), "complete": True})
-    tables.write(view, layout.view("t", "tac"), tables.VIEW)
+    tables.write(view, layout.view("t", "tac"), VIEW)
     asked = ["f1", "f7"]
-    tables.write(pd.DataFrame({"query_id": asked, "split": "test"}), layout.task("t", "queries"), tables.QUERIES)
+    tables.write(pd.DataFrame({"query_id": asked, "split": "test"}), layout.task("t", "queries"), QUERIES)
     pool = pd.DataFrame({"family_id": list(texts), "date": "", "split": "test", "ranked": True})
-    tables.write(pool, layout.task("t", "pool"), tables.POOL)
+    tables.write(pool, layout.task("t", "pool"), POOL)
     embed.main("t")
     stage.main("t")
-    run = tables.read(layout.run("t", "dense"), tables.RUN)
+    run = tables.read(layout.run("t", "dense"), RUN)
 
     encoder = factory.encoder(entry)
     cut, first = windows.cut(list(texts.values()), encoder.tokenizer, 12, 6)

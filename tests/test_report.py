@@ -21,8 +21,11 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import write_json
 from patent_embeddings.corpus.entries import Landscape
 from patent_embeddings.evaluation import scores as scores_
+from patent_embeddings.evaluation.schemas import SCORES
 from patent_embeddings.pages import report, summary
 from patent_embeddings.pages.cell import example, facts, missing, noted, page, training, unclassified, unclustered
+from patent_embeddings.retrieval.schemas import RUN
+from patent_embeddings.training.schemas import SCALES
 from stages import report as report_stage
 
 COLUMNS = ["landscape", "simulated", "task", "system", "scope", "metric", "value", "ci_low", "ci_high", "n"]
@@ -107,7 +110,7 @@ def test_scores_file_is_the_score_tables_to_four_decimals(finished: Path) -> Non
     assert with_rows[0] == COLUMNS
     keys = [(row[0], *row[2:6]) for row in with_rows[1:]]
     assert keys == sorted(keys)
-    expected = pd.concat([tables.read(layout.scores(name), tables.SCORES) for name in ("sim-alpha", "sim-beta")])
+    expected = pd.concat([tables.read(layout.scores(name), SCORES) for name in ("sim-alpha", "sim-beta")])
     by_key = {(r.landscape, r.task, r.system, r.scope, r.metric): r for r in expected.itertuples()}
     assert len(keys) == len(by_key) > 0
     for row, key in zip(with_rows[1:], keys, strict=True):
@@ -307,9 +310,9 @@ def test_the_short_table_says_what_has_no_score(
     monkeypatch.chdir(tmp_path)
     write_cell(tmp_path, without="citations")
     for name in ("sim-alpha", "sim-beta"):  # nothing of the second is scored
-        scores = tables.read(layout.scores(name), tables.SCORES)
+        scores = tables.read(layout.scores(name), SCORES)
         tables.write(
-            scores[scores["task"] == "retrieval"] if name == "sim-beta" else scores, layout.scores(name), tables.SCORES
+            scores[scores["task"] == "retrieval"] if name == "sim-beta" else scores, layout.scores(name), SCORES
         )
     for arguments in ([], ["--show"]):
         report_stage.main(*([True] if arguments else []))
@@ -349,7 +352,7 @@ def test_worked_example_marks_exactly_the_relevant_families(finished: Path) -> N
     assert [system["name"] for system in shown["systems"]] == ["bm25", "dense", "rrf", "interpolation"]
     relevant = {"sim-alpha-020": "in", "sim-alpha-021": "out"}
     for system in shown["systems"]:
-        run = tables.read(layout.run("sim-alpha", system["name"]), tables.RUN)
+        run = tables.read(layout.run("sim-alpha", system["name"]), RUN)
         best = run[run["query_id"] == shown["query"]].sort_values("rank")["family_id"].tolist()
         assert [result["id"] for result in system["top"]] == best[:5]
         assert [result["scope"] for result in system["top"]] == [relevant.get(family) for family in best[:5]]
@@ -376,7 +379,7 @@ def test_the_page_says_what_the_adapter_is_weighed_by(finished: Path) -> None:
     assert summary.kept_at(fixed) == 0.5
     chosen = cell.recipe.model_copy(update={"scale": "dev"})
     rows = pd.DataFrame({"scale": [0.25, 0.5], "loss": [2.0, 1.0], "chosen": [True, False]})
-    tables.write(rows, layout.SCALES, tables.SCALES)
+    tables.write(rows, layout.SCALES, SCALES)
     assert summary.kept_at(chosen) == 0.25
     for recipe, said in ((fixed, "0.5 of the recipe"), (chosen, "0.25 chosen on dev")):
         weighed = dataclasses.replace(cell, recipe=recipe, scale=summary.kept_at(recipe))

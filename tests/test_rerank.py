@@ -16,8 +16,10 @@ import yaml
 
 from patent_embeddings.core import layout, registry, tables
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.schemas import VIEW
 from patent_embeddings.encoders.entries import Reranker, reranker_entry
 from patent_embeddings.retrieval import reranking
+from patent_embeddings.retrieval.schemas import RUN
 from stages import rerank
 
 pytestmark = pytest.mark.pipeline
@@ -35,7 +37,7 @@ def landscape(workspace: Path) -> str:
     """Views and a first run: every query finds every other family, in order of id."""
     name = "tiny"
     view = pd.DataFrame({"family_id": list(FAMILIES), "text": list(FAMILIES.values()), "complete": True})
-    tables.write(view, layout.view(name, "tac"), tables.VIEW)
+    tables.write(view, layout.view(name, "tac"), VIEW)
     rows = [
         (query, family, rank, 1.0 / rank)
         for query in ("f0", "f1", "f2")
@@ -43,7 +45,7 @@ def landscape(workspace: Path) -> str:
     ]
     run = pd.DataFrame(rows, columns=["query_id", "family_id", "rank", "score"]).astype({"score": "float32"})
     for system in ("rrf", "bm25"):
-        tables.write(run, layout.run(name, system), tables.RUN)
+        tables.write(run, layout.run(name, system), RUN)
     return name
 
 
@@ -70,7 +72,7 @@ def test_order_is_that_of_a_direct_computation(
     register(entry(folder))
     set_params(rerank={"model": "tiny", "system": "rrf", "depth": DEPTH})
     rerank.main(landscape)
-    found = tables.read(layout.run(landscape, "reranked"), tables.RUN)
+    found = tables.read(layout.run(landscape, "reranked"), RUN)
     for query in ("f0", "f1", "f2"):
         kept = [family for family in FAMILIES if family != query][:DEPTH]
         scores = {family: logit(folder, FAMILIES[query], FAMILIES[family]) for family in kept}
@@ -91,7 +93,7 @@ def test_equal_texts_tie_and_are_ordered_by_id(landscape: str, workspace: Path) 
 
             return np.zeros(len(pairs), np.float32)
 
-    run = tables.read(layout.run(landscape, "rrf"), tables.RUN)
+    run = tables.read(layout.run(landscape, "rrf"), RUN)
     reversed_ = run.assign(family_id=run.groupby("query_id")["family_id"].transform(lambda ids: ids.to_numpy()[::-1]))
     found = reranking.rerank(reversed_, FAMILIES, FAMILIES, Constant(), label="test")  # type: ignore[arg-type]
     assert all(ids.tolist() == sorted(ids) for _, ids in found.groupby("query_id")["family_id"])
@@ -104,7 +106,7 @@ def test_off_writes_no_row_and_loads_no_model(landscape: str, workspace: Path) -
         env={"PYTHONPATH": str(Path(__file__).resolve().parents[1]), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     assert done.stdout.strip() == "False"
-    assert len(tables.read(workspace / layout.run(landscape, "reranked"), tables.RUN)) == 0
+    assert len(tables.read(workspace / layout.run(landscape, "reranked"), RUN)) == 0
 
 
 def test_a_classifier_of_several_classes_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -15,9 +15,12 @@ import yaml
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.schemas import POOL, QUERIES
 from patent_embeddings.encoders import entries
 from patent_embeddings.encoders.entries import model_entry
+from patent_embeddings.encoders.schemas import QUERY_ROWS, ROWS, TOKEN_QUERY_ROWS, TOKEN_ROWS
 from patent_embeddings.retrieval import exact as exact_
+from patent_embeddings.retrieval.schemas import RUN
 from stages import search
 
 L = "toy"
@@ -50,16 +53,16 @@ def build(workspace: Path, set_params: Callable[..., None], vectors: np.ndarray)
         set_params(model="toy", **params)
         pool = pd.DataFrame({"family_id": names, "date": dates or [""] * len(names), "split": "train", "ranked": True})
         pool.loc[50:, "ranked"] = False
-        tables.write(pool, layout.task(L, "pool"), tables.POOL)
+        tables.write(pool, layout.task(L, "pool"), POOL)
         queries = sorted(names[:20])
-        tables.write(pd.DataFrame({"query_id": queries, "split": "test"}), layout.task(L, "queries"), tables.QUERIES)
+        tables.write(pd.DataFrame({"query_id": queries, "split": "test"}), layout.task(L, "queries"), QUERIES)
         for side, of in (("documents", sorted(names)), ("queries", queries)):
             column = "query_id" if side == "queries" else "family_id"
-            kind = tables.QUERY_ROWS if side == "queries" else tables.ROWS
+            kind = QUERY_ROWS if side == "queries" else ROWS
             tables.write(pd.DataFrame({column: of}), layout.vector_ids(L, side), kind)
             np.save(layout.vectors(L, side), vectors[[names.index(name) for name in of]])
         search.main(L)
-        return tables.read(layout.run(L, "dense"), tables.RUN)
+        return tables.read(layout.run(L, "dense"), RUN)
 
     return make
 
@@ -198,11 +201,11 @@ def test_twice_the_same_bytes(build: Build) -> None:
 
 def test_no_queries(workspace: Path, build: Build, vectors: np.ndarray) -> None:
     build()
-    tables.write(pd.DataFrame({"query_id": [], "split": []}, dtype="str"), layout.task(L, "queries"), tables.QUERIES)
-    tables.write(pd.DataFrame({"query_id": []}, dtype="str"), layout.vector_ids(L, "queries"), tables.QUERY_ROWS)
+    tables.write(pd.DataFrame({"query_id": [], "split": []}, dtype="str"), layout.task(L, "queries"), QUERIES)
+    tables.write(pd.DataFrame({"query_id": []}, dtype="str"), layout.vector_ids(L, "queries"), QUERY_ROWS)
     np.save(layout.vectors(L, "queries"), np.zeros((0, DIMENSION), np.float32))
     search.main(L)
-    assert tables.read(layout.run(L, "dense"), tables.RUN).empty
+    assert tables.read(layout.run(L, "dense"), RUN).empty
 
 
 def damage_nan(path: Path) -> None:
@@ -253,12 +256,12 @@ def test_late_interaction_sums_the_best_token_of_each(build: Build, monkeypatch:
     names = sorted(ids(60))
     for side, of in (("documents", range(60)), ("queries", [i for i in range(60) if names[i] in ids(60)[:20]])):
         starts = np.cumsum([0, *counts[list(of)]])[:-1]
-        column, kind = ("query_id", tables.TOKEN_QUERY_ROWS) if side == "queries" else ("family_id", tables.TOKEN_ROWS)
+        column, kind = ("query_id", TOKEN_QUERY_ROWS) if side == "queries" else ("family_id", TOKEN_ROWS)
         tables.write(pd.DataFrame({column: [names[i] for i in of], "offset": starts}), layout.vector_ids(L, side), kind)
         np.save(layout.vectors(L, side), np.concatenate([tokens[i] for i in of]))
     monkeypatch.setattr(entries, "model", lambda name: entry.model_copy(update={"similarity": "maxsim"}))
     search.main(L)
-    for query, found in ranked(tables.read(layout.run(L, "dense"), tables.RUN)).items():
+    for query, found in ranked(tables.read(layout.run(L, "dense"), RUN)).items():
         scores = {name: sum((tokens[names.index(query)] @ tokens[i].T).max(axis=1)) for i, name in enumerate(names)}
         allowed = [name for name in ids(50) if name != query]
         assert found == sorted(allowed, key=lambda name: -scores[name])

@@ -13,6 +13,7 @@ import pytest
 
 from patent_embeddings.core import tables
 from patent_embeddings.corpus.entries import Simulated, landscape_entry
+from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES
 from patent_embeddings.corpus.sources import Raw, simulated
 from patent_embeddings.corpus.sources.simulated_text import (
     MECHANISMS,
@@ -103,8 +104,8 @@ def views(families: pd.DataFrame) -> dict[str, pd.Series[str]]:
 def test_tables_are_valid_and_the_same_twice(name: str, tmp_path: Path) -> None:
     first, second = landscape(name), simulated.load(name, entry(name))
     for table, frame, again in (
-        (tables.FAMILIES, first.families, second.families),
-        (tables.CITATIONS, first.citations, second.citations),
+        (FAMILIES, first.families, second.families),
+        (CITATIONS, first.citations, second.citations),
     ):
         tables.write(frame, tmp_path / "first.parquet", table)
         tables.write(again, tmp_path / "second.parquet", table)

@@ -22,6 +22,8 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
 from patent_embeddings.corpus import judgements, landscape, sources
 from patent_embeddings.corpus.entries import Table
+from patent_embeddings.corpus.schemas import CITATIONS
+from patent_embeddings.corpus.schemas import FAMILIES as FAMILIES_TABLE
 from patent_embeddings.corpus.sources import Raw, table
 
 FAMILIES: list[dict[str, Any]] = [
@@ -58,7 +60,7 @@ def write(path: Path, families: list[dict[str, Any]]) -> Path:
 def test_every_format_gives_the_same_landscape(tmp_path: Path, suffix: str) -> None:
     raw = table.parse(write(tmp_path / f"own{suffix}", FAMILIES))
     first, second, third = raw.families.to_dict("records")
-    assert {key: first[key] for key in tables.FAMILIES.columns} == {
+    assert {key: first[key] for key in FAMILIES_TABLE.columns} == {
         key: value for key, value in FAMILIES[0].items() if key != "cites"
     }
     assert (second["title"], second["abstract"], second["ipc"], second["date"]) == ("Größe <b>&amp;</b>", "", [], "")
@@ -68,8 +70,8 @@ def test_every_format_gives_the_same_landscape(tmp_path: Path, suffix: str) -> N
     assert raw.notes["citations dropped, to itself"] == 1
     assert raw.notes["citations dropped, repeated"] == 1
     # What the file was is what the tables keep.
-    tables.write(raw.families, tmp_path / "families.parquet", tables.FAMILIES)
-    tables.write(raw.citations, tmp_path / "citations.parquet", tables.CITATIONS)
+    tables.write(raw.families, tmp_path / "families.parquet", FAMILIES_TABLE)
+    tables.write(raw.citations, tmp_path / "citations.parquet", CITATIONS)
 
 
 def test_unknown_columns_are_ignored_and_named(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ import pytest
 from patent_embeddings.core import layout, tables
 from patent_embeddings.corpus import judgements, splits
 from patent_embeddings.corpus import labels as labels_
+from patent_embeddings.corpus.schemas import CITATIONS as CITATIONS_TABLE
+from patent_embeddings.corpus.schemas import FAMILIES as FAMILIES_TABLE
+from patent_embeddings.corpus.schemas import QRELS, QUERIES, RELATIONS
 from stages import tasks
 
 
@@ -88,16 +91,16 @@ def test_relevant_families_that_can_never_be_found_are_said(
 ) -> None:
     set_params(tasks__pool=pool)
     rows = FAMILIES.assign(title="t", abstract="", claims="", description="", jurisdiction="", date=["2001-01-01", "2000-01-01", "2002-01-01", ""])  # fmt: skip
-    tables.write(rows[list(tables.FAMILIES.columns)], layout.families("sim-alpha"), tables.FAMILIES)
-    tables.write(CITATIONS, layout.citations("sim-alpha"), tables.CITATIONS)
-    none = pd.DataFrame(columns=list(tables.RELATIONS.columns)).astype({"relevance": "int64"})
-    tables.write(none, layout.relations("sim-alpha"), tables.RELATIONS)
+    tables.write(rows[list(FAMILIES_TABLE.columns)], layout.families("sim-alpha"), FAMILIES_TABLE)
+    tables.write(CITATIONS, layout.citations("sim-alpha"), CITATIONS_TABLE)
+    none = pd.DataFrame(columns=list(RELATIONS.columns)).astype({"relevance": "int64"})
+    tables.write(none, layout.relations("sim-alpha"), RELATIONS)
     tasks.main("sim-alpha")
     # q of 2001 cites same of 2000, other of 2002 and none without a date; same cites q.
     said = "sim-alpha: 3 of 4 relevant pairs (" in (err := capsys.readouterr().err)
     assert said == (pool == "earlier") and ("1 of 2 queries (" in err) == said
-    assert len(tables.read(layout.task("sim-alpha", "qrels"), tables.QRELS)) == 4
-    assert len(tables.read(layout.task("sim-alpha", "queries"), tables.QUERIES)) == 2
+    assert len(tables.read(layout.task("sim-alpha", "qrels"), QRELS)) == 4
+    assert len(tables.read(layout.task("sim-alpha", "queries"), QUERIES)) == 2
 
 
 def test_what_is_no_code_is_no_label() -> None:

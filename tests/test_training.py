@@ -21,6 +21,7 @@ from conftest import ROOT
 from patent_embeddings.core import tables
 from patent_embeddings.core.params import Finetune
 from patent_embeddings.pairs.entries import Recipe
+from patent_embeddings.pairs.schemas import PAIRS
 
 pytestmark = pytest.mark.pipeline
 
@@ -41,7 +42,7 @@ def pairs() -> pd.DataFrame:
                 filler = rng.choice(list("qrstuvwxyz"), (2, 4))
                 rows.append((split, step, position, "section", "", f"{split}{step}-{position}", f"{split}{step}-{position}",
                              f"{a}{b} {''.join(filler[0])}", f"{''.join(filler[1])} {a}{b}", [], "x"))  # fmt: skip
-    return pd.DataFrame(rows, columns=list(tables.PAIRS.columns))
+    return pd.DataFrame(rows, columns=list(PAIRS.columns))
 
 
 @pytest.fixture(scope="module")
@@ -604,7 +605,7 @@ def test_ranks_that_are_not_torchrun_s_change_nothing(
 
     register(workspace, "models", "tiny", finished.entry.model_dump(mode="json", exclude_defaults=True))
     set_params(model="tiny", recipe="r3", finetune=WILD.model_dump())
-    tables.write(pairs(), layout.PAIRS, tables.PAIRS)
+    tables.write(pairs(), layout.PAIRS, PAIRS)
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2", "ACCELERATE_MIXED_PRECISION": "bf16"}.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     finetune.main()

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
+
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[1]
 PIPELINE = """\
@@ -47,7 +49,7 @@ def main(what: str) -> None:
 
     cell = params.load()
     if what == "report":
-        scores = pd.concat([tables.read(layout.scores(name), tables.SCORES) for name in cell.evaluate_on])
+        scores = pd.concat([tables.read(layout.scores(name), SCORES) for name in cell.evaluate_on])
         write_text(layout.SCORES, scores_.scores_csv(scores))
         return
     if cell.finetune.steps == 13:
@@ -59,12 +61,12 @@ def main(what: str) -> None:
 
         time.sleep(pause)
     outcomes = _outcomes(cell, what)
-    tables.write(outcomes, layout.outcomes(what), tables.OUTCOMES)
+    tables.write(outcomes, layout.outcomes(what), OUTCOMES)
     test = outcomes[(outcomes["split"] == "test") & ~outcomes["metric"].isin(["tp", "fp", "fn"])]
     means = test.groupby(["task", "system", "scope", "metric"])["value"].agg(["mean", "count"]).reset_index()
     means = means.rename(columns={"mean": "value", "count": "n"})
     scores = means.assign(landscape=what, simulated=landscape_entry(what).simulated, ci_low=means["value"], ci_high=means["value"])  # fmt: skip
-    tables.write(scores, layout.scores(what), tables.SCORES)
+    tables.write(scores, layout.scores(what), SCORES)
     write_json(layout.cost("embed", what), {"device": "cpu", "seconds": 2.5, "texts": 600, "texts_per_second": 240.0, "peak_mib": 512})  # fmt: skip
 
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 SPLITS = ("train", "dev", "test")
-SCOPES = ("in", "out", "unknown")
-VIEWS_MISSING = "no text at all"
 
 
 # DVC's cache may hold the same damage: the check removes it there too.
@@ -141,68 +139,6 @@ def _codes(ids: pd.Series) -> Any:
     """A number for each id: of its category, else by first appearance."""
 
     return (ids.cat.codes.to_numpy() if hasattr(ids, "cat") else pd.factorize(ids)[0]).astype(np.int64)
-
-
-FAMILIES = Table(
-    {"family_id": "text", "title": "text", "abstract": "text", "claims": "text", "description": "text",
-     "ipc": "list", "cpc": "list", "jurisdiction": "text", "date": "text", "labels": "list"},
-    key=("family_id",), filled=("family_id",),
-)  # fmt: skip
-CITATIONS = Table(
-    {"citing_id": "text", "cited_id": "text"}, key=("citing_id", "cited_id"), filled=("citing_id", "cited_id")
-)
-RELATIONS = Table(
-    {"query_id": "text", "family_id": "text", "relevance": "int", "scope": "text"},
-    key=("query_id", "family_id"), among={"scope": SCOPES}, filled=("query_id", "family_id"),
-)  # fmt: skip
-VIEW = Table({"family_id": "text", "text": "text", "complete": "bool"}, key=("family_id",), filled=("family_id",))
-QUERIES = Table({"query_id": "text", "split": "text"}, key=("query_id",), among={"split": SPLITS}, filled=("query_id",))
-QRELS = RELATIONS
-POOL = Table(
-    {"family_id": "text", "date": "text", "split": "text", "ranked": "bool"},
-    key=("family_id",), among={"split": SPLITS}, filled=("family_id",),
-)  # fmt: skip
-LABELS = Table(
-    {"family_id": "text", "label_set": "text", "labels": "list", "split": "text"},
-    key=("label_set", "family_id"), among={"split": SPLITS}, filled=("family_id", "label_set"),
-)  # fmt: skip
-LENGTHS = Table({"view": "text", "statistic": "text", "value": "float64"}, key=("view", "statistic"), finite=("value",))
-PAIRS = Table(
-    {"split": "text", "step": "int", "position": "int", "signal": "text", "label": "text",
-     "anchor_id": "text", "positive_id": "text", "anchor": "text", "positive": "text", "conflicts": "list",
-     "landscape": "text"},
-    key=("split", "step", "position"), among={"split": ("train", "dev"), "signal": ("citation", "cross-field", "label", "section")},
-    filled=("anchor_id", "positive_id", "anchor", "positive", "landscape"),
-)  # fmt: skip
-SEEN = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))
-CURVE = Table(
-    {"split": "text", "step": "int", "loss": "float64"},
-    key=("split", "step"),
-    among={"split": ("train", "dev")},
-    finite=("loss",),
-)
-SCALES = Table({"scale": "float64", "loss": "float64", "chosen": "bool"}, key=("scale",), finite=("scale", "loss"))
-ROWS = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))
-QUERY_ROWS = Table({"query_id": "text"}, key=("query_id",), filled=("query_id",))
-TOKEN_ROWS = Table({"family_id": "text", "offset": "int"}, key=("family_id",), filled=("family_id",))
-TOKEN_QUERY_ROWS = Table({"query_id": "text", "offset": "int"}, key=("query_id",), filled=("query_id",))
-RUN = Table(
-    {"query_id": "text", "family_id": "text", "rank": "int", "score": "float32"},
-    key=("query_id", "rank"), finite=("score",), filled=("query_id", "family_id"), ranked=True,
-)  # fmt: skip
-FUSION = Table(
-    {"method": "text", "value": "float64", "split": "text", "metric": "text", "score": "float64", "chosen": "bool", "oracle": "bool"},
-    key=("method", "value", "split"), among={"method": ("rrf", "interpolation"), "split": ("dev", "test")}, finite=("value", "score"),
-)  # fmt: skip
-OUTCOMES = Table(
-    {"system": "text", "task": "text", "scope": "text", "metric": "text", "query_id": "text", "split": "text", "value": "float64"},
-    key=("task", "system", "scope", "metric", "query_id"), among={"split": SPLITS}, finite=("value",), filled=("query_id",),
-)  # fmt: skip
-SCORES = Table(
-    {"landscape": "text", "simulated": "bool", "task": "text", "system": "text", "scope": "text", "metric": "text",
-     "value": "float64", "ci_low": "float64", "ci_high": "float64", "n": "int"},
-    key=("landscape", "task", "system", "scope", "metric"), finite=("value",), around={"value": ("ci_low", "ci_high")},
-)  # fmt: skip
 
 
 def write(frame: pd.DataFrame, path: Path, table: Table) -> None:

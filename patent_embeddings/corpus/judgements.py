@@ -16,12 +16,12 @@ def judgements(citations: pd.DataFrame, families: pd.DataFrame, relevance: str) 
     """Relevance judgements from citations.
 
     Args:
-        citations: rows of `tables.CITATIONS`.
+        citations: rows of `CITATIONS`.
         families: at least `family_id` and `ipc`.
         relevance: `cited` (what the query cites) or `linked` (what it cites or is cited by).
 
     Returns:
-        Rows of `tables.QRELS`, relevance 1. `scope` is `in` where the two families share an IPC
+        Rows of `QRELS`, relevance 1. `scope` is `in` where the two families share an IPC
         class (first three characters), `out` where they share none, `unknown` where one has no code.
     """
 

@@ -29,8 +29,8 @@ def summary(
     """What a landscape holds, one line each: sections, queries, codes, labels, dates, and what cannot be scored.
 
     Args:
-        families: rows of `tables.FAMILIES`, at least one.
-        citations: rows of `tables.CITATIONS`, or who is relevant to whom in the same columns.
+        families: rows of `FAMILIES`, at least one.
+        citations: rows of `CITATIONS`, or who is relevant to whom in the same columns.
         relevance: `cited`, `linked` or `judged`; decides which families are queries.
         notes: what the source counted, where it is known: citations that lead nowhere are not none.
     """

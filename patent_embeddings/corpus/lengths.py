@@ -39,14 +39,14 @@ def measure(
     """Statistics of the views of one landscape.
 
     Args:
-        views: name -> rows of `tables.VIEW`, the same families in each.
+        views: name -> rows of `VIEW`, the same families in each.
         tokenize: texts -> token ids.
         length: tokens that texts are cut to, prompt included.
         prompt: tokens of the prompt.
         closing: special tokens behind a text, which the cut keeps.
 
     Returns:
-        Rows of `tables.LENGTHS`. Counted over all families: `families`, `empty`, `incomplete`. Over a
+        Rows of `LENGTHS`. Counted over all families: `families`, `empty`, `incomplete`. Over a
         sample of at most 2,000 (`sampled`): `truncated`, `median-tokens`, `p90-tokens`, and for each
         other view `same-as:VIEW`, the texts that are the same in both after the cut. `length`: the cut.
     """

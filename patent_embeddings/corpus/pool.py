@@ -48,7 +48,7 @@ def candidates(families: list[str], queries: list[str], pool: pd.DataFrame, *, e
     Args:
         families: ids of the documents, ascending.
         queries: ids of the queries.
-        pool: rows of `tables.POOL`.
+        pool: rows of `POOL`.
         earlier: only families dated strictly before the query; without a date on a side, none.
 
     Raises:
@@ -73,8 +73,8 @@ def reachable(qrels: pd.DataFrame, pool: pd.DataFrame, *, earlier: bool) -> npt.
     """Whether the family of each judgement may be retrieved for its query at all, as `candidates` says.
 
     Args:
-        qrels: rows of `tables.QRELS`.
-        pool: rows of `tables.POOL`.
+        qrels: rows of `QRELS`.
+        pool: rows of `POOL`.
         earlier: only families dated strictly before the query may; else all, as what is judged is ranked.
     """
 
@@ -90,9 +90,9 @@ def out_of_reach(qrels: pd.DataFrame, open_: npt.NDArray[np.bool_], queries: pd.
     """How many relevant pairs and queries can never be found, in words; "" where all can.
 
     Args:
-        qrels: rows of `tables.QRELS`.
+        qrels: rows of `QRELS`.
         open_: of each of them, as `reachable` gives it.
-        queries: rows of `tables.QUERIES`.
+        queries: rows of `QUERIES`.
     """
     relevant = (qrels["relevance"] > 0).to_numpy()
     if open_[relevant].all():

@@ -20,11 +20,11 @@ def texts(families: pd.DataFrame, view: View) -> pd.DataFrame:
     """Text of each family in one view.
 
     Args:
-        families: rows of `tables.FAMILIES`.
+        families: rows of `FAMILIES`.
         view: the sections that make the text, joined by one newline; an absent one is left out.
 
     Returns:
-        Rows of `tables.VIEW`; `complete` says whether every section was present.
+        Rows of `VIEW`; `complete` says whether every section was present.
     """
 
     columns = [section(families, name) for name in view.sections]
@@ -36,7 +36,7 @@ def texts(families: pd.DataFrame, view: View) -> pd.DataFrame:
 
 
 def section(families: pd.DataFrame, name: str) -> list[str]:
-    """One section of every family: a column of `tables.FAMILIES`, or `claim1`, cut from the claims."""
+    """One section of every family: a column of `FAMILIES`, or `claim1`, cut from the claims."""
     if name == "claim1":
         return [first_independent(claims) for claims in families["claims"]]
     return families[name].str.strip().tolist()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from patent_embeddings.core import tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
+from patent_embeddings.encoders.schemas import QUERY_ROWS, ROWS, TOKEN_QUERY_ROWS, TOKEN_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +38,9 @@ def describe(folder: Path, name: str, ids: pd.DataFrame, first: np.ndarray | Non
     query = "query_id" in ids.columns
     if first is not None:
         ids = ids.assign(offset=first.astype("int64"))
-        table = tables.TOKEN_QUERY_ROWS if query else tables.TOKEN_ROWS
+        table = TOKEN_QUERY_ROWS if query else TOKEN_ROWS
     else:
-        table = tables.QUERY_ROWS if query else tables.ROWS
+        table = QUERY_ROWS if query else ROWS
     path = folder / f"{name}.npy"
     path.with_suffix(".sha256").write_text(f"{sha256(path)}\n", encoding="ascii")
     tables.write(ids, folder / f"{name}.parquet", table)

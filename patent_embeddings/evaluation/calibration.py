@@ -12,6 +12,7 @@ import numpy as np
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.evaluation import published
+from patent_embeddings.evaluation.schemas import OUTCOMES
 from patent_embeddings.evaluation.scores import records
 
 if TYPE_CHECKING:
@@ -80,6 +81,6 @@ def calibration(params: Params, model: Model, recipe: Recipe) -> list[str]:
 def _measured(landscape: str) -> dict[tuple[str, str, str], float]:
     """Mean over all queries of each system, scope and metric of retrieval."""
 
-    outcomes = tables.read(layout.outcomes(landscape), tables.OUTCOMES, only=("task", "retrieval"))
+    outcomes = tables.read(layout.outcomes(landscape), OUTCOMES, only=("task", "retrieval"))
     means = outcomes.groupby(["system", "scope", "metric"])[["value"]].mean().reset_index()
     return {(row["system"], row["scope"], row["metric"]): row["value"] for row in records(means)}

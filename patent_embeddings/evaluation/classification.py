@@ -61,7 +61,7 @@ def classify(vectors: Vectors, families: pd.Series, labels: pd.DataFrame) -> dic
     Args:
         vectors: float32 [families, dimensions]; may be memory-mapped.
         families: family id of each row.
-        labels: rows of `tables.LABELS` of one label set.
+        labels: rows of `LABELS` of one label set.
 
     Returns:
         A result for each of `probe`, `knn`, `prior`; empty where train, dev or test has no labelled family.

@@ -53,7 +53,7 @@ def cluster(vectors: Vectors, families: pd.Series, labels: pd.DataFrame, runs: i
     Args:
         vectors: float32 [families, dimensions]; may be memory-mapped.
         families: family id of each row.
-        labels: rows of `tables.LABELS` of one label set.
+        labels: rows of `LABELS` of one label set.
         runs: k-means runs.
         seed: of the first run; each further one has the next.
 

@@ -11,10 +11,13 @@ from patent_embeddings.core import layout, tables
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.core.vectors import load
 from patent_embeddings.corpus.pool import out_of_reach, reachable
+from patent_embeddings.corpus.schemas import POOL
+from patent_embeddings.encoders.schemas import ROWS, TOKEN_ROWS
 from patent_embeddings.evaluation.classification import classify
 from patent_embeddings.evaluation.clustering import METRICS, cluster
 from patent_embeddings.evaluation.retrieval import FEWEST, per_query
 from patent_embeddings.evaluation.statistics import mean_interval
+from patent_embeddings.retrieval.schemas import RUN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,13 +44,13 @@ def retrieval(landscape: str, qrels: pd.DataFrame, queries: pd.DataFrame, pool: 
         return [], []
     reach = None
     if pool == "earlier":
-        reach = reachable(qrels, tables.read(layout.task(landscape, "pool"), tables.POOL), earlier=True)
+        reach = reachable(qrels, tables.read(layout.task(landscape, "pool"), POOL), earlier=True)
         if lost := out_of_reach(qrels, reach, queries):
             say(f"{landscape}: {lost}")
     outcomes = []
     systems = [system for system in RETRIEVAL if system != "reranked" or layout.run(landscape, system).exists()]
     for system in track(systems, len(systems), f"metrics {landscape}", unit="runs"):
-        found = tables.read(layout.run(landscape, system), tables.RUN)
+        found = tables.read(layout.run(landscape, system), RUN)
         if system == "reranked" and found.empty:
             continue
         outcomes.append(per_query(found, qrels, queries, reachable=reach).assign(system=system, task="retrieval"))
@@ -58,10 +61,10 @@ def mean_scores(outcomes: list[pd.DataFrame]) -> list[pd.DataFrame]:
     """Means over the test queries of each scope, with intervals where there are enough queries.
 
     Args:
-        outcomes: for each system its rows of `tables.OUTCOMES`, the same queries in the same order.
+        outcomes: for each system its rows of `OUTCOMES`, the same queries in the same order.
 
     Returns:
-        A frame for each scope, with the columns of `tables.SCORES` that are not the landscape's.
+        A frame for each scope, with the columns of `SCORES` that are not the landscape's.
     """
 
     test = pd.concat([frame[frame["split"] == "test"] for frame in outcomes], ignore_index=True)
@@ -129,7 +132,7 @@ def family_vectors(landscape: str, task: str, ragged: bool) -> tuple[pd.Series, 
     """
 
     side = task if layout.vectors(landscape, task).exists() else "documents"
-    rows = tables.read(layout.vector_ids(landscape, side), tables.TOKEN_ROWS if ragged else tables.ROWS)
+    rows = tables.read(layout.vector_ids(landscape, side), TOKEN_ROWS if ragged else ROWS)
     vectors = load(layout.vectors(landscape, side), rows=None if ragged else len(rows))
     return rows["family_id"], pooled(vectors, rows["offset"].to_numpy()) if ragged else vectors
 

@@ -38,8 +38,8 @@ def per_query(
 
     Args:
         run: `query_id`, `family_id` (text or categorical) and `rank` from 1; other columns are ignored.
-        qrels: rows of `tables.QRELS`; relevance 0 or less is not relevant.
-        queries: rows of `tables.QUERIES`; others are ignored.
+        qrels: rows of `QRELS`; relevance 0 or less is not relevant.
+        queries: rows of `QUERIES`; others are ignored.
         metrics: names as ir-measures writes them: `nDCG`, `R` with `@k`, `AP`, `RR`.
         reachable: of each judgement, whether the pool lets its family be found; None: all are.
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from patent_embeddings.core import layout, tables
+from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.evaluation.schemas import SCORES
 from patent_embeddings.evaluation.systems import HEADLINE, RETRIEVAL, pick
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def scores_csv(scores: pd.DataFrame) -> str:
-    """`reports/scores.csv`: rows of `tables.SCORES`, sorted by key, four decimals."""
+    """`reports/scores.csv`: rows of `SCORES`, sorted by key, four decimals."""
 
-    rows = scores.sort_values(list(tables.SCORES.key))
-    return _csv(list(tables.SCORES.columns), records(rows))
+    rows = scores.sort_values(list(SCORES.key))
+    return _csv(list(SCORES.columns), records(rows))
 
 
 def read_scores() -> pd.DataFrame:
@@ -36,9 +37,9 @@ def parse_scores(text: str) -> pd.DataFrame:
     """Rows of the text of `reports/scores.csv`. Raises UserError where it is damaged."""
 
     try:
-        none = {bound: [""] for bound in tables.SCORES.around["value"]}
+        none = {bound: [""] for bound in SCORES.around["value"]}
         found = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=none)
-        return found[list(tables.SCORES.columns)]
+        return found[list(SCORES.columns)]
     except (ValueError, KeyError):
         raise UserError(f"{layout.SCORES}: damaged; `dvc repro report` writes it again") from None
 

@@ -17,10 +17,11 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from patent_embeddings.core import layout, tables
+from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.corpus.entries import landscape_entry
+from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
 from patent_embeddings.evaluation.scores import parse_scores
 from patent_embeddings.grid.cell import flat
 from patent_embeddings.grid.experiments import parsed, settings, show
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 METRICS = ("nDCG@10", "V-measure", "tp", "fp", "fn")  # what the comparisons rest on
 CHOOSING = "nDCG@10"  # kept of the dev queries too: what a choice may rest on
 KEYS = ("cell", "model", "recipe", "trained_on", "query_view", "document_view", "dimensions", "variant", "fold", "seed")
-_OUTCOMES = (*KEYS, "landscape", "simulated", *tables.OUTCOMES.columns)
-_SCORES = (*KEYS, *tables.SCORES.columns)
+_OUTCOMES = (*KEYS, "landscape", "simulated", *OUTCOMES.columns)
+_SCORES = (*KEYS, *SCORES.columns)
 _COSTS = (*KEYS, "where", "stage", "seconds", "texts_per_second", "peak_mib", "device")
 _PLACES = ("landscape", "query_id", "jurisdiction")
 # Parameters that have a column of their own, or only say where else the cell was scored.

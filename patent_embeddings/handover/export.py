@@ -55,7 +55,7 @@ def scopes(qrels: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Relevant pairs of the queries that are scored, by the scopes of reports/scores.csv; a scope without any is left out.
 
     Args:
-        qrels: rows of `tables.QRELS` and whether the pair is `reachable`: a query without such a pair has no score.
+        qrels: rows of `QRELS` and whether the pair is `reachable`: a query without such a pair has no score.
     """
     relevant = qrels[qrels["relevance"] > 0]
     parts = {"all": relevant, **{scope: relevant[relevant["scope"] == scope] for scope in ("in", "out")}}
@@ -71,7 +71,7 @@ def run_text(found: pd.DataFrame, tag: str) -> str:
     """A run as TREC has it. The rank decides with us, ties with others: scores are written as falling integers.
 
     Args:
-        found: rows of `tables.RUN`.
+        found: rows of `RUN`.
         tag: name of the run.
 
     Raises:

@@ -10,14 +10,19 @@ from patent_embeddings.core import layout, registry, tables
 from patent_embeddings.core.files import read_json, replacing, write_json, write_text
 from patent_embeddings.corpus.entries import landscape_entry, view_entry
 from patent_embeddings.corpus.pool import reachable
+from patent_embeddings.corpus.schemas import FAMILIES, LABELS, LENGTHS, POOL, QRELS, QUERIES
 from patent_embeddings.encoders.entries import model_entry
 from patent_embeddings.evaluation import calibration as calibration_
 from patent_embeddings.evaluation import scores, systems
+from patent_embeddings.evaluation.schemas import SCORES
 from patent_embeddings.evaluation.systems import RETRIEVAL
 from patent_embeddings.pages import charts, summary
 from patent_embeddings.pages.cell import missing, page
 from patent_embeddings.pages.summary import Cell, Landscape, example_query
 from patent_embeddings.pairs.entries import recipe_entry
+from patent_embeddings.pairs.schemas import PAIRS, SEEN
+from patent_embeddings.retrieval.schemas import FUSION, RUN
+from patent_embeddings.training.schemas import CURVE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,10 +47,10 @@ def gather(params: Params) -> Cell:
             _landscape(name, calibration_.beside(params, recipe, name), earlier=params.tasks.pool == "earlier")
             for name in landscapes
         ],
-        scores=pd.concat([tables.read(layout.scores(name), tables.SCORES) for name in landscapes], ignore_index=True),
-        pairs=tables.read(layout.PAIRS, tables.PAIRS),
-        seen=tables.read(layout.SEEN, tables.SEEN),
-        curve=tables.read(layout.CURVE, tables.CURVE),
+        scores=pd.concat([tables.read(layout.scores(name), SCORES) for name in landscapes], ignore_index=True),
+        pairs=tables.read(layout.PAIRS, PAIRS),
+        seen=tables.read(layout.SEEN, SEEN),
+        curve=tables.read(layout.CURVE, CURVE),
         scale=summary.kept_at(recipe),
         calibration=calibration_.calibration(params, model, recipe),
         costs={name: _costs(name) for name in (*landscapes, layout.CELL)},
@@ -70,12 +75,12 @@ def write(cell: Cell) -> None:
 def _landscape(name: str, published: pd.DataFrame, *, earlier: bool) -> Landscape:
 
     found = {system: layout.run(name, system) for system in RETRIEVAL}
-    queries = tables.read(layout.task(name, "queries"), tables.QUERIES)
-    qrels = tables.read(layout.task(name, "qrels"), tables.QRELS)
-    pool = tables.read(layout.task(name, "pool"), tables.POOL)
+    queries = tables.read(layout.task(name, "queries"), QUERIES)
+    qrels = tables.read(layout.task(name, "qrels"), QRELS)
+    pool = tables.read(layout.task(name, "pool"), POOL)
     example = example_query(queries, qrels[reachable(qrels, pool, earlier=earlier)])
     runs = {
-        system: tables.read(path, tables.RUN, ["query_id", "family_id", "rank"], ("query_id", example))
+        system: tables.read(path, RUN, ["query_id", "family_id", "rank"], ("query_id", example))
         for system, path in found.items()
         if example and path.exists()
     }
@@ -84,13 +89,13 @@ def _landscape(name: str, published: pd.DataFrame, *, earlier: bool) -> Landscap
     return Landscape(
         name=name,
         entry=landscape_entry(name),
-        families=tables.read(layout.families(name), tables.FAMILIES, ["family_id", "title", "ipc"]),
+        families=tables.read(layout.families(name), FAMILIES, ["family_id", "title", "ipc"]),
         queries=queries,
         qrels=qrels,
-        labels=tables.read(layout.task(name, "labels"), tables.LABELS),
+        labels=tables.read(layout.task(name, "labels"), LABELS),
         pool=pool,
-        lengths=tables.read(layout.lengths(name), tables.LENGTHS),
-        fusion=tables.read(layout.fusion(name), tables.FUSION),
+        lengths=tables.read(layout.lengths(name), LENGTHS),
+        fusion=tables.read(layout.fusion(name), FUSION),
         example=example,
         runs=runs,
         published=published,

@@ -11,6 +11,7 @@ from patent_embeddings.core import layout, tables
 from patent_embeddings.evaluation.scores import _csv, records
 from patent_embeddings.evaluation.systems import CLASSIFICATION, CLUSTERING, RETRIEVAL
 from patent_embeddings.pages.charts import COLUMNS
+from patent_embeddings.training.schemas import SCALES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ def kept_at(recipe: Recipe) -> float | None:
 
     if recipe.scale != "dev":
         return recipe.scale
-    scales = tables.read(layout.SCALES, tables.SCALES)
+    scales = tables.read(layout.SCALES, SCALES)
     return float(scales.loc[scales["chosen"], "scale"].iloc[0])
 
 
@@ -57,7 +58,7 @@ class Cell:
     recipe: Recipe
     views: dict[str, View]
     landscapes: list[Landscape]
-    scores: pd.DataFrame  # rows of tables.SCORES, every landscape
+    scores: pd.DataFrame  # rows of SCORES, every landscape
     pairs: pd.DataFrame
     seen: pd.DataFrame
     curve: pd.DataFrame

@@ -67,7 +67,7 @@ def conflicts(batch: list[Pair], material: Material) -> list[list[int]]:
 
 
 def table(split: str, laid: list[list[Pair]], material: Material) -> pd.DataFrame:
-    """Rows of `tables.PAIRS` for the batches of one split; `conflicts` are positions, as text."""
+    """Rows of `PAIRS` for the batches of one split; `conflicts` are positions, as text."""
 
     rows = []
     for step, batch in enumerate(laid):

@@ -9,8 +9,10 @@ import pandas as pd
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QUERIES, VIEW
 from patent_embeddings.pairs import batches
 from patent_embeddings.pairs.material import Material, joined
+from patent_embeddings.pairs.schemas import PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,13 +29,13 @@ DEV_BATCHES = 4
 def read(landscape: str, view: str, recipe: Recipe) -> Material:
     """Gather what the recipe draws from: families, texts, citations, labels and splits of one landscape."""
 
-    families = tables.read(layout.families(landscape), tables.FAMILIES)
-    texts = tables.read(layout.view(landscape, view), tables.VIEW)
-    labels = tables.read(layout.task(landscape, "labels"), tables.LABELS)
-    queries = tables.read(layout.task(landscape, "queries"), tables.QUERIES)
-    pool = tables.read(layout.task(landscape, "pool"), tables.POOL)
+    families = tables.read(layout.families(landscape), FAMILIES)
+    texts = tables.read(layout.view(landscape, view), VIEW)
+    labels = tables.read(layout.task(landscape, "labels"), LABELS)
+    queries = tables.read(layout.task(landscape, "queries"), QUERIES)
+    pool = tables.read(layout.task(landscape, "pool"), POOL)
     ours = labels[labels["label_set"] == recipe.label_set]
-    citations = tables.read(layout.citations(landscape), tables.CITATIONS)
+    citations = tables.read(layout.citations(landscape), CITATIONS)
     return Material(
         families=families,
         citations=citations,
@@ -45,7 +47,7 @@ def read(landscape: str, view: str, recipe: Recipe) -> Material:
 
 
 def laid_out(materials: Mapping[str, Material], recipe: Recipe, settings: Finetune) -> pd.DataFrame:
-    """Batches of the train and dev pairs as rows of `tables.PAIRS`.
+    """Batches of the train and dev pairs as rows of `PAIRS`.
 
     Training has exactly `settings.steps` batches of `settings.batch`; dev at most four, each pair once. Of several
     landscapes each gives an equal share of the pairs and of every batch, where its pairs stand together; a landscape
@@ -110,4 +112,4 @@ def _nothing(signal: str, split: str, recipe: Recipe, landscape: str) -> str:
 def empty() -> pd.DataFrame:
     """The pairs of a recipe that trains nothing."""
 
-    return pd.DataFrame(columns=list(tables.PAIRS.columns)).astype({"step": "int64", "position": "int64"})
+    return pd.DataFrame(columns=list(PAIRS.columns)).astype({"step": "int64", "position": "int64"})

@@ -17,8 +17,8 @@ class Material:
     """A landscape as training sees it.
 
     Attributes:
-        families: rows of `tables.FAMILIES`.
-        citations: rows of `tables.CITATIONS`.
+        families: rows of `FAMILIES`.
+        citations: rows of `CITATIONS`.
         labels: family id -> labels of the recipe's label set.
         texts: family id -> text of the document view, "" where it has none: it then joins no pair of such texts.
         splits: family id -> `train`, `dev` or `test`.

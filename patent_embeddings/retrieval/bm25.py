@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus import pool as pool_
+from patent_embeddings.corpus.schemas import VIEW
 from patent_embeddings.retrieval import lucene, ranking
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def texts(landscape: str, view: str, ids: list[str]) -> list[str]:
     """
 
     path = layout.view(landscape, view)
-    table = tables.read(path, tables.VIEW, ["family_id", "text"])
+    table = tables.read(path, VIEW, ["family_id", "text"])
     known = dict(zip(table["family_id"], table["text"], strict=True))
     missing = [family for family in ids if family not in known]
     if missing:
@@ -48,13 +49,13 @@ def ranked_by_bm25(
         document_texts: their texts; one without text is never found.
         queries: ids.
         query_texts: their texts.
-        pool: rows of `tables.POOL`.
+        pool: rows of `POOL`.
         settings: k1, b, query_side and depth.
         earlier: rank only what is dated before the query.
         label: what progress shows.
 
     Returns:
-        Rows of `tables.RUN`.
+        Rows of `RUN`.
     """
 
     open_ = pool_.candidates(documents, queries, pool, earlier=earlier)

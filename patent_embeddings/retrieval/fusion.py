@@ -112,7 +112,7 @@ def fuse(pair: Both, method: str, value: float, depth: int) -> tuple[Floats, Int
 
 
 def fused(legs: Legs, method: str, value: float, depth: int) -> pd.DataFrame:
-    """Fused run of every query, rows of `tables.RUN`."""
+    """Fused run of every query, rows of `RUN`."""
 
     shape = (len(legs.queries), min(depth, legs.bm25[1].shape[1] + legs.dense[1].shape[1]))
     scores, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
@@ -126,7 +126,7 @@ class Tuned:
     """Outcome of tuning.
 
     Attributes:
-        table: rows of `tables.FUSION`: every setting on dev and on test.
+        table: rows of `FUSION`: every setting on dev and on test.
         chosen: per method the value best on dev, the first of the grid among equals.
         oracle: per method the value best on test, likewise; the chosen one where test has no relevant family.
         on_dev: False where no dev query has a relevant family, so that fixed values were chosen.
@@ -143,8 +143,8 @@ def tune(legs: Legs, qrels: pd.DataFrame, queries: pd.DataFrame, settings: Fuse,
 
     Args:
         legs: the two runs.
-        qrels: rows of `tables.QRELS`.
-        queries: rows of `tables.QUERIES`, in the order of the legs.
+        qrels: rows of `QRELS`.
+        queries: rows of `QUERIES`, in the order of the legs.
         settings: metric, grids and depth.
         label: what progress shows.
     """

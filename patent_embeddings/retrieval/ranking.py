@@ -105,7 +105,7 @@ def longest(vectors: Floats) -> float:
 
 
 def frame(queries: list[str], families: list[str], scores: Floats, rows: Integers) -> pd.DataFrame:
-    """Run as a table: rows of `tables.RUN`, its ids categorical; both lists of ids ascend, as sorting goes by them."""
+    """Run as a table: rows of `RUN`, its ids categorical; both lists of ids ascend, as sorting goes by them."""
 
     query, place = np.nonzero(rows >= 0)
     return pd.DataFrame(

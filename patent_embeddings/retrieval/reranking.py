@@ -21,14 +21,14 @@ def rerank(
     """Order each query's families by the cross-encoder's score, equal scores by family id.
 
     Args:
-        best: rows of `tables.RUN`, cut to the depth that is to be reranked.
+        best: rows of `RUN`, cut to the depth that is to be reranked.
         queries: text of each query.
         documents: text of each family.
         cross: what scores a pair of texts.
         label: what the progress bar says.
 
     Returns:
-        Rows of `tables.RUN` with the same families for each query.
+        Rows of `RUN` with the same families for each query.
     """
 
     # A run's ids are read as categories, which sort by first appearance.

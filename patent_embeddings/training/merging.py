@@ -47,7 +47,7 @@ def apart(pairs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The pairs of each landscape, as batches of their own.
 
     Args:
-        pairs: rows of `tables.PAIRS`; in a batch the pairs of a landscape stand together.
+        pairs: rows of `PAIRS`; in a batch the pairs of a landscape stand together.
 
     Yields:
         The landscape and its rows, with places and conflicts counted within its part of the batch.

@@ -24,7 +24,7 @@ def _train(recipe: Recipe) -> Callable[..., Trained]:
 
 
 def seen(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Families that a training pair touches, as rows of `tables.SEEN`."""
+    """Families that a training pair touches, as rows of `SEEN`."""
 
     train = pairs[pairs["split"] == "train"]
     return pd.DataFrame(

@@ -59,8 +59,8 @@ class Trained:
     """What training leaves beside the adapter.
 
     Attributes:
-        curve: rows of `tables.CURVE`, the loss on train and dev pairs by step.
-        scales: rows of `tables.SCALES`, the loss on dev pairs by weight of the adapter; None where it is not chosen.
+        curve: rows of `CURVE`, the loss on train and dev pairs by step.
+        scales: rows of `SCALES_TABLE`, the loss on dev pairs by weight of the adapter; None where it is not chosen.
         device: `cpu` or `cuda`.
     """
 
@@ -82,7 +82,7 @@ def train(entry: Model, pairs: pd.DataFrame, settings: Finetune, folder: Path, r
 
     Args:
         entry: the model.
-        pairs: rows of `tables.PAIRS`, train and dev.
+        pairs: rows of `PAIRS`, train and dev.
         settings: the `finetune` block of params.yaml.
         folder: where the adapter goes, in peft's format.
         recipe: how to train: its `anchor`, `guide` and `scale`.
@@ -264,7 +264,7 @@ def _share(batch: int) -> int:
 
 
 def _scales(trainer: SentenceTransformerTrainer) -> pd.DataFrame:
-    """Rows of `tables.SCALES`: the recipe's own loss on the dev pairs by weight; of equal ones the smallest is chosen."""
+    """Rows of `SCALES_TABLE`: the recipe's own loss on the dev pairs by weight; of equal ones the smallest is chosen."""
     layers = [module for module in trainer.model.modules() if isinstance(module, LoraLayer)]
     losses = []
     for scale in SCALES:
@@ -514,7 +514,7 @@ def _save(model: Any, entry: Model, folder: Path, weight: float) -> None:
 
 
 def _curve(log: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows of `tables.CURVE` from the trainer's log."""
+    """Rows of `CURVE` from the trainer's log."""
     rows = [("train", entry["step"], entry["loss"]) for entry in log if "loss" in entry]
     rows += [("dev", entry["step"], entry["eval_loss"]) for entry in log if "eval_loss" in entry]
     return (

@@ -24,6 +24,8 @@ from collaboration.clones import Clone, L, ran
 from collaboration.test_kills import forget, inside, wait
 from patent_embeddings.core import tables
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.schemas import QUERIES
+from patent_embeddings.retrieval.schemas import RUN as RUN_TABLE
 
 RUN = "data/runs/tiny/bm25.parquet"
 VECTORS = "data/embeddings/tiny/documents.npy"
@@ -51,7 +53,7 @@ def rows(**changes: Any) -> pa.Table:
 def test_a_broken_run_is_refused_by_file_and_column(broken: pa.Table, said: str, tmp_path: Path) -> None:
     pq.write_table(broken, tmp_path / "bm25.parquet")
     with pytest.raises(UserError, match=rf"bm25\.parquet: .*{said}.*share check"):
-        tables.read(tmp_path / "bm25.parquet", tables.RUN)
+        tables.read(tmp_path / "bm25.parquet", RUN_TABLE)
 
 
 def test_no_flipped_bit_of_a_table_changes_what_is_read(tmp_path: Path) -> None:
@@ -59,13 +61,13 @@ def test_no_flipped_bit_of_a_table_changes_what_is_read(tmp_path: Path) -> None:
 
     path = tmp_path / "t.parquet"
     frame = pd.DataFrame({"query_id": [f"q{i:04}" for i in range(600)], "split": ["train", "dev", "test"] * 200})
-    tables.write(frame, path, tables.QUERIES)
+    tables.write(frame, path, QUERIES)
     whole = path.read_bytes()
     refused = 0
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         try:
-            assert tables.read(path, tables.QUERIES).equals(frame)
+            assert tables.read(path, QUERIES).equals(frame)
         except UserError:
             refused += 1
     assert refused > len(whole) // 2

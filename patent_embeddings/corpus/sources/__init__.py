@@ -38,9 +38,9 @@ class Raw:
     """A landscape as its source gives it.
 
     Attributes:
-        families: rows of `tables.FAMILIES`.
-        citations: rows of `tables.CITATIONS`; both ends are families of the landscape.
-        relations: rows of `tables.RELATIONS` where the source brings its own judgements
+        families: rows of `FAMILIES`.
+        citations: rows of `CITATIONS`; both ends are families of the landscape.
+        relations: rows of `RELATIONS` where the source brings its own judgements
             (relevance 0 is a judged or sampled negative), else None.
         notes: what was counted on the way (dropped citations, coverage of a rule, ...).
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from patent_embeddings.core import tables
+from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES
 from patent_embeddings.corpus.sources import Raw
 
 
@@ -15,7 +15,7 @@ def assemble(families: list[dict[str, Any]], cites: Iterable[tuple[str, str]]) -
     """Frames of a landscape, with citations cut to those between two different families of it.
 
     Args:
-        families: one record a family with a unique `family_id`; columns of `tables.FAMILIES` that a
+        families: one record a family with a unique `family_id`; columns of `FAMILIES` that a
             record lacks are empty, other keys are left out.
         cites: (citing, cited) ids as the source gives them, in any order.
 
@@ -35,11 +35,11 @@ def assemble(families: list[dict[str, Any]], cites: Iterable[tuple[str, str]]) -
             repeated += 1
         else:
             kept.add((citing, cited))
-    empty = {name: [] if kind == "list" else "" for name, kind in tables.FAMILIES.columns.items()}
+    empty = {name: [] if kind == "list" else "" for name, kind in FAMILIES.columns.items()}
     rows = [{name: family.get(name, blank) for name, blank in empty.items()} for family in families]
     return Raw(
-        families=pd.DataFrame(rows, columns=list(tables.FAMILIES.columns)),
-        citations=pd.DataFrame(sorted(kept), columns=list(tables.CITATIONS.columns), dtype=str),
+        families=pd.DataFrame(rows, columns=list(FAMILIES.columns)),
+        citations=pd.DataFrame(sorted(kept), columns=list(CITATIONS.columns), dtype=str),
         notes={
             "citations kept": len(kept),
             "citations dropped, outside the landscape": outside,

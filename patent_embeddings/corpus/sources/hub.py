@@ -122,7 +122,7 @@ def _rows(folder: Path, pattern: str, columns: list[str]) -> Iterator[dict[str, 
 
 
 def _relations(judged: Judgements) -> Any:
-    """Rows of `tables.RELATIONS`; a family is never judged for itself."""
+    """Rows of `RELATIONS`; a family is never judged for itself."""
 
     rows = [(query, family, relevance, where) for (query, family), (relevance, where) in sorted(judged.items()) if query != family]  # fmt: skip
     frame = pd.DataFrame(rows, columns=["query_id", "family_id", "relevance", "scope"])

@@ -1,0 +1,14 @@
+"""Tables of training pairs: columns and rules."""
+
+from __future__ import annotations
+
+from patent_embeddings.core.tables import Table
+
+PAIRS = Table(
+    {"split": "text", "step": "int", "position": "int", "signal": "text", "label": "text",
+     "anchor_id": "text", "positive_id": "text", "anchor": "text", "positive": "text", "conflicts": "list",
+     "landscape": "text"},
+    key=("split", "step", "position"), among={"split": ("train", "dev"), "signal": ("citation", "cross-field", "label", "section")},
+    filled=("anchor_id", "positive_id", "anchor", "positive", "landscape"),
+)  # fmt: skip
+SEEN = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))
