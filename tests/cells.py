@@ -39,8 +39,7 @@ def write_cell(
     params = yaml.safe_load((HERE / "params.yaml").read_text(encoding="utf-8"))
     params |= {"recipe": recipe, "landscape": landscapes[0], "evaluate_on": list(landscapes)}
     (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    (root / "stages").mkdir()
-    shutil.copytree(HERE / "registry", root / "registry", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(HERE / "registry", root / "registry")
     for number, name in enumerate(landscapes):
         _landscape(name, np.random.default_rng(number), without if number else "")
     _training(recipe, landscapes[0])

@@ -18,11 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Current folder with params.yaml and the registries of the repository, and an empty scratch."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    shutil.copytree(
-        ROOT / "stages" / "registry",
-        tmp_path / "stages" / "registry",
-        ignore=shutil.ignore_patterns("*.py", "__pycache__"),
-    )
+    shutil.copytree(ROOT / "registry", tmp_path / "registry")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path

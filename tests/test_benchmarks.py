@@ -34,7 +34,7 @@ from patent_embeddings.retrieval.schemas import RUN
 
 PAYLOADS = """
 import os, sys
-from stages.errors import UserError
+from patent_embeddings.core.errors import UserError
 
 def allocate(mib):
     held = bytearray(mib << 20)

@@ -47,11 +47,7 @@ def stage(name: str, *arguments: str) -> None:
 def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A workspace with every table of the zero-shot cell on 400 families, and the BM25 run of view `ta` in `ta/`."""
     folder = tmp_path_factory.mktemp("cell")
-    shutil.copytree(
-        ROOT / "stages" / "registry",
-        folder / "stages" / "registry",
-        ignore=shutil.ignore_patterns("*.py", "__pycache__"),
-    )
+    shutil.copytree(ROOT / "registry", folder / "registry")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))

@@ -20,7 +20,7 @@ from patent_embeddings.retrieval import lucene
 PROGRAM = """
 import sys
 import typer
-from stages.errors import UserError, run
+from patent_embeddings.core.errors import UserError, run
 app = typer.Typer()
 @app.command()
 def main(what: str):
@@ -37,7 +37,7 @@ def main(what: str):
     if what == "folder":
         open("/proc/self/nothing", "w")
     if what == "home":
-        from stages import layout
+        from patent_embeddings.core import layout
         layout.scratch()
     raise ValueError("a fault")
 run(app)

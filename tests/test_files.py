@@ -17,7 +17,7 @@ from patent_embeddings.core.files import PARTIAL, replacing, workplace, write_te
 FILLING = """
 import sys, time
 from pathlib import Path
-from stages.files import replacing
+from patent_embeddings.core.files import replacing
 with replacing(Path(sys.argv[1])) as temporary:
     temporary.mkdir()
     print("begun", flush=True)
@@ -64,7 +64,7 @@ def test_what_is_left_of_another_name_is_not_swept(tmp_path: Path) -> None:
 HAMMER = """
 import sys, time
 from pathlib import Path
-from stages.files import replacing
+from patent_embeddings.core.files import replacing
 path, number, kind, end = Path(sys.argv[1]), sys.argv[2], sys.argv[3], time.monotonic() + 1.5
 turns = 0
 while time.monotonic() < end:
@@ -126,7 +126,7 @@ def test_what_is_renamed_is_on_the_disk_before(tmp_path: Path, kind: str, monkey
 def test_what_a_killed_process_left_in_its_workplace_goes_with_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    working = "from stages.files import workplace\nwith workplace('bench') as place:\n"
+    working = "from patent_embeddings.core.files import workplace\nwith workplace('bench') as place:\n"
     working += "    (place / 'index').mkdir()\n    print('begun', flush=True)\n    input()"
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     start = lambda: subprocess.Popen([sys.executable, "-c", working], env=environment, cwd=ROOT, text=True,  # noqa: E731

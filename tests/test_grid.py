@@ -147,7 +147,7 @@ def test_a_grid_that_no_experiment_holds_in_the_end_is_not_there(monkeypatch: py
 
 def code(folder: Path) -> Path:
     """A repository with what the inputs of a cell are read from."""
-    tracked = subprocess.run(["git", "ls-files", "-z", "stages", "dvc.yaml", "params.yaml", "environment.lock"], cwd=ROOT, capture_output=True, text=True, check=True)  # fmt: skip
+    tracked = subprocess.run(["git", "ls-files", "-z", "stages", "patent_embeddings", "registry", "dvc.yaml", "params.yaml", "environment.lock"], cwd=ROOT, capture_output=True, text=True, check=True)  # fmt: skip
     for name in filter(None, tracked.stdout.split("\0")):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
@@ -173,14 +173,14 @@ def test_a_changed_default_or_rule_makes_another_cell(tmp_path: Path, monkeypatc
         ("registry/entries.py", "] = 3.0", "] = 2.0"),  # citations_in
         ("registry/entries.py", "min(asked or self.length", "min(asked or self.max_length"),  # Model.kept
         ("registry/entries.py", "tokens=131072", "tokens=65536"),  # Model.plan
-        ("stages/params.py", "return [self.landscape]", "return self.evaluate_on"),  # Params.trained_on
+        ("patent_embeddings/core/params.py", "return [self.landscape]", "return self.evaluate_on"),  # Params.trained_on
     ):
         text = Path(file).read_text(encoding="utf-8")
         assert rule in text
         Path(file).write_text(text.replace(rule, other), encoding="utf-8")
         found.append(inputs())
     assert len(set(found)) == len(found)
-    Path("stages/progress.py").write_text("# other words\n", encoding="utf-8")
+    Path("patent_embeddings/core/progress.py").write_text("# other words\n", encoding="utf-8")
     assert inputs() == found[-1]
 
 

@@ -157,7 +157,7 @@ def test_every_failure_is_one_line_with_a_mend(
 ONE_BY_ONE = """
 import sys
 from stages import hub
-from stages.errors import UserError
+from patent_embeddings.core.errors import UserError
 hub.GRACE = 0.5
 hub.UNSTATED = 1 << 20
 for name in sys.argv[1:]:

@@ -424,7 +424,15 @@ def test_one_id_that_two_clones_add_is_refused_by_name(tmp_path: Path, monkeypat
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone")
-    for path in ("stages", ".dvc/config", ".dvc/.gitignore", ".gitignore", "params.yaml"):
+    for path in (
+        "stages",
+        "patent_embeddings",
+        "registry",
+        ".dvc/config",
+        ".dvc/.gitignore",
+        ".gitignore",
+        "params.yaml",
+    ):
         if (ROOT / path).is_dir():
             shutil.copytree(ROOT / path, folder / path, ignore=shutil.ignore_patterns("__pycache__"))
         else:

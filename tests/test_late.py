@@ -170,7 +170,7 @@ def test_a_cell_embeds_and_ranks(bert: Path, workspace: Path, set_params: Callab
 def test_memory_does_not_grow_with_the_pool(tmp_path: Path) -> None:
     """A process that may allocate 64 MB more than a small pool took searches 160 MB, and cannot hold them."""
     small = """
-from stages.encoders.late import search
+from patent_embeddings.retrieval.maxsim import search
 queries = np.ones((64, 64), np.float32)
 search(queries, np.array([0, 32]), vectors[:32 * 2_000], np.arange(2_000) * 32, 10)
 """

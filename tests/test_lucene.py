@@ -96,7 +96,7 @@ def test_the_java_on_the_path_is_the_last_resort(monkeypatch: pytest.MonkeyPatch
 
 def test_a_java_without_its_library_does_not_start(tmp_path: Path) -> None:
     home = java(tmp_path / "hollow", answer("21.0.8"))
-    code = "import typer; from stages import errors, lucene; app = typer.Typer(); app.command()(lambda: lucene._jvm() and None); errors.run(app)"
+    code = "import typer; from patent_embeddings.core import errors; from patent_embeddings.retrieval import lucene; app = typer.Typer(); app.command()(lambda: lucene._jvm() and None); errors.run(app)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -193,7 +193,7 @@ def test_pyserinis_own_searcher_agrees(tmp_path: Path) -> None:
 @pytest.mark.pipeline
 def test_no_torch_and_nothing_left_behind(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from stages import bm25, lucene\n"
+        "import os, sys; from stages import bm25\nfrom patent_embeddings.retrieval import lucene\n"
         "with lucene.index(['word'], k1=.9, b=.4, label='test') as index: index.search(['word'], 1)\n"
         "assert 'torch' not in sys.modules and 'OPENAI_API_KEY' not in os.environ\n"
     )

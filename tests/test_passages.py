@@ -185,7 +185,7 @@ def test_passages_that_do_not_fit_the_model_are_refused(tmp_path: Path) -> None:
 def test_memory_does_not_grow_with_the_pool(tmp_path: Path) -> None:
     """A process that may allocate 96 MB more than a small pool took searches 240 MB, and cannot hold them."""
     small = """
-from stages import passages
+from patent_embeddings.retrieval import passages
 queries = np.ones((8, 64), np.float32)
 def go(n):
     search, _ = passages.search(queries, vectors[:32 * n], np.arange(n) * 32, 3, lambda part: part * 1)

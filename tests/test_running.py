@@ -27,8 +27,8 @@ SLOW = """
 import subprocess, sys, time
 from pathlib import Path
 import typer
-from stages.errors import run
-from stages.files import write_text
+from patent_embeddings.core.errors import run
+from patent_embeddings.core.files import write_text
 app = typer.Typer()
 @app.command()
 def main(landscape: str):
@@ -47,9 +47,7 @@ if __name__ == "__main__":
 def repository(tmp_path: Path) -> Path:
     """A repository of DVC's with that stage alone."""
     (tmp_path / "stages").mkdir()
-    for name in ("__init__", "errors", "files", "layout", "running"):
-        if (ROOT / "stages" / f"{name}.py").exists():
-            shutil.copy(ROOT / "stages" / f"{name}.py", tmp_path / "stages")
+    shutil.copytree(ROOT / "patent_embeddings" / "core", tmp_path / "patent_embeddings" / "core")
     (tmp_path / "stages" / "embed.py").write_text(SLOW)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
@@ -110,7 +108,7 @@ def test_a_stage_started_by_hand_goes_on_without_its_shell_and_refuses_a_second_
     shell = start(repository, "bash", "-c", "nohup python -m stages.embed tiny > said 2>&1 & while ! [ -e begun ]; do sleep .05; done")  # fmt: skip
     shell.communicate(timeout=60)
     first = next(one.pid for one in inside(repository) if "stages.embed" in " ".join(one.cmdline()))
-    path = repository / "stages" / "running.py"  # the second start waits less here
+    path = repository / "patent_embeddings" / "core" / "running.py"  # the second start waits less here
     path.write_text(re.sub(r"PATIENCE = [\d.]+", "PATIENCE = 0.5", path.read_text()))
     second = start(repository, "python", "-m", "stages.embed", "tiny")
     said = second.communicate(timeout=60)[0]
@@ -135,7 +133,7 @@ def test_another_landscape_and_another_stage_run_beside_it_and_a_dead_holder_hol
             stack.enter_context(held(name, running.layout.running(name)))
         with refusal, held("embed@a", place):
             pass
-    code = f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from stages import running; import pathlib\n"
+    code = f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); from patent_embeddings.core import running; import pathlib\n"
     code += f"running._held('embed@a', pathlib.Path({str(place)!r})).__enter__(); os.kill(os.getpid(), 9)"
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path).returncode == -signal.SIGKILL
     with held("embed@a", place):

@@ -47,7 +47,7 @@ def build(workspace: Path, set_params: Callable[..., None], vectors: np.ndarray)
     names = ids(len(vectors))
 
     def make(similarity: str = "cosine", dates: list[str] | None = None, **params: Any) -> pd.DataFrame:
-        path = workspace / "stages" / "registry" / "models.yaml"
+        path = workspace / "registry" / "models.yaml"
         models = yaml.safe_load(path.read_text())
         path.write_text(yaml.safe_dump({**models, "toy": {**models["minilm"], "similarity": similarity}}))
         set_params(model="toy", **params)

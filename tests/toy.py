@@ -115,7 +115,8 @@ def repository(folder: Path) -> Path:
         subprocess.run([sys.executable, "-m", "dvc", "config", key, value], cwd=folder, check=True)
     shutil.copy(HERE, folder / "toy.py")
     shutil.copy(ROOT / "params.yaml", folder)
-    shutil.copytree(ROOT / "stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("stages", "patent_embeddings", "registry"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
     (folder / ".gitignore").write_text("/data/\n__pycache__/\n", encoding="utf-8")
     git(folder, "add", "-A")
