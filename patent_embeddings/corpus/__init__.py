@@ -1,1 +1,1 @@
-"""TODO."""
+"""Landscapes: where families come from, their views, tasks and judgements."""

@@ -1,4 +1,7 @@
-"""IPC and CPC codes as databases print them, brought to one form: `A01B1/00`, or `A01B`, `A01`, `A` where no more is said."""
+"""IPC and CPC codes as databases print them, brought to one form, and what they decide: domains, IN and OUT.
+
+A code is `A01B1/00`, or `A01B`, `A01`, `A` where no more is said.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +56,13 @@ def prefixes(codes: Iterable[str], length: int) -> list[str]:
     return list(dict.fromkeys(code[:length] for code in parsed if code and len(code) >= length))
 
 
+def classes(codes: Iterable[str]) -> list[str]:
+    """IPC classes of a family, such as A01: what says whether two families are of one domain."""
+    return prefixes(codes, 3)
+
+
 def scope(query: list[str], family: list[str]) -> str:
-    """`in`, `out` or `unknown` from the IPC classes of both sides."""
+    """`in` where the classes of two families meet, `out` where they do not, `unknown` where one has none."""
     if not query or not family:
         return "unknown"
     return "out" if set(query).isdisjoint(family) else "in"

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from patent_embeddings.corpus.entries import View
+from patent_embeddings.corpus.values import Sections
 
 _NUMBER = re.compile(r"(?:^|\n)\s*\d{1,3}\s*[.)]\s+")
 _DEPENDENT = re.compile(r"\b(?:claims?\s+\d|(?:preceding|previous|above|foregoing)\s+claims?)", re.IGNORECASE)
 
 
-def texts(families: pd.DataFrame, view: View) -> pd.DataFrame:
-    """Text of each family in one view.
-
-    Args:
-        families: rows of `FAMILIES`.
-        view: the sections that make the text, joined by one newline; an absent one is left out.
-
-    Returns:
-        Rows of `VIEW`; `complete` says whether every section was present.
-    """
-
+def texts(families: pd.DataFrame, view: Sections) -> pd.DataFrame:
+    """Rows of `VIEW` of rows of `FAMILIES`: sections joined by one newline, an absent one left out."""
     columns = [section(families, name) for name in view.sections]
     rows = ["\n".join(part for part in parts if part) for parts in zip(*columns, strict=True)]
     complete = [all(parts) for parts in zip(*columns, strict=True)]
-    return pd.DataFrame(
-        {"family_id": families["family_id"].to_numpy(), "text": pd.Series(rows, dtype="str"), "complete": complete}
-    )
+    ids = families["family_id"].to_numpy()
+    return pd.DataFrame({"family_id": ids, "text": pd.Series(rows, dtype="str"), "complete": complete})
 
 
 def section(families: pd.DataFrame, name: str) -> list[str]:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+import numpy as np
 import pandas as pd
 
+from patent_embeddings.pairs import signals
 from patent_embeddings.pairs.material import Material, Pair
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-    from patent_embeddings.pairs.entries import Recipe
+from patent_embeddings.pairs.values import Drawn
 
 
-def draw(material: Material, recipe: Recipe, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
+def draw(material: Material, recipe: Drawn, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
     """Up to `count` pairs, in equal shares from every signal of the recipe; a short signal is not made up for."""
-    pairs: list[Pair] = []
-    for signal, share in zip(recipe.signals, shares(count, len(recipe.signals)), strict=True):
-        pairs += import_module(f"patent_embeddings.pairs.{signal.replace('-', '_')}").draw(
-            material, recipe, split, share, rng
-        )
-    return pairs
+    each = zip(recipe.signals, shares(count, len(recipe.signals)), strict=True)
+    return [pair for signal, n in each for pair in signals.module(signal).draw(material, recipe, split, n, rng)]
 
 
 def shares(count: int, parts: int) -> list[int]:
@@ -43,10 +33,9 @@ def batches(pairs: list[Pair], batch: int, steps: int, rng: np.random.Generator)
 
 
 def conflicts(batch: list[Pair], material: Material) -> list[list[int]]:
-    """For each pair of a batch, the positions of the others that must not be its negatives.
+    """For each pair of a batch, the positions of the others that must not be its negatives, and it not theirs.
 
-    Two pairs are in conflict when a family of one is, cites or is cited by a family of the other,
-    or carries the label that a label pair was drawn from. The relation is symmetric.
+    Two are in conflict when a family of one is, cites or is cited by a family of the other, or carries its label.
     """
     where: dict[str, list[int]] = {}
     for position, pair in enumerate(batch):
@@ -68,13 +57,9 @@ def conflicts(batch: list[Pair], material: Material) -> list[list[int]]:
 
 def table(split: str, laid: list[list[Pair]], material: Material) -> pd.DataFrame:
     """Rows of `PAIRS` for the batches of one split; `conflicts` are positions, as text."""
-
     rows = []
     for step, batch in enumerate(laid):
         for position, (pair, forbidden) in enumerate(zip(batch, conflicts(batch, material), strict=True)):
-            rows.append(
-                {"split": split, "step": step, "position": position, "signal": pair.signal, "label": pair.label,
-                 "anchor_id": pair.anchor_id, "positive_id": pair.positive_id, "anchor": pair.anchor,
-                 "positive": pair.positive, "conflicts": [str(other) for other in forbidden]}
-            )  # fmt: skip
+            place = {"split": split, "step": step, "position": position}
+            rows.append({**place, **vars(pair), "conflicts": [str(other) for other in forbidden]})
     return pd.DataFrame(rows)

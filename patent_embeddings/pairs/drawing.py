@@ -1,8 +1,9 @@
-"""Training split of the cell's landscape -> the pairs and batches of its recipe."""
+"""The pairs of a recipe, from the landscapes that it trains on, laid out in batches."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,106 +11,86 @@ import pandas as pd
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QUERIES, VIEW
-from patent_embeddings.pairs import batches
+from patent_embeddings.pairs import batches, signals
 from patent_embeddings.pairs.material import Material, joined
 from patent_embeddings.pairs.schemas import PAIRS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import pandas as pd
-
-    from patent_embeddings.core.params import Finetune
-    from patent_embeddings.pairs.entries import Recipe
-    from patent_embeddings.pairs.material import Material
+from patent_embeddings.pairs.values import Amount, Drawn, PairsValues
 
 DEV_BATCHES = 4
 
 
-def read(landscape: str, view: str, recipe: Recipe) -> Material:
-    """Gather what the recipe draws from: families, texts, citations, labels and splits of one landscape."""
+def drawn(values: PairsValues) -> pd.DataFrame:
+    """Rows of `PAIRS` for a cell, of the tables of its landscapes; none where its recipe trains nothing.
 
-    families = tables.read(layout.families(landscape), FAMILIES)
-    texts = tables.read(layout.view(landscape, view), VIEW)
+    Raises UserError as `laid_out` does, and where a table is absent or damaged.
+    """
+    if not values.trained_on:
+        return tables.empty(PAIRS)
+    # Also of landscapes that it is only scored on: they may share families with those that it trains on.
+    asked = [tables.read(layout.task(name, "queries"), QUERIES)["query_id"] for name in values.evaluate_on]
+    held = frozenset().union(*asked)
+    materials = {name: replace(_read(name, values), queries=held) for name in values.trained_on}
+    return laid_out(materials, values.recipe, values.amount)
+
+
+def _read(landscape: str, values: PairsValues) -> Material:
+    """What pairs are drawn from: families, texts, citations, labels and splits of one landscape."""
+    texts = tables.read(layout.view(landscape, values.document_view), VIEW)
     labels = tables.read(layout.task(landscape, "labels"), LABELS)
-    queries = tables.read(layout.task(landscape, "queries"), QUERIES)
     pool = tables.read(layout.task(landscape, "pool"), POOL)
-    ours = labels[labels["label_set"] == recipe.label_set]
-    citations = tables.read(layout.citations(landscape), CITATIONS)
+    ours = labels[labels["label_set"] == values.recipe.label_set]
     return Material(
-        families=families,
-        citations=citations,
+        families=tables.read(layout.families(landscape), FAMILIES),
+        citations=tables.read(layout.citations(landscape), CITATIONS),
         labels={family: list(names) for family, names in zip(ours["family_id"], ours["labels"], strict=True)},
         texts=dict(zip(texts["family_id"], texts["text"], strict=True)),
         splits=dict(zip(pool["family_id"], pool["split"], strict=True)),
-        queries=frozenset(queries["query_id"]),
+        queries=frozenset(),
     )
 
 
-def laid_out(materials: Mapping[str, Material], recipe: Recipe, settings: Finetune) -> pd.DataFrame:
-    """Batches of the train and dev pairs as rows of `PAIRS`.
+def laid_out(materials: Mapping[str, Material], recipe: Drawn, amount: Amount) -> pd.DataFrame:
+    """Batches of the train and dev pairs of landscapes, by their ids, as rows of `PAIRS`.
 
-    Training has exactly `settings.steps` batches of `settings.batch`; dev at most four, each pair once. Of several
+    Training has exactly `amount.steps` batches of `amount.batch`; dev at most four, each pair once. Of several
     landscapes each gives an equal share of the pairs and of every batch, where its pairs stand together; a landscape
-    with fewer is not made up for.
-
-    Args:
-        materials: of each landscape, by its id.
-        recipe: what is drawn.
-        settings: the `finetune` block of params.yaml.
-
-    Raises:
-        UserError: the landscape gives a signal of the recipe no train pair, or the recipe no dev pair.
+    with fewer is not made up for. Raises UserError where one has no train pair of some signal, or no dev pair at all.
     """
-
-    if settings.batch < len(materials):
-        raise UserError(f"{layout.PARAMS}: finetune.batch is {settings.batch}, fewer than the {len(materials)} landscapes that share a batch; set it higher")  # fmt: skip
+    if amount.batch < len(materials):
+        said = f"finetune.batch is {amount.batch}, fewer than the {len(materials)} landscapes that share a batch"
+        raise UserError(f"{layout.PARAMS}: {said}; set it higher")
     whole = joined(list(materials.values()))
     frames = []
-    for number, (split, count) in enumerate([("train", settings.pairs), ("dev", DEV_BATCHES * settings.batch)]):
+    for number, (split, count) in enumerate([("train", amount.pairs), ("dev", DEV_BATCHES * amount.batch)]):
         # Each split has a stream of its own, so that more dev pairs would not change the training pairs.
-        rng = np.random.default_rng([settings.seed, number])
+        rng = np.random.default_rng([amount.seed, number])
         drawn = []
-        shares = zip(batches.shares(count, len(materials)), batches.shares(settings.batch, len(materials)), strict=True)
+        shares = zip(batches.shares(count, len(materials)), batches.shares(amount.batch, len(materials)), strict=True)
         for (landscape, material), (wanted, room) in zip(materials.items(), shares, strict=True):
             pairs = batches.draw(material, recipe, split, wanted, rng)
             # Dev pairs only say which checkpoint is best: a small dev split may lack one of several signals.
             for signal in recipe.signals if split == "train" or not pairs else []:
                 if not any(pair.signal == signal for pair in pairs):
-                    raise UserError(_nothing(signal, split, recipe, landscape))
+                    lacking, mend = signals.module(signal).needs(recipe)
+                    said = f"no {lacking} to draw {split} pairs from, and the recipe needs {signal} pairs"
+                    raise UserError(f"landscape {landscape!r} has {said}; {mend}")
             drawn.append((pairs, min(room, len(pairs))))
-        steps = settings.steps if split == "train" else min(len(pairs) // batch for pairs, batch in drawn)
+        steps = amount.steps if split == "train" else min(len(pairs) // batch for pairs, batch in drawn)
         parts = [batches.batches(pairs, batch, steps, rng) for pairs, batch in drawn]
         laid = [[pair for part in step for pair in part] for step in zip(*parts, strict=True)]
-        of = [landscape for step in zip(*parts, strict=True) for landscape, part in zip(materials, step, strict=True) for _ in part]  # fmt: skip
-        frames.append(batches.table(split, laid, whole).assign(landscape=of))
+        once = [name for name, (_, batch) in zip(materials, drawn, strict=True) for _ in range(batch)]
+        frames.append(batches.table(split, laid, whole).assign(landscape=once * steps))
     return pd.concat(frames, ignore_index=True)
 
 
-def _nothing(signal: str, split: str, recipe: Recipe, landscape: str) -> str:
-    first, second = recipe.sections
-    needs = {
-        "citation": ("citations between its families", "choose a recipe without citation pairs"),
-        "cross-field": (
-            "citations between families that share no IPC class",
-            "choose a recipe without cross-field pairs",
-        ),
-        "label": (
-            f"labels of the set {recipe.label_set!r}",
-            f"change label_set of the recipe in {layout.registry('recipes')}",
-        ),
-        "section": (
-            f"families with both {first} and {second}",
-            f"change sections of the recipe in {layout.registry('recipes')}",
-        ),
-    }
-    what, mend = needs[signal]
-    return (
-        f"landscape {landscape!r} has no {what} to draw {split} pairs from, and the recipe needs {signal} pairs; {mend}"
-    )
-
-
-def empty() -> pd.DataFrame:
-    """The pairs of a recipe that trains nothing."""
-
-    return pd.DataFrame(columns=list(PAIRS.columns)).astype({"step": "int64", "position": "int64"})
+def fewer(pairs: pd.DataFrame, values: PairsValues) -> Iterator[str]:
+    """A line where steps have no room for the pairs asked for, and one where there are fewer distinct ones."""
+    amount = values.amount
+    room = amount.steps * amount.batch
+    used = len(pairs.loc[pairs["split"] == "train", ["anchor_id", "positive_id", "signal"]].drop_duplicates())
+    if values.trained_on and room < amount.pairs:
+        said = f"{amount.steps} steps of {amount.batch} have room for {room} of the {amount.pairs} pairs asked for"
+        yield f"{said}; raise finetune.steps to use them all"
+    if values.trained_on and used < min(room, amount.pairs):
+        said = f"{used} distinct training pairs, fewer than the {amount.pairs} asked for"
+        yield f"{', '.join(values.trained_on)}: {said}; all are used, steps stay {amount.steps}"

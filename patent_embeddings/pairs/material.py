@@ -4,40 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import pandas as pd
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
 class Material:
-    """A landscape as training sees it.
+    """A landscape as training sees it; its dictionaries are by family id."""
 
-    Attributes:
-        families: rows of `FAMILIES`.
-        citations: rows of `CITATIONS`.
-        labels: family id -> labels of the recipe's label set.
-        texts: family id -> text of the document view, "" where it has none: it then joins no pair of such texts.
-        splits: family id -> `train`, `dev` or `test`.
-        queries: ids of all queries, of the other landscapes too that the cell is scored on.
-    """
-
-    families: pd.DataFrame
-    citations: pd.DataFrame
-    labels: dict[str, list[str]]
-    texts: dict[str, str]
+    families: pd.DataFrame  # rows of `FAMILIES`
+    citations: pd.DataFrame  # rows of `CITATIONS`
+    labels: dict[str, list[str]]  # of the recipe's label set
+    texts: dict[str, str]  # of the document view, "" where there is none, which joins no pair of such texts
     splits: dict[str, str]
-    queries: frozenset[str]
+    queries: frozenset[str]  # of all landscapes that the cell is scored on
 
     def allowed(self, split: str) -> set[str]:
-        """Families that a pair of `split` (`train` or `dev`) may touch, on either side.
-
-        Training touches no dev family, so that the loss on dev pairs is honest, and no test query.
-        Dev pairs touch no test query either.
-        """
+        """Families that a pair of `split` may touch: no test query, and in training no dev one, for an honest loss."""
         held = {family for family in self.queries if self.splits.get(family) == "test"}
         if split == "train":
             held |= {family for family, name in self.splits.items() if name == "dev"}
@@ -55,7 +38,6 @@ class Material:
 
 def joined(materials: list[Material]) -> Material:
     """Several landscapes as one; a family of two of them has the citations and labels of both."""
-
     if len(materials) == 1:
         return materials[0]
     labels: dict[str, list[str]] = {}

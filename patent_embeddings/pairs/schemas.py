@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from patent_embeddings.core.tables import Table
+from patent_embeddings.pairs.signals import NAMES
 
 PAIRS = Table(
     {"split": "text", "step": "int", "position": "int", "signal": "text", "label": "text",
      "anchor_id": "text", "positive_id": "text", "anchor": "text", "positive": "text", "conflicts": "list",
      "landscape": "text"},
-    key=("split", "step", "position"), among={"split": ("train", "dev"), "signal": ("citation", "cross-field", "label", "section")},
+    key=("split", "step", "position"), among={"split": ("train", "dev"), "signal": NAMES},
     filled=("anchor_id", "positive_id", "anchor", "positive", "landscape"),
 )  # fmt: skip
-SEEN = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))

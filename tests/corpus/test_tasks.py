@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
-import pytest
+from started import start
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.corpus import judgements, splits
 from patent_embeddings.corpus import labels as labels_
+from patent_embeddings.corpus import pool as pool_
 from patent_embeddings.corpus.schemas import CITATIONS as CITATIONS_TABLE
 from patent_embeddings.corpus.schemas import FAMILIES as FAMILIES_TABLE
-from patent_embeddings.corpus.schemas import QRELS, QUERIES, RELATIONS
-from stages import tasks
+from patent_embeddings.corpus.schemas import LABELS, POOL, QRELS, QUERIES, RELATIONS
 
 
 def frame(rows: dict[str, list[str]]) -> pd.DataFrame:
@@ -55,10 +55,13 @@ def test_five_folds_make_each_family_a_test_family_once() -> None:
 
 
 def test_split_is_a_hash_of_seed_and_id_alone() -> None:
-    bucket = int.from_bytes(hashlib.sha256(b"7:F-1").digest()[:8], "big") % 10
-    expected = {2: "test", 3: "test", 4: "dev"}.get(bucket, "train")
-    assert splits.split_of(["F-1"], 7, 1)["F-1"] == expected
-    assert splits.split_of(["F-2", "F-1", "F-3"], 7, 1)["F-1"] == expected
+    names = [f"F-{i}" for i in range(100)]
+    buckets = [int.from_bytes(hashlib.sha256(f"7:{name}".encode()).digest()[:8], "big") % 10 for name in names]
+    assert set(buckets) == set(range(10))
+    for fold, told in ((1, {2: "test", 3: "test", 4: "dev"}), (4, {8: "test", 9: "test", 0: "dev"})):
+        found = splits.split_of(names, 7, fold)
+        assert [found[name] for name in names] == [told.get(bucket, "train") for bucket in buckets]
+        assert splits.split_of(names[:20:-1], 7, fold) == {name: found[name] for name in names[:20:-1]}
 
 
 def test_label_sets_are_prefixes_in_order_of_first_appearance() -> None:
@@ -76,7 +79,7 @@ def test_a_family_that_the_source_gives_as_query_only_is_not_ranked() -> None:
     relations = pd.DataFrame(
         {"query_id": ["q", "same"], "family_id": ["same", "other"], "relevance": [1, 0], "scope": ["in", "unknown"]}
     )
-    pool = judgements.pool(FAMILIES, relations, splits.split_of(FAMILIES["family_id"], 0, 0))
+    pool = pool_.pool(FAMILIES, relations, splits.split_of(FAMILIES["family_id"], 0, 0))
     assert dict(zip(pool["family_id"], pool["ranked"], strict=True)) == {
         "q": False,
         "same": True,
@@ -85,22 +88,18 @@ def test_a_family_that_the_source_gives_as_query_only_is_not_ranked() -> None:
     }
 
 
-@pytest.mark.parametrize("pool", ["all", "earlier"])
-def test_relevant_families_that_can_never_be_found_are_said(
-    set_params: Callable[..., None], capsys: pytest.CaptureFixture[str], pool: str
-) -> None:
-    set_params(tasks__pool=pool)
-    rows = FAMILIES.assign(title="t", abstract="", claims="", description="", jurisdiction="", date=["2001-01-01", "2000-01-01", "2002-01-01", ""])  # fmt: skip
+def test_the_stage_writes_the_tables_of_a_landscape(workspace: Path) -> None:
+    rows = FAMILIES.assign(title="t", abstract="", claims="", description="", jurisdiction="")
     tables.write(rows[list(FAMILIES_TABLE.columns)], layout.families("sim-alpha"), FAMILIES_TABLE)
     tables.write(CITATIONS, layout.citations("sim-alpha"), CITATIONS_TABLE)
-    none = pd.DataFrame(columns=list(RELATIONS.columns)).astype({"relevance": "int64"})
-    tables.write(none, layout.relations("sim-alpha"), RELATIONS)
-    tasks.main("sim-alpha")
-    # q of 2001 cites same of 2000, other of 2002 and none without a date; same cites q.
-    said = "sim-alpha: 3 of 4 relevant pairs (" in (err := capsys.readouterr().err)
-    assert said == (pool == "earlier") and ("1 of 2 queries (" in err) == said
+    tables.write(tables.empty(RELATIONS), layout.relations("sim-alpha"), RELATIONS)
+    start("tasks", "sim-alpha")
     assert len(tables.read(layout.task("sim-alpha", "qrels"), QRELS)) == 4
-    assert len(tables.read(layout.task("sim-alpha", "queries"), QUERIES)) == 2
+    assert tables.read(layout.task("sim-alpha", "queries"), QUERIES)["query_id"].tolist() == ["q", "same"]
+    assert tables.read(layout.task("sim-alpha", "pool"), POOL)["ranked"].tolist() == [True] * 4
+    assert set(tables.read(layout.task("sim-alpha", "labels"), LABELS)["label_set"]) == {
+        "ipc-section", "ipc-class", "ipc-subclass", "own",
+    }  # fmt: skip
 
 
 def test_what_is_no_code_is_no_label() -> None:

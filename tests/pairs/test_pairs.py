@@ -4,31 +4,31 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from started import start
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.params import Finetune
 from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QUERIES, VIEW
 from patent_embeddings.corpus.splits import split_of
-from patent_embeddings.pairs import batches
-from patent_embeddings.pairs.drawing import laid_out
+from patent_embeddings.pairs import batches, signals
+from patent_embeddings.pairs.drawing import fewer, laid_out
 from patent_embeddings.pairs.entries import Recipe
 from patent_embeddings.pairs.material import Material, Pair
 from patent_embeddings.pairs.schemas import PAIRS
-from stages import pairs
+from patent_embeddings.pairs.values import Amount, PairsValues
 
 RECIPES = {
     "r1": Recipe(description="", signals=["citation"]),
     "r2": Recipe(description="", signals=["label"]),
     "r3": Recipe(description="", signals=["section"]),
     "r4": Recipe(description="", signals=["citation", "label", "section"]),
-    "cross": Recipe(description="", signals=["citation", "cross-field"]),
 }
-SETTINGS = Finetune(seed=0, pairs=60, steps=10, batch=8, length=16, rate=1e-4, rank=4, evaluations=2)
+SETTINGS = Amount(seed=0, pairs=60, steps=10, batch=8)
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +38,16 @@ def material() -> Material:
     ids = [f"F-{i:03d}" for i in range(300)]
     edges = {(ids[i], ids[j]) for i in range(1, 300) for j in rng.integers(0, i, 3)}
     citations = pd.DataFrame(sorted(edges), columns=["citing_id", "cited_id"])
-    families = pd.DataFrame(
-        {"family_id": ids, "abstract": [f"abstract {i}" for i in ids], "claims": [f"claims {i}" for i in ids]}
-    ).astype("str").assign(ipc=[[["A61B 1/00"], ["F16K 1/00", "A61B 2/00"], ["G06F 3/00"], []][i % 4] for i in range(300)])  # fmt: skip
+    families = (
+        pd.DataFrame(
+            {"family_id": ids, "abstract": [f"abstract {i}" for i in ids], "claims": [f"claims {i}" for i in ids]}
+        )
+        .astype("str")
+        .assign(ipc=[[["A61B 1/00"], ["F16K 1/00", "A61B 2/00"], ["G06F 3/00"], []][i % 4] for i in range(300)])
+    )
     return Material(
-        families=families, citations=citations, labels={i: sorted({f"L{n}" for n in rng.integers(0, 30, 2)}) for i in ids},
+        families=families, citations=citations,
+        labels={i: sorted({f"L{n}" for n in rng.integers(0, 30, 2)}) for i in ids},
         texts={i: f"text {i}" for i in ids}, splits=split_of(ids, 0, 0), queries=frozenset(citations["citing_id"]),
     )  # fmt: skip
 
@@ -66,17 +71,12 @@ def test_every_recipe_has_the_same_pairs_and_steps(name: str, material: Material
 
 
 def test_pairs_are_what_their_signal_says(material: Material) -> None:
-    train = pd.concat([laid_out({"x": material}, RECIPES[name], SETTINGS) for name in ("r4", "cross")])
-    assert set(train["signal"]) == {"citation", "cross-field", "label", "section"}
+    train = laid_out({"x": material}, RECIPES["r4"], SETTINGS)
+    assert set(train["signal"]) == {"citation", "label", "section"}
     cited = set(zip(material.citations["citing_id"], material.citations["cited_id"], strict=True))
     for pair in train.itertuples():
         if pair.signal == "citation":
             assert (pair.anchor_id, pair.positive_id) in cited and pair.anchor == f"text {pair.anchor_id}"
-        elif pair.signal == "cross-field":
-            codes = dict(zip(material.families["family_id"], material.families["ipc"], strict=True))
-            classes = [{code[:3] for code in codes[family]} for family in (pair.anchor_id, pair.positive_id)]
-            assert (pair.anchor_id, pair.positive_id) in cited
-            assert classes[0] and classes[1] and not classes[0] & classes[1]
         elif pair.signal == "label":
             assert pair.label in material.labels[pair.anchor_id] and pair.label in material.labels[pair.positive_id]
             assert pair.anchor_id != pair.positive_id
@@ -92,11 +92,11 @@ def test_conflicts_equal_a_direct_reading_of_the_rule(name: str, material: Mater
     frame = laid_out({"x": material}, RECIPES[name], SETTINGS)
     cited = set(zip(material.citations["citing_id"], material.citations["cited_id"], strict=True))
 
-    def clash(one: object, two: object) -> bool:
-        for a, b in itertools.product((one.anchor_id, one.positive_id), (two.anchor_id, two.positive_id)):  # type: ignore[attr-defined]
+    def clash(one: Any, two: Any) -> bool:
+        for a, b in itertools.product((one.anchor_id, one.positive_id), (two.anchor_id, two.positive_id)):
             if a == b or (a, b) in cited or (b, a) in cited:
                 return True
-            if (one.label and one.label in material.labels[b]) or (two.label and two.label in material.labels[a]):  # type: ignore[attr-defined]
+            if (one.label and one.label in material.labels[b]) or (two.label and two.label in material.labels[a]):
                 return True
         return False
 
@@ -130,28 +130,29 @@ def test_a_landscape_without_claims_says_what_to_change(material: Material) -> N
 
 
 def test_a_dev_split_without_one_of_several_signals_is_enough(material: Material) -> None:
-    dev = {family for family, split in material.splits.items() if split == "dev"}
-    codes = [[] if family in dev else own for family, own in zip(material.families["family_id"], material.families["ipc"], strict=True)]  # fmt: skip
-    bare = replace(material, families=material.families.assign(ipc=codes))
-    found = laid_out({"x": bare}, RECIPES["cross"], SETTINGS)
+    dev = material.families["family_id"].map(material.splits) == "dev"
+    claims = material.families["claims"].mask(dev, "")
+    bare = replace(material, families=material.families.assign(claims=claims))
+    both = Recipe(description="", signals=["citation", "section"])
+    found = laid_out({"x": bare}, both, SETTINGS)
     assert set(found.query("split == 'dev'")["signal"]) == {"citation"}
-    with pytest.raises(UserError, match="no citations between families that share no IPC class"):
-        laid_out({"x": bare}, Recipe(description="", signals=["cross-field"]), SETTINGS)
+    with pytest.raises(UserError, match="no families with both abstract and claims to draw dev pairs from"):
+        laid_out({"x": bare}, RECIPES["r3"], SETTINGS)
 
 
 def test_a_recipe_that_trains_nothing_cannot_say_how() -> None:
     with pytest.raises(ValueError, match="no `signals`"):
-        Recipe(description="", anchor=1.0)
-    for more in ({}, {"landscapes": "all", "scale": "dev"}):
-        with pytest.raises(ValueError, match="`merge` is for `landscapes: all`, and without `scale: dev`"):
-            Recipe(description="", signals=["citation"], merge=True, **more)
+        Recipe(description="", weight=0.5)
+    with pytest.raises(ValueError, match="`merge` is for `landscapes: all`"):
+        Recipe(description="", signals=["citation"], merge=True)
 
 
 def test_a_recipe_keeps_a_part_of_its_adapter_that_is_one() -> None:
-    assert Recipe(description="", signals=["citation"], scale=0.5).scale == 0.5
-    for scale in (0, 0.0, 1, 1.0, 1.5, -0.5, True, "half"):
-        with pytest.raises(ValueError, match="it is `dev`, or a number above 0 and below 1"):
-            Recipe(description="", signals=["citation"], scale=scale)  # type: ignore[arg-type]
+    assert Recipe(description="", signals=["citation"]).weight == 1
+    assert Recipe(description="", signals=["citation"], weight=0.5).weight == 0.5
+    for weight in (0, 0.0, 1.5, -0.5, True, "half"):
+        with pytest.raises(ValueError, match="weight"):
+            Recipe(description="", signals=["citation"], weight=weight)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -159,11 +160,19 @@ def three(material: Material) -> dict[str, Material]:
     """The landscape, a small one of other families, and one that shares forty of the first's families."""
     ids = [f"G-{i:03d}" for i in range(90)]
     edges = pd.DataFrame([(ids[i], ids[i // 2]) for i in range(1, 90)], columns=["citing_id", "cited_id"])
-    other = replace(material, families=material.families.head(90).assign(family_id=ids), citations=edges,
-                    labels={}, texts={i: f"small {i}" for i in ids}, splits=split_of(ids, 0, 0), queries=frozenset(edges["citing_id"]))  # fmt: skip
+    other = replace(
+        material,
+        families=material.families.head(90).assign(family_id=ids),
+        citations=edges,
+        labels={},
+        texts={i: f"small {i}" for i in ids},
+        splits=split_of(ids, 0, 0),
+        queries=frozenset(edges["citing_id"]),
+    )
     shared = material.families["family_id"].tolist()[:40]
     crossed = pd.DataFrame(sorted({(a, b) for a, b in itertools.pairwise(shared)}), columns=["citing_id", "cited_id"])
-    third = replace(material, families=material.families.head(40), citations=crossed, labels={}, texts={i: f"third {i}" for i in shared},
+    third = replace(material, families=material.families.head(40), citations=crossed, labels={},
+                    texts={i: f"third {i}" for i in shared},
                     splits=split_of(shared, 0, 0), queries=frozenset(shared[:3]))  # fmt: skip
     every = material.queries | other.queries | third.queries
     return {name: replace(one, queries=every) for name, one in (("x", material), ("y", other), ("z", third))}
@@ -228,8 +237,20 @@ def test_no_pair_touches_a_query_of_a_landscape_that_is_only_scored_on(
     families = {"home": ids, "away": ids[:100], "third": ids[:100]}
     for name, mine in families.items():
         number = len(mine)
-        table = pd.DataFrame({"family_id": mine, "title": "t", "abstract": "a", "claims": "c", "description": "", "ipc": [["A61B 1/00"]] * number,
-                              "cpc": [[]] * number, "jurisdiction": "", "date": "", "labels": [["A61B"]] * number})  # fmt: skip
+        table = pd.DataFrame(
+            {
+                "family_id": mine,
+                "title": "t",
+                "abstract": "a",
+                "claims": "c",
+                "description": "",
+                "ipc": [["A61B 1/00"]] * number,
+                "cpc": [[]] * number,
+                "jurisdiction": "",
+                "date": "",
+                "labels": [["A61B"]] * number,
+            }
+        )
         tables.write(table, layout.families(name), FAMILIES)
         edges = sorted(
             {(query, mine[j]) for query in asking[name] for j in rng.integers(0, number, 4) if mine[j] != query}
@@ -258,8 +279,30 @@ def test_no_pair_touches_a_query_of_a_landscape_that_is_only_scored_on(
         document_view="ta",
         finetune__held_out=["away"],
     )
-    pairs.main()
+    start("pairs")
     drawn = tables.read(layout.PAIRS, PAIRS)
     for split, held in (("train", {"dev", "test"}), ("dev", {"test"})):
         ends = drawn.loc[drawn["split"] == split, ["anchor_id", "positive_id"]].to_numpy().ravel()
         assert len(ends) and not {family for family in ends if splits[family] in held} & away
+
+
+def test_every_signal_has_a_module_and_every_module_is_one_that_recipes_may_name() -> None:
+    assert set(signals.NAMES) == set(PAIRS.among["signal"]) == {"citation", "label", "section"}
+    for name in signals.NAMES:
+        assert callable(signals.module(name).draw) and callable(signals.module(name).needs)
+
+
+def test_fewer_pairs_than_asked_for_are_said(material: Material) -> None:
+    def said(**amount: int) -> list[str]:
+        values = PairsValues(
+            recipe=RECIPES["r1"], amount=SETTINGS.model_copy(update=amount), trained_on=["x"], evaluate_on=["x"],
+            document_view="ta",
+        )  # fmt: skip
+        return list(fewer(laid_out({"x": material}, values.recipe, values.amount), values))
+
+    assert said() == []
+    assert said(pairs=81) == [
+        "10 steps of 8 have room for 80 of the 81 pairs asked for; raise finetune.steps to use them all"
+    ]
+    (line,) = said(pairs=1000, steps=125)
+    assert "distinct training pairs, fewer than the 1000 asked for; all are used, steps stay 125" in line

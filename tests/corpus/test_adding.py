@@ -27,11 +27,12 @@ from hypothesis import strategies as st
 from patent_embeddings.core import files, layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
-from patent_embeddings.corpus import landscape
+from patent_embeddings.corpus import adding
 from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, RELATIONS
+from patent_embeddings.corpus.summary import summary
 from stages import landscape as landscape_stage
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 REGISTRY = """# A comment that stays.
 
 sim-alpha:
@@ -41,7 +42,19 @@ sim-alpha:
   seed: 1
   families: 600
 """
-COLUMNS = ("family_id", "title", "abstract", "claims", "description", "ipc", "cpc", "jurisdiction", "date", "labels", "cites")  # fmt: skip
+COLUMNS = (
+    "family_id",
+    "title",
+    "abstract",
+    "claims",
+    "description",
+    "ipc",
+    "cpc",
+    "jurisdiction",
+    "date",
+    "labels",
+    "cites",
+)
 LISTS = ("ipc", "cpc", "labels", "cites")
 
 
@@ -65,7 +78,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     layout.registry("landscapes").parent.mkdir(parents=True)
     layout.registry("landscapes").write_text(REGISTRY, encoding="utf-8")
-    monkeypatch.setattr(landscape, "_dvc_add", lambda path: Path(f"{path}.dvc").write_text("pointer\n"))
+    monkeypatch.setattr(adding, "_dvc_add", lambda path: Path(f"{path}.dvc").write_text("pointer\n"))
     return tmp_path
 
 
@@ -84,9 +97,16 @@ def test_add_copies_registers_and_counts(workspace: Path, capsys: pytest.Capture
     }  # fmt: skip
     assert Path("data/raw/own.jsonl").read_bytes() == file.read_bytes()
     out = capsys.readouterr().out
-    for said in ("families: 4\n", "abstract: 4 families (100.0%)", "claims: 0 families (0.0%)",
-                 "queries: 4 families with a relevant one (linked), 3 citation pairs", "ipc: 4 families (100.0%), 1 distinct",
-                 "2000-01-01 to 2003-01-01", "citations dropped, outside the landscape: 3", "'evaluate_on=[own]'"):  # fmt: skip
+    for said in (
+        "families: 4\n",
+        "abstract: 4 families (100.0%)",
+        "claims: 0 families (0.0%)",
+        "queries: 4 families with a relevant one (linked), 3 citation pairs",
+        "ipc: 4 families (100.0%), 1 distinct",
+        "2000-01-01 to 2003-01-01",
+        "citations dropped, outside the landscape: 3",
+        "'evaluate_on=[own]'",
+    ):
         assert said in out
 
 
@@ -115,23 +135,57 @@ def test_summary_says_what_cannot_be_scored() -> None:
     blank = {"title": "t", "abstract": "", "claims": "", "description": "", "cpc": [], "date": "", "labels": []}
     frame = pd.DataFrame([{"family_id": "A", "ipc": [], **blank}, {"family_id": "B", "ipc": [], **blank}])
     none = pd.DataFrame({"citing_id": [], "cited_id": []})
-    said = landscape.summary(frame, none, "cited")
+    said = summary(frame, none, "cited", {})
     assert "no citations: retrieval cannot be scored" in said
     assert "no codes or labels: classification and clustering cannot be scored" in said
-    said = landscape.summary(frame, pd.DataFrame({"citing_id": ["A"], "cited_id": ["B"]}), "cited")
+    said = summary(frame, pd.DataFrame({"citing_id": ["A"], "cited_id": ["B"]}), "cited", {})
     assert "queries: 1 families with a relevant one (cited), 1 citation pairs" in said
     assert any(line.startswith("no IPC codes") for line in said)
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("Own", "made of a-z"), ("../own", "made of a-z"), ("a b", "made of a-z"), ("", "made of a-z"),
-     ("123", "YAML reads it"), ("1e5", "YAML reads it"), ("null", "YAML reads it"), ("on", "YAML reads it"),
-     ("08", "YAML reads it"), ("09e1", "YAML reads it"), ("-1e5", "read it as an option"), ("cell", "cell's own stages"),
-     ("sim-alpha", "already in"), ("x" * 65, "at most 64"),
-     *((word, "YAML reads it") for word in ("nan", "inf", "infinity", "none", "nil", "true", "false", "yes", "no", "off", "y", "n", "1", "0x10", "0o7", "0b1", "2001-01-01", "9999-99-99")),
-     *((word, "read it as an option") for word in ("-x", "--help", "-", "---", "-1"))],
-)  # fmt: skip
+    [
+        ("Own", "made of a-z"),
+        ("../own", "made of a-z"),
+        ("a b", "made of a-z"),
+        ("", "made of a-z"),
+        ("123", "YAML reads it"),
+        ("1e5", "YAML reads it"),
+        ("null", "YAML reads it"),
+        ("on", "YAML reads it"),
+        ("08", "YAML reads it"),
+        ("09e1", "YAML reads it"),
+        ("-1e5", "read it as an option"),
+        ("cell", "cell's own stages"),
+        ("sim-alpha", "already in"),
+        ("x" * 65, "at most 64"),
+        *(
+            (word, "YAML reads it")
+            for word in (
+                "nan",
+                "inf",
+                "infinity",
+                "none",
+                "nil",
+                "true",
+                "false",
+                "yes",
+                "no",
+                "off",
+                "y",
+                "n",
+                "1",
+                "0x10",
+                "0o7",
+                "0b1",
+                "2001-01-01",
+                "9999-99-99",
+            )
+        ),
+        *((word, "read it as an option") for word in ("-x", "--help", "-", "---", "-1")),
+    ],
+)
 def test_bad_ids_are_refused(workspace: Path, name: str, message: str) -> None:
     file = write(workspace / "own.jsonl", families())
     with pytest.raises(UserError, match=message):
@@ -165,7 +219,7 @@ def test_a_failure_leaves_nothing_behind(workspace: Path, monkeypatch: pytest.Mo
             raise KeyboardInterrupt
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(*((shutil, "copyfile", fail) if broken == "copy" else (landscape, "_dvc_add", fail)))
+    monkeypatch.setattr(*((shutil, "copyfile", fail) if broken == "copy" else (adding, "_dvc_add", fail)))
     with pytest.raises((UserError, KeyboardInterrupt)):
         landscape_stage.add("own", write(workspace / "own.jsonl", families()))
     assert layout.registry("landscapes").read_text() == REGISTRY
@@ -193,10 +247,14 @@ def test_a_registry_that_cannot_take_an_entry_at_its_end_stays(workspace: Path) 
 # Fuzz: mutated files are accepted with the same content, or refused by a UserError.
 
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=()), max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=()), max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
-)  # fmt: skip
+)
 control = st.text(st.characters(max_codepoint=0x9F, categories=["Cc"]), min_size=1, max_size=5)
 huge = st.integers(20_000, 300_000).map("x".__mul__)
 unlikely = st.sampled_from(
@@ -249,9 +307,13 @@ def encoded(suffix: str, rows: list[Any], encoding: str) -> bytes:
         writer = csv.writer(text)
         writer.writerow(columns)
         for row in rows:
-            writer.writerow([";".join(map(str, cell)) if isinstance(cell := row.get(key, ""), list) else cell for key in columns])  # fmt: skip
+            writer.writerow(
+                [";".join(map(str, cell)) if isinstance(cell := row.get(key, ""), list) else cell for key in columns]
+            )
         return text.getvalue().encode(encoding, "replace")
-    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(encoding, "surrogatepass" if encoding.startswith("utf-8") else "replace")  # fmt: skip
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(
+        encoding, "surrogatepass" if encoding.startswith("utf-8") else "replace"
+    )
     return gzip.compress(content, mtime=0) if suffix == ".jsonl.gz" else content
 
 
@@ -278,9 +340,12 @@ def read_plainly(suffix: str, content: bytes) -> list[dict[str, Any]]:
     if suffix == ".csv":
         rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
         return [
-            {key: [part.strip() for part in value.split(";") if part.strip()] if key in LISTS else value for key, value in row.items()}
+            {
+                key: [part.strip() for part in value.split(";") if part.strip()] if key in LISTS else value
+                for key, value in row.items()
+            }
             for row in rows
-        ]  # fmt: skip
+        ]
     plain = gzip.decompress(content) if suffix == ".jsonl.gz" else content
     text = plain.decode("utf-8-sig")
     try:
@@ -305,8 +370,12 @@ def inside(folder: str) -> Iterator[None]:
         os.chdir(before)
 
 
-FUZZ = settings(max_examples=120, deadline=None, derandomize=True,
-                suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example, HealthCheck.data_too_large])  # fmt: skip
+FUZZ = settings(
+    max_examples=120,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example, HealthCheck.data_too_large],
+)
 
 
 def test_mutated_files_are_taken_whole_or_refused() -> None:
@@ -328,7 +397,7 @@ def test_mutated_files_are_taken_whole_or_refused() -> None:
 def taken(suffix: str, content: bytes) -> bool:
     """Whether `add` takes the file; asserts that it does so whole, or refuses it without a trace."""
     with tempfile.TemporaryDirectory() as folder, inside(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(landscape, "_dvc_add", lambda path: Path(f"{path}.dvc").write_text("pointer\n"))
+        patch.setattr(adding, "_dvc_add", lambda path: Path(f"{path}.dvc").write_text("pointer\n"))
         registry = layout.registry("landscapes")
         registry.parent.mkdir(parents=True)
         registry.write_text(REGISTRY, encoding="utf-8")
@@ -350,9 +419,9 @@ def taken(suffix: str, content: bytes) -> bool:
 
 def check_same_content(path: Path, suffix: str, content: bytes) -> None:
     from patent_embeddings.core import tables
-    from patent_embeddings.corpus.sources import table
+    from patent_embeddings.corpus import formats
 
-    raw = table.parse(path)
+    raw = formats.parse(path)
     tables.write(raw.families, Path("families.parquet"), FAMILIES)
     tables.write(raw.citations, Path("citations.parquet"), CITATIONS)
     kept = tables.read(Path("families.parquet"), FAMILIES).set_index("family_id")
@@ -374,8 +443,15 @@ def check_same_content(path: Path, suffix: str, content: bytes) -> None:
 
 
 def block(name: str, **changed: object) -> dict[str, object]:
-    return {"source": "table", "description": f"Families of {name}: 5 % {{of}} them, [all] \"new\" # ä", "licence": "not stated",
-            "relevance": "cited", "file": f"data/raw/{name}.jsonl", "sha256": "0" * 64, **changed}  # fmt: skip
+    return {
+        "source": "table",
+        "description": f'Families of {name}: 5 % {{of}} them, [all] "new" # ä',
+        "licence": "not stated",
+        "relevance": "cited",
+        "file": f"data/raw/{name}.jsonl",
+        "sha256": "0" * 64,
+        **changed,
+    }
 
 
 def merged(folder: Path, monkeypatch: pytest.MonkeyPatch, *entries: dict[str, dict[str, object]]) -> Path:
@@ -392,7 +468,7 @@ def merged(folder: Path, monkeypatch: pytest.MonkeyPatch, *entries: dict[str, di
         if place:
             subprocess.run([*git, "checkout", "-qb", "theirs", "main"], check=True)
         for name, one in added.items():
-            registry.write_text(landscape._appended(registry, name, dict(one)), encoding="utf-8")
+            registry.write_text(adding._appended(registry, name, dict(one)), encoding="utf-8")
         subprocess.run([*git, "commit", "-qam", "add"], check=True)
     done = subprocess.run([*git, "merge", "-q", "--no-edit", "ours"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
@@ -438,7 +514,11 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             (folder / path).parent.mkdir(exist_ok=True)
             shutil.copyfile(ROOT / path, folder / path)
-    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-m", "start"]):  # fmt: skip
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-m", "start"],
+    ):
         subprocess.run(["git", *command], cwd=folder, check=True)
     return folder
 

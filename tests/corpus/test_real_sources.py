@@ -20,15 +20,19 @@ from pathlib import Path
 
 import pytest
 
-from patent_embeddings.core import layout, registry
+from patent_embeddings.core import layout, limits, registry
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.entries import HistoricUs, Kista, landscape_entry
+from patent_embeddings.corpus.entries import landscape_entry
 from patent_embeddings.corpus.sources import fetch, historic_us, kista, package_index
+from patent_embeddings.corpus.sources import web as web_module
+from patent_embeddings.corpus.values import HistoricUs, Kista
 
 # Families, families that cite one of them, and citations, counted by another program.
 KISTA = {
-    "kista-orbit-satellite": (1713, 223, 401), "kista-offshore-plant": (905, 185, 377), "kista-nighttime-driver": (923, 114, 277),
-}  # fmt: skip
+    "kista-orbit-satellite": (1713, 223, 401),
+    "kista-offshore-plant": (905, 185, 377),
+    "kista-nighttime-driver": (923, 114, 277),
+}
 
 
 def digest(content: bytes) -> str:
@@ -152,7 +156,10 @@ def test_an_unreachable_or_refusing_server_is_one_line_without_the_password(web:
 def test_two_at_once_download_once(web: Web) -> None:
     web.files["/a"] = CONTENT
     paths: list[Path] = []
-    threads = [threading.Thread(target=lambda: paths.append(fetch.fetch(f"{web.url}/a", digest(CONTENT), "a"))) for _ in range(4)]  # fmt: skip
+    threads = [
+        threading.Thread(target=lambda: paths.append(fetch.fetch(f"{web.url}/a", digest(CONTENT), "a")))
+        for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -208,8 +215,13 @@ def test_a_length_that_is_no_number_is_none(liar: Callable[[Iterable[bytes]], st
 
 @pytest.mark.parametrize(
     ("length", "why"),
-    [("100", "has sha256"), ("99999", "cannot download"), ("1, 2", "cannot download"), ("9999999999999", "has 9,999,999,999,999 bytes by its own account")],
-)  # fmt: skip
+    [
+        ("100", "has sha256"),
+        ("99999", "cannot download"),
+        ("1, 2", "cannot download"),
+        ("9999999999999", "has 9,999,999,999,999 bytes by its own account"),
+    ],
+)
 def test_a_length_that_is_wrong_is_one_line(liar: Callable[[Iterable[bytes]], str], length: str, why: str) -> None:
     with pytest.raises(UserError, match=rf"a: .*{why}"):
         fetch.fetch(liar([head(Content_Length=length), CONTENT]), digest(CONTENT), "a")
@@ -247,8 +259,8 @@ class Endless:
 def test_an_answer_that_trickles_is_given_up(
     liar: Callable[[Iterable[bytes]], str], first: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("GRACE", 0.3), ("ANSWER", 0.5), ("ATTEMPTS", 1)):
-        monkeypatch.setattr(fetch, name, value)
+    for module, name, value in ((limits, "GRACE", 0.3), (web_module, "ANSWER", 0.5), (fetch, "ATTEMPTS", 1)):
+        monkeypatch.setattr(module, name, value)
     began = time.monotonic()
     with pytest.raises(UserError, match=r"a: cannot download .*Timeout"):
         fetch.fetch(liar(Endless(first, b"x", 0.05)), digest(CONTENT), "a")
@@ -257,13 +269,29 @@ def test_an_answer_that_trickles_is_given_up(
 
 @pytest.mark.parametrize(
     ("kind", "page", "why"),
-    [("text/html", b"<html>Sign in, please</html>", "not offered"), ("text/html", b"\xff\xfe\x00<a href=", "not offered"),
-     ("text/html", b'<a href="http://[::1/patents-1.0.tar.gz">x</a>', "not offered"),
-     *[("application/json", page, "no page of a package index") for page in (
-         b"<html>", b"", b"[]", b"null", b"[" * 100_000, b'{"files": 3}', b'{"files": ["a"]}', b'{"files": [{}]}',
-         b'{"files": [{"url": null}]}', b"\xff", b'{"message": "NaN"}')],
-     ("application/json", b'{"files": []}', "not offered")],
-)  # fmt: skip
+    [
+        ("text/html", b"<html>Sign in, please</html>", "not offered"),
+        ("text/html", b"\xff\xfe\x00<a href=", "not offered"),
+        ("text/html", b'<a href="http://[::1/patents-1.0.tar.gz">x</a>', "not offered"),
+        *[
+            ("application/json", page, "no page of a package index")
+            for page in (
+                b"<html>",
+                b"",
+                b"[]",
+                b"null",
+                b"[" * 100_000,
+                b'{"files": 3}',
+                b'{"files": ["a"]}',
+                b'{"files": [{}]}',
+                b'{"files": [{"url": null}]}',
+                b"\xff",
+                b'{"message": "NaN"}',
+            )
+        ],
+        ("application/json", b'{"files": []}', "not offered"),
+    ],
+)
 def test_an_index_that_answers_nonsense_is_one_line(pip: Web, kind: str, page: bytes, why: str) -> None:
     pip.kinds["/simple/patents/"], pip.files["/simple/patents/"] = kind, page
     with pytest.raises(UserError, match=rf"patents-1\.0\.tar\.gz: on no package index .*{why}.*; set PIP_INDEX_URL"):
@@ -272,14 +300,21 @@ def test_an_index_that_answers_nonsense_is_one_line(pip: Web, kind: str, page: b
 
 @pytest.mark.parametrize(
     ("pieces", "why"),
-    [([head(Content_Type="text/html", Content_Encoding="gzip"), b"<a>not packed</a>"], "DecodeError"),
-     ([head(Content_Type="text/html", Content_Encoding="gzip"), gzip.compress(bytes(64 << 20))], "its page does not end after"),
-     ([head(Content_Type="text/html", Content_Length="70000000000")], "its page has 70,000,000,000 bytes"),
-     ([b"HTTP/1.1 302 F\r\nLocation: /a\r\nConnection: close\r\n\r\n"], "TooManyRedirects"),
-     ([b"HTTP/1.1 302 F\r\nLocation: ftp://x/\r\nConnection: close\r\n\r\n"], "InvalidSchema"),
-     ([b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200], "ConnectionError"), ([b"SSH-2.0\r\n"], "ConnectionError"), ([], "ConnectionError")],
+    [
+        ([head(Content_Type="text/html", Content_Encoding="gzip"), b"<a>not packed</a>"], "DecodeError"),
+        (
+            [head(Content_Type="text/html", Content_Encoding="gzip"), gzip.compress(bytes(64 << 20))],
+            "its page does not end after",
+        ),
+        ([head(Content_Type="text/html", Content_Length="70000000000")], "its page has 70,000,000,000 bytes"),
+        ([b"HTTP/1.1 302 F\r\nLocation: /a\r\nConnection: close\r\n\r\n"], "TooManyRedirects"),
+        ([b"HTTP/1.1 302 F\r\nLocation: ftp://x/\r\nConnection: close\r\n\r\n"], "InvalidSchema"),
+        ([b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200], "ConnectionError"),
+        ([b"SSH-2.0\r\n"], "ConnectionError"),
+        ([], "ConnectionError"),
+    ],
     ids=["gzip", "bomb", "length", "loop", "scheme", "headers", "protocol", "nothing"],
-)  # fmt: skip
+)
 def test_a_server_that_is_no_index_is_one_line(
     liar: Callable[[Iterable[bytes]], str], pieces: list[bytes], why: str
 ) -> None:
@@ -289,9 +324,17 @@ def test_a_server_that_is_no_index_is_one_line(
 
 # KISTA: five rows that hold every trap of the real files.
 
-ROWS = """,publication_number,publication_date,country_code,family_id,title_text,abstract_text,uspc_code,cpc_code,ipc_code,refs,embedding_v1,valid
-0,US-2-B2,20020102,US,10,Pump,"A  pump\n for H<sub>2</sub>O &amp; oil.",[],"['F04B1/00']","['F04B1/00']","['US-9-A1', 'US-1-A', 'US-3-B1', 'EP-7-A']",[0.1],True
-1,US-2-B2,20020102,US,10,Pump,"A  pump\n for H<sub>2</sub>O &amp; oil.",[],"['F04B1/00']","['F04B1/00']","['US-9-A1', 'US-1-A', 'US-3-B1', 'EP-7-A']",[0.1],False
+PUMP = (
+    """US-2-B2,20020102,US,10,Pump,"A  pump\n for H<sub>2</sub>O &amp; oil.",[],"""
+    """"['F04B1/00']","['F04B1/00']","['US-9-A1', 'US-1-A', 'US-3-B1', 'EP-7-A']",[0.1]"""
+)
+HEADER = (
+    ",publication_number,publication_date,country_code,family_id,title_text,abstract_text,"
+    "uspc_code,cpc_code,ipc_code,refs,embedding_v1,valid"
+)
+ROWS = f"""{HEADER}
+0,{PUMP},True
+1,{PUMP},False
 2,US-1-A,20010203,US,10,A pump &lt;new&gt;,Short.,[],"['A01B1/00']",[],[],[0.1],True
 3,US-3-B2,19990101,US,20,Valve,Valve.,[],[],"['F16K1/00']",[],[0.1],True
 4,US-9-B1,20050607,US,30,Gasket,,[],[],[],"['US-3-B2', 'US-2-A1']",[0.1],False
@@ -299,9 +342,7 @@ ROWS = """,publication_number,publication_date,country_code,family_id,title_text
 
 
 def kista_entry(content: bytes) -> Kista:
-    return Kista(
-        description="d", licence="l", source="kista", commit="0" * 40, file="pumps.csv", sha256=digest(content)
-    )
+    return Kista(licence="l", source="kista", commit="0" * 40, file="pumps.csv", sha256=digest(content))
 
 
 def test_kista_merges_publications_into_families(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,14 +413,18 @@ SCAN = (
     "/x/US398479.txt\t(No Model.) \r No. 398,479. \rJ. W. WEAVER \rFIRE ESCAPE. \r\x0cUNITED STATES PATENT OFFICE. \r"
     "JOHN WARREN WEAVER, OF BROOKLYN, NEW YORK, ASSIGNOR OF ONE-HALF \rTO ADAM SMITH, OF SAME PLACE. \r"
     "FOLDING FIRE-ESCAPE. \rSPECIFICATION forming part of Letters Patent No. 398,479, dated February 26, 1889. \r"
-    "Application filed June 8, 1888. (No model.) \rTo all whom it may concern: \rBe it known that I, JOHN WARREN WEAVER, "
-    "have invented a new Fire-Escape, of which the following is a specification. \r55 \rMy invention provides a ladder, "
-    "and I do not claim a plain ladder. \r" + "The ladder A folds upon the wall when it is at rest. \r" * 8 +
-    "Having thus described my invention, what I \rclaim as new, and desire to secure by Letters \rPatent, is \r"
+    "Application filed June 8, 1888. (No model.) \rTo all whom it may concern: \r"
+    "Be it known that I, JOHN WARREN WEAVER, "
+    "have invented a new Fire-Escape, of which the following is a specification. \r55 \r"
+    "My invention provides a ladder, "
+    "and I do not claim a plain ladder. \r"
+    + "The ladder A folds upon the wall when it is at rest. \r"
+    * 8
+    + "Having thus described my invention, what I \rclaim as new, and desire to secure by Letters \rPatent, is \r"
     "1. A fire-escape having two side portions hinged to the wall. \r60 \r"
     "2. The fire-escape of claim 1, having 3 rungs, \rsubstantially as described. \r"
     "In testimony whereof I claim the foregoing as mine. \rJOHN WARREN WEAVER. \rWitnesses: \rW. CROWE. \r\x0c"
-)  # fmt: skip
+)
 
 
 def test_sections_are_cut_from_a_scan() -> None:
@@ -395,7 +440,9 @@ def test_sections_are_cut_from_a_scan() -> None:
 
 
 def test_a_single_claim_and_a_swapped_page_are_cut_too() -> None:
-    single = SCAN.replace("1. A fire", "A fire").replace("2. The fire-escape of claim 1, having 3 rungs, \rsubstantially as described. \r", "")  # fmt: skip
+    single = SCAN.replace("1. A fire", "A fire").replace(
+        "2. The fire-escape of claim 1, having 3 rungs, \rsubstantially as described. \r", ""
+    )
     assert historic_us.cut(single).claims == "A fire-escape having two side portions hinged to the wall."
     left, claimed = SCAN.split("Having thus", 1)
     head, left = left.split("To all whom", 1)
@@ -432,14 +479,15 @@ def package(**changes: bytes | str) -> bytes:
     members: dict[str, bytes | str] = {
         "patents-1.0/setup.py": b"import pathlib; pathlib.Path('built').touch()",
         f"{folder}/raw_input.txt": f"{SCAN}\n{second}\n".encode("latin-1"),
-        f"{folder}/GPCPCs.txt": b"pat\tprogr\tCPC\r\n398479\t1\tE06C9/08\r\n398479\t2\tE06C1/04\r\n398479\t2\tE06C9/08\r\n7\t0\tA01B1/00\r\n",
+        f"{folder}/GPCPCs.txt": b"pat\tprogr\tCPC\r\n398479\t1\tE06C9/08\r\n398479\t2\tE06C1/04\r\n"
+        b"398479\t2\tE06C9/08\r\n7\t0\tA01B1/00\r\n",
         f"{folder}/year.csv": b"pat\tyear\n398479\t1889\n",
     }
     return sdist(members | {f"{folder}/{name.replace('_txt', '.txt')}": value for name, value in changes.items()})
 
 
 def historic_entry(content: bytes) -> HistoricUs:
-    return HistoricUs(description="d", licence="l", source="historic-us", project="patents", version="1.0", sha256=digest(content))  # fmt: skip
+    return HistoricUs(licence="l", source="historic-us", project="patents", version="1.0", sha256=digest(content))
 
 
 @pytest.fixture
@@ -507,6 +555,14 @@ def test_an_index_whose_address_is_none_is_one_line_without_the_password(index: 
     with pytest.raises(UserError, match="on no package index") as met:
         package_index.locate("project", "file.whl", package_index.Configured((index,), None))
     assert "secret@" not in str(met.value)
+
+
+def test_pip_without_settings_asks_its_own_index(pip: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = pytest.importorskip("pip._internal.models.index").PyPI.simple_url
+    monkeypatch.delenv("PIP_INDEX_URL")
+    for width in ("30", "80", "200"):
+        monkeypatch.setenv("COLUMNS", width)
+        assert package_index.configured() == package_index.Configured((own,), None)
 
 
 def test_pip_without_an_index_asks_nobody(pip: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,15 @@ import pytest
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
-from patent_embeddings.corpus import judgements, landscape, sources
-from patent_embeddings.corpus.entries import Table
+from patent_embeddings.corpus import formats, judgements
+from patent_embeddings.corpus.families import Raw, checked
+from patent_embeddings.corpus.formats import fields
+from patent_embeddings.corpus.formats.fields import COLUMNS
 from patent_embeddings.corpus.schemas import CITATIONS
 from patent_embeddings.corpus.schemas import FAMILIES as FAMILIES_TABLE
-from patent_embeddings.corpus.sources import Raw, table
+from patent_embeddings.corpus.sources import table
+from patent_embeddings.corpus.summary import summary
+from patent_embeddings.corpus.values import OwnFile
 
 FAMILIES: list[dict[str, Any]] = [
     {"family_id": "A-1", "title": "Pump", "abstract": "A pump,\nwith \"valve\"; new.", "claims": "1. A pump.",
@@ -42,12 +46,12 @@ def write(path: Path, families: list[dict[str, Any]]) -> Path:
             writer = csv.DictWriter(handle, columns, restval="")
             writer.writeheader()
             for family in families:
-                writer.writerow({key: ";".join(value) if isinstance(value, list) else value for key, value in family.items()})  # fmt: skip
+                writer.writerow(
+                    {key: ";".join(value) if isinstance(value, list) else value for key, value in family.items()}
+                )
     elif path.suffix == ".parquet":
         pq.write_table(
-            pa.Table.from_pylist(
-                [{**dict.fromkeys((*table.COLUMNS, "publications")), **family} for family in families]
-            ),
+            pa.Table.from_pylist([{**dict.fromkeys((*COLUMNS, "publications")), **family} for family in families]),
             path,
         )
     else:
@@ -58,7 +62,7 @@ def write(path: Path, families: list[dict[str, Any]]) -> Path:
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".parquet", ".csv"])
 def test_every_format_gives_the_same_landscape(tmp_path: Path, suffix: str) -> None:
-    raw = table.parse(write(tmp_path / f"own{suffix}", FAMILIES))
+    raw = formats.parse(write(tmp_path / f"own{suffix}", FAMILIES))
     first, second, third = raw.families.to_dict("records")
     assert {key: first[key] for key in FAMILIES_TABLE.columns} == {
         key: value for key, value in FAMILIES[0].items() if key != "cites"
@@ -76,13 +80,18 @@ def test_every_format_gives_the_same_landscape(tmp_path: Path, suffix: str) -> N
 
 def test_unknown_columns_are_ignored_and_named(tmp_path: Path) -> None:
     for suffix in (".jsonl", ".csv", ".parquet"):
-        assert table.parse(write(tmp_path / f"own{suffix}", FAMILIES)).notes["columns ignored"] == ["publications"]
+        assert formats.parse(write(tmp_path / f"own{suffix}", FAMILIES)).notes["columns ignored"] == ["publications"]
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
 def test_blanks_around_the_entries_of_a_list_do_not_count(tmp_path: Path, suffix: str) -> None:
-    spaced = [{key: [f" {part} " for part in value] if isinstance(value, list) else value for key, value in family.items()} for family in FAMILIES]  # fmt: skip
-    plain, found = (table.parse(write(tmp_path / f"{name}{suffix}", rows)) for name, rows in (("a", FAMILIES), ("b", spaced)))  # fmt: skip
+    spaced = [
+        {key: [f" {part} " for part in value] if isinstance(value, list) else value for key, value in family.items()}
+        for family in FAMILIES
+    ]
+    plain, found = (
+        formats.parse(write(tmp_path / f"{name}{suffix}", rows)) for name, rows in (("a", FAMILIES), ("b", spaced))
+    )
     pd.testing.assert_frame_equal(found.families, plain.families)
     pd.testing.assert_frame_equal(found.citations, plain.citations)
 
@@ -91,7 +100,7 @@ def test_byte_order_mark_and_blank_lines_are_no_content(tmp_path: Path) -> None:
     for suffix in (".jsonl", ".csv"):
         path = write(tmp_path / f"own{suffix}", FAMILIES)
         path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\n\n")
-        assert table.parse(path).families["family_id"].tolist() == ["A-1", "B-2", "C-3"]
+        assert formats.parse(path).families["family_id"].tolist() == ["A-1", "B-2", "C-3"]
 
 
 def line(**changes: Any) -> bytes:
@@ -141,7 +150,7 @@ def test_bad_lines_are_refused_with_place_and_mend(tmp_path: Path, name: str) ->
     path = tmp_path / "own.jsonl"
     path.write_bytes(content)
     with pytest.raises(UserError) as error:
-        table.parse(path)
+        formats.parse(path)
     assert str(error.value).startswith(f"{path}: ")
     assert message in str(error.value)
     assert "\n" not in str(error.value) and len(str(error.value)) < 400 + len(str(path))
@@ -153,11 +162,11 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         path = write(tmp_path / f"own{suffix}", many)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         with pytest.raises(UserError, match=message):
-            table.parse(path)
+            formats.parse(path)
     renamed = tmp_path / "plain.jsonl.gz"
     renamed.write_bytes(GOOD)
     with pytest.raises(UserError, match="damaged gzip"):
-        table.parse(renamed)
+        formats.parse(renamed)
 
 
 def test_a_parquet_file_with_a_damaged_footer_is_called_damaged_in_one_line(tmp_path: Path) -> None:
@@ -167,7 +176,7 @@ def test_a_parquet_file_with_a_damaged_footer_is_called_damaged_in_one_line(tmp_
     for place in range(footer, footer + 60):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         try:
-            table.parse(path)
+            formats.parse(path)
         except UserError as error:
             assert "\n" not in str(error) and "permissions" not in str(error)
 
@@ -175,15 +184,15 @@ def test_a_parquet_file_with_a_damaged_footer_is_called_damaged_in_one_line(tmp_
 def test_a_hint_can_be_printed(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("family\x1b_id,title,abstract\nA,t,a\n")
     with pytest.raises(UserError, match=r"did you mean family\\x1b_id\?"):
-        table.parse(tmp_path / "own.csv")
+        formats.parse(tmp_path / "own.csv")
 
 
 def test_rows_of_empty_fields_are_no_families(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("family_id,title,abstract\nA,t,a\n,,\nB,u,b\n,,\n,,\n")
-    assert table.parse(tmp_path / "own.csv").families["family_id"].tolist() == ["A", "B"]
+    assert formats.parse(tmp_path / "own.csv").families["family_id"].tolist() == ["A", "B"]
     (tmp_path / "own.csv").write_text("family_id,title,abstract\nA,t,a\n,u,b\n")
     with pytest.raises(UserError, match="row 2: family_id is empty"):
-        table.parse(tmp_path / "own.csv")
+        formats.parse(tmp_path / "own.csv")
 
 
 def test_bad_csv_and_parquet_are_refused(tmp_path: Path) -> None:
@@ -201,27 +210,31 @@ def test_bad_csv_and_parquet_are_refused(tmp_path: Path) -> None:
     for content, message in cases.values():
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         with pytest.raises(UserError, match=message):
-            table.parse(path)
+            formats.parse(path)
     frame = pd.DataFrame({"family_id": [1.0, 2.0], "title": ["a", "b"], "abstract": ["c", "d"]})
     frame.to_parquet(tmp_path / "own.parquet")
     with pytest.raises(UserError, match=r"row 1: column 'family_id' holds the decimal number 1\.0"):
-        table.parse(tmp_path / "own.parquet")
+        formats.parse(tmp_path / "own.parquet")
     frame.assign(family_id=["A", "A"]).to_parquet(tmp_path / "own.parquet")
     with pytest.raises(UserError, match="row 2: family_id 'A' is also on row 1"):
-        table.parse(tmp_path / "own.parquet")
+        formats.parse(tmp_path / "own.parquet")
     binary = pa.array([b"\xff", b"ok"]).cast(pa.binary()).view(pa.string())
     pq.write_table(
         pa.table({"family_id": ["A", "B"], "title": binary, "abstract": ["c", "d"]}), tmp_path / "own.parquet"
     )
     with pytest.raises(UserError, match=r"own\.parquet: "):
-        table.parse(tmp_path / "own.parquet")
+        formats.parse(tmp_path / "own.parquet")
 
 
 def test_paths_that_are_no_such_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.jsonl").mkdir()
-    for name, message in (("gone.jsonl", "No such file"), ("folder.jsonl", "directory"), ("own.xlsx", "unknown kind of file")):  # fmt: skip
+    for name, message in (
+        ("gone.jsonl", "No such file"),
+        ("folder.jsonl", "directory"),
+        ("own.xlsx", "unknown kind of file"),
+    ):
         with pytest.raises(UserError, match=message):
-            table.parse(tmp_path / name)
+            formats.parse(tmp_path / name)
 
 
 def test_load_wants_the_file_that_was_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +242,7 @@ def test_load_wants_the_file_that_was_added(tmp_path: Path, monkeypatch: pytest.
     path = layout.raw("own", ".jsonl")
     path.parent.mkdir(parents=True)
     write(path, FAMILIES)
-    entry = Table(description="d", licence="l", source="table", file=str(path), sha256=sha256(path))
+    entry = OwnFile(licence="l", source="table", file=str(path), sha256=sha256(path))
     assert len(table.load("own", entry).families) == 3
     path.write_bytes(path.read_bytes() + line())
     with pytest.raises(UserError, match=r"sha256 is not the one in .*'own'"):
@@ -249,7 +262,14 @@ def family(number: int) -> dict[str, Any]:
         [f"{subclasses[(number + 1) % 6]}1/00"] if number % 3 == 0 else []
     )
     cites = [f"F{number - back:03d}" for back in (6, 12, 7)] if number >= 12 else []
-    return {"family_id": f"F{number:03d}", "title": f"Pump {number}", "abstract": f"A pump of kind {number}.", "ipc": ipc, "date": f"{1990 + number // 6}-01-10", "cites": cites}  # fmt: skip
+    return {
+        "family_id": f"F{number:03d}",
+        "title": f"Pump {number}",
+        "abstract": f"A pump of kind {number}.",
+        "ipc": ipc,
+        "date": f"{1990 + number // 6}-01-10",
+        "cites": cites,
+    }
 
 
 SIXTY = [family(number) for number in range(60)]
@@ -261,7 +281,7 @@ for _one in SIXTY:
 
 
 def read(path: Path) -> Raw:
-    return sources.checked(table.parse(path), str(path))
+    return checked(formats.parse(path), str(path))
 
 
 def scopes(raw: Raw) -> dict[str, int]:
@@ -290,13 +310,26 @@ def sheet(
 
 
 LISTED: dict[str, Callable[[list[str]], str]] = {
-    "semicolons": ";".join, "two semicolons": ";;".join, "bars": " | ".join, "line breaks": " \n".join, "carriage returns": "\r\n".join,
-    "commas": ", ".join, "python": str, "json": json.dumps, "php": lambda value: json.dumps(value).replace("/", "\\/"),
-    "numpy": lambda value: "[" + " ".join(map(repr, value)) + "]", "tuple": lambda value: str(tuple(value)), "sql": lambda value: "{" + ",".join(value) + "}",
-    "bare": lambda value: "[" + ", ".join(value) + "]", "offices": lambda value: ", ".join(f"{one} (EP,US)" if "/" in one else one for one in value),
-    "quoted": lambda value: "; ".join(f'"{one}"' for one in value), "quoted by commas": lambda value: ", ".join(map(repr, value)),
-    "python, nothing": lambda value: str(value) if value else "nan", "with nan": lambda value: str([*value, float("nan")]), "ends": lambda value: ";".join(value) + ";",
-}  # fmt: skip
+    "semicolons": ";".join,
+    "two semicolons": ";;".join,
+    "bars": " | ".join,
+    "line breaks": " \n".join,
+    "carriage returns": "\r\n".join,
+    "commas": ", ".join,
+    "python": str,
+    "json": json.dumps,
+    "php": lambda value: json.dumps(value).replace("/", "\\/"),
+    "numpy": lambda value: "[" + " ".join(map(repr, value)) + "]",
+    "tuple": lambda value: str(tuple(value)),
+    "sql": lambda value: "{" + ",".join(value) + "}",
+    "bare": lambda value: "[" + ", ".join(value) + "]",
+    "offices": lambda value: ", ".join(f"{one} (EP,US)" if "/" in one else one for one in value),
+    "quoted": lambda value: "; ".join(f'"{one}"' for one in value),
+    "quoted by commas": lambda value: ", ".join(map(repr, value)),
+    "python, nothing": lambda value: str(value) if value else "nan",
+    "with nan": lambda value: str([*value, float("nan")]),
+    "ends": lambda value: ";".join(value) + ";",
+}
 
 
 @pytest.mark.parametrize("how", LISTED)
@@ -401,27 +434,42 @@ def test_absence_is_absence_in_every_column(tmp_path: Path, spelled: object) -> 
 def test_ids_that_are_written_as_what_is_missing_stay_ids_and_are_said(tmp_path: Path, suffix: str) -> None:
     ids = ["0012", "12", "1E5", "100000", "1e5", "TRUE", "null", "nan", "NA", "None", "-1"]
     rows = [
-        {"family_id": name, "title": f"t{number}", "abstract": "a", "cites": [ids[number - 1]] if number else ["nan", "F9"]}
+        {
+            "family_id": name,
+            "title": f"t{number}",
+            "abstract": "a",
+            "cites": [ids[number - 1]] if number else ["nan", "F9"],
+        }
         for number, name in enumerate(ids)
-    ]  # fmt: skip
+    ]
     path = tmp_path / f"own{suffix}"
     if suffix == ".csv":
         pd.DataFrame(rows).assign(cites=[";".join(row["cites"]) for row in rows]).to_csv(path, index=False)
     else:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    raw = table.parse(path)
+    raw = formats.parse(path)
     assert sorted(raw.families["family_id"]) == sorted(ids)
-    assert len(raw.citations) == len(ids) and ("0012", "nan") in set(raw.citations[["citing_id", "cited_id"]].itertuples(index=False, name=None))  # fmt: skip
+    assert len(raw.citations) == len(ids) and ("0012", "nan") in set(
+        raw.citations[["citing_id", "cited_id"]].itertuples(index=False, name=None)
+    )
     assert raw.notes["family ids that are written as what is missing, kept as ids"] == "4, such as 'NA'"
     with path.open("a") as file:
         file.write("nan,again,a,\n" if suffix == ".csv" else json.dumps({**rows[7]}) + "\n")
     with pytest.raises(UserError, match="family_id 'nan' is also on"):
-        table.parse(path)
+        formats.parse(path)
 
 
 def test_absence_in_parquet_and_sheets(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"family_id": ["A", "B"], "title": ["t", None], "abstract": [float("nan"), "a"], "ipc": [["A01B1/00"], None],
-                          "date": [pd.Timestamp("1990-01-10"), pd.NaT], "cpc": [None, ["A01B1/00"]]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "family_id": ["A", "B"],
+            "title": ["t", None],
+            "abstract": [float("nan"), "a"],
+            "ipc": [["A01B1/00"], None],
+            "date": [pd.Timestamp("1990-01-10"), pd.NaT],
+            "cpc": [None, ["A01B1/00"]],
+        }
+    )
     frame.to_parquet(tmp_path / "own.parquet")
     (tmp_path / "own.csv").write_text(
         "family_id,title,abstract,ipc,date,cpc\nA,t,NaN,A01B1/00,1990-01-10,nan\nB,NA,a,None,NaT,A01B1/00\n"
@@ -478,10 +526,14 @@ def test_whole_numbers_are_ids_by_their_digits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [(str.lower, "144, such as 'f006' where a family is 'F006'"), (lambda name: f"F0{name[1:]}", "144, such as 'F0006' where a family is 'F006'"),
-     (lambda name: f"{name}B2", "144, such as 'F006B2' where a family is 'F006'"), (lambda name: f"F-{name[1:]}", "144, such as 'F-006' where"),
-     (lambda name: f"DOCDB{name}", "all 144, such as 'DOCDBF006' where a family is 'F000'")],
-)  # fmt: skip
+    [
+        (str.lower, "144, such as 'f006' where a family is 'F006'"),
+        (lambda name: f"F0{name[1:]}", "144, such as 'F0006' where a family is 'F006'"),
+        (lambda name: f"{name}B2", "144, such as 'F006B2' where a family is 'F006'"),
+        (lambda name: f"F-{name[1:]}", "144, such as 'F-006' where"),
+        (lambda name: f"DOCDB{name}", "all 144, such as 'DOCDBF006' where a family is 'F000'"),
+    ],
+)
 def test_cited_ids_that_no_family_has_are_not_called_none(
     tmp_path: Path, change: Callable[[str], str], said: str
 ) -> None:
@@ -489,7 +541,7 @@ def test_cited_ids_that_no_family_has_are_not_called_none(
         write(tmp_path / "own.jsonl", [one | {"cites": [change(name) for name in one["cites"]]} for one in SIXTY])
     )
     assert raw.notes["cited ids that look unlike family ids"].startswith(said)
-    lines = landscape.summary(raw.families, raw.citations, "cited", raw.notes)
+    lines = summary(raw.families, raw.citations, "cited", raw.notes)
     assert "none of the 144 cited ids is a family of the landscape: retrieval cannot be scored" in lines
 
 
@@ -518,7 +570,8 @@ def test_a_header_without_the_columns_is_shown_as_it_was_found(tmp_path: Path) -
     )
     with pytest.raises(
         UserError,
-        match=r"header: column 'family_id' is missing \(did you mean id\?\).*there are id, title, assignee, publication date",
+        match=r"header: column 'family_id' is missing \(did you mean id\?\)"
+        r".*there are id, title, assignee, publication date",
     ):
         read(tmp_path / "own.csv")
     (tmp_path / "own.csv").write_text("Nummer;Titel;Anmelder\n1;Pumpe;Jemand\n")
@@ -528,14 +581,18 @@ def test_a_header_without_the_columns_is_shown_as_it_was_found(tmp_path: Path) -
 
 @pytest.mark.parametrize("suffix", [".JSONL", ".Parquet", ".CSV", ".JsonL.GZ"])
 def test_suffixes_are_known_in_capitals(suffix: str) -> None:
-    assert table.suffix(Path(f"Own{suffix}")) == suffix.lower()
+    assert formats.suffix(Path(f"Own{suffix}")) == suffix.lower()
 
 
 @pytest.mark.parametrize("indent", [None, 1, 4])
 @pytest.mark.parametrize("whole", [True, False])
 def test_arrays_and_objects_over_many_lines_are_read(tmp_path: Path, indent: int | None, whole: bool) -> None:
     text = json.dumps(SIXTY, indent=indent) if whole else "\n".join(json.dumps(one, indent=indent) for one in SIXTY)
-    for name, content in (("own.jsonl", text.encode()), ("own.json", b"\xef\xbb\xbf" + text.encode()), ("own.jsonl.gz", gzip.compress(text.encode()))):  # fmt: skip
+    for name, content in (
+        ("own.jsonl", text.encode()),
+        ("own.json", b"\xef\xbb\xbf" + text.encode()),
+        ("own.jsonl.gz", gzip.compress(text.encode())),
+    ):
         (tmp_path / name).write_bytes(content)
         raw = read(tmp_path / name)
         assert len(raw.families) == 60 and scopes(raw) == SCOPES
@@ -618,7 +675,7 @@ def test_a_gzip_bomb_is_one_line(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_landscape_that_compresses_as_text_does_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "_ROOM", 1 << 10)
+    monkeypatch.setattr(fields, "_ROOM", 1 << 10)
     assert len(read(write(tmp_path / "own.jsonl.gz", SIXTY)).families) == 60
     frame = pd.DataFrame({"family_id": [f"F{i}" for i in range(3000)], "title": "t" * 10_000, "abstract": "a"})
     frame.to_parquet(tmp_path / "own.parquet")
@@ -630,8 +687,13 @@ def test_a_landscape_that_compresses_as_text_does_is_no_bomb(tmp_path: Path, mon
 def test_damaged_gzip_is_one_line(tmp_path: Path, broken: str) -> None:
     whole = gzip.compress("".join(json.dumps(one) + "\n" for one in SIXTY).encode(), mtime=0)
     half = len(whole) // 2
-    content = {"cut": whole[:half], "flipped": whole[:half] + bytes([whole[half] ^ 0xFF]) + whole[half + 1 :], "checksum": whole[:-8] + b"\0" * 8,
-               "tail": whole + b"trailing", "header": whole[:2] + b"\x01" + whole[3:]}[broken]  # fmt: skip
+    content = {
+        "cut": whole[:half],
+        "flipped": whole[:half] + bytes([whole[half] ^ 0xFF]) + whole[half + 1 :],
+        "checksum": whole[:-8] + b"\0" * 8,
+        "tail": whole + b"trailing",
+        "header": whole[:2] + b"\x01" + whole[3:],
+    }[broken]
     (tmp_path / "own.jsonl.gz").write_bytes(content)
     with pytest.raises(UserError) as error:
         read(tmp_path / "own.jsonl.gz")

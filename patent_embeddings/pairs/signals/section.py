@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
+from patent_embeddings.core import layout
 from patent_embeddings.corpus.views import section
 from patent_embeddings.pairs.material import Material, Pair
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from patent_embeddings.pairs.entries import Recipe
+from patent_embeddings.pairs.values import Drawn
 
 
-def draw(material: Material, recipe: Recipe, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
+def draw(material: Material, recipe: Drawn, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
     """Up to `count` section pairs, one a family that has both sections; dev pairs come from the dev split."""
     allowed = material.allowed(split)
     ids = material.families["family_id"].tolist()
@@ -24,3 +21,10 @@ def draw(material: Material, recipe: Recipe, split: str, count: int, rng: np.ran
         if anchor and positive and family in allowed and (split != "dev" or material.splits[family] == "dev")
     ]
     return [pairs[i] for i in rng.permutation(len(pairs))[:count]]
+
+
+def needs(recipe: Drawn) -> tuple[str, str]:
+    """What a landscape without such pairs lacks, and what to do about it."""
+    first, second = recipe.sections
+    where = layout.registry("recipes")
+    return f"families with both {first} and {second}", f"change sections of the recipe in {where}"

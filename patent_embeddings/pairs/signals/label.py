@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
+from patent_embeddings.core import layout
 from patent_embeddings.pairs.material import Material, Pair
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from patent_embeddings.pairs.entries import Recipe
+from patent_embeddings.pairs.values import Drawn
 
 # A pair is redrawn when it was drawn before; a landscape with few pairs is given up on after so many tries a pair.
 _TRIES = 20
 
 
-def draw(material: Material, recipe: Recipe, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
+def draw(material: Material, recipe: Drawn, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
     """Up to `count` distinct label pairs, both ends in `split`: anchors in random order, label and partner at random.
 
     Train pairs join families of the train split only, or classification would be tested on what it was taught.
@@ -43,3 +40,9 @@ def draw(material: Material, recipe: Recipe, split: str, count: int, rng: np.ran
         if anchor != partner and key not in pairs:
             pairs[key] = Pair("label", anchor, partner, material.texts[anchor], material.texts[partner], label)
     return list(pairs.values())
+
+
+def needs(recipe: Drawn) -> tuple[str, str]:
+    """What a landscape without such pairs lacks, and what to do about it."""
+    where = layout.registry("recipes")
+    return f"labels of the set {recipe.label_set!r}", f"change label_set of the recipe in {where}"
