@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from sentence_transformers.util import batch_to_device
 
 from patent_embeddings.encoders.base import Encoder
-from patent_embeddings.encoders.entries import Model, Side
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
+from patent_embeddings.encoders.values import Embedder, Side
 
 
 class Dense(Encoder):
@@ -29,7 +25,7 @@ class Dense(Encoder):
     kinds = ("SentenceTransformer",)
     late = False
 
-    def __init__(self, entry: Model, **options: Any) -> None:
+    def __init__(self, entry: Embedder, **options: Any) -> None:
         super().__init__(entry, **options)
         self.model[0].unpad_inputs = False  # rows of a padded batch can be taken apart
 
@@ -40,19 +36,17 @@ class Dense(Encoder):
     def compute(self, prepared: Mapping[str, Any], side: Side) -> np.ndarray:
         """Encode features of one side, in batches of as many texts of like length as the token budget holds.
 
-        Returns:
-            float32 [texts, dimension], normalised only if the model itself does.
+        Returns float32 [texts, dimension], normalised only if the model itself does.
         """
-
         if not prepared:
             return np.zeros((0, self.entry.dimension), np.float32)
         lengths = prepared["attention_mask"].sum(dim=1)
         order = torch.argsort(lengths, descending=True, stable=True)
         with torch.inference_mode():
-            found = torch.cat([
-                self.model(batch_to_device(self._cut(prepared, rows, width), self.device), **self._task(side))["sentence_embedding"]
-                for rows, width in batches(order, lengths, self.budget)
-            ])  # fmt: skip
+            cut = (self._cut(prepared, rows, width) for rows, width in batches(order, lengths, self.budget))
+            task = self._task(side)
+            read = (self.model(batch_to_device(batch, self.device), **task) for batch in cut)
+            found = torch.cat([features["sentence_embedding"] for features in read])
         vectors = torch.empty_like(found)
         vectors[order.to(found.device)] = found
         return vectors.float().cpu().numpy()
@@ -65,7 +59,6 @@ class Dense(Encoder):
 
     def _cut(self, features: Mapping[str, Any], rows: torch.Tensor, width: int) -> dict[str, Any]:
         """Some rows of features, without columns that are padding in all of them."""
-
         shape = features["attention_mask"].shape
         columns = slice(0, width) if self.tokenizer.padding_side == "right" else slice(shape[1] - width, None)
         return {
@@ -77,8 +70,7 @@ class Dense(Encoder):
 def batches(order: torch.Tensor, lengths: torch.Tensor, budget: int) -> Iterator[tuple[torch.Tensor, int]]:
     """Runs of rows, in order of falling length, that fit in a budget of tokens when padded; at least one row each.
 
-    Yields:
-        The rows, int64 [texts of the batch], and the length of the longest.
+    Yields the rows, int64 [texts of the batch], and the length of the longest.
     """
     start = 0
     while start < len(order):

@@ -1,46 +1,54 @@
-"""Views and adapter -> document and query vectors of one landscape."""
+"""The texts of a landscape embedded: documents, queries, and documents once more for tasks with a prompt."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-from patent_embeddings.core import tables
+import pandas as pd
+
+from patent_embeddings.core import vectors
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.files import sha256
-from patent_embeddings.encoders.schemas import QUERY_ROWS, ROWS, TOKEN_QUERY_ROWS, TOKEN_ROWS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    import numpy as np
-    import pandas as pd
+from patent_embeddings.encoders import prompts, shards, windows
+from patent_embeddings.encoders.base import Encoder
+from patent_embeddings.encoders.values import EmbedValues, Side
 
 
-def query_texts(view: pd.DataFrame, queries: pd.DataFrame) -> list[str]:
-    """Text of every query, in the order of the queries."""
-    texts = dict(zip(view["family_id"], view["text"], strict=True))
-    return [texts[query] for query in queries["query_id"]]
+def embed(
+    encoder: Encoder,
+    documents: Mapping[str, str],
+    queries: Mapping[str, str],
+    values: EmbedValues,
+    folder: Path,
+    label: str,
+) -> shards.Encoded:
+    """Write the vectors of a landscape and their ids: of documents, queries, and tasks with a prompt of their own.
+
+    Sides with the same prompt share their texts: a query that is also a document is embedded once.
+
+    `documents` and `queries` are texts by id, ascending; `folder` is empty. Raises UserError: passages do not fit the
+    model, or a vector is not finite.
+    """
+    texts, first, own = list(documents.values()), None, prompts.own(encoder.entry.prompts)
+    if (size := values.passages.tokens) is not None:
+        windows.require_room(encoder, [encoder.prompt(side) for side in ("document", *own)], size)
+        texts, first = windows.cut(texts, encoder.tokenizer, size, values.passages.stride)
+    sides: dict[str, tuple[Side, list[str]]] = {
+        "documents": ("document", texts),
+        "queries": ("query", list(queries.values())),
+        **{name: (name, texts) for name in own},
+    }
+    encoded = shards.encode(encoder, sides, folder, label=label, engine=values.engine)
+    for name, tokens in encoded.first.items():
+        asked = name == "queries"
+        ids = pd.DataFrame({"query_id": list(queries)} if asked else {"family_id": list(documents)}, dtype="str")
+        vectors.describe(folder / f"{name}.npy", ids, first if tokens is None and not asked else tokens)
+    return encoded
 
 
-def require_text(texts: Sequence[str], landscape: str, view: str) -> None:
+def require_text(texts: Iterable[str], landscape: str, view: str) -> None:
     """Raise UserError where no family of the landscape has any text in the view."""
     if not any(texts):
-        raise UserError(
-            f"view {view!r} has no text in landscape {landscape!r} (its families lack the sections); "
-            f"choose another view, `python -m stages.landscape show {landscape}` lists the sections present"
-        )
-
-
-def describe(folder: Path, name: str, ids: pd.DataFrame, first: np.ndarray | None) -> None:
-    """Write the digest of a side's vectors and the table of their ids, with the first row of each where it has several."""
-
-    query = "query_id" in ids.columns
-    if first is not None:
-        ids = ids.assign(offset=first.astype("int64"))
-        table = TOKEN_QUERY_ROWS if query else TOKEN_ROWS
-    else:
-        table = QUERY_ROWS if query else ROWS
-    path = folder / f"{name}.npy"
-    path.with_suffix(".sha256").write_text(f"{sha256(path)}\n", encoding="ascii")
-    tables.write(ids, folder / f"{name}.parquet", table)
+        what = f"view {view!r} has no text in landscape {landscape!r} (its families lack the sections)"
+        show = f"`python -m stages.landscape show {landscape}` lists the sections present"
+        raise UserError(f"{what}; choose another view, {show}")

@@ -11,34 +11,27 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from safetensors.numpy import load, save
+
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.encoders.values import Side
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from patent_embeddings.encoders.base import Encoder
-    from patent_embeddings.encoders.entries import Side
 
-    Vectors = np.ndarray | tuple[np.ndarray, np.ndarray]
-
+Vectors = np.ndarray | tuple[np.ndarray, np.ndarray]
 Engine = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A shard of the distinct texts of one key.
+    """A shard of the distinct texts of one key."""
 
-    Attributes:
-        key: everything that decides their vectors, as text.
-        side: of the encoder.
-        first: the shard's first text among those of its key.
-        texts: the shard's texts.
-    """
-
-    key: str
-    side: Side
-    first: int
-    texts: list[str]
+    key: str  # everything that decides their vectors, as text
+    side: Side  # of the encoder
+    first: int  # the shard's first text among those of its key
+    texts: list[str]  # the shard's texts
 
 
 def key(encoder: Encoder, side: Side) -> str:
@@ -49,19 +42,13 @@ def key(encoder: Encoder, side: Side) -> str:
 def compute(engine: Engine, encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np.ndarray]]]:
     """Yield each job with one array a text: [dimension], or [tokens, dimension] for late interaction.
 
-    Raises:
-        UserError: Ray is not installed, or its workers would give other vectors than this machine.
+    Raises UserError: Ray is not installed, or its workers would give other vectors than this machine.
     """
-    if engine == "ray":
-        yield from _ray(encoder, jobs)
-    else:
-        yield from _local(encoder, jobs)
+    yield from (_ray if engine == "ray" else _local)(encoder, jobs)
 
 
 def split(vectors: Vectors) -> list[np.ndarray]:
     """One array a text."""
-    import numpy as np
-
     if isinstance(vectors, tuple):
         return np.split(vectors[0], vectors[1][1:])
     return list(vectors)
@@ -89,9 +76,10 @@ def _ray(encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np.n
     if not jobs:
         return
     try:
-        import ray
+        import ray  # an optional library
     except ImportError:
-        raise UserError("embed.engine is ray, which is not installed; run `pip install -e '.[ray]'`, or set it to local") from None  # fmt: skip
+        mend = "run `pip install -e '.[ray]'`, or set it to local"
+        raise UserError(f"embed.engine is ray, which is not installed; {mend}") from None
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level="ERROR")
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -101,10 +89,10 @@ def _ray(encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np.n
     rows = [{"job": number, "key": job.key, "side": job.side, "texts": job.texts} for number, job in enumerate(jobs)]
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     options = {**encoder.options, "adapter": encoder.adapter and encoder.adapter.resolve()}
+    pool = {"compute": ray.data.ActorPoolStrategy(size=workers), f"num_{unit.lower()}s": 1}
     mapped = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        Worker, fn_constructor_args=(encoder.entry, options), batch_size=1, batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(size=workers), **{f"num_{unit.lower()}s": 1},
-    )  # fmt: skip
+        Worker, fn_constructor_args=(encoder.entry, options), batch_size=1, batch_format="pyarrow", **pool
+    )
     for row in mapped.iter_rows():
         if row["fault"]:
             raise UserError(row["fault"])
@@ -115,7 +103,7 @@ class Worker:
     """An encoder in a process of Ray's, loaded once."""
 
     def __init__(self, entry: Any, options: dict[str, Any]) -> None:
-        from patent_embeddings.encoders import factory
+        from patent_embeddings.encoders import factory  # torch, in the worker's process alone
 
         self.encoder = factory.encoder(entry, **options)
         self.keys: dict[Side, str] = {}
@@ -127,25 +115,20 @@ class Worker:
         if side not in self.keys:
             self.keys[side] = key(self.encoder, side)
         ours = json.loads(self.keys[side])
-        other = [name for name in ours if ours[name] != theirs.get(name)]
-        if other:
-            fault = f"embed.engine: a worker of Ray differs from this machine in {', '.join(other)}; start on a machine like the workers"
-            return {"job": [row["job"]], "vectors": [b""], "fault": [fault]}
+        if other := [name for name in ours if ours[name] != theirs.get(name)]:
+            fault = f"embed.engine: a worker of Ray differs from this machine in {', '.join(other)}"
+            mend = "start on a machine like the workers"
+            return {"job": [row["job"]], "vectors": [b""], "fault": [f"{fault}; {mend}"]}
         vectors = split(self.encoder.encode(row["texts"], side))
         return {"job": [row["job"]], "vectors": [packed(vectors)], "fault": [""]}
 
 
 def packed(parts: Sequence[np.ndarray]) -> bytes:
     """Arrays as the bytes of a safetensors file, float32."""
-    import numpy as np
-    from safetensors.numpy import save
-
     return save({f"{i:06d}": np.ascontiguousarray(part, dtype=np.float32) for i, part in enumerate(parts)})
 
 
 def unpacked(data: bytes) -> list[np.ndarray]:
     """The inverse of `packed`."""
-    from safetensors.numpy import load
-
     arrays = load(data)
     return [arrays[name] for name in sorted(arrays)]

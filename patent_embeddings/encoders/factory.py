@@ -1,23 +1,18 @@
-"""Opening a model of the registry: its encoder, or its tokenizer alone."""
+"""Opening a model of the registry."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from transformers import AutoTokenizer
-
-from patent_embeddings.encoders import loading, processes, weights
+from patent_embeddings.core import processes
+from patent_embeddings.encoders.base import Encoder
 from patent_embeddings.encoders.dense import Dense
-from patent_embeddings.encoders.entries import Frozen, Model
 from patent_embeddings.encoders.late import Late
-
-if TYPE_CHECKING:
-    from patent_embeddings.encoders.base import Encoder
+from patent_embeddings.encoders.values import Embedder, Frozen
 
 
 def encoder(
-    entry: Model,
+    entry: Embedder,
     *,
     length: int | None = None,
     dtype: str = "float32",
@@ -27,36 +22,14 @@ def encoder(
 ) -> Encoder:
     """Load a model from this machine, never from the network.
 
-    Args:
-        entry: its registry entry.
-        length: tokens that texts are cut to; None: the entry's evaluation length.
-        dtype: `float32`, `bfloat16`, or `auto`: bfloat16 where the device computes it natively.
-        adapter: folder with a peft adapter, or None for the model as published.
-        scale: weight of the adapter, 0 (as published) to 1 (as trained).
-        frozen: what the weights are kept in while an adapter is trained on them, such as the
-            entry's `plan.weights`; overrides `dtype`. None: not for training.
+    `length`: tokens that texts are cut to; None: the entry's evaluation length.
+    `dtype`: `float32`, `bfloat16`, or `auto`: bfloat16 where the device computes it natively.
+    `adapter`: folder of a peft adapter, weighed by `scale`, 0 (as published) to 1 (as trained).
+    `frozen`: what the weights are kept in while an adapter is trained on them, over `dtype`; None: not for training.
 
-    Returns:
-        A `dense.Dense` or `late.Late` encoder, on the GPU where there is one.
-
-    Raises:
-        UserError: the weights are not here or differ from their pin, the model needs code that the
-            user has not agreed to run, the adapter does not fit, or 4 bits need a library.
+    Returns a `dense.Dense` or `late.Late` encoder, on the GPU where there is one. Raises UserError: the weights are not
+    here or not as pinned, run code that nobody agreed to, do not fit the adapter, or need a library for 4 bits.
     """
     processes.settle()  # before a library looks at the environment
-
     kind = Late if entry.encoder == "late" else Dense
     return kind(entry, length=length, dtype=dtype, adapter=adapter, scale=scale, frozen=frozen)
-
-
-def tokenizer(entry: Model) -> Any:
-    """The model's tokenizer alone, without its weights. Raises UserError as `encoder` does."""
-
-    folder = weights.locate(entry)
-    with loading.refusing(entry, folder):
-        loaded = AutoTokenizer.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=weights.consented(entry)
-        )
-    loading.worded(entry, folder, loaded)
-    loaded.padding_side = entry.padding
-    return loaded

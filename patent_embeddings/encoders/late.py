@@ -1,17 +1,14 @@
-"""One vector a token, and exact MaxSim over them."""
+"""One vector a token."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from patent_embeddings.encoders.base import Encoder
-from patent_embeddings.encoders.entries import Model, Side
-
-if TYPE_CHECKING:
-    import numpy as np
+from patent_embeddings.encoders.values import Embedder, Side
 
 
 class Late(Encoder):
@@ -21,7 +18,7 @@ class Late(Encoder):
     kinds = ("MultiVectorEncoder", "ColBERT")
     late = True
 
-    def __init__(self, entry: Model, **options: Any) -> None:
+    def __init__(self, entry: Embedder, **options: Any) -> None:
         super().__init__(entry, **options)
         first = self.model[0]
         queries = min(entry.query_length or self.length, entry.max_length)
@@ -41,18 +38,13 @@ class Late(Encoder):
     def compute(self, prepared: list[str], side: Side) -> tuple[np.ndarray, np.ndarray]:
         """Encode texts of one side.
 
-        Returns:
-            Token vectors, float32 [tokens of all texts, dimension], and the first row of each
-            text's tokens, int64 [texts].
+        Returns float32 [tokens of all texts, dimension], and the first row of each text, int64 [texts].
         """
-
         if not prepared:
             return np.zeros((0, self.entry.dimension), np.float32), np.zeros(0, np.int64)
-        named = {"query": self.model.encode_query, "document": self.model.encode_document}
-        encode = named.get(side, self.model.encode)
-        found = encode(
-            prepared, prompt=self.prompt(side), batch_size=self._batch(prepared, side), show_progress_bar=False
-        )
+        encode = {"query": self.model.encode_query, "document": self.model.encode_document}.get(side, self.model.encode)
+        size = self._batch(prepared, side)
+        found = encode(prepared, prompt=self.prompt(side), batch_size=size, show_progress_bar=False)
         tokens = [matrix.float().cpu().numpy() for matrix in found]
         counts = np.array([len(matrix) for matrix in tokens], np.int64)
         return np.concatenate(tokens), np.cumsum(counts) - counts

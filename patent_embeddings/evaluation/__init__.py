@@ -1,0 +1,1 @@
+"""What a landscape is scored by: retrieval, classification, clustering, their intervals, what others measured."""

@@ -8,10 +8,12 @@ the labels that a test family has. Families without a label of the set are left 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.special import stdtrit
@@ -19,20 +21,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler, normalize
 
+from patent_embeddings.core.arrays import Booleans, Doubles, Floats
+from patent_embeddings.core.ids import places
 from patent_embeddings.evaluation import statistics
 from patent_embeddings.evaluation.statistics import LEVEL, Z
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    import numpy.typing as npt
-    import pandas as pd
-
-    Vectors = npt.NDArray[np.float32]
-    Scores = npt.NDArray[np.float32]
-    Gold = npt.NDArray[np.bool_]
-    Floats = npt.NDArray[np.float64]
 
 INVERSE_PENALTIES = (0.003, 0.01, 0.03, 0.1)  # scikit-learn's C, on standardised features
 NEIGHBOURS = 10
@@ -41,34 +33,24 @@ _ROWS = 1 << 13  # rows of a block: bounds memory, not the result
 
 @dataclass(frozen=True)
 class Result:
-    """What one classifier did on the test families.
+    """What one classifier did on the test families."""
 
-    Attributes:
-        family_id: the test families [n].
-        outcomes: per family [n]: `LRAP`, and `tp`, `fp`, `fn`, its right, wrong and missed labels, whose
-            sums over any set of families give its micro-F1, 2 tp / (2 tp + fp + fn).
-        scores: of `micro-F1`, `macro-F1`, `LRAP`: value, lower and upper bound, NaN where there is no interval.
-    """
-
-    family_id: npt.NDArray[Any]
-    outcomes: dict[str, Floats]
+    family_id: npt.NDArray[Any]  # the test families [n]
+    # Per family [n]: `LRAP`, and `tp`, `fp`, `fn`, its right, wrong and missed labels, whose sums over any set of
+    # families give its micro-F1, 2 tp / (2 tp + fp + fn).
+    outcomes: dict[str, Doubles]
+    # Of `micro-F1`, `macro-F1`, `LRAP`: value, lower and upper bound, NaN where there is no interval.
     scores: dict[str, tuple[float, float, float]]
 
 
-def classify(vectors: Vectors, families: pd.Series, labels: pd.DataFrame) -> dict[str, Result]:
+def classify(vectors: Floats, families: list[str], labels: pd.DataFrame) -> dict[str, Result]:
     """Classify under one label set.
 
-    Args:
-        vectors: float32 [families, dimensions]; may be memory-mapped.
-        families: family id of each row.
-        labels: rows of `LABELS` of one label set.
-
-    Returns:
-        A result for each of `probe`, `knn`, `prior`; empty where train, dev or test has no labelled family.
+    `vectors` are float32 [families, dimensions], maybe a memory map; `labels` rows of `LABELS` of one label set.
+    Returns a result for each of `probe`, `knn`, `prior`; none where train, dev or test has no labelled family.
     """
-
     labels = labels[labels["family_id"].isin(families)]
-    row = pd.Index(families).get_indexer(pd.Index(labels["family_id"]))
+    row = places(labels["family_id"], families)
     gold = indicator(labels["labels"])
     train, dev, test = (np.flatnonzero(labels["split"] == split) for split in ("train", "dev", "test"))
     if not (len(train) and len(dev) and len(test)):
@@ -77,25 +59,20 @@ def classify(vectors: Vectors, families: pd.Series, labels: pd.DataFrame) -> dic
     seen = np.asarray(gold[train].any(axis=0))
     results = {}
     for system, classifier in CLASSIFIERS.items():
-        on_dev, on_test = (
-            _widened(scores, seen) for scores in classifier(*parts, gold[train][:, seen], gold[dev], seen)
-        )
+        scored = classifier(*parts, gold[train][:, seen], gold[dev], seen)
+        on_dev, on_test = (_widened(scores, seen) for scores in scored)
         predicted = on_test >= threshold(on_dev, gold[dev])
         results[system] = _result(labels["family_id"].to_numpy()[test], on_test, predicted, gold[test])
     return results
 
 
-def indicator(labels: pd.Series) -> Gold:
+def indicator(labels: pd.Series) -> Booleans:
     """Families by labels: who has which, labels in alphabetical order."""
-
-    matrix = MultiLabelBinarizer(sparse_output=True).fit_transform(labels)
-    dense: Gold = matrix.astype(bool).toarray()
-    return dense
+    return MultiLabelBinarizer(sparse_output=True).fit_transform(labels).astype(bool).toarray()
 
 
-def threshold(scores: Scores, gold: Gold) -> float:
+def threshold(scores: Floats, gold: Booleans) -> float:
     """The threshold on scores [families, labels] that gives the highest micro-F1; the highest such one."""
-
     finite = np.isfinite(scores)
     order = np.argsort(-scores[finite], kind="stable")
     value = scores[finite][order].astype(np.float64)
@@ -107,9 +84,8 @@ def threshold(scores: Scores, gold: Gold) -> float:
     return float((value[best] + following[best]) / 2)
 
 
-def ranking_precision(scores: Scores, gold: Gold) -> Floats:
+def ranking_precision(scores: Floats, gold: Booleans) -> Doubles:
     """Label ranking average precision of each family (scikit-learn's, before its mean); every row has a label."""
-
     family, label = np.nonzero(gold)
     precision = np.empty(len(family))
     for start in range(0, len(family), _ROWS):
@@ -119,18 +95,13 @@ def ranking_precision(scores: Scores, gold: Gold) -> Floats:
     return np.asarray(np.bincount(family, weights=precision, minlength=len(gold)) / gold.sum(axis=1))
 
 
-def fit_logistic(features: Vectors, gold: Gold, inverse_penalties: tuple[float, ...]) -> list[Floats]:
-    """One-versus-rest logistic regressions, L2-penalised, intercept free: scikit-learn's, to 0.001 of the optimum's logit.
+def fit_logistic(features: Floats, gold: Booleans, inverse_penalties: tuple[float, ...]) -> list[Doubles]:
+    """One-versus-rest logistic regressions, L2-penalised, intercept free: scikit-learn's, to 0.001 of its logits.
 
-    Args:
-        features: [families, dimensions], standardised.
-        gold: [families, labels].
-        inverse_penalties: values of C, ascending: each starts from the solution of the one before.
-
-    Returns:
-        For each C the weights [dimensions + 1, labels], the intercepts last.
+    `features` are [families, dimensions], standardised, `gold` [families, labels]; the values of C ascend, and each
+    starts from the solution of the one before. Returns for each the weights [dimensions + 1, labels], the intercepts
+    last.
     """
-
     n, labels = gold.shape
     wide = features.astype(np.float64)  # float32 ends 0.002 off, and is no faster
     weights = np.zeros((len(inverse_penalties), features.shape[1] + 1, labels))
@@ -146,10 +117,9 @@ def fit_logistic(features: Vectors, gold: Gold, inverse_penalties: tuple[float, 
 
 
 def _probe(
-    train: Vectors, dev: Vectors, test: Vectors, gold: Gold, dev_gold: Gold, seen: Gold
-) -> tuple[Scores, Scores]:
+    train: Floats, dev: Floats, test: Floats, gold: Booleans, dev_gold: Booleans, seen: Booleans
+) -> tuple[Floats, Floats]:
     """Logits under the C of the highest LRAP on dev."""
-
     scaler = StandardScaler().fit(train)
     train, dev, test = (scaler.transform(part) for part in (train, dev, test))
     on_dev, weights = max(
@@ -159,19 +129,17 @@ def _probe(
     return on_dev, _logits(test, weights)
 
 
-def _logits(features: Vectors, weights: Floats) -> Scores:
-
+def _logits(features: Floats, weights: Doubles) -> Floats:
     return np.asarray(features @ weights[:-1] + weights[-1], dtype=np.float32)
 
 
-def _knn(train: Vectors, dev: Vectors, test: Vectors, gold: Gold, *_: Any) -> tuple[Scores, Scores]:
+def _knn(train: Floats, dev: Floats, test: Floats, gold: Booleans, *_: Any) -> tuple[Floats, Floats]:
     """Share of the nearest train families by cosine that have a label, each weighed by its cosine."""
-
     k = min(NEIGHBOURS, len(train))
     # On the unit sphere the squared distance is 2 - 2 cosine: the same order.
     nearest = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(normalize(train))
 
-    def scores(part: Vectors) -> Scores:
+    def scores(part: Floats) -> Floats:
         distance, neighbour = nearest.kneighbors(normalize(part))
         cosine = np.maximum(1 - distance.astype(np.float64) ** 2 / 2, 1e-6)
         share = cosine / cosine.sum(axis=1, keepdims=True)
@@ -181,27 +149,24 @@ def _knn(train: Vectors, dev: Vectors, test: Vectors, gold: Gold, *_: Any) -> tu
     return scores(dev), scores(test)
 
 
-def _prior(train: Vectors, dev: Vectors, test: Vectors, gold: Gold, *_: Any) -> tuple[Scores, Scores]:
+def _prior(train: Floats, dev: Floats, test: Floats, gold: Booleans, *_: Any) -> tuple[Floats, Floats]:
     """Share of the train families that have a label, whatever the vector."""
-
     share = gold.mean(axis=0, dtype=np.float64).astype(np.float32)
     return np.tile(share, (len(dev), 1)), np.tile(share, (len(test), 1))
 
 
-CLASSIFIERS: dict[str, Callable[..., tuple[Scores, Scores]]] = {"probe": _probe, "knn": _knn, "prior": _prior}
+CLASSIFIERS: dict[str, Callable[..., tuple[Floats, Floats]]] = {"probe": _probe, "knn": _knn, "prior": _prior}
 
 
-def _widened(scores: Scores, seen: Gold) -> Scores:
+def _widened(scores: Floats, seen: Booleans) -> Floats:
     """Scores of all labels: those that no train family has come last."""
-
     wide = np.full((len(scores), len(seen)), -np.inf, dtype=np.float32)
     wide[:, seen] = scores
     return wide
 
 
-def _result(family_id: Any, scores: Scores, predicted: Gold, gold: Gold) -> Result:
+def _result(family_id: Any, scores: Floats, predicted: Booleans, gold: Booleans) -> Result:
     """Outcomes of the test families, scores, and their intervals."""
-
     outcomes = {
         "LRAP": ranking_precision(scores, gold),
         "tp": (predicted & gold).sum(axis=1, dtype=np.float64),
@@ -219,14 +184,13 @@ def _result(family_id: Any, scores: Scores, predicted: Gold, gold: Gold) -> Resu
     return Result(family_id, outcomes, found)
 
 
-def macro_f1(predicted: Gold, gold: Gold) -> tuple[float, float]:
+def macro_f1(predicted: Booleans, gold: Booleans) -> tuple[float, float]:
     """Macro-F1 over the labels that a family has, and the variance of one family's part in it.
 
     The variance is the jackknife's: each family left out in turn, and with it the labels that it alone has. The
     bootstrap lacks a third of the rare labels in each resample, so that its interval misses the very score. Few
     families carry most of the variance, so it is widened as Student's t of as many degrees of freedom (Satterthwaite).
     """
-
     here = gold.any(axis=0)
     predicted, gold = predicted[:, here], gold[:, here]
     found, parts, families = (predicted & gold).sum(axis=0), predicted.sum(axis=0) + gold.sum(axis=0), gold.sum(axis=0)

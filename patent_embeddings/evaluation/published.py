@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 import pandera.errors
@@ -11,41 +11,29 @@ import pandera.pandas as pa
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
-    import pandera.pandas as pa
+from patent_embeddings.evaluation.systems import SYSTEMS
 
 NAMES = ("study", "dapfam", "patenteb", "mteb")
 # read: seen in the source; transcribed: copied from the source by others; decoded: put back in order from a
 # scan and checked by arithmetic; inferred: concluded from other figures.
 CERTAINTIES = ("read", "transcribed", "decoded", "inferred")
-SYSTEMS = ("bm25", "dense", "rrf", "interpolation", "reranked", "probe", "kmeans", "random")
 TEXTS = ("source", "certainty", "name", "model", "dataset", "view", "system", "scope", "metric", "note")
 NUMBERS = ("value", "low", "high")
-COLUMNS = ("source", "certainty", "name", "model", "dataset", "view", "system", "scope", "metric", "value", "low", "high", "note")  # fmt: skip
+COLUMNS = (*TEXTS[:-1], *NUMBERS, TEXTS[-1])
 
 
 def figures(name: str) -> pd.DataFrame:
     """One table of published figures.
 
-    Args:
-        name: one of `NAMES`.
-
-    Returns:
-        Frame with `COLUMNS`: `name` as printed; `model` our id or ""; `dataset` our landscape's id where we
-        have it; `view` our id where it stands for one of ours, else as printed, "" where none is stated;
-        `value` (float64) with the interval `low` to `high` where one was printed, else NaN.
-
-    Raises:
-        UserError: the file is absent or breaks the schema.
+    Returns a frame with `COLUMNS`: `name` as printed; `model` our id or ""; `dataset` our landscape's id where we have
+    it; `view` our id where it stands for one of ours, else as printed, "" where none is stated; `value` (float64) with
+    the interval `low` to `high` where one was printed, else NaN. Raises UserError: the file is absent or breaks the
+    schema.
     """
-
     path = layout.published(name)
     try:
-        frame = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values={key: [""] for key in NUMBERS})  # fmt: skip
+        texts, absent = dict.fromkeys(TEXTS, str), {key: [""] for key in NUMBERS}
+        frame = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=absent)
         if tuple(frame.columns) != COLUMNS:
             raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
         return _schema().validate(frame)
@@ -58,13 +46,7 @@ def figures(name: str) -> pd.DataFrame:
 def beside(landscape: str, model: str, view: str) -> pd.DataFrame:
     """Published figures for a cell whose queries and documents are of one view: those of its model, and of BM25.
 
-    Args:
-        landscape: id of a landscape.
-        model: id of a model.
-        view: id of a view.
-
-    Returns:
-        Rows of every table with `COLUMNS`, in the order of `NAMES` and of the files; none where nothing matches.
+    Returns rows of every table with `COLUMNS`, in the order of `NAMES` and of the files; none where nothing matches.
     """
     every = _every(layout.published(NAMES[0]).parent.resolve())
     same = every["model"].eq(model) | every["system"].eq("bm25")
@@ -74,20 +56,22 @@ def beside(landscape: str, model: str, view: str) -> pd.DataFrame:
 @cache
 def _every(folder: Path) -> pd.DataFrame:
     """All tables of the folder, which is the current one's: read once, however many landscapes ask."""
-
     return pd.concat([figures(name) for name in NAMES], ignore_index=True)
 
 
 @cache
 def _schema() -> pa.DataFrameSchema:
 
-    checks = {"certainty": [pa.Check.isin(CERTAINTIES)], "system": [pa.Check.isin(SYSTEMS)]}
+    systems = [one.name for one in SYSTEMS if one.role != "oracle"]
+    checks = {"certainty": [pa.Check.isin(CERTAINTIES)], "system": [pa.Check.isin(systems)]}
     checks |= {name: [pa.Check.str_length(min_value=1)] for name in ("source", "name", "dataset", "scope", "metric")}
     columns = {name: pa.Column(str, checks.get(name)) for name in TEXTS}
     columns |= {name: pa.Column(float, pa.Check.in_range(0, 1), nullable=name != "value") for name in NUMBERS}
+    # A comparison with NaN, where no interval was printed, is false.
     within = pa.Check(
-        lambda frame: (frame["low"].isna() | (frame["low"] <= frame["value"])) & (frame["high"].isna() | (frame["value"] <= frame["high"])),
+        lambda rows: ~((rows["low"] > rows["value"]) | (rows["value"] > rows["high"])),
         error="value outside its interval",
-    )  # fmt: skip
+    )
     key = [name for name in TEXTS if name != "certainty"]
-    return pa.DataFrameSchema({name: columns[name] for name in COLUMNS}, checks=within, unique=key, strict=True, ordered=True)  # fmt: skip
+    ordered = {name: columns[name] for name in COLUMNS}
+    return pa.DataFrameSchema(ordered, checks=within, unique=key, strict=True, ordered=True)

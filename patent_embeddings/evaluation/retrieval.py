@@ -9,92 +9,76 @@ matter. What is relevant in another scope counts as not relevant, and keeps its 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    import pandas as pd
+from patent_embeddings.core.arrays import Booleans, Doubles, Integers
+from patent_embeddings.core.ids import places
+from patent_embeddings.evaluation.systems import metrics
 
-    Floats = npt.NDArray[np.float64]
-    Integers = npt.NDArray[np.int64]
-
-METRICS = ("nDCG@10", "nDCG@100", "R@100", "AP", "RR")
-# Both are seldom 0, mostly near it and rarely near 1: fewer queries hold no trace of the rare ones, and no interval of
-# theirs covers what it says (80 to 90 % instead of 95).
-FEWEST = {"AP": 40, "RR": 40}
+Rows = pd.DataFrame
+METRICS = metrics("retrieval")
 SCOPES = ("all", "in", "out", "in-paired", "out-paired")
 _BLOCK = 1 << 22  # rows of a run looked up at once: bounds memory, not the result
 
 
 def per_query(
-    run: pd.DataFrame, qrels: pd.DataFrame, queries: pd.DataFrame, metrics: Sequence[str] = METRICS,
-    reachable: npt.NDArray[np.bool_] | None = None,
-) -> pd.DataFrame:  # fmt: skip
+    run: Rows, qrels: Rows, queries: Rows, metrics: Sequence[str] = METRICS, reachable: Booleans | None = None
+) -> Rows:
     """Score every query in every scope.
 
-    Args:
-        run: `query_id`, `family_id` (text or categorical) and `rank` from 1; other columns are ignored.
-        qrels: rows of `QRELS`; relevance 0 or less is not relevant.
-        queries: rows of `QUERIES`; others are ignored.
-        metrics: names as ir-measures writes them: `nDCG`, `R` with `@k`, `AP`, `RR`.
-        reachable: of each judgement, whether the pool lets its family be found; None: all are.
+    `run` has `query_id`, `family_id` (text or categorical) and `rank` from 1; relevance 0 or less in `qrels` is not
+    relevant; of queries that `queries` lacks nothing is asked. `metrics` are named as ir-measures writes them: `nDCG`,
+    `R` with `@k`, `AP`, `RR`. `reachable`: of each judgement, whether the pool lets its family be found; None: all are.
 
-    Returns:
-        `scope`, `metric`, `query_id`, `split`, `value` (float64 in 0..1), one row for every query
-        that has a relevant family within reach in the scope; 0 where the run has nothing for it. The paired
-        scopes hold the queries that have relevant families both IN and OUT.
-
-    Raises:
-        ValueError: a metric of another name.
+    Returns `scope`, `metric`, `query_id`, `split`, `value` (float64 in 0..1), one row for every query that has a
+    relevant family within reach in the scope; 0 where the run has nothing for it. The paired scopes hold the queries
+    that have relevant families both IN and OUT. Raises ValueError: a metric of another name.
     """
-
     ids = queries["query_id"].to_numpy()
     judged = ((qrels["relevance"] > 0) & qrels["query_id"].isin(ids)).to_numpy()
     relevant = qrels[judged]
     within = np.ones(len(relevant), dtype=bool) if reachable is None else reachable[judged]
-    query = pd.Index(ids).get_indexer(pd.Index(relevant["query_id"]))
+    query = places(relevant["query_id"], ids)
     gain = relevant["relevance"].to_numpy(dtype=np.float64)
     scope = relevant["scope"].to_numpy()
     judgement, rank = _hits(run, ids, query, relevant["family_id"].to_numpy())
 
     here: dict[str, Any] = {}
-    values: dict[str, list[Floats]] = {}
+    values: dict[str, list[Doubles]] = {}
     for name in ("all", "in", "out"):
         chosen = np.ones(len(scope), dtype=bool) if name == "all" else scope == name
         found = chosen[judgement]
         here[name] = np.bincount(query[chosen & within], minlength=len(ids)) > 0
+        hits = judgement[found]
         values[name] = [
-            _values(metric, query[chosen], gain[chosen], query[judgement[found]], gain[judgement[found]], rank[found], len(ids))
+            _values(metric, query[chosen], gain[chosen], query[hits], gain[hits], rank[found], len(ids))
             for metric in metrics
-        ]  # fmt: skip
+        ]
     for name in ("in", "out"):
         here[f"{name}-paired"] = here["in"] & here["out"]
         values[f"{name}-paired"] = values[name]
 
     split = queries["split"].to_numpy()
     frames = [
-        pd.DataFrame(
-            {"scope": name, "metric": metric, "query_id": ids[here[name]], "split": split[here[name]], "value": value[here[name]]}
-        )
+        pd.DataFrame({"query_id": ids, "split": split, "value": value})[here[name]].assign(scope=name, metric=metric)
         for name in SCOPES
         for metric, value in zip(metrics, values[name], strict=True)
-    ]  # fmt: skip
-    return pd.concat(frames, ignore_index=True)
+    ]
+    return pd.concat(frames, ignore_index=True)[["scope", "metric", "query_id", "split", "value"]]
 
 
-def _hits(run: pd.DataFrame, ids: Any, query: Integers, family: Any) -> tuple[Integers, Integers]:
+def _hits(run: Rows, ids: Any, query: Integers, family: Any) -> tuple[Integers, Integers]:
     """Relevant hits of a run, by query and rank: row of the judgement, and rank."""
-
     families = pd.Index(pd.unique(family))
-    judged = pd.Index(query * np.int64(len(families)) + families.get_indexer(pd.Index(family)))
+    judged = pd.Index(query * np.int64(len(families)) + places(family, families))
     rows, ranks = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
     for start in range(0, len(run), _BLOCK):
         block = run.iloc[start : start + _BLOCK]
-        left, right = _codes(block["query_id"], pd.Index(ids)), _codes(block["family_id"], families)
+        left, right = places(block["query_id"], ids), places(block["family_id"], families)
         known = np.flatnonzero((left >= 0) & (right >= 0))
         row = judged.get_indexer(pd.Index(left[known] * np.int64(len(families)) + right[known]))
         rows.append(row[row >= 0])
@@ -104,30 +88,14 @@ def _hits(run: pd.DataFrame, ids: Any, query: Integers, family: Any) -> tuple[In
     return judgement[order], rank[order]
 
 
-def _codes(column: pd.Series, ids: pd.Index) -> Integers:
-    """Position of each id among `ids`, -1 where it is not one of them."""
-
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        position = ids.get_indexer(pd.Index(column.cat.categories))
-        return np.asarray(position[column.cat.codes.to_numpy()], dtype=np.int64)
-    return np.asarray(ids.get_indexer(pd.Index(column)), dtype=np.int64)
-
-
 def _values(
-    metric: str, query: Integers, gain: Floats, hit_query: Integers, hit_gain: Floats, rank: Integers, n: int
-) -> Floats:
+    metric: str, query: Integers, gain: Doubles, hit_query: Integers, hit_gain: Doubles, rank: Integers, n: int
+) -> Doubles:
     """One metric for queries 0..n-1; 0 where a query has no relevant family or no hit.
 
-    Args:
-        metric: its name.
-        query: query of each relevant family.
-        gain: its relevance.
-        hit_query: query of each relevant hit, in order of query and rank.
-        hit_gain: its relevance.
-        rank: its rank.
-        n: number of queries.
+    `query`: query of each relevant family. `gain`: its relevance. `hit_query`: query of each relevant hit, in order of
+    query and rank. `hit_gain`: its relevance. `rank`: its rank.
     """
-
     name, _, cut = metric.partition("@")
     relevant = np.maximum(np.bincount(query, minlength=n), 1)
     if name == "nDCG" and cut:
@@ -145,22 +113,19 @@ def _values(
     raise ValueError(f"metric {metric!r} is not one of nDCG@k, R@k, AP, RR")
 
 
-def _discounted(query: Integers, gain: Floats, rank: Integers, cut: int, n: int) -> Floats:
+def _discounted(query: Integers, gain: Doubles, rank: Integers, cut: int, n: int) -> Doubles:
     """Discounted cumulative gain of each query, down to a rank."""
-
     near = rank <= cut
     return _total(query[near], gain[near] / np.log2(rank[near] + 1.0), n)
 
 
-def _total(query: Integers, weights: npt.NDArray[Any], n: int) -> Floats:
+def _total(query: Integers, weights: npt.NDArray[Any], n: int) -> Doubles:
     """Sum of the weights of each query 0..n-1."""
-
     return np.asarray(np.bincount(query, weights=weights, minlength=n), dtype=np.float64)
 
 
 def _places(query: Integers) -> Integers:
     """Place 1, 2, 3, ... of each row within its query; rows of a query lie together."""
-
     place = np.arange(len(query))
     starts = np.flatnonzero(np.r_[True, query[1:] != query[:-1]]) if len(query) else place
     return np.asarray(place - np.repeat(starts, np.diff(np.r_[starts, len(query)])) + 1, dtype=np.int64)

@@ -1,32 +1,35 @@
-"""TODO."""
+"""Scores as people and `dvc exp show` see them: reports/scores.csv, the headline numbers, a short table."""
 
 from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.evaluation.schemas import SCORES
-from patent_embeddings.evaluation.systems import HEADLINE, RETRIEVAL, pick
+from patent_embeddings.evaluation.systems import HEADLINE_LABELS, REQUIRED, Task
 
-if TYPE_CHECKING:
-    import pandas as pd
+# Short name -> task, system, scope (None: the first of HEADLINE_LABELS), metric.
+HEADLINE: dict[str, tuple[Task, str, str | None, str]] = {
+    "ndcg": ("retrieval", "dense", "all", "nDCG@10"),
+    "out": ("retrieval", "dense", "out", "nDCG@10"),
+    "fused": ("retrieval", "interpolation", "all", "nDCG@10"),
+    "f1": ("classification", "probe", None, "micro-F1"),
+    "ami": ("clustering", "kmeans", None, "AMI"),
+}
 
 
 def scores_csv(scores: pd.DataFrame) -> str:
     """`reports/scores.csv`: rows of `SCORES`, sorted by key, four decimals."""
-
-    rows = scores.sort_values(list(SCORES.key))
-    return _csv(list(SCORES.columns), records(rows))
+    return csv_text(list(SCORES.columns), records(scores.sort_values(list(SCORES.key))))
 
 
 def read_scores() -> pd.DataFrame:
     """Rows of `reports/scores.csv`. Raises UserError where there is none yet."""
-
     try:
         return parse_scores(layout.SCORES.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -35,11 +38,9 @@ def read_scores() -> pd.DataFrame:
 
 def parse_scores(text: str) -> pd.DataFrame:
     """Rows of the text of `reports/scores.csv`. Raises UserError where it is damaged."""
-
     try:
         none = {bound: [""] for bound in SCORES.around["value"]}
-        found = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=none)
-        return found[list(SCORES.columns)]
+        return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=none)[list(SCORES.columns)]
     except (ValueError, KeyError):
         raise UserError(f"{layout.SCORES}: damaged; `dvc repro report` writes it again") from None
 
@@ -49,11 +50,38 @@ def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
-def table(scores: pd.DataFrame) -> str:
+def headline(scores: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """`reports/metrics.json`: up to five numbers a landscape, under names that fit `dvc exp show`.
+
+    `scores`: rows of `SCORES` of any landscapes. Returns by landscape and short name, four decimals. ndcg and out:
+    nDCG@10 of the dense run, all relevant families and OUT ones; fused: of the interpolation; f1: micro-F1 of the probe
+    and ami: AMI of k-means, on IPC subclasses where the landscape has them. What was not measured is left out.
+    """
+    numbers: dict[str, dict[str, float]] = {}
+    for landscape in sorted(scores["landscape"].unique()):
+        ours = scores[scores["landscape"] == landscape]
+        picked = {short: pick(ours, *key) for short, key in HEADLINE.items()}
+        numbers[landscape] = {short: round(value, 4) for short, value in picked.items() if value is not None}
+    return numbers
+
+
+def pick(scores: pd.DataFrame, task: str, system: str, scope: str | None, metric: str) -> float | None:
+    """One score of a landscape, None where it was not measured; scope None: the first of HEADLINE_LABELS."""
+    rows = scores[(scores["task"] == task) & (scores["system"] == system) & (scores["metric"] == metric)]
+    values = dict(zip(rows["scope"], rows["value"], strict=True))
+    for name in [scope] if scope else HEADLINE_LABELS:
+        if name in values:
+            return float(values[name])
+    return None
+
+
+def short_table(scores: pd.DataFrame) -> str:
     """The short table that ends a run: a line a landscape, fixed width; `scores` as in `scores_csv`."""
-    heads = ["bm25", "dense", "rrf", "interp.", "in", "out", "micro-F1", "AMI"]
+    heads = [name if len(name) < 8 else f"{name[:6]}." for name in REQUIRED]
+    band = sum(map(_width, heads)) + 2 * (len(heads) - 1)
+    heads += ["in", "out", "micro-F1", "AMI"]
     wanted: list[tuple[str, str, str | None, str]] = [
-        *(("retrieval", system, "all", "nDCG@10") for system in RETRIEVAL[:4]),
+        *(("retrieval", system, "all", "nDCG@10") for system in REQUIRED),
         ("retrieval", "dense", "in-paired", "nDCG@10"),
         ("retrieval", "dense", "out-paired", "nDCG@10"),
         HEADLINE["f1"],
@@ -61,19 +89,16 @@ def table(scores: pd.DataFrame) -> str:
     ]
     width = max([len(name) for name in scores["landscape"]] + [9])
     lines = [
-        f"{'':{width}}  {'nDCG@10':^31}  {'dense, paired':^15}  {'classif.':>8}  {'cluster':>7}",
+        f"{'':{width}}  {'nDCG@10':^{band}}  {'dense, paired':^15}  {'classif.':>8}  {'cluster':>7}",
         f"{'landscape':{width}}  " + "  ".join(f"{head:>{_width(head)}}" for head in heads),
     ]
     for landscape in sorted(scores["landscape"].unique()):
         ours = scores[scores["landscape"] == landscape]
         cells = [pick(ours, *key) for key in wanted]
-        shown = [
-            f"{'-' if value is None else f'{value:.4f}':>{_width(head)}}"
-            for head, value in zip(heads, cells, strict=True)
-        ]
-        lines.append(f"{landscape:{width}}  " + "  ".join(shown))
-    simulated = sorted(scores.loc[scores["simulated"].astype(bool), "landscape"].unique())
-    if simulated:
+        shown = ["-" if value is None else f"{value:.4f}" for value in cells]
+        filled = [f"{value:>{_width(head)}}" for head, value in zip(heads, shown, strict=True)]
+        lines.append(f"{landscape:{width}}  " + "  ".join(filled))
+    if simulated := sorted(scores.loc[scores["simulated"].astype(bool), "landscape"].unique()):
         lines.append(f"simulated: {', '.join(simulated)}; these scores say nothing about real patents")
     return "\n".join(lines)
 
@@ -82,7 +107,8 @@ def _width(head: str) -> int:
     return max(len(head), 6)
 
 
-def _csv(columns: list[str], rows: list[dict[str, Any]]) -> str:
+def csv_text(columns: list[str], rows: list[dict[str, Any]]) -> str:
+    """Rows as CSV under these columns: floats with four decimals, nothing for None and NaN."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

@@ -1,69 +1,38 @@
-"""Views and tasks -> BM25 run (Pyserini)."""
+"""BM25 run of a landscape's queries over its ranked families."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from patent_embeddings.core import layout, tables
-from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus import pool as pool_
-from patent_embeddings.corpus.schemas import VIEW
+import pandas as pd
+
+from patent_embeddings.core.arrays import Floats, Integers
+from patent_embeddings.core.params import Bm25
+from patent_embeddings.corpus.pool import candidates
 from patent_embeddings.retrieval import lucene, ranking
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from patent_embeddings.core.params import Bm25
-
+Texts = Mapping[str, str]
 _BLOCK = 128  # queries in flight: patents are long, and Java holds a block's hits
 
 
-def texts(landscape: str, view: str, ids: list[str]) -> list[str]:
-    """Texts of some families in one view, in the order of `ids`.
+def run(
+    documents: Texts, queries: Texts, pool: pd.DataFrame, settings: Bm25, *, earlier: bool, label: str
+) -> pd.DataFrame:
+    """BM25 run of queries over documents, rows of `RUN`.
 
-    Raises:
-        UserError: a family is not in the view's table.
+    Lucene's BM25 (Kamphuis et al., "Which BM25 do you mean?", ECIR 2020) on Pyserini's default English analysis: Porter
+    stems, stop words dropped, every term of a query counted as often as it occurs, or weighed on the query's side too;
+    see `lucene.index`. `documents` and `queries` are texts by id, ids ascending; one without text is never found.
+    `pool`: rows of `POOL`. `earlier`: rank only what is dated before the query. Raises UserError: no usable Java, or
+    ids that are not the pool's.
     """
+    families, asked, texts = list(documents), list(queries), list(queries.values())
+    open_ = candidates(families, asked, pool, earlier=earlier)
+    options = settings.model_dump(include={"k1", "b", "query_side"})
+    with lucene.index(list(documents.values()), **options, label=f"{label}: index") as index:
 
-    path = layout.view(landscape, view)
-    table = tables.read(path, VIEW, ["family_id", "text"])
-    known = dict(zip(table["family_id"], table["text"], strict=True))
-    missing = [family for family in ids if family not in known]
-    if missing:
-        raise UserError(f"{path}: family {missing[0]!r} of the landscape's pool is not there; run `dvc repro`")
-    return [known[family] for family in ids]
+        def search(part: Integers, k: int) -> tuple[Floats, Integers]:
+            return index.search([texts[place] for place in part], k)
 
-
-def ranked_by_bm25(
-    documents: list[str], document_texts: list[str], queries: list[str], query_texts: list[str],
-    pool: pd.DataFrame, settings: Bm25, *, earlier: bool, label: str,
-) -> pd.DataFrame:  # fmt: skip
-    """BM25 run of queries over documents.
-
-    Lucene's BM25 (Kamphuis et al., "Which BM25 do you mean?", ECIR 2020) on Pyserini's default
-    English analysis: Porter stems, stop words dropped, every term of a query counted as often as
-    it occurs, or weighed on the query's side too; see `lucene.index`.
-
-    Args:
-        documents: ids, ascending.
-        document_texts: their texts; one without text is never found.
-        queries: ids.
-        query_texts: their texts.
-        pool: rows of `POOL`.
-        settings: k1, b, query_side and depth.
-        earlier: rank only what is dated before the query.
-        label: what progress shows.
-
-    Returns:
-        Rows of `RUN`.
-    """
-
-    open_ = pool_.candidates(documents, queries, pool, earlier=earlier)
-    with lucene.index(
-        document_texts, k1=settings.k1, b=settings.b, query_side=settings.query_side, label=f"{label}: index"
-    ) as index:
-        scores, rows = ranking.retrieve(
-            lambda part, k: index.search([query_texts[place] for place in part], k),
-            open_, settings.depth, label=label, block=_BLOCK,
-        )  # fmt: skip
-    return ranking.frame(queries, documents, scores, rows)
+        scores, rows = ranking.retrieve(search, open_, settings.depth, label=label, block=_BLOCK)
+    return ranking.frame(asked, families, scores, rows)

@@ -1,24 +1,21 @@
-"""BM25 and dense runs -> reciprocal rank fusion and interpolation, tuned on dev queries only."""
+"""Fusion of the BM25 and the dense run, by reciprocal rank and by interpolation, tuned on dev queries only."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from patent_embeddings.core import tables
+from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Integers
+from patent_embeddings.core.ids import places
+from patent_embeddings.core.params import Fuse
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.evaluation import retrieval
-from patent_embeddings.retrieval.ranking import best, frame
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    import pandas as pd
-
-    from patent_embeddings.core.arrays import Floats, Integers
-    from patent_embeddings.core.params import Fuse
+from patent_embeddings.retrieval.ranking import best, frame, matrices
+from patent_embeddings.retrieval.schemas import FUSION
 
 UNTUNED = {"rrf": 60.0, "interpolation": 0.5}  # where no dev query has a relevant family
 _HELD = 1 << 22  # candidates of both legs held at once: bounds memory, not the result
@@ -26,7 +23,7 @@ _HELD = 1 << 22  # candidates of both legs held at once: bounds memory, not the 
 
 @dataclass(frozen=True)
 class Legs:
-    """Two runs of the same queries over the same families, as matrices (see `stages.ranking`)."""
+    """Two runs of the same queries over the same families, as matrices (see `ranking`)."""
 
     queries: list[str]
     families: list[str]
@@ -35,24 +32,25 @@ class Legs:
 
     def blocks(self, queries: Integers) -> list[Integers]:
         """Places of queries in blocks that fit in memory."""
-        width = max(1, self.bm25[1].shape[1] + self.dense[1].shape[1])
-        step = max(1, _HELD // width)
+        step = max(1, _HELD // max(1, self.bm25[1].shape[1] + self.dense[1].shape[1]))
         return [queries[start : start + step] for start in range(0, len(queries), step)]
+
+
+def legs(runs: Iterable[pd.DataFrame], queries: list[str], families: list[str], depth: int) -> Legs:
+    """The BM25 and the dense run, rows of `RUN`, cut to a depth.
+
+    Raises UserError: an id of a run is not among `queries` or `families`.
+    """
+    return Legs(queries, families, *(matrices(run, queries, families, depth) for run in runs))
 
 
 @dataclass(frozen=True)
 class Both:
-    """What either leg found for some queries, each family once.
+    """What either leg found for some queries, each family once."""
 
-    Attributes:
-        rows: places of the families, int64 [queries, width]; -1 where there is none.
-        ranks: rank in the BM25 and the dense leg, float64 [2, queries, width]; infinite where a leg lacks it.
-        scores: score in them after min-max, likewise; 0, the least of the list, where a leg lacks it.
-    """
-
-    rows: Integers
-    ranks: npt.NDArray[np.float64]
-    scores: npt.NDArray[np.float64]
+    rows: Integers  # places of the families, int64 [queries, width]; -1 where there is none
+    ranks: Doubles  # rank in the BM25 and the dense leg, float64 [2, queries, width]; infinite where a leg lacks it
+    scores: Doubles  # score in them after min-max, likewise; 0, the least of the list, where a leg lacks it
 
 
 def both(legs: Legs, part: Integers) -> Both:
@@ -61,14 +59,12 @@ def both(legs: Legs, part: Integers) -> Both:
     Min-max is taken per query over the leg's list, so that its last family has 0 and its first 1.
     Where all scores of a list are equal, its families have 1: to be found at all says something.
     """
-
     widths = [leg[1].shape[1] for leg in (legs.bm25, legs.dense)]
     shape = (2, len(part), sum(widths))
     rows = np.concatenate([legs.bm25[1][part], legs.dense[1][part]], axis=1)
     ranks, scores = np.full(shape, np.inf), np.zeros(shape)
-    for place, (leg, columns) in enumerate(
-        [(legs.bm25, slice(0, widths[0])), (legs.dense, slice(widths[0], sum(widths)))]
-    ):
+    columns_of = slice(0, widths[0]), slice(widths[0], sum(widths))
+    for place, (leg, columns) in enumerate(zip((legs.bm25, legs.dense), columns_of, strict=True)):
         ranks[place, :, columns] = np.arange(1, leg[1].shape[1] + 1)
         scores[place, :, columns] = min_max(leg[0][part])
     order = np.argsort(np.where(rows < 0, len(legs.families), rows), axis=1, kind="stable")
@@ -82,9 +78,8 @@ def both(legs: Legs, part: Integers) -> Both:
     return Both(rows, ranks, scores)
 
 
-def min_max(scores: Floats) -> npt.NDArray[np.float64]:
+def min_max(scores: Floats) -> Doubles:
     """Scores of each query brought to 0..1, 1 where all are equal; 0 past the end of the list (-inf)."""
-
     found = np.isfinite(scores)
     values = np.where(found, scores, 0.0).astype(np.float64)
     low = np.where(found, values, np.inf).min(axis=1, keepdims=True, initial=np.inf)
@@ -96,14 +91,11 @@ def min_max(scores: Floats) -> npt.NDArray[np.float64]:
 def fuse(pair: Both, method: str, value: float, depth: int) -> tuple[Floats, Integers]:
     """Fused ranking of some queries.
 
-    `rrf` with constant k: the sum of 1 / (k + rank) (Cormack et al., SIGIR 2009). `interpolation`
-    with weight w: w * dense + (1 - w) * BM25 after min-max (Bruch et al., TOIS 2023). Equal scores
-    are ordered by family id.
+    `rrf` with constant k: the sum of 1 / (k + rank) (Cormack et al., SIGIR 2009). `interpolation` with weight w:
+    w * dense + (1 - w) * BM25 after min-max (Bruch et al., TOIS 2023). Equal scores are ordered by family id.
 
-    Returns:
-        Scores and rows, [queries, at most depth].
+    Returns scores and rows, [queries, at most depth].
     """
-
     if method == "rrf":
         scores = (1.0 / (value + pair.ranks)).sum(axis=0)
     else:
@@ -113,7 +105,6 @@ def fuse(pair: Both, method: str, value: float, depth: int) -> tuple[Floats, Int
 
 def fused(legs: Legs, method: str, value: float, depth: int) -> pd.DataFrame:
     """Fused run of every query, rows of `RUN`."""
-
     shape = (len(legs.queries), min(depth, legs.bm25[1].shape[1] + legs.dense[1].shape[1]))
     scores, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
     for part in legs.blocks(np.arange(len(legs.queries))):
@@ -123,38 +114,48 @@ def fused(legs: Legs, method: str, value: float, depth: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Tuned:
-    """Outcome of tuning.
+    """Outcome of tuning."""
 
-    Attributes:
-        table: rows of `FUSION`: every setting on dev and on test.
-        chosen: per method the value best on dev, the first of the grid among equals.
-        oracle: per method the value best on test, likewise; the chosen one where test has no relevant family.
-        on_dev: False where no dev query has a relevant family, so that fixed values were chosen.
-    """
-
-    table: pd.DataFrame
-    chosen: dict[str, float]
+    table: pd.DataFrame  # rows of `FUSION`: every setting on dev and on test
+    chosen: dict[str, float]  # per method the value best on dev, the first of the grid among equals
+    # Per method the value best on test, likewise; the chosen one where test has no relevant family.
     oracle: dict[str, float]
-    on_dev: bool
+    on_dev: bool  # False where no dev query has a relevant family, so that fixed values were chosen
 
 
-def tune(legs: Legs, qrels: pd.DataFrame, queries: pd.DataFrame, settings: Fuse, *, label: str) -> Tuned:
+def runs(legs: Legs, tuned: Tuned, depth: int) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The run of each method as tuned, and its oracle's: name of the system and rows of `RUN`."""
+    for method in UNTUNED:
+        run = fused(legs, method, tuned.chosen[method], depth)
+        yield method, run
+        if tuned.oracle[method] != tuned.chosen[method]:
+            run = fused(legs, method, tuned.oracle[method], depth)
+        yield f"oracle-{method}", run
+
+
+def tune(
+    legs: Legs,
+    qrels: pd.DataFrame,
+    queries: pd.DataFrame,
+    settings: Fuse,
+    *,
+    label: str,
+    reachable: Booleans | None = None,
+) -> Tuned:
     """Score every setting of the grid on the dev and the test queries, over all scopes.
 
-    Args:
-        legs: the two runs.
-        qrels: rows of `QRELS`.
-        queries: rows of `QUERIES`, in the order of the legs.
-        settings: metric, grids and depth.
-        label: what progress shows.
+    Takes rows of `QRELS` and of `QUERIES`, these in the order of the legs. `reachable`: of each judgement, whether the
+    pool lets its family be found; None: all are. A query whose relevant families are all out of reach says nothing of a
+    setting.
     """
-
-    judged = qrels[qrels["relevance"] > 0]
-    asked = queries[queries["split"].isin(["dev", "test"]) & queries["query_id"].isin(judged["query_id"])]
+    relevant = qrels["relevance"] > 0
+    judged, within = qrels[relevant], qrels[relevant if reachable is None else relevant & reachable]
+    asked = queries[queries["split"].isin(["dev", "test"]) & queries["query_id"].isin(within["query_id"])]
     on_dev = bool((asked["split"] == "dev").any())
     grids = {"rrf": [float(k) for k in settings.rrf_k], "interpolation": list(settings.weights)}
     if not on_dev:
-        say(f"{label}: no dev query has a relevant family; k = {UNTUNED['rrf']:g} and weight {UNTUNED['interpolation']:g} are used untuned")  # fmt: skip
+        fixed = f"k = {UNTUNED['rrf']:g} and weight {UNTUNED['interpolation']:g}"
+        say(f"{label}: no dev query has a relevant family; {fixed} are used untuned")
         grids = {method: [*grid, UNTUNED[method]] for method, grid in grids.items()}
     grids = {method: list(dict.fromkeys(grid)) for method, grid in grids.items()}
     means = _means(legs, judged, asked, grids, settings, label)
@@ -167,9 +168,8 @@ def tune(legs: Legs, qrels: pd.DataFrame, queries: pd.DataFrame, settings: Fuse,
         (method, value, split, settings.metric, score, value == chosen[method], value == oracle[method])
         for (method, value, split), score in means.items()
     ]
-    table = pd.DataFrame(rows, columns=["method", "value", "split", "metric", "score", "chosen", "oracle"])
-    kinds = {"method": "str", "value": "float64", "split": "str", "metric": "str", "score": "float64", "chosen": "bool", "oracle": "bool"}  # fmt: skip
-    return Tuned(table.astype(kinds), chosen, oracle, on_dev)
+    table = tables.typed(pd.DataFrame(rows, columns=list(FUSION.columns)), FUSION)
+    return Tuned(table, chosen, oracle, on_dev)
 
 
 def _best(
@@ -187,16 +187,13 @@ def _means(
 
     Only the relevant families' ranks decide a metric, so that only they leave a block.
     """
-
-    places = pd.Index(legs.queries).get_indexer(pd.Index(asked["query_id"]))
-    query = pd.Index(legs.queries).get_indexer(pd.Index(judged["query_id"]))
-    family = pd.Index(legs.families).get_indexer(pd.Index(judged["family_id"]))
+    scored = places(asked["query_id"], legs.queries)
+    query, family = places(judged["query_id"], legs.queries), places(judged["family_id"], legs.families)
     keys = np.unique((query * len(legs.families) + family)[family >= 0])
-    hits: dict[tuple[str, float], list[pd.DataFrame]] = {
-        (method, value): [] for method, grid in grids.items() for value in grid
-    }
-    blocks = legs.blocks(places)
-    for part in track(blocks, total=len(places), label=label, unit="queries", weight=len(blocks[0]) if blocks else 1):
+    settled = [(method, value) for method, grid in grids.items() for value in grid]
+    hits: dict[tuple[str, float], list[pd.DataFrame]] = {key: [] for key in settled}
+    blocks = legs.blocks(scored)
+    for part in track(blocks, total=len(scored), label=label, unit="queries", weight=len(blocks[0]) if blocks else 1):
         pair = both(legs, part)
         names = [legs.queries[place] for place in part]
         for (method, value), found in hits.items():
@@ -206,8 +203,8 @@ def _means(
     means = {}
     for (method, value), found in hits.items():
         if found:
-            scored = retrieval.per_query(pd.concat(found), judged, asked, [settings.metric])
-            everything = scored[scored["scope"] == "all"]
+            values = retrieval.per_query(pd.concat(found), judged, asked, [settings.metric])
+            everything = values[values["scope"] == "all"]
             for split, mean in everything.groupby("split")["value"].mean().items():
                 means[method, value, str(split)] = float(mean)
     return means

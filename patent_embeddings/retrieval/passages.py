@@ -5,23 +5,43 @@ The passages of a document are consecutive rows of its landscape's vectors, as t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from patent_embeddings.core.arrays import Booleans, Floats, Integers, Search
+from patent_embeddings.core.params import Search as Settings
+from patent_embeddings.core.vectors import Vectors, blocks
 from patent_embeddings.retrieval import ranking
-from patent_embeddings.retrieval.maxsim import blocks
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import numpy as np
-    import numpy.typing as npt
-
-    from patent_embeddings.core.arrays import Floats, Integers, Search
+from patent_embeddings.retrieval.geometry import centre, centred, cut
 
 BEST = {"best": 1, "top3": 3}  # how many of a family's passages its score is the mean of
 _HELD = 1 << 23  # numbers of a block of scores or vectors: bounds memory, not the result
+_ROWS = 1 << 14  # passages that the mean is taken over at once: its sums are of such blocks
+
+
+def by_family(
+    queries: Floats, documents: Vectors, ranked: Booleans, settings: Settings, similarity: str
+) -> tuple[Search, float]:
+    """Exact search over passages that are prepared block by block; see `search`.
+
+    `queries` are float32 [queries, dimension], prepared but not centred; `ranked` says which families may be retrieved,
+    [families]; `similarity` is `cosine` or `dot`.
+    """
+    stored, offsets, best = documents.rows, documents.first, BEST[settings.passages]
+    assert offsets is not None
+
+    def ready(part: Floats) -> Floats:
+        return cut(part, settings.dimensions, similarity)
+
+    if settings.centre == "none":
+        return search(queries, stored, offsets, best, ready)
+    mask = np.repeat(ranked, np.diff(np.append(offsets, len(stored))))
+    places = (slice(start, start + _ROWS) for start in range(0, len(stored), _ROWS))
+    parts = ((ready(stored[place]), mask[place]) for place in places)
+    mean = centre(parts, queries.shape[1], similarity)
+    queries = centred(queries, mean, similarity)
+    return search(queries, stored, offsets, best, lambda part: centred(ready(part), mean, similarity))
 
 
 def search(
@@ -30,23 +50,17 @@ def search(
     """Exact search by inner product over passages, a family's score the mean of its best ones; and its margin.
 
     Memory is bounded, whatever the number of documents. What lies within the margin is computed again in float64,
-    each pair by itself, so that equal families score the same wherever they stand (as in `stages.search`).
+    each pair by itself, so that equal families score the same wherever they stand (as in `exact`).
 
-    Args:
-        queries: float32 [queries, dimension].
-        documents: float32 [passages of all families, dimension]; may be a memory map.
-        offsets: int64 [families], first row of each family, which has at least one.
-        best: how many of its best passages a family's score is the mean of; all of them where it has fewer.
-        ready: rows of documents as they are searched.
+    `queries` are float32 [queries, dimension], `documents` float32 [passages of all families, dimension], maybe a
+    memory map, made `ready` as they are searched; `offsets` int64 [families], first row of each, which has at least
+    one. A family with fewer passages than `best` has the mean of all of them.
     """
-
     starts = np.append(offsets, len(documents))
     width = max(1, queries.shape[1])
     parts = blocks(starts, max(1, _HELD // width))
-    longest = max(
-        (ranking.longest(ready(documents[starts[first] : starts[last]])) for first, last in parts), default=0.0
-    )
-    margin = ranking.margin(ranking.longest(queries), longest)
+    lengths = [ranking.longest(ready(documents[starts[first] : starts[last]])) for first, last in parts]
+    margin = ranking.margin(ranking.longest(queries), max(lengths, default=0.0))
 
     def run(part: Integers, k: int) -> tuple[Floats, Integers]:
         asked = queries[part]
@@ -70,7 +84,6 @@ def search(
 
 def _mean_of_best(similar: Floats, starts: Integers, best: int) -> Floats:
     """Mean of the best columns of each family, [queries, families]; its columns are from one start to the next."""
-
     counts = np.diff(starts)
     out = np.empty((len(similar), len(counts)), np.float32)
     for count in np.unique(counts):
@@ -80,11 +93,8 @@ def _mean_of_best(similar: Floats, starts: Integers, best: int) -> Floats:
     return out
 
 
-def _portions(
-    near: npt.NDArray[np.bool_], rows: Integers, starts: Integers, width: int
-) -> Iterator[tuple[Integers, Integers]]:
+def _portions(near: Booleans, rows: Integers, starts: Integers, width: int) -> Iterator[tuple[Integers, Integers]]:
     """Places of the marked pairs, in portions whose passages fit in memory."""
-
     query, place = np.nonzero(near)
     passages = np.cumsum(np.diff(starts)[rows[query, place]])
     portion = passages // max(1, _HELD // width)
@@ -97,7 +107,6 @@ def _exact(
     asked: Floats, families: Integers, documents: Floats, starts: Integers, best: int, ready: Callable[[Floats], Floats]
 ) -> Floats:
     """Scores of pairs of a query [pairs, dimension] and a family [pairs], each by itself in float64."""
-
     counts = np.diff(starts)[families]
     begin = np.cumsum(counts) - counts
     pair = np.repeat(np.arange(len(families)), counts)

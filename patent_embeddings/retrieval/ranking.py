@@ -6,25 +6,13 @@ end, and rows, int64, the place of the family among ids in ascending order, -1 p
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.arrays import Booleans, Floats, Integers, Search
+from patent_embeddings.core.ids import known
 from patent_embeddings.core.progress import track
-from patent_embeddings.corpus.pool import _NEVER, Candidates
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    import pandas as pd
-
-    Floats = npt.NDArray[np.float32]
-    Integers = npt.NDArray[np.int64]
-    # (places of queries [n], k) -> scores and rows of the k best for each, [n, at most k]
-    Search = Callable[[Integers, int], tuple[Floats, Integers]]
+from patent_embeddings.corpus.pool import NEVER, Candidates
 
 _SPARE = 16  # candidates beyond the depth: the own family, and a tie at the cut
 _DEEPER = 4  # factor by which a search that was not deep enough is repeated
@@ -40,24 +28,16 @@ def retrieve(
     A query for which the search was not deep enough (own family, dates, or a tie at the cut took
     the room) is searched again, deeper.
 
-    Args:
-        search: the k best documents of some queries; scores float32, rows int64, -1 past the end
-            with score -inf; in any order.
-        candidates: what may be retrieved.
-        depth: families kept for each query.
-        label: what progress shows.
-        block: queries searched at once, at most.
-        margin: how far a score may be off where the search decides what the k best are.
-
-    Returns:
-        Scores and rows, [queries, at most depth], as the module says; equal scores by family id.
+    `search` gives the k best documents of some queries, in any order: scores float32, rows int64, -1 past the end with
+    score -inf. `block`: queries searched at once, at most. `margin`: how far a score may be off where the search
+    decides what the k best are. Returns scores and rows, [queries, at most depth], as the module says; equal scores by
+    family id.
     """
-
     size = len(candidates.families)
     depth = min(depth, size)
     scores = np.full((len(candidates.queries), depth), -np.inf, np.float32)
     rows = np.full((len(candidates.queries), depth), -1, np.int64)
-    pending = np.flatnonzero(candidates.before > candidates.born.min(initial=_NEVER))
+    pending = np.flatnonzero(candidates.before > candidates.born.min(initial=NEVER))
     k, shown = min(size, depth + _SPARE), label
     while len(pending):
         step = max(1, min(block, _HELD // k))
@@ -78,15 +58,13 @@ def retrieve(
 
 def best(scores: Floats, rows: Integers, depth: int) -> tuple[Floats, Integers]:
     """The `depth` best of each query by score as float32, equal scores by row."""
-
     scores = scores.astype(np.float32)
     order = np.lexsort((rows, -scores), axis=-1)[:, :depth]
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
 
-def near(scores: Floats, margin: float) -> npt.NDArray[np.bool_]:
+def near(scores: Floats, margin: float) -> Booleans:
     """Which scores of each query, falling along its row, lie within the margin of the one before or behind."""
-
     close = np.zeros(scores.shape, dtype=bool)
     close[:, 1:] = scores[:, :-1] - scores[:, 1:] <= margin
     close[:, :-1] |= close[:, 1:]
@@ -94,19 +72,17 @@ def near(scores: Floats, margin: float) -> npt.NDArray[np.bool_]:
 
 
 def margin(queries: float, documents: float) -> float:
-    """How far apart two inner products of float32 vectors that round differently may be, given the longest of each side."""
+    """How far apart two inner products of float32 that round differently may be, given the longest of each side."""
     return 2 * _ERROR * queries * documents
 
 
 def longest(vectors: Floats) -> float:
     """Length of the longest row, 0 without rows."""
-
     return float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max(initial=0.0)))
 
 
 def frame(queries: list[str], families: list[str], scores: Floats, rows: Integers) -> pd.DataFrame:
     """Run as a table: rows of `RUN`, its ids categorical; both lists of ids ascend, as sorting goes by them."""
-
     query, place = np.nonzero(rows >= 0)
     return pd.DataFrame(
         {
@@ -121,17 +97,12 @@ def frame(queries: list[str], families: list[str], scores: Floats, rows: Integer
 def matrices(run: pd.DataFrame, queries: list[str], families: list[str], depth: int) -> tuple[Floats, Integers]:
     """Scores and rows, [queries, at most depth], of a run in long form: the inverse of `frame`.
 
-    Raises:
-        UserError: an id of the run is not among `queries` or `families`, so the files are of different runs.
+    Raises UserError: an id of the run is not among `queries` or `families`, so the files are of different runs.
     """
-
     run = run[run["rank"] <= depth]
     depth = int(run["rank"].max()) if len(run) else 0
-    query = pd.Index(queries).get_indexer(pd.Index(run["query_id"]))
-    family = pd.Index(families).get_indexer(pd.Index(run["family_id"]))
-    for column, place in (("query_id", query), ("family_id", family)):
-        if (place < 0).any():
-            raise UserError(f"{column} {run[column].iloc[int(np.argmin(place))]!r} of a run is not in the landscape; its files are of different runs, run `dvc repro`")  # fmt: skip
+    query = known(run["query_id"], queries, "query_id {!r} of a run")
+    family = known(run["family_id"], families, "family_id {!r} of a run")
     place = run["rank"].to_numpy() - 1
     scores = np.full((len(queries), depth), -np.inf, np.float32)
     rows = np.full((len(queries), depth), -1, np.int64)

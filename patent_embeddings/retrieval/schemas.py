@@ -6,9 +6,15 @@ from patent_embeddings.core.tables import Table
 
 RUN = Table(
     {"query_id": "text", "family_id": "text", "rank": "int", "score": "float32"},
-    key=("query_id", "rank"), finite=("score",), filled=("query_id", "family_id"), ranked=True,
-)  # fmt: skip
+    key=("query_id", "rank"),
+    finite=("score",),
+    filled=("query_id", "family_id"),
+    ranked=True,
+)
 FUSION = Table(
-    {"method": "text", "value": "float64", "split": "text", "metric": "text", "score": "float64", "chosen": "bool", "oracle": "bool"},
-    key=("method", "value", "split"), among={"method": ("rrf", "interpolation"), "split": ("dev", "test")}, finite=("value", "score"),
-)  # fmt: skip
+    {"method": "text", "value": "float64", "split": "text", "metric": "text", "score": "float64"}
+    | {"chosen": "bool", "oracle": "bool"},
+    key=("method", "value", "split"),
+    among={"method": ("rrf", "interpolation"), "split": ("dev", "test")},
+    finite=("value", "score"),
+)

@@ -1,0 +1,21 @@
+"""A model's tokenizer alone, for what counts tokens and computes no vector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from patent_embeddings.encoders import loading, weights
+from patent_embeddings.encoders.values import Words
+
+
+def tokenizer(entry: Words) -> Any:
+    """The model's tokenizer alone, without its weights. Raises UserError as `factory.encoder` does."""
+    folder = weights.locate(entry)
+    with loading.refusing(entry, folder):
+        trusted = weights.consented(entry)
+        loaded = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=trusted)
+    loading.worded(entry, folder, loaded)
+    loaded.padding_side = entry.padding
+    return loaded

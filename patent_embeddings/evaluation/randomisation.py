@@ -1,0 +1,131 @@
+"""P-values by randomisation: what is exchangeable under the null hypothesis is exchanged, in every way or at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from patent_embeddings.core.arrays import Doubles, Integers
+
+_CELLS = 1 << 24  # entries of a block of the random matrix (128 MiB)
+_CACHED = 1 << 18  # entries of a block of pairs (2 MiB), which should stay in the processor's cache
+_STEPS = 6  # of Newton's method; fewer give a looser bound, not a wrong one
+
+
+def sign_flip(
+    differences: Doubles, resamples: int, seed: int, alternative: Literal["two-sided", "greater"] = "two-sided"
+) -> Doubles:
+    """P-value of the paired randomisation test: signs of the differences are exchangeable under the null.
+
+    Enumerates all sign assignments where there are at most `resamples` of them (units whose
+    differences are all 0 change nothing and are not enumerated); else draws `resamples` of them and
+    gives (b + 1) / (m + 1), which is never 0 (Phipson and Smyth 2010).
+
+    `differences` are [units] or [units, columns], columns sharing their signs; `alternative` says whether the mean
+    differs from 0, or is greater. Returns p-values, [] or [columns].
+    """
+    table = differences.reshape(len(differences), -1)
+    table = table[(table != 0).any(axis=1)]
+    n, total = len(table), table.sum(axis=0)
+    exact = n < 63 and 2**n <= resamples
+    count = np.zeros(table.shape[1])
+    # Equal sums in another order of addition differ in their last bits: those are ties.
+    observed = (total if alternative == "greater" else np.abs(total)) - 1e-12 * np.abs(table).sum(axis=0)
+    for positive in _assignments(n) if exact else _random_signs(n, resamples, seed):
+        flipped = 2 * (positive @ table) - total
+        count += ((flipped if alternative == "greater" else np.abs(flipped)) >= observed).sum(axis=0)
+    p = count / 2**n if exact else (count + 1) / (resamples + 1)
+    return np.asarray(p.reshape(differences.shape[1:]))
+
+
+def non_inferiority(differences: Doubles, margin: float, resamples: int, seed: int) -> Doubles:
+    """P-value against `worse by the margin or more`: small means not inferior.
+
+    `sign_flip` of the differences, candidate minus reference, shifted by the largest loss of the mean that does not
+    matter. Raises ValueError: this margin is not positive.
+    """
+    if margin <= 0:
+        raise ValueError(f"a non-inferiority margin must be positive, not {margin}")
+    return sign_flip(differences + margin, resamples, seed, alternative="greater")
+
+
+def exchange(numerators: Doubles, denominators: Doubles, ends: Integers, resamples: int, seed: int) -> Doubles:
+    """P-values of `statistics.compare_ratios`.
+
+    `numerators`: [units, systems]. `denominators`: [units, systems]. `ends`: columns of each pair, first and second,
+    [pairs, 2]. `resamples`: random exchanges, where there are more than so many. `seed`: of the exchanges.
+    """
+    parts = (numerators, denominators)
+    moved = np.zeros(len(numerators), dtype=bool)
+    for first, second in few(ends, len(moved)):
+        moved |= np.any([(part[:, first] != part[:, second]).any(axis=1) for part in parts], axis=0)
+    exact = (units := int(moved.sum())) < 63 and 2**units <= resamples
+    above, below = (part.sum(axis=0)[ends].sum(axis=1) for part in parts)  # of both systems
+    score = numerators.sum(axis=0) / denominators.sum(axis=0)
+    observed = np.abs(score[ends[:, 0]] - score[ends[:, 1]]) - 1e-12
+    count = np.zeros(len(ends))
+    for signs in _assignments(units) if exact else _random_signs(units, resamples, seed):
+        tops, bottoms = (np.ascontiguousarray(part[moved].T) @ (2 * signs.T - 1) for part in parts)
+        for pairs in few(np.arange(len(ends)), len(signs)):
+            first, second = ends[pairs].T
+            top, bottom = tops[first] - tops[second], bottoms[first] - bottoms[second]
+            a, b, least = (column[pairs, None] for column in (above, below, observed))
+            # The exchanged difference, (a + top) / (b + bottom) - (a - top) / (b - bottom),
+            # times (b + bottom) (b - bottom).
+            count[pairs] += (2 * np.abs(top * b - bottom * a) >= least * (b**2 - bottom**2)).sum(axis=1)
+    if exact:
+        return np.asarray(count / 2**units)
+    p = (count + 1) / (resamples + 1)
+    for pairs in few(np.flatnonzero(count == 0), len(moved)):
+        top, bottom = (part[:, ends[pairs, 0]] - part[:, ends[pairs, 1]] for part in parts)
+        a, b = above[pairs], below[pairs]
+        # The least sum of linearised changes that such a difference can come with, whatever the exchange.
+        reached = observed[pairs] * b / 2 * (1 - (np.abs(bottom).sum(axis=0) / b) ** 2)
+        p[pairs] = np.minimum(p[pairs], 2 * _tail(top - a / b * bottom, reached))
+    return np.asarray(p)
+
+
+def _tail(values: Doubles, reached: Doubles) -> Doubles:
+    """Chernoff's bound on the chance that values [units, columns] of random signs sum to `reached` [columns] or more.
+
+    exp(K(t) - t reached), K the cumulant generating function of the sum, holds for every t > 0. Newton's steps to the
+    best t come from below and never pass it: K' is concave, and its slope at 0 gives the first.
+    """
+    size = np.abs(values)
+    reached = np.minimum(reached, size.sum(axis=0))
+    t = reached / (size**2).sum(axis=0)
+    for _ in range(_STEPS):
+        slope = np.tanh(t * size)
+        t += (reached - (size * slope).sum(axis=0)) / (size**2 * (1 - slope**2)).sum(axis=0)
+    exponent = (t * size + np.log1p(np.exp(-2 * t * size)) - np.log(2)).sum(axis=0) - t * reached
+    return np.asarray(np.maximum(np.exp(exponent), np.finfo(float).tiny))
+
+
+def few(values: npt.NDArray[Any], n: int) -> Iterator[Any]:
+    """Blocks of values of which each goes with n numbers; of pairs [values, 2] the two columns."""
+    step = max(1, _CACHED // max(n, 1))
+    for start in range(0, len(values), step):
+        yield values[start : start + step].T
+
+
+def blocks(n: int, resamples: int) -> Iterator[int]:
+    """Sizes of blocks of resamples of n units."""
+    step = max(1, _CELLS // max(n, 1))
+    for start in range(0, resamples, step):
+        yield min(step, resamples - start)
+
+
+def _random_signs(n: int, resamples: int, seed: int) -> Iterator[Doubles]:
+    """Blocks [resamples of the block, n] of random 0 and 1 (1: the sign stays)."""
+    generator = np.random.default_rng(seed)
+    for size in blocks(n, resamples):
+        octets = generator.integers(0, 256, (size, (n + 7) // 8), dtype=np.uint8)
+        yield np.unpackbits(octets, axis=1, count=n).astype(np.float64)
+
+
+def _assignments(n: int) -> Iterator[Doubles]:
+    """All 2**n assignments of 0 and 1 to n units, in one block [2**n, n]."""
+    yield (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)

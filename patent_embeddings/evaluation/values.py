@@ -1,0 +1,19 @@
+"""What the stage that scores reads of the entries and of params.yaml."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from patent_embeddings.core.params import Metrics, Values
+
+
+class MetricsValues(Values):
+    """The stage `metrics`."""
+
+    pool: Literal["all", "earlier"] = Field(alias="tasks.pool")
+    similarity: Literal["cosine", "dot", "maxsim"] = Field(alias="model.similarity")
+    window: int | None = Field(alias="embed.passages.tokens")  # of passages; None: one vector a document
+    simulated: bool = Field(alias="landscape.simulated")
+    metrics: Metrics

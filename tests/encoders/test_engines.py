@@ -1,0 +1,123 @@
+"""Ray as the engine of embedding: the local engine's vectors, also when a worker is lost in the middle."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.encoders import engines, factory
+from patent_embeddings.encoders.entries import model_entry
+
+pytestmark = pytest.mark.pipeline
+
+WORDS = [
+    "pump",
+    "rotor",
+    "blade",
+    "sensor",
+    "valve",
+    "housing",
+    "signal",
+    "antenna",
+    "orbit",
+    "thruster",
+    "anchor",
+    "turbine",
+    "cable",
+    "mast",
+]
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[ProcessPoolExecutor]:
+    """A process with Ray, apart: it handles SIGSEGV, the signal that a JVM lives on."""
+    pytest.importorskip("ray")
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=cluster) as process:
+        yield process
+
+
+def cluster() -> None:
+    """This machine as a cluster of two processors."""
+    import ray
+
+    ray.init(num_cpus=2, num_gpus=0, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
+
+
+def jobs(encoder: Any, count: int) -> list[engines.Job]:
+    """Shards of two texts each, of different lengths."""
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(WORDS, 150 + i)) for i in range(2 * count)]
+    return [
+        engines.Job(engines.key(encoder, "document"), "document", i, texts[i : i + 2]) for i in range(0, len(texts), 2)
+    ]
+
+
+def test_while_a_gpu_computes_a_shard_the_next_is_made_ready() -> None:
+    class Idle:
+        """Computes a shard only when the next one has been prepared."""
+
+        device = "cuda"
+
+        def __init__(self) -> None:
+            self.ready = {letter: threading.Event() for letter in "abc"}
+
+        def prepare(self, texts: list[str], side: str) -> str:
+            self.ready[texts[0]].set()
+            return texts[0]
+
+        def compute(self, prepared: str, side: str) -> np.ndarray:
+            if prepared != "c":
+                assert self.ready[chr(ord(prepared) + 1)].wait(timeout=10)
+            return np.array([[ord(prepared)]], np.float32)
+
+    asked = [engines.Job("k", "document", i, [letter]) for i, letter in enumerate("abc")]
+    found = list(engines.compute("local", Idle(), asked))  # type: ignore[arg-type]
+    assert [(job.texts[0], float(parts[0][0])) for job, parts in found] == [("a", 97.0), ("b", 98.0), ("c", 99.0)]
+
+
+def test_workers_give_the_local_vectors_though_one_is_killed(driver: ProcessPoolExecutor) -> None:
+    local, there = driver.submit(with_a_worker_killed).result()
+    assert set(there) == set(local)
+    # To the last bit: all of them compute with one thread.
+    assert all(engines.packed(there[texts]) == engines.packed(parts) for texts, parts in local.items())
+
+
+def with_a_worker_killed() -> list[dict[tuple[str, ...], Any]]:
+    """Vectors of 40 shards by the local engine, and by Ray's two workers of which one is killed at the first answer."""
+    encoder = factory.encoder(model_entry("minilm"))
+    asked = jobs(encoder, 40)
+    local = {tuple(job.texts): parts for job, parts in engines.compute("local", encoder, asked)}
+    there: dict[tuple[str, ...], Any] = {}
+    for job, parts in engines.compute("ray", encoder, asked):
+        if not there:
+            workers = [
+                process
+                for process in psutil.process_iter(["cmdline"])
+                if "MapWorker" in " ".join(process.info["cmdline"] or [])
+            ]
+            assert len(workers) == 2
+            workers[0].kill()
+        assert tuple(job.texts) not in there
+        there[tuple(job.texts)] = parts
+    return [local, there]
+
+
+def test_a_worker_that_differs_is_named(driver: ProcessPoolExecutor) -> None:
+    with pytest.raises(UserError, match="differs from this machine in device"):
+        driver.submit(with_another_device).result()
+
+
+def with_another_device() -> None:
+    """A shard whose key says that it was made for a GPU."""
+    encoder = factory.encoder(model_entry("minilm"))
+    (job,) = jobs(encoder, 1)
+    other = engines.Job(job.key.replace('"device": "cpu"', '"device": "cuda"'), job.side, job.first, job.texts)
+    list(engines.compute("ray", encoder, [other]))

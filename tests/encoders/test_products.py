@@ -1,0 +1,98 @@
+"""oneDNN's products are torch's, forward and backward, and stand in only where torch's lag behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from patent_embeddings.encoders import engines, factory, products
+
+pytestmark = pytest.mark.pipeline
+
+TEXTS = [text * times for times in (1, 2, 3) for text in ("pump. ", "a valve, a seal; ", "x")]
+
+
+@pytest.fixture(scope="module", params=["bert", "decoder"])
+def entry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Registry entry of a tiny encoder, and of a tiny decoder that pads on the left."""
+    folder = tmp_path_factory.mktemp("products")
+    if request.param == "bert":
+        return tiny.entry(tiny.bert(folder / "bert"))
+    return tiny.entry(tiny.decoder(folder / "decoder"), pooling="last", padding="left")
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(5, 7, 12), (3, 12), (1, 12)])
+def test_values_and_gradients_are_those_of_torch(shape: tuple[int, ...], bias: bool) -> None:
+    torch.manual_seed(0)
+    plain = torch.nn.Linear(12, 8, bias=bias)
+    fast = torch.nn.Linear(12, 8, bias=bias)
+    fast.load_state_dict(plain.state_dict())
+    products.by_onednn(torch.nn.Sequential(fast))
+    assert isinstance(fast, products.Linear)
+    x = torch.randn(shape)
+    found = []
+    for layer in (plain, fast):
+        given = x.clone().requires_grad_()
+        out = layer(given)
+        (out**2).sum().backward()
+        found.append([out.detach(), given.grad, *(parameter.grad for parameter in layer.parameters())])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_frozen_weights_get_no_gradient() -> None:
+    layer = torch.nn.Linear(4, 3).requires_grad_(False)
+    products.by_onednn(torch.nn.Sequential(layer))
+    x = torch.randn(2, 4, requires_grad=True)
+    layer(x).sum().backward()
+    torch.testing.assert_close(x.grad, layer.weight.sum(0).expand(2, 4))
+    assert layer.weight.grad is None and layer.bias.grad is None
+
+
+def test_a_subclass_of_a_linear_layer_keeps_its_own_product() -> None:
+    class Doubled(torch.nn.Linear):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            return 2 * super().forward(input)
+
+    layer = Doubled(4, 3)
+    before = layer(torch.ones(1, 4))
+    products.by_onednn(torch.nn.Sequential(layer))
+    torch.testing.assert_close(layer(torch.ones(1, 4)), before)
+
+
+def test_vectors_are_the_plain_ones_and_the_key_says_who_multiplied(
+    entry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "lag", lambda: False)
+    plain = factory.encoder(entry)
+    monkeypatch.setattr(products, "lag", lambda: True)
+    fast, half = factory.encoder(entry), factory.encoder(entry, dtype="bfloat16")
+    layers = [type(module) for module in fast.model.modules() if isinstance(module, torch.nn.Linear)]
+    assert set(layers) == {products.Linear}
+    assert (plain.products, fast.products, half.products) == ("torch", "onednn", "torch")
+    for texts in (TEXTS, TEXTS[:1], TEXTS[3:5]):  # padded, alone, in another shape
+        np.testing.assert_allclose(fast.encode(texts, "query"), plain.encode(texts, "query"), rtol=0, atol=1e-5)
+    assert engines.key(fast, "query") != engines.key(plain, "query")
+    again = factory.encoder(entry, **fast.options)  # as a worker of Ray loads it
+    assert engines.key(again, "query") == engines.key(fast, "query")
+    np.testing.assert_array_equal(again.encode(TEXTS, "query"), fast.encode(TEXTS, "query"))
+
+
+@pytest.mark.parametrize(
+    ("make", "capability", "lag"),
+    [("AuthenticAMD", "AVX512", True), ("AuthenticAMD", "AVX2", False), ("GenuineIntel", "AVX512", False)],
+)
+def test_torch_lags_on_amd_with_avx512(
+    make: str, capability: str, lag: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = tmp_path / "cpuinfo"
+    described.write_text(f"processor\t: 0\nvendor_id\t: {make}\n", encoding="ascii")
+    monkeypatch.setattr(products, "_PROCESSOR", described)
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    assert products.lag() is lag

@@ -1,0 +1,116 @@
+"""Retrieval metrics against ir-measures and against values worked out by hand."""
+
+from __future__ import annotations
+
+import ir_measures
+import numpy as np
+import pandas as pd
+import pytest
+
+from patent_embeddings.evaluation import retrieval
+
+
+def planted(seed: int, queries: int = 60, families: int = 300, depth: int = 150) -> tuple[pd.DataFrame, ...]:
+    """Random run, graded qrels with rows of relevance 0, and queries, some of which the run has nothing for."""
+    rng = np.random.default_rng(seed)
+    ids = np.array([f"F{i:04d}" for i in range(families)])
+    judged, ranked = [], []
+    for query in range(queries):
+        chosen = rng.choice(families, rng.integers(1, 40), replace=False)
+        for family in chosen:
+            judged.append(
+                (f"Q{query:03d}", ids[family], int(rng.integers(0, 4)), str(rng.choice(["in", "out", "unknown"])))
+            )
+        if query % 7 == 0:
+            continue
+        found = rng.choice(families, rng.integers(1, depth + 1), replace=False)
+        ranked += [(f"Q{query:03d}", ids[family], rank + 1, 0.5) for rank, family in enumerate(found)]
+    qrels = pd.DataFrame(judged, columns=["query_id", "family_id", "relevance", "scope"])
+    run = pd.DataFrame(ranked, columns=["query_id", "family_id", "rank", "score"])
+    names = sorted(qrels["query_id"].unique())
+    return run, qrels, pd.DataFrame({"query_id": names, "split": ["train", "dev", "test"] * (queries // 3)})
+
+
+def reference(run: pd.DataFrame, qrels: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """What ir-measures gives when it sees ranks as strictly decreasing scores."""
+    provider = ir_measures.providers.registry["pytrec_eval"]
+    measures = [ir_measures.parse_measure(name) for name in retrieval.METRICS]
+    judged = qrels.rename(columns={"family_id": "doc_id"})[["query_id", "doc_id", "relevance"]]
+    ranked = run.rename(columns={"family_id": "doc_id"})[["query_id", "doc_id"]].assign(
+        score=-run["rank"].astype(float)
+    )
+    found = provider.iter_calc(measures, judged, ranked.sample(frac=1.0, random_state=0))
+    return {(str(row.measure), row.query_id): row.value for row in found}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("scope", retrieval.SCOPES)
+def test_equals_ir_measures(seed: int, scope: str) -> None:
+    run, qrels, queries = planted(seed)
+    positive = qrels[qrels["relevance"] > 0]
+    both = set.intersection(*(set(positive.loc[positive["scope"] == side, "query_id"]) for side in ("in", "out")))
+    side = scope.split("-")[0]
+    if side != "all":
+        qrels, positive = qrels[qrels["scope"] == side], positive[positive["scope"] == side]
+    wanted = set(positive["query_id"]) & (both if scope.endswith("paired") else set(queries["query_id"]))
+    truth = reference(run, qrels)
+    ours = retrieval.per_query(run, planted(seed)[1], queries).query("scope == @scope")
+    assert len(ours) == len(wanted) * len(retrieval.METRICS)
+    assert set(ours["query_id"]) == wanted
+    theirs = np.array([truth[metric, query] for metric, query in zip(ours["metric"], ours["query_id"], strict=True)])
+    np.testing.assert_allclose(ours["value"], theirs, rtol=0, atol=1e-9)
+    assert ours["value"].std() > 0
+
+
+def test_by_hand() -> None:
+    run = pd.DataFrame({"query_id": ["q"] * 4, "family_id": ["a", "b", "c", "d"], "rank": [1, 2, 3, 4]})
+    qrels = pd.DataFrame(
+        [("q", "b", 1, "in"), ("q", "d", 2, "out"), ("q", "z", 1, "in"), ("q", "a", 0, "in"), ("other", "a", 1, "in")],
+        columns=["query_id", "family_id", "relevance", "scope"],
+    )
+    queries = pd.DataFrame({"query_id": ["q"], "split": ["test"]})
+    scored = retrieval.per_query(run, qrels, queries).set_index(["scope", "metric"])["value"]
+    ideal = 2 + 1 / np.log2(3) + 1 / 2
+    assert scored["all", "nDCG@10"] == pytest.approx((1 / np.log2(3) + 2 / np.log2(5)) / ideal)
+    assert scored["all", "R@100"] == pytest.approx(2 / 3)
+    assert scored["all", "AP"] == pytest.approx((1 / 2 + 2 / 4) / 3)
+    assert scored["all", "RR"] == pytest.approx(1 / 2)
+    assert scored["out", "RR"] == scored["out-paired", "RR"] == pytest.approx(1 / 4)
+    assert scored["in", "AP"] == pytest.approx((1 / 2) / 2)
+
+
+def test_order_of_rows_and_scores_are_ignored() -> None:
+    run, qrels, queries = planted(3)
+    shuffled = run.sample(frac=1.0, random_state=1).assign(score=np.arange(len(run), dtype=float))
+    pd.testing.assert_frame_equal(
+        retrieval.per_query(run, qrels, queries), retrieval.per_query(shuffled, qrels, queries)
+    )
+
+
+def test_categorical_ids_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, qrels, queries = planted(4)
+    whole = retrieval.per_query(run, qrels, queries)
+    monkeypatch.setattr(retrieval, "_BLOCK", 37)
+    encoded = run.assign(query_id=run["query_id"].astype("category"), family_id=run["family_id"].astype("category"))
+    pd.testing.assert_frame_equal(whole, retrieval.per_query(encoded, qrels, queries))
+
+
+def test_queries_without_results_count_as_zero() -> None:
+    run, qrels, queries = planted(5)
+    counted = retrieval.per_query(run[:0], qrels, queries)
+    whole = retrieval.per_query(run, qrels, queries)
+    assert len(counted) == len(whole) and (counted["value"] == 0).all()
+    assert (whole["value"] == 0).any()
+
+
+def test_no_queries_gives_an_empty_frame_with_the_columns() -> None:
+    run, qrels, queries = planted(6)
+    scored = retrieval.per_query(run, qrels[:0], queries[:0])
+    assert len(scored) == 0
+    assert list(scored.columns) == ["scope", "metric", "query_id", "split", "value"]
+
+
+def test_an_unknown_metric_is_refused() -> None:
+    run, qrels, queries = planted(7)
+    with pytest.raises(ValueError, match="ERR"):
+        retrieval.per_query(run, qrels, queries, ["ERR@10"])
