@@ -1,1 +1,1 @@
-"""TODO."""
+"""Tuning an adapter on the pairs of a recipe."""

@@ -10,4 +10,4 @@ CURVE = Table(
     among={"split": ("train", "dev")},
     finite=("loss",),
 )
-SCALES = Table({"scale": "float64", "loss": "float64", "chosen": "bool"}, key=("scale",), finite=("scale", "loss"))
+SEEN = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))  # touched by a training pair
