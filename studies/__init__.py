@@ -1,0 +1,1 @@
+"""Finished studies made with the library; nothing of the product imports them."""

@@ -1,0 +1,29 @@
+"""The picture of the study: change at home and abroad of every recipe and setting, with intervals."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from patent_embeddings.pages.charts import png, styled
+
+
+def frontier(points: pd.DataFrame) -> bytes:
+    """PNG of rows of `changes.frontier` with their `cell` in words; whiskers are 95 % intervals."""
+    sides = {"home": "at home", "mean": "abroad"}
+    columns = ["cell", "change", "low", "high"]
+    parts = [
+        points[["cell", side, f"{side}_low", f"{side}_high"]].set_axis(columns, axis=1).assign(side=name)
+        for side, name in sides.items()
+    ]
+    order = points.sort_values("mean", ascending=False)["cell"].tolist()
+    rows = alt.Chart().encode(y=alt.Y("cell:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)))
+    x = alt.X("change:Q", title="change of nDCG@10", axis=alt.Axis(format="+%"))
+    chart = alt.layer(
+        alt.Chart().mark_rule(strokeDash=[3, 3], opacity=0.5).encode(x=alt.datum(0)),
+        rows.mark_rule(strokeWidth=2, opacity=0.5).encode(x="low:Q", x2="high:Q"),
+        rows.mark_point(filled=True, size=60, opacity=1).encode(x=x),
+        data=pd.concat(parts, ignore_index=True),
+        width=300,
+    )
+    return png(styled(chart.facet(alt.Column("side:N", title=None, sort=list(sides.values())))).to_dict())

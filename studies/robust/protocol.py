@@ -1,0 +1,92 @@
+"""The protocol as it was written before its cells ran: hypotheses with their rules, seeds, folds, margin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field
+
+from patent_embeddings.core.entries import Entry
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+# Keys of params.yaml that the protocol names, and the columns of the record that hold them.
+COLUMNS = {
+    "search.centre": "centre",
+    "embed.adapter_scale": "scale",
+    "embed.passages.tokens": "passages",
+    "bm25.query_side": "query_side",
+}
+
+
+class Option(Entry):
+    """Cells of one recipe under one system: as params.yaml has them, but for the settings."""
+
+    recipe: str = "zero-shot"
+    settings: dict[str, Any] = Field(default_factory=dict)  # dotted keys of params.yaml
+    system: str = "dense"
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The settings by column of the record."""
+        return {COLUMNS[key]: value for key, value in self.settings.items()}
+
+
+class _Hypothesis(Entry):
+    statement: str
+    decision: str  # the rule in words
+
+
+class Keeps(_Hypothesis):
+    """A recipe keeps a share of the best one's gain at home."""
+
+    rule: Literal["keeps"]
+    candidate: str
+    share: Share
+
+
+class Harmless(_Hypothesis):
+    """A recipe is not inferior to zero-shot on any landscape that it was not trained on."""
+
+    rule: Literal["harmless"]
+    candidate: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class Raises(_Hypothesis):
+    """One option is better than another, tuned ones at home."""
+
+    rule: Literal["raises"]
+    scope: Literal["all", "in-paired", "out-paired"]
+    first: Option
+    second: Option
+
+
+class Reaches(_Hypothesis):
+    """An option reaches a multiple of the best zero-shot leg out of domain, and a gap below a bound."""
+
+    rule: Literal["reaches"]
+    option: Option
+    factor: Annotated[float, Field(gt=1)]
+    gap: Share
+
+
+Hypothesis = Annotated[Keeps | Harmless | Raises | Reaches, Field(discriminator="rule")]
+
+
+class Protocol(Entry):
+    """Hypotheses that are declared before their cells run: one Holm family on each ground."""
+
+    description: str
+    exploratory: list[str]  # landscapes that its leads come from, which can confirm nothing
+    seeds: Annotated[list[int], Field(min_length=3)]  # of training, all of them needed
+    folds: Annotated[list[int], Field(min_length=1)]  # that are pooled, all of them needed
+    margin: Share  # relative loss that does not matter
+    hypotheses: Annotated[dict[str, Hypothesis], Field(min_length=1)]
+
+
+def read() -> Protocol:
+    """The protocol of this study."""
+    text = (Path(__file__).parent / "protocol.yaml").read_text(encoding="utf-8")
+    return Protocol.model_validate(yaml.safe_load(text)["robust"])
