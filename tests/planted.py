@@ -1,4 +1,4 @@
-"""Outcomes of many cells with planted effects, as `stages.grid` would gather them."""
+"""Outcomes of many cells with planted effects, as `grid.gather` would read them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from patent_embeddings.grid.cell import Config, options, said
 
 LABELS = "ipc-subclass"
 
@@ -29,9 +31,16 @@ class Planted:
         self, level: float, landscape: str = "a", *, model: str = "m", recipe: str = "zero-shot", trained_on: str = "",
         view: str = "tac", tasks: Iterable[str] = ("retrieval",), fused: float = 0.005, loss: float = 0.6,
         fused_loss: float | None = None, seed: int = 0, dimensions: int = 0, levels: dict[str, float] | None = None,
-        variant: str = "",
+        **more: Any,
     ) -> Planted:  # fmt: skip
-        """Add a cell scored on a landscape: `level` of its dense run, `fused` what interpolation adds, `loss` from IN to OUT."""
+        """Add a cell scored on a landscape.
+
+        `level` is that of its dense run, `fused` what interpolation adds, `loss` from IN to OUT; `more` are options,
+        `a__b` is key b of block a.
+        """
+        extra = options({key.replace("__", "."): value for key, value in more.items()})
+        variant = " ".join(said(*option) for option in extra)
+        config = Config(model, recipe, tuple(filter(None, trained_on.split("+"))), view, view, dimensions, extra)
         home = trained_on or "nowhere"
         for fold in range(self.folds):
             shared = np.random.default_rng([fold, *map(ord, landscape)])
@@ -40,9 +49,8 @@ class Planted:
             )
             difficulty = shared.normal(0, 0.1, self.queries)
             key = {
-                "cell": f"{model}-{recipe}-{home}-{view}{variant}-fold{fold}", "model": model, "recipe": recipe, "trained_on": trained_on,
-                "landscape": landscape, "simulated": self.simulated, "query_view": view, "document_view": view,
-                "dimensions": dimensions, "variant": variant, "fold": fold, "seed": seed, "split": "test",
+                "cell": f"{model}-{recipe}-{home}-{view}{variant}-fold{fold}", "config": config, "landscape": landscape,
+                "simulated": self.simulated, "fold": fold, "seed": seed, "split": "test",
             }  # fmt: skip
             for task in tasks:
                 at = (levels or {}).get(task, level)
@@ -53,7 +61,9 @@ class Planted:
     def frame(self) -> pd.DataFrame:
         return pd.DataFrame(self.rows)
 
-    def _retrieval(self, key: dict[str, Any], level: float, difficulty: Any, own: Any, fused: float, loss: float, fused_loss: float) -> None:  # fmt: skip
+    def _retrieval(
+        self, key: dict[str, Any], level: float, difficulty: Any, own: Any, fused: float, loss: float, fused_loss: float
+    ) -> None:
         for system, shift, gap in (("dense", 0.0, loss), ("interpolation", fused, fused_loss), ("bm25", -0.05, loss)):
             steady = own.normal(0, self.noise if system == "dense" else self.noise / 10, self.queries)
             values = level + shift + difficulty + (steady if system == "dense" else steady + self._dense)
@@ -81,4 +91,5 @@ class Planted:
             self._row(key, "kmeans", LABELS, "V-measure", f"run-{run}", value)
 
     def _row(self, key: dict[str, Any], system: str, scope: str, metric: str, query: str, value: float) -> None:
-        self.rows.append({**key, "system": system, "scope": scope, "metric": metric, "query_id": query, "value": float(value)})  # fmt: skip
+        about = {"system": system, "scope": scope, "metric": metric, "query_id": query}
+        self.rows.append({**key, **about, "value": float(value)})

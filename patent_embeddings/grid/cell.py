@@ -1,122 +1,213 @@
-"""Cells of a grid: axes expanded over params.yaml, checked and named."""
+"""A cell as an object: its name, its digest, the cell that it is measured against, and what of it a system reads.
+
+Whoever names cells, tells them apart or finds them again asks here. Words about a cell are for people: nothing is
+ever read back out of them.
+DVC's run cache, scratch and checkpoints hold what one stage made, which several cells may share: they are keyed by
+what that stage reads (`keys`), not by a cell.
+"""
 
 from __future__ import annotations
 
-import itertools
+import hashlib
+import json
 import re
 from collections import Counter
-from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
-from patent_embeddings.core import layout
-from patent_embeddings.core.errors import UserError, nearest
-from patent_embeddings.core.params import Params, explain
-from patent_embeddings.corpus.entries import landscape_entry, view_entry
-from patent_embeddings.encoders.entries import model_entry
+from patent_embeddings.core.params import Params
+from patent_embeddings.evaluation.systems import RETRIEVAL
 from patent_embeddings.pairs.entries import recipe_entry
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+ZERO_SHOT = "zero-shot"
+SIDES = ("query_view", "document_view")
+Options = tuple[tuple[str, Any], ...]  # dotted keys of params.yaml and their values, lists as tuples
 
-VIEW = "view"  # an axis that sets both sides
-EACH = "EACH"  # a value that stands for every landscape of evaluate_on; in capitals, so that it is no id
-_EACH: dict[str, Callable[[str], Any]] = {"landscape": str, "finetune.held_out": lambda name: [name]}
-_SIDES = ("query_view", "document_view")
-_NAMED = ("model", "recipe", "landscape")  # what every name begins with
+# Blocks of params.yaml that leave a system's outcomes as they are; what is not named reads all of them.
+_UNREAD = {"dense": ("bm25", "fuse", "rerank"), "rrf": ("rerank",), "interpolation": ("rerank",), "reranked": ()}
+_OF_LABELS = _UNREAD["dense"]  # classification and clustering look at the same vectors
+_LEXICAL = ("bm25", "tasks")  # all that BM25 reads
+# Fields of `Config`, and what only says where else, on which queries and by which luck a cell is scored.
+_NO_OPTION = {
+    "model", "recipe", "landscape", "evaluate_on", "query_view", "document_view", "search.dimensions", "tasks.fold",
+    "finetune.seed", "finetune.held_out",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """What makes a cell, its training seed and its fold aside: the sides of every comparison.
+
+    `trained_on` is sorted, empty for zero-shot; 0 `dimensions` are all of them; `options` are whatever else differs
+    from params.yaml, sorted by key.
+    """
+
+    model: str
+    recipe: str
+    trained_on: tuple[str, ...]
+    query_view: str
+    document_view: str
+    dimensions: int = 0
+    options: Options = ()
+
+    @classmethod
+    def of(cls, params: Params, base: Mapping[str, Any]) -> Config:
+        """The configuration of a cell; `base` is params.yaml by dotted key (`flat`)."""
+        trained_on = tuple(params.trained_on(recipe_entry(params.recipe)))
+        used = flat(decisive(params, trained=bool(trained_on)))
+        others = {key: value for key, value in used.items() if key not in _NO_OPTION and base.get(key) != value}
+        return cls(
+            params.model, params.recipe, trained_on, params.query_view, params.document_view,
+            params.search.dimensions or 0, options(others),
+        )  # fmt: skip
+
+    @cached_property
+    def words(self) -> tuple[str, str, str, str, str, int, str]:
+        """Its fields as tables show them, `COLUMNS`; configurations are sorted by them."""
+        sources, shown = "+".join(self.trained_on), " ".join(said(key, value) for key, value in self.options)
+        return (self.model, self.recipe, sources, self.query_view, self.document_view, self.dimensions, shown)
+
+    @property
+    def views(self) -> str:
+        """Its view, or its two."""
+        same = self.query_view == self.document_view
+        return self.query_view if same else f"{self.query_view} to {self.document_view}"
+
+    @property
+    def extra(self) -> list[str]:
+        """Words for what model, recipe and views do not say of it."""
+        return [*([f"{self.dimensions} dimensions"] if self.dimensions else []), *filter(None, [self.words[-1]])]
+
+    @property
+    def label(self) -> str:
+        """The cell in words: model, recipe, where it was trained, views, and what else differs."""
+        return " ".join(word for word in (*self.words[:3], self.views, *self.extra) if word)
+
+    @property
+    def base(self) -> Config:
+        """The zero-shot cell that a tuned one is measured against; of a zero-shot cell itself."""
+        return replace(self, recipe=ZERO_SHOT, trained_on=(), options=self.untrained)
+
+    @property
+    def untrained(self) -> Options:
+        """Its options without those of training and its adapter."""
+        return tuple((key, value) for key, value in self.options if not of_training(key))
+
+    def read_by(self, system: str) -> Config:
+        """The cell as a system sees it: without the options that leave its outcomes as they are."""
+        return replace(self, options=tuple(one for one in self.options if reads(system, one[0])))
+
+    @property
+    def lexical(self) -> Config:
+        """The cell as BM25 sees it, which no model and no recipe changes."""
+        return replace(self.read_by("bm25"), model="bm25", recipe="", trained_on=(), dimensions=0)
+
+    def without(self, *names: str) -> Config:
+        """The cell but for some of its fields: cells that differ in nothing else are equal then."""
+        return replace(self, **{name: getattr(_BLANK, name) for name in names})
+
+    def only(self, *names: str) -> Config:
+        """Some of its fields and nothing else."""
+        return self.without(*(name for name in FIELDS if name not in names))
+
+    def __hash__(self) -> int:
+        return hash(self.words)
+
+    def __lt__(self, other: Config) -> bool:
+        return self.words < other.words
+
+
+_BLANK = Config("", "", (), "", "")
+FIELDS = tuple(one.name for one in fields(Config))
+COLUMNS = ("model", "recipe", "trained_on", "query_view", "document_view", "dimensions", "variant")  # of `Config.words`
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its experiment's name, what it changes in params.yaml (dotted keys), and its whole parameters."""
+    """One cell to compute: name of its experiment, what it changes in params.yaml, and its whole parameters."""
 
     name: str
-    overrides: dict[str, Any]
-    params: dict[str, Any] = field(repr=False)
+    changes: Options
+    params: Params = field(repr=False, compare=False)
+
+    @classmethod
+    def over(cls, base: Mapping[str, Any], params: Params, changes: Mapping[str, Any]) -> Cell:
+        """A cell over params.yaml, `base`: of `changes`, by dotted key as named, those of the base are left out."""
+        before = flat(base)
+        changed = {key: value for key, value in changes.items() if value != before[key]}
+        pairs = tuple((key, _frozen(value)) for key, value in changed.items())
+        return cls(_name(params, changed, list(before)), pairs, params)
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Its changes as DVC takes them: lists as lists."""
+        return {key: _thawed(value) for key, value in self.changes}
 
 
-def parse(settings: Sequence[str]) -> dict[str, list[Any]]:
-    """Axes from `key=v1,v2`; values are YAML, a list is one value in brackets.
+def _name(params: Params, changed: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """`minilm-r1-sim-alpha-ta-fold3`: model, recipe, where trained, and what else differs from params.yaml.
 
-    Raises:
-        UserError: a setting that is not of this form.
+    A key is named by its last part, where no other key ends in it.
     """
-
-    axes: dict[str, list[Any]] = {}
-    for setting in settings:
-        key, equals, values = setting.partition("=")
-        if key in axes:
-            raise UserError(f"-S {key} is set twice; write its values in one: -S {key}=value1,value2")
-        try:
-            # Commas within brackets belong to one value.
-            axes[key] = [yaml.safe_load(value) for value in re.findall(r"(?:\[[^\]]*\]|[^,\[])+", values)]
-        except yaml.YAMLError:
-            axes[key] = []
-        if not (key and equals and axes[key]):
-            raise UserError(f"-S {setting!r}: write -S key=value1,value2 with a key of {layout.PARAMS}")
-    return axes
+    ends = Counter(key.split(".")[-1] for key in keys)
+    parts = [params.model, params.recipe]
+    if params.recipe != ZERO_SHOT and recipe_entry(params.recipe).landscapes == "home":
+        parts.append(params.landscape)
+    if set(changed) & set(SIDES):
+        parts.append(_sides(params))
+    for key, value in changed.items():
+        if key not in ("model", "recipe", "landscape", *SIDES):
+            words = "-".join(str(one).lower() for one in (value if isinstance(value, list) else [value]))
+            end = key.split(".")[-1]
+            parts.append(("on-" if key == "evaluate_on" else end if ends[end] == 1 else key.replace(".", "-")) + words)
+    return re.sub(r"[^A-Za-z0-9-]+", "_", "-".join(parts))
 
 
-def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[Cell]:
-    """Every combination of the axes' values over the base, once; zero-shot cells first.
+def full_name(params: Params) -> str:
+    """`minilm-r3-sim-alpha-tac-fold0`: the same whatever params.yaml says, as reports/expected.csv has it."""
+    sources = params.trained_on(recipe_entry(params.recipe))
+    words = [params.model, params.recipe, *(["+".join(sources)] if sources else []), _sides(params)]
+    return "-".join([*words, f"fold{params.tasks.fold}"])
 
-    What a cell does not use stays as in the base, so that it is one cell: where and how a zero-shot cell would be
-    trained, where a recipe over all landscapes is at home, what is held out of a recipe that has a home,
-    how passages are scored where there are none.
 
-    Args:
-        base: params.yaml.
-        axes: dotted keys of it, or `view` for both sides, with their values. `EACH` for `landscape` or
-            `finetune.held_out` is every landscape that the cell is scored on, one at a time.
+def _sides(params: Params) -> str:
+    return "-to-".join(dict.fromkeys((params.query_view, params.document_view)))
 
-    Raises:
-        UserError: an unknown key, an id that is in no registry, a value of the wrong type, a landscape of
-            training that is not among `evaluate_on`, or two cells of one name.
+
+def digest(params: Params) -> str:
+    """Twelve hexadecimal digits of the parameters that the outcomes of a cell depend on.
+
+    Options that are off have no part in it, so that a new one leaves the expected scores of older cells theirs.
     """
-    _check_keys(base, axes)
-    products = itertools.product(*axes.values())
-    changes = [each for values in products for each in _each(base, dict(_sides(zip(axes, values, strict=True))))]
-    return _distinct(_cell(base, each) for each in changes)
+    trained = bool(params.trained_on(recipe_entry(params.recipe)))
+    content = json.dumps(decisive(params, trained, off=False), sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def _distinct(cells: Iterable[Cell]) -> list[Cell]:
-    """Each cell once, zero-shot ones first."""
-    found: dict[str, Cell] = {}
-    for cell in cells:
-        if found.setdefault(cell.name, cell).overrides != cell.overrides:
-            raise UserError(f"two different cells would be called {cell.name}; choose values that differ in letters and digits")  # fmt: skip
-    return sorted(found.values(), key=lambda cell: cell.params["recipe"] != "zero-shot")
+def decisive(params: Params, trained: bool, off: bool = True) -> dict[str, Any]:
+    """The parameters that the outcomes of a cell depend on; not where and how a model is trained that is not.
+
+    Without `off` not the options that are as their schema has them unless said.
+    """
+    values = params.model_dump(mode="json", exclude_defaults=not off)
+    if not trained:
+        values["embed"].pop("adapter_scale")
+    return {key: value for key, value in values.items() if trained or key not in ("finetune", "landscape")}
 
 
-def _sides(changes: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    for key, value in changes:
-        yield from ((side, value) for side in _SIDES) if key == VIEW else [(key, value)]
+def of_training(key: str) -> bool:
+    """Whether an option matters to trained cells only."""
+    return key.startswith("finetune.") or key == "embed.adapter_scale"
 
 
-def union(base: Mapping[str, Any], grids: Sequence[Mapping[str, Sequence[Any]]]) -> list[Cell]:
-    """Cells of several grids, each once; zero-shot cells first. Raises UserError as `expand` does."""
-    return _distinct(cell for axes in grids for cell in expand(base, axes))
-
-
-def _each(base: Mapping[str, Any], changes: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The changes with every `EACH` filled in, all combinations."""
-    key = next((key for key, alone in _EACH.items() if changes.get(key) == EACH), None)
-    if key is None:
-        yield changes
-        return
-    for name in changes.get("evaluate_on", base["evaluate_on"]):
-        yield from _each(base, {**changes, key: _EACH[key](name)})
-
-
-def _check_keys(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> None:
-    known = [VIEW, *flat(base)]
-    for key in axes:
-        if key not in known:
-            raise UserError(f"axis {key!r} is no key of {layout.PARAMS}{nearest(key, known)}; name keys as block.key")
+def reads(system: str, key: str) -> bool:
+    """Whether an option can change a system's outcomes."""
+    block = key.partition(".")[0]
+    if system == "bm25":
+        return block in _LEXICAL
+    return block not in _UNREAD.get(system, () if system in RETRIEVAL else _OF_LABELS)
 
 
 def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -127,60 +218,19 @@ def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return out
 
 
-def _cell(base: Mapping[str, Any], changes: dict[str, Any]) -> Cell:
-
-    recipe = recipe_entry(changes.get("recipe", base["recipe"]))
-    if not recipe.signals:
-        changes = {key: value for key, value in changes.items() if not key.startswith("finetune.") and key != "embed.adapter_scale"}  # fmt: skip
-    if recipe.landscapes == "home":
-        changes.pop("finetune.held_out", None)
-    if not recipe.signals or recipe.landscapes == "all":
-        evaluated = changes.get("evaluate_on", base["evaluate_on"])
-        changes["landscape"] = base["landscape"] if base["landscape"] in evaluated else evaluated[0]
-    if changes.get("embed.passages.tokens", base["embed"]["passages"]["tokens"]) is None:
-        changes = {key: value for key, value in changes.items() if key not in ("embed.passages.stride", "search.passages")}  # fmt: skip
-    params = deepcopy(dict(base))
-    for key, value in changes.items():
-        *blocks, last = key.split(".")
-        target = params
-        for block in blocks:
-            target = target[block]
-        target[last] = value
-    try:
-        typed = Params.model_validate(params)
-    except ValidationError as error:
-        raise UserError(f"cell {changes}: {explain(error)}") from None
-    model_entry(typed.model)
-    for landscape in typed.evaluate_on:
-        landscape_entry(landscape)
-    for view in (typed.query_view, typed.document_view):
-        view_entry(view)
-    if typed.landscape not in typed.evaluate_on:
-        raise UserError(
-            f"landscape {typed.landscape!r} is not one of evaluate_on ({', '.join(typed.evaluate_on)}); "
-            "add -S 'evaluate_on=[...]' with every landscape of the grid"
-        )
-    before = flat(base)
-    overrides = {key: value for key, value in changes.items() if value != before[key]}
-    return Cell(_name(typed.model_dump(), overrides, list(before)), overrides, params)
+def options(values: Mapping[str, Any]) -> Options:
+    """Options of values by dotted key."""
+    return tuple((key, _frozen(value)) for key, value in sorted(values.items()))
 
 
-def _name(params: dict[str, Any], overrides: dict[str, Any], keys: list[str]) -> str:
-    """`minilm-r1-sim-alpha-ta-fold3`: model, recipe, where trained, and what else differs from params.yaml.
+def said(key: str, value: Any) -> str:
+    """An option in words."""
+    return f"{key}={_thawed(value)}"
 
-    A key is named by its last part, where no other key ends in it.
-    """
 
-    ends = Counter(key.split(".")[-1] for key in keys)
-    parts = [params["model"], params["recipe"]]
-    if params["recipe"] != "zero-shot":
-        parts += [params["landscape"]] if recipe_entry(params["recipe"]).landscapes == "home" else []
-    if set(overrides) & set(_SIDES):
-        sides = dict.fromkeys(params[side] for side in _SIDES)
-        parts.append("-to-".join(sides))
-    for key, value in overrides.items():
-        if key not in (*_NAMED, *_SIDES):
-            words = "-".join(str(one).lower() for one in (value if isinstance(value, list) else [value]))
-            end = key.split(".")[-1]
-            parts.append(("on-" if key == "evaluate_on" else end if ends[end] == 1 else key.replace(".", "-")) + words)
-    return re.sub(r"[^A-Za-z0-9-]+", "_", "-".join(parts))
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _thawed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -3,90 +3,81 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from patent_embeddings.core import layout, registry
 from patent_embeddings.core.errors import UserError, nearest
+from patent_embeddings.core.params import Params
 from patent_embeddings.corpus.entries import landscape_entry, view_entry
-from patent_embeddings.encoders.entries import model_entry, reranker_entry
-from patent_embeddings.pairs.entries import recipe_entry
-
-if TYPE_CHECKING:
-    from patent_embeddings.core.params import Params
+from patent_embeddings.encoders.entries import Model, model_entry, reranker_entry
+from patent_embeddings.pairs.entries import Recipe, recipe_entry
 
 
 def validate(cell: Params) -> None:
     """Raise UserError at the first id or combination of the cell that cannot run."""
-
-    model = model_entry(cell.model)
-    recipe = recipe_entry(cell.recipe)
-    if recipe.signals and model.encoder == "late":
-        raise UserError(
-            f"{layout.PARAMS}: recipe {cell.recipe!r} trains, but {cell.model} has a vector a token, which no recipe here tunes; set recipe to zero-shot"
-        )
+    model, recipe = model_entry(cell.model), recipe_entry(cell.recipe)
     if cell.rerank.model is not None:
         reranker_entry(cell.rerank.model)
     for view in (cell.query_view, cell.document_view):
         view_entry(view)
+    _landscapes(cell)
+    for fault in (*_training(cell, model, recipe), *_ranking(cell, model), *_encoding(cell, model)):
+        raise UserError(f"{layout.PARAMS}: {fault}")
+
+
+def _landscapes(cell: Params) -> None:
+    """Raise UserError where a landscape is unknown, without its file, or named twice."""
     for name in cell.evaluate_on:
         landscape = landscape_entry(name)
-        if landscape.source == "table" and not _present(landscape.file):
-            raise UserError(
-                f"{landscape.file}: the file of landscape {name!r} is missing; `dvc pull {landscape.file}` or add it again"
-            )
+        # DVC may not have checked the file out yet (a fresh clone): its pointer in git is enough here.
+        if landscape.source == "table" and not any(Path(landscape.file + end).exists() for end in ("", ".dvc")):
+            mend = f"`dvc pull {landscape.file}` or add it again"
+            raise UserError(f"{landscape.file}: the file of landscape {name!r} is missing; {mend}")
     if len(set(cell.evaluate_on)) < len(cell.evaluate_on):
         raise UserError(f"{layout.PARAMS}: evaluate_on names a landscape twice: {', '.join(cell.evaluate_on)}")
+
+
+def _training(cell: Params, model: Model, recipe: Recipe) -> Iterator[str]:
+    scored, held = ", ".join(cell.evaluate_on), cell.finetune.held_out
+    if recipe.signals and model.encoder == "late":
+        why = f"{cell.model} has a vector a token, which no recipe here tunes"
+        yield f"recipe {cell.recipe!r} trains, but {why}; set recipe to zero-shot"
     if cell.landscape not in cell.evaluate_on:
-        hint = nearest(cell.landscape, registry.ids("landscapes"))
-        raise UserError(
-            f"{layout.PARAMS}: landscape {cell.landscape!r}, where the recipe is trained, is always one of evaluate_on "
-            f"({', '.join(cell.evaluate_on)}); add it there or train on one of them{hint}"
-        )
-    if unknown := sorted(set(cell.finetune.held_out) - set(cell.evaluate_on)):
-        raise UserError(
-            f"{layout.PARAMS}: finetune.held_out names {unknown[0]!r}, which is not one of evaluate_on ({', '.join(cell.evaluate_on)}); nothing is scored there, so correct the id or leave it out"
-        )
-    if recipe.landscapes == "home" and recipe.signals and cell.landscape in cell.finetune.held_out:
-        raise UserError(
-            f"{layout.PARAMS}: landscape {cell.landscape!r} is in finetune.held_out, but recipe {cell.recipe!r} trains on it alone; train elsewhere or take it out"
-        )
+        mend = f"add it there or train on one of them{nearest(cell.landscape, registry.ids('landscapes'))}"
+        why = f"where the recipe is trained, is always one of evaluate_on ({scored})"
+        yield f"landscape {cell.landscape!r}, {why}; {mend}"
+    if unknown := sorted(set(held) - set(cell.evaluate_on)):
+        mend = "nothing is scored there, so correct the id or leave it out"
+        yield f"finetune.held_out names {unknown[0]!r}, which is not one of evaluate_on ({scored}); {mend}"
+    if recipe.landscapes == "home" and recipe.signals and cell.landscape in held:
+        why = f"recipe {cell.recipe!r} trains on it alone; train elsewhere or take it out"
+        yield f"landscape {cell.landscape!r} is in finetune.held_out, but {why}"
     if recipe.signals and not cell.trained_on(recipe):
-        raise UserError(
-            f"{layout.PARAMS}: finetune.held_out names every landscape of evaluate_on: none is left to train on"
-        )
-    if cell.search.dimensions is not None and cell.search.dimensions > model.dimension:
-        raise UserError(
-            f"{layout.PARAMS}: search.dimensions is {cell.search.dimensions}, but {cell.model} has {model.dimension} dimensions"
-        )
-    if cell.search.centre != "none" and model.similarity == "maxsim":
-        raise UserError(
-            f"{layout.PARAMS}: search.centre is {cell.search.centre!r}, but {cell.model} compares token by token and has no mean vector; set it to none"
-        )
-    passages = cell.embed.passages
-    if passages.tokens is not None:
-        if model.similarity == "maxsim":
-            raise UserError(
-                f"{layout.PARAMS}: embed.passages.tokens is {passages.tokens}, but {cell.model} has a vector a token already; set it to null"
-            )
-        if passages.stride > passages.tokens:
-            raise UserError(
-                f"{layout.PARAMS}: embed.passages.stride is {passages.stride}, more than embed.passages.tokens ({passages.tokens}): words between would be left out; use so many or fewer"
-            )
-        if passages.tokens > model.kept(cell.embed.length):
-            raise UserError(
-                f"{layout.PARAMS}: embed.passages.tokens is {passages.tokens}, but {model.kept(cell.embed.length)} tokens are kept of a text; use fewer"
-            )
+        yield "finetune.held_out names every landscape of evaluate_on: none is left to train on"
+
+
+def _ranking(cell: Params, model: Model) -> Iterator[str]:
+    dimensions, centre = cell.search.dimensions, cell.search.centre
+    if dimensions is not None and dimensions > model.dimension:
+        yield f"search.dimensions is {dimensions}, but {cell.model} has {model.dimension} dimensions"
+    if centre != "none" and model.similarity == "maxsim":
+        why = f"{cell.model} compares token by token and has no mean vector"
+        yield f"search.centre is {centre!r}, but {why}; set it to none"
+
+
+def _encoding(cell: Params, model: Model) -> Iterator[str]:
+    tokens, stride = cell.embed.passages.tokens, cell.embed.passages.stride
+    kept = model.kept(cell.embed.length)
+    if tokens is not None and model.similarity == "maxsim":
+        yield f"embed.passages.tokens is {tokens}, but {cell.model} has a vector a token already; set it to null"
+    if tokens is not None and stride > tokens:
+        why = "words between would be left out; use so many or fewer"
+        yield f"embed.passages.stride is {stride}, more than embed.passages.tokens ({tokens}): {why}"
+    if tokens is not None and tokens > kept:
+        yield f"embed.passages.tokens is {tokens}, but {kept} tokens are kept of a text; use fewer"
     if cell.embed.length is not None and cell.embed.length > model.max_length:
-        raise UserError(
-            f"{layout.PARAMS}: embed.length is {cell.embed.length}, but {cell.model} takes at most {model.max_length} tokens"
-        )
-
-
-def _present(file: str) -> bool:
-
-    # DVC may not have checked the file out yet (a fresh clone): its pointer in git is enough here.
-    return Path(file).exists() or Path(f"{file}.dvc").exists()
+        yield f"embed.length is {cell.embed.length}, but {cell.model} takes at most {model.max_length} tokens"
 
 
 def prune(keep: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Types of what is declared about a grid before it runs: its axes, the families of hypotheses, the findings."""
+"""Types of what is declared about a grid before it runs: its axes, the sets of hypotheses, the findings."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from patent_embeddings.core.entries import Entry
+from patent_embeddings.evaluation.systems import Task
 
-Task = Literal["retrieval", "classification", "clustering"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -27,7 +27,7 @@ class Preset(Entry):
         return self.axes if isinstance(self.axes, list) else [self.axes]
 
 
-class Family(Entry):
+class Hypotheses(Entry):
     """Hypotheses that are corrected together (Holm), once for each landscape and task."""
 
     description: str
@@ -101,106 +101,11 @@ class Gain(_Finding):
     band: tuple[float, float]
 
 
-class Monotone(_Finding):
-    """Within a family of models, a larger one is better than the next smaller one."""
+class Size(_Finding):
+    """A larger model is better than the next smaller one of its family; or some smaller one than one of another."""
 
-    rule: Literal["monotone"]
+    rule: Literal["monotone", "inversion"]
     task: Task
 
 
-class Inversion(_Finding):
-    """Between families, some smaller model is better than a larger one."""
-
-    rule: Literal["inversion"]
-    task: Task
-
-
-Finding = Annotated[
-    Best | Depends | Harm | Strength | Gap | Closed | Gain | Monotone | Inversion, Field(discriminator="rule")
-]
-
-
-class Option(Entry):
-    """Cells of one recipe under one system: as params.yaml has them, but for the settings."""
-
-    recipe: str = "zero-shot"
-    settings: dict[str, Any] = Field(default_factory=dict)  # dotted keys of params.yaml
-    system: str = "dense"
-
-
-class _Hypothesis(Entry):
-    statement: str
-    decision: str  # the rule in words, for people
-
-    @property
-    def options(self) -> list[Option]:
-        """What it is about."""
-        raise NotImplementedError
-
-
-class Keeps(_Hypothesis):
-    """A recipe keeps a share of the best one's gain at home."""
-
-    rule: Literal["keeps"]
-    candidate: str
-    share: Share
-
-    @property
-    def options(self) -> list[Option]:
-        """The candidate."""
-        return [Option(recipe=self.candidate)]
-
-
-class Harmless(_Hypothesis):
-    """A recipe is not inferior to zero-shot on any landscape that it was not trained on."""
-
-    rule: Literal["harmless"]
-    candidate: str
-    settings: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def options(self) -> list[Option]:
-        """The candidate under its settings."""
-        return [Option(recipe=self.candidate, settings=self.settings)]
-
-
-class Raises(_Hypothesis):
-    """One option is better than another, tuned ones at home."""
-
-    rule: Literal["raises"]
-    scope: Literal["all", "in-paired", "out-paired"]
-    first: Option
-    second: Option
-
-    @property
-    def options(self) -> list[Option]:
-        """Both."""
-        return [self.first, self.second]
-
-
-class Reaches(_Hypothesis):
-    """An option reaches a multiple of the best zero-shot leg out of domain, and a gap below a bound."""
-
-    rule: Literal["reaches"]
-    option: Option
-    factor: Annotated[float, Field(gt=1)]
-    gap: Share
-
-    @property
-    def options(self) -> list[Option]:
-        """The one."""
-        return [self.option]
-
-
-Hypothesis = Annotated[Keeps | Harmless | Raises | Reaches, Field(discriminator="rule")]
-
-
-class Protocol(Entry):
-    """Hypotheses that are declared before their cells run: one Holm family on each ground."""
-
-    description: str
-    exploratory: list[str]  # landscapes that its leads come from, which can confirm nothing
-    seeds: Annotated[list[int], Field(min_length=3)]  # of training, all of them needed
-    folds: Annotated[list[int], Field(min_length=1)]  # that are pooled, all of them needed
-    margin: Share  # relative loss that does not matter
-    hypotheses: Annotated[dict[str, Hypothesis], Field(min_length=1)]
+Finding = Annotated[Best | Depends | Harm | Strength | Gap | Closed | Gain | Size, Field(discriminator="rule")]

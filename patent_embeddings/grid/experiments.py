@@ -1,35 +1,35 @@
 """Experiments as git and DVC hold them: which cell each one is, under which version of the code.
 
-A cell's inputs are its parameters, the stages of dvc.yaml, the code and lock file that they depend on, and
-the registry blocks of its model, recipe, landscapes and views. Two commits with the same inputs hold the same
-cell, whatever else differs between them. The stages `check` and `report` compute no outcome and are left out.
+A cell's inputs are its parameters, the stages of dvc.yaml, the code and lock file that they depend on, and the values
+that they read (`keys`). Two cells with the same inputs are the same cell, whatever else differs between their commits.
+The values of an experiment are those that its dvc.lock names, not what this version of the code would make of its
+entries: a default that has changed since makes another cell. The stages `check` and `report` compute no outcome.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import as_json
+from patent_embeddings.core.git import git
 from patent_embeddings.core.params import Params
-from patent_embeddings.pairs.entries import recipe_entry
+from patent_embeddings.core.progress import say
+from patent_embeddings.grid import keys
+from patent_embeddings.grid.cell import Cell, decisive
+from patent_embeddings.sharing import outputs
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from patent_embeddings.core.params import Params
-    from patent_embeddings.grid.cell import Cell
-
-_NO_OUTCOME = {"check", "report"}
-_SPENT = ("finetune", "landscape")  # what a zero-shot cell has no use for
+_NO_OUTCOME = ("check", "report")
+_WORDS = ("desc", "description")  # of stages and entries: for people
 
 
 @dataclass(frozen=True)
@@ -42,66 +42,60 @@ class Experiment:
     inputs: str
 
 
-def git(*arguments: str) -> str:
-    """What git prints.
-
-    Raises:
-        UserError: git fails, with its own first line, or prints what is no text.
-    """
-    done = subprocess.run(["git", *arguments], capture_output=True, check=False)
-    mend = "`git fsck` says whether .git is damaged, a fresh clone has it whole"
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "backslashreplace").strip().splitlines() or ["failed"]
-        raise UserError(f"git {arguments[0]}: {said[0]}; {mend}")
-    try:
-        return done.stdout.decode("utf-8").replace("\r\n", "\n")
-    except UnicodeDecodeError:
-        raise UserError(f"git {' '.join(arguments)}: not UTF-8; save it in that encoding, or {mend}") from None
-
-
 def head() -> str:
     """Commit of HEAD."""
     return git("rev-parse", "--verify", "HEAD").strip()
 
 
 def clean() -> None:
-    """Refuse to go on where what a cell depends on differs from HEAD.
-
-    Raises:
-        UserError: such a file, by name. Queued experiments run in a copy that has only what is committed.
-    """
-    changed = git("status", "--porcelain", "--", str(layout.PIPELINE), str(layout.PARAMS), *_code("HEAD"), str(layout.REGISTRY))  # fmt: skip
-    lines = changed.splitlines()
-    if lines:
+    """Raise UserError where what a cell depends on differs from HEAD, of which a queued experiment is a copy."""
+    code = _code("HEAD", ("report",))
+    changed = git("status", "--porcelain", "--", *map(str, (layout.PIPELINE, layout.PARAMS, layout.REGISTRY)), *code)
+    if lines := changed.splitlines():
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
-        raise UserError(f"{lines[0][3:]}{more}: not committed; commit first, so that every experiment says which code made it")  # fmt: skip
+        mend = "commit first, so that every experiment says which code made it"
+        raise UserError(f"{lines[0][3:]}{more}: not committed; {mend}")
 
 
-def held() -> dict[str, Experiment]:
+def by_inputs() -> dict[str, Experiment]:
     """Every finished experiment of any commit by the hash of its inputs; of equals the first by name."""
-    from dvc.repo import Repo
-
-    with Repo() as repo:
-        listed = repo.experiments.ls(all_commits=True)
     found: dict[str, Experiment] = {}
-    for name, commit in sorted((name, commit) for pairs in listed.values() for name, commit in pairs):
+    for name, commit in outputs.experiments():
         params = finished(commit)
         if params is not None:
-            key = inputs(commit, params)
+            key = _hash(commit, params, _locked(commit))
             found.setdefault(key, Experiment(name, commit, params, key))
     return found
 
 
-def finished(commit: str) -> Params | None:
-    """Parameters of the cell that a commit holds; None if it holds none, or one of other keys than today's."""
+def current() -> list[Experiment]:
+    """Finished experiments of the code version of HEAD, by name. Raises UserError where there is none."""
+    finished_, commit = by_inputs(), head()
+    ours = [one for one in finished_.values() if _same(commit, one)]
+    if not ours:
+        others = f" ({len(finished_)} of other versions)" if finished_ else ""
+        mend = "run `python -m stages.grid run --preset sample` first"
+        raise UserError(f"no experiment of this code version{others}; {mend}")
+    if len(ours) < len(finished_):
+        say(f"left out: {len(finished_) - len(ours)} experiments of other code versions")
+    return sorted(ours, key=lambda one: one.name)
 
-    names = set(_tree(commit))
-    if not {"dvc.lock", layout.SCORES.as_posix(), layout.PARAMS.as_posix()} <= names:
+
+def _same(commit: str, one: Experiment) -> bool:
+    try:
+        return inputs(commit, one.params) == one.inputs
+    except UserError:  # its model, recipe or landscape is in no registry any more
+        return False
+
+
+def finished(commit: str) -> Params | None:
+    """Parameters of the cell that a commit holds; None if it holds none, or one of another layout or other keys."""
+    needed = (layout.LOCK, layout.SCORES, layout.PARAMS, layout.PIPELINE, layout.registry("recipes"))
+    if not {path.as_posix() for path in needed} <= set(_tree(commit)):
         return None
     params = parsed(commit, layout.PARAMS.as_posix())
-    lock = parsed(commit, "dvc.lock")
-    reported = lock["stages"].get("report", {}).get("params", {}).get(layout.PARAMS.as_posix())
-    if reported != params:  # the report is of other parameters: the cell was not computed to its end
+    lock = parsed(commit, layout.LOCK.as_posix())
+    if not _reported(lock["stages"], params):
         return None
     try:
         return Params.model_validate(params)
@@ -109,60 +103,96 @@ def finished(commit: str) -> Params | None:
         return None
 
 
+def _reported(stages: Mapping[str, Any], params: Any) -> bool:
+    """Whether the report in a dvc.lock is of these parameters, so that the cell was computed to its end.
+
+    It is where the report tracks them itself, or was made of the values that `check` made of them.
+    """
+    check, report = (stages.get(name, {}) for name in ("check", "report"))
+    tracked = {name: body.get("params", {}).get(layout.PARAMS.as_posix()) for name, body in stages.items()}
+    written, read = (
+        {part["path"]: part["md5"] for part in body.get(kind, [])}.get(layout.VALUES.as_posix())
+        for body, kind in ((check, "outs"), (report, "deps"))
+    )
+    return tracked.get("report") == params or (tracked.get("check") == params and written == read is not None)
+
+
 def inputs(commit: str, params: Params) -> str:
-    """Hash of everything at a commit that the outcomes of a cell depend on."""
-    recipe = _block(commit, "recipes", params.recipe)
+    """Hash of everything that the outcomes of a cell depend on: code of a commit, entries of the workspace.
+
+    Raises UserError where an id of the cell is in no registry.
+    """
+    named = {
+        dep.replace("${item}", name)
+        for body in _stages(commit).values()
+        for dep in body.get("deps", [])
+        for name in params.evaluate_on
+        if dep.startswith(f"{layout.VALUES}/")
+    }
+    places = [(layout.CELL, keys.CELL), *((name, keys.LANDSCAPE) for name in params.evaluate_on)]
+    files = {layout.values(stage, name).as_posix(): (stage, name) for name, stages in places for stage in stages}
+    return _hash(commit, params, {path: _md5(keys.resolved(params, *files[path])) for path in named})
+
+
+def _md5(values: Any) -> str:
+    """Hash that DVC gives a file of values."""
+    return hashlib.md5(as_json(values).encode(), usedforsecurity=False).hexdigest()
+
+
+def _locked(commit: str) -> dict[str, str]:
+    """Path -> hash of the values that a commit's cell was computed with.
+
+    A dvc.lock keeps the stages of landscapes that are no longer evaluated.
+    """
+    scored = {layout.CELL, *parsed(commit, layout.PARAMS.as_posix())["evaluate_on"]}
+    stages: Mapping[str, Any] = parsed(commit, layout.LOCK.as_posix())["stages"]
+    return {
+        dep["path"]: dep["md5"]
+        for name, body in stages.items()
+        for dep in body.get("deps", [])
+        if name.partition("@")[0] not in _NO_OUTCOME
+        and dep["path"].startswith(f"{layout.VALUES}/")
+        and dep["path"].split("/")[-2] in scored
+    }
+
+
+def _hash(commit: str, params: Params, values: Mapping[str, str]) -> str:
+    """Hash of the inputs of a cell: code of a commit, and the hash of each file of values by its path."""
+    trains = bool(_entry(commit, "recipes", params.recipe).get("signals"))
     content = {
-        "params": settings(params, trained=bool(recipe.get("signals"))),
+        "params": decisive(params, trains),
         "stages": _stages(commit),
-        "code": {path: _tree(commit)[path] for path in _files(commit)},
-        "model": _block(commit, "models", params.model),
-        "recipe": recipe,
-        "reranker": params.rerank.model and _block(commit, "rerankers", params.rerank.model),
-        "landscapes": [_block(commit, "landscapes", name) for name in params.evaluate_on],
-        "views": [_block(commit, "views", name) for name in (params.query_view, params.document_view)],
+        "code": _hashes(commit, _code(commit)),
+        "values": values,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def alike(one: str, other: str, cells: Iterable[Cell]) -> bool:
-    """Whether cells over params.yaml are the same at two commits: every parameter is, and every input.
+    """Whether cells over params.yaml are the same at two commits, before any of them is computed.
 
-    Not where one of them lacks the files of today's layout.
+    Not where one of them lacks the files of today's layout, nor where what resolves their values differs.
     """
-
-    typed = [Params.model_validate(cell.params) for cell in cells]
     try:
         # A queued cell keeps the parameters of its commit, whatever its name says that it changes.
         bases = [parsed(commit, layout.PARAMS.as_posix()) for commit in (one, other)]
-        return bases[0] == bases[1] and all(inputs(one, params) == inputs(other, params) for params in typed)
+        return bases[0] == bases[1] and _resolved(one, cells) == _resolved(other, cells)
     except UserError:
         return False
 
 
-def digest(params: Params) -> str:
-    """Twelve hexadecimal digits of the parameters that the outcomes of a cell depend on.
-
-    Options that are off have no part in it, so that a new one leaves the expected scores of older cells theirs.
-    """
-
-    trained = bool(params.trained_on(recipe_entry(params.recipe)))
-    content = json.dumps(settings(params, trained, off=False), sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:12]
+def _resolved(commit: str, cells: Iterable[Cell]) -> list[Any]:
+    """Everything at a commit that the inputs of cells are made of."""
+    code = [path for path in _code(commit, ("report",)) if not path.startswith(f"{layout.REGISTRY}/")]
+    return [_stages(commit, ("report",)), _hashes(commit, code), *(_entries(commit, cell.params) for cell in cells)]
 
 
-def settings(params: Params, trained: bool, off: bool = True) -> dict[str, Any]:
-    """The parameters that the outcomes of a cell depend on; not where and how a model is trained that is not.
-
-    Args:
-        params: of the cell.
-        trained: whether its recipe trains.
-        off: also the options that are as their schema has them unless said.
-    """
-    values = params.model_dump(mode="json", exclude_defaults=not off)
-    if not trained:
-        values["embed"].pop("adapter_scale")
-    return {key: value for key, value in values.items() if trained or key not in _SPENT}
+def _entries(commit: str, params: Params) -> list[Any]:
+    """The entries that a cell names, at a commit."""
+    named = [("models", params.model), ("recipes", params.recipe), ("rerankers", params.rerank.model or "")]
+    named += [("landscapes", name) for name in params.evaluate_on]
+    named += [("views", name) for name in (params.query_view, params.document_view)]
+    return [_entry(commit, kind, name) for kind, name in named]
 
 
 @cache
@@ -174,7 +204,6 @@ def show(commit: str, path: str) -> str:
 @cache
 def parsed(commit: str, path: str) -> Any:
     """A YAML file at a commit."""
-
     # The parser in C reads a lock file of a thousand lines in milliseconds.
     return yaml.load(show(commit, path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
@@ -187,25 +216,31 @@ def _tree(commit: str) -> dict[str, str]:
 
 
 @cache
-def _stages(commit: str) -> dict[str, Any]:
-    """Stages of dvc.yaml that lead to outcomes; descriptions change nothing."""
+def _stages(commit: str, without: tuple[str, ...] = _NO_OUTCOME) -> dict[str, Any]:
+    """Stages of dvc.yaml; descriptions change nothing."""
     stages = parsed(commit, layout.PIPELINE.as_posix())["stages"]
-    bodies = {name: dict(body.get("do", body)) for name, body in stages.items() if name not in _NO_OUTCOME}
-    return {name: {key: value for key, value in body.items() if key != "desc"} for name, body in bodies.items()}
+    return {name: _silent(body.get("do", body)) for name, body in stages.items() if name not in without}
 
 
 @cache
-def _code(commit: str) -> tuple[str, ...]:
+def _code(commit: str, without: tuple[str, ...] = _NO_OUTCOME) -> tuple[str, ...]:
     """Files and folders that the stages depend on and that git tracks."""
-    deps = {dep for body in _stages(commit).values() for dep in body.get("deps", [])}
+    deps = {dep for body in _stages(commit, without).values() for dep in body.get("deps", [])}
     return tuple(sorted(dep for dep in deps if not dep.startswith(f"{layout.DATA}/")))
 
 
-def _files(commit: str) -> list[str]:
-    roots = _code(commit)
-    return [path for path in _tree(commit) if any(path == root or path.startswith(f"{root}/") for root in roots)]
+def _hashes(commit: str, roots: Iterable[str]) -> dict[str, str]:
+    """Path -> git's hash of files, and of all files in folders, at a commit."""
+    tree, roots = _tree(commit), tuple(roots)
+    folders = tuple(f"{root}/" for root in roots)
+    return {path: digest for path, digest in tree.items() if path in roots or path.startswith(folders)}
 
 
-def _block(commit: str, kind: str, name: str) -> Any:
-    blocks: Mapping[str, Any] = parsed(commit, layout.registry(kind).as_posix())
-    return blocks.get(name, {})
+def _entry(commit: str, kind: str, name: str) -> dict[str, Any]:
+    """An entry at a commit without its words; nothing where there is none of this id."""
+    entries: Mapping[str, Any] = parsed(commit, layout.registry(kind).as_posix())
+    return _silent(entries.get(name) or {})
+
+
+def _silent(block: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in block.items() if key not in _WORDS}

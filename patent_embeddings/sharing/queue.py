@@ -10,19 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from dvc.repo import Repo
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from patent_embeddings.grid.cell import Cell
 
 POLL = 3.0  # seconds between two looks at the queue
 _BUSY = 180.0  # seconds for which a command is tried again while DVC is locked; its workers wait as long
@@ -52,49 +50,42 @@ def baselines() -> dict[str, set[str]]:
 def state(commits: Collection[str]) -> State:
     """Where DVC's queue stands with the experiments whose baseline is one of some commits."""
     with _queue() as queue:
-        return State(
-            *_pending(queue, commits),
-            {entry.name for entry, _ in queue.iter_success() if entry.baseline_rev in commits},
-            {entry.name for entry, _ in queue.iter_failed() if entry.baseline_rev in commits},
-        )
+        ended = ((entry for entry, _ in some) for some in (queue.iter_success(), queue.iter_failed()))
+        return State(*(_names(some, commits) for some in (queue.iter_queued(), queue.iter_active(), *ended)))
 
 
 def pending(commits: Collection[str]) -> tuple[set[str], set[str]]:
     """What is queued and what runs of `state`, without what has ended: DVC reads that anew each time, task by task."""
     with _queue() as queue:
-        return _pending(queue, commits)
+        return _names(queue.iter_queued(), commits), _names(queue.iter_active(), commits)
 
 
-def _pending(queue: Any, commits: Collection[str]) -> tuple[set[str], set[str]]:
-    queued, running = (
-        {entry.name for entry in entries if entry.baseline_rev in commits}
-        for entries in (queue.iter_queued(), queue.iter_active())
-    )
-    return queued, running
+def _names(entries: Iterable[Any], commits: Collection[str]) -> set[str]:
+    return {entry.name for entry in entries if entry.baseline_rev in commits}
 
 
-def add(cell: Cell) -> None:
-    """Queue one cell. Raises UserError where DVC refuses."""
-    settings = [part for key, value in cell.overrides.items() for part in ("-S", f"{key}={_override(value)}")]
-    _dvc("exp", "run", "--queue", "--name", cell.name, *settings)
+def add(name: str, overrides: Mapping[str, Any]) -> None:
+    """Queue one cell under the name of its experiment; `overrides` are dotted keys of params.yaml -> values."""
+    settings = [part for key, value in overrides.items() for part in ("-S", f"{key}={_override(value)}")]
+    _dvc("exp", "run", "--queue", "--name", name, *settings)
 
 
 def check() -> None:
-    """Refuse what DVC's workers die of, and leave no log of.
+    """Refuse what DVC's workers die of, and leave no log of: letters beyond ASCII.
 
     For every queued cell DVC writes git's settings, its own and the path of its cache into files of a copy, in ASCII.
-
-    Raises:
-        UserError: there is a letter beyond it.
     """
     with _queue() as queue:
-        cache = str(queue.repo.cache.local_cache_dir)
-    if not cache.isascii():
-        raise UserError(f"{cache}: DVC's queue fails at letters beyond ASCII in the path of its cache; move the repository, or say `dvc cache dir --local FOLDER` with a plain path")  # fmt: skip
+        folder = str(queue.repo.cache.local_cache_dir)
+    if not folder.isascii():
+        mend = "move the repository, or say `dvc cache dir --local FOLDER` with a plain path"
+        raise UserError(f"{folder}: DVC's queue fails at letters beyond ASCII in the path of its cache; {mend}")
     for path in (Path(".git/config"), layout.DVC / "config.local"):
         content = path.read_bytes() if path.is_file() else b""
         if line := next((line for line in content.splitlines() if not line.isascii()), None):
-            raise UserError(f"{path}: DVC's queue fails at letters beyond ASCII in it ({line.decode(errors='replace').strip():.100}); say that in your user's settings (`--global`) instead, or give what it names a plain name")  # fmt: skip
+            shown = line.decode(errors="replace").strip()
+            mend = "say that in your user's settings (`--global`) instead, or give what it names a plain name"
+            raise UserError(f"{path}: DVC's queue fails at letters beyond ASCII in it ({shown:.100}); {mend}")
 
 
 def clear(names: set[str], commits: Collection[str]) -> None:
@@ -153,7 +144,9 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
         if (frozenset(running), len(queued)) != shown:
             unchanged = 0
             shown = (frozenset(running), len(queued))
-            say(_status(running, len(queued), len(ours), end(lengths, list(began.values()), len(queued), jobs)))
+            ending = end(lengths, list(began.values()), len(queued), jobs)
+            finished, names = len(ours - running - queued), ", ".join(sorted(running)) or "nothing yet"
+            say(f"[{finished} of {len(ours)}] running: {names}; {len(queued)} waiting{ending}")
         looks = looks + 1 if queued and len(running) < jobs else 0
         # A worker may die reading what another is writing. Those that run must answer, or they would be started twice.
         if looks >= _LOST and len(running) <= workers() < jobs:
@@ -163,23 +156,18 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
             # Twice in a row: a worker under load may miss one call.
             silent = 0 if workers() else silent + 1
             if silent == 2:
-                raise UserError(f"the worker of {', '.join(sorted(running))} was killed (out of memory?); the same command goes on with what is left")  # fmt: skip
+                why = "was killed (out of memory?); the same command goes on with what is left"
+                raise UserError(f"the worker of {', '.join(sorted(running))} {why}")
         time.sleep(POLL)
 
 
 def error_line(name: str, commits: Collection[str]) -> str:
     """The line of a failed cell's log that says why."""
-    task = next(iter(_tasks([name], commits)[1]), name)
-    done = subprocess.run(_command("queue", "logs", task), capture_output=True, text=True, check=False, env=_environment())  # fmt: skip
-    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    _, said = _run("queue", "logs", next(iter(_tasks([name], commits)[1]), name))
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     # The stage's own line comes before DVC's summary of it.
     telling = [line for line in lines if line.startswith("error:")] or [line for line in lines if "ERROR" in line]
     return telling[0] if telling else lines[-1] if lines else "no log"
-
-
-def _status(running: set[str], queued: int, total: int, end: str) -> str:
-    finished = total - queued - len(running)
-    return f"[{finished} of {total}] running: {', '.join(sorted(running)) or 'nothing yet'}; {queued} waiting{end}"
 
 
 def end(lengths: list[float], began: list[float], queued: int, jobs: int) -> str:
@@ -206,33 +194,30 @@ def _override(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _queue() -> Any:
-
-    from dvc.repo import Repo
-
-    @contextmanager
-    def opened() -> Any:
-        with Repo() as repo:
-            yield repo.experiments.celery_queue
-
-    return opened()
+@contextmanager
+def _queue() -> Iterator[Any]:
+    with Repo() as repo:
+        yield repo.experiments.celery_queue
 
 
-def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "dvc", *arguments]
-
-
-def _environment() -> dict[str, str]:
-    """Workers find `dvc` and `python` on PATH: those of this interpreter."""
-    here = str(Path(sys.executable).parent)
-    return {**os.environ, "PATH": os.pathsep.join([here, os.environ.get("PATH", "")])}
+def _run(*arguments: str) -> tuple[int, str]:
+    """Exit code of a command of DVC, and what it says."""
+    # Workers find `dvc` and `python` on PATH: those of this interpreter.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    command, environment = [sys.executable, "-m", "dvc", *arguments], {**os.environ, "PATH": path}
+    # Workers keep what they are started with open: a pipe would not end before they do.
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+        done = subprocess.run(command, stdout=said, stderr=said, check=False, env=environment)
+        said.seek(0)
+        return done.returncode, said.read()
 
 
 def _dvc(*arguments: str) -> None:
     """One command of DVC; again while a worker that takes or hands in a cell holds a lock that it needs."""
     until, said = time.monotonic() + _BUSY, False
     while (refusal := _refusal(*arguments)) is not None:
-        if not _locked(refusal) or time.monotonic() > until:
+        locked = "is busy, it is being blocked by" in refusal or "Unable to acquire lock" in refusal
+        if not locked or time.monotonic() > until:
             raise UserError(f"dvc {' '.join(arguments[:3])}: {refusal[:300]}")
         if not said:
             said = True
@@ -242,12 +227,5 @@ def _dvc(*arguments: str) -> None:
 
 def _refusal(*arguments: str) -> str | None:
     """What DVC says when a command fails, in one line; None if it does not fail."""
-    # Workers keep what they are started with open: a pipe would not end before they do.
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
-        done = subprocess.run(_command(*arguments), stdout=said, stderr=said, check=False, env=_environment())
-        said.seek(0)
-        return " ".join(said.read().replace("ERROR:", "").split()) if done.returncode else None
-
-
-def _locked(refusal: str) -> bool:
-    return "is busy, it is being blocked by" in refusal or "Unable to acquire lock" in refusal
+    code, said = _run(*arguments)
+    return " ".join(said.replace("ERROR:", "").split()) if code else None

@@ -9,11 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
+from dvc.stage.cache import _get_cache_hash
+from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
 from ruamel.yaml import YAML, events
 from ruamel.yaml.error import YAMLError
 from voluptuous import Invalid
@@ -22,9 +26,6 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import read_yaml, write_text
 from patent_embeddings.core.registry import IDENTIFIER
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 DAMAGED = "its content is not what its name says"
 LARGEST = 1 << 20  # bytes of a record or a list: those of this pipeline have some thousands
@@ -47,14 +48,10 @@ class Foreign(Unfit):
 
 @dataclass(frozen=True)
 class Record:
-    """One past run.
+    """One past run: paths of `deps`, hash of each of `outs` by path.
 
-    Attributes:
-        key: hash of command, dependencies, parameters and the outputs' paths.
-        value: hash of all of that and the outputs' hashes.
-        command: what was run.
-        deps: paths.
-        outs: path -> hash.
+    `key` is the hash of command, dependencies, parameters and the outputs' paths, `value` that of all of it and the
+    outputs' hashes.
     """
 
     key: str
@@ -67,14 +64,8 @@ class Record:
 def read(content: bytes, key: str, value: str) -> Record:
     """A record that is what its name says; DVC then uses it for no other command, inputs and outputs than its own.
 
-    Raises:
-        Foreign: it describes its files in another way.
-        Unfit: it is damaged, too large, or none.
+    Raises Foreign where it describes its files in another way, Unfit where it is damaged, too large, or none.
     """
-    from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
-    from dvc.stage.cache import _get_cache_hash
-    from dvc.utils.serialize import YAMLFileCorruptedError, parse_yaml
-
     try:
         text = _bounded(content).decode("utf-8")
         plain(text)
@@ -85,9 +76,9 @@ def read(content: bytes, key: str, value: str) -> Record:
     if actual != (value, key):
         raise Unfit(DAMAGED)
     entries = {kind: found.get(kind) or [] for kind in ("deps", "outs")}
-    for entry in [*entries["deps"], *entries["outs"]]:
-        if entry.keys() - _ENTRY or entry.get("hash") != "md5" or not MD5.fullmatch(str(entry.get("md5"))):
-            raise Foreign(f"{_shown(entry['path'])}: not described as DVC describes a file")
+    for one in [*entries["deps"], *entries["outs"]]:
+        if one.keys() - _ENTRY or one.get("hash") != "md5" or not MD5.fullmatch(str(one.get("md5"))):
+            raise Foreign(f"{_shown(one['path'])}: not described as DVC describes a file")
     outs = {entry["path"]: entry["md5"] for entry in entries["outs"]}
     return Record(key, value, str(found["cmd"]), tuple(entry["path"] for entry in entries["deps"]), outs)
 
@@ -117,17 +108,12 @@ class Stage:
 
 def stages() -> list[Stage]:
     """Every stage of dvc.yaml."""
-
     bodies = [body.get("do", body) for body in read_yaml(layout.PIPELINE)["stages"].values()]
     return [Stage(str(body["cmd"]), _paths(body, "deps"), _paths(body, "outs", "metrics", "plots")) for body in bodies]
 
 
 def fit(record: Record, known: Iterable[Stage]) -> None:
-    """Refuse a record that is of no stage of dvc.yaml, or writes anywhere but into data/ and reports/.
-
-    Raises:
-        Foreign: as above.
-    """
+    """Raise Foreign where a record is of no stage of dvc.yaml, or writes anywhere but into data/ and reports/."""
     for path in record.outs:
         if not inside(path):
             raise Foreign(f"{_shown(path)}: outside {layout.DATA}/ and {layout.REPORTS}/")
@@ -145,8 +131,7 @@ def inside(path: str) -> bool:
 def files(content: bytes, oid: str) -> dict[str, str]:
     """Path in its folder -> hash, of a list of a folder's files that is what its name says.
 
-    Raises:
-        Unfit: it is damaged, too large, or names files that do not lie in the folder.
+    Raises Unfit where it is damaged, too large, or names files that do not lie in the folder.
     """
     whole(_bounded(content), oid)
     try:
@@ -169,21 +154,13 @@ def files(content: bytes, oid: str) -> dict[str, str]:
 
 
 def whole(content: bytes, oid: str) -> None:
-    """Refuse content that does not have this hash, which is a file's or a list's of a folder.
-
-    Raises:
-        Unfit: as above.
-    """
+    """Raise Unfit where content does not have this hash, which is a file's or a list's of a folder."""
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != oid.removesuffix(".dir"):
         raise Unfit(DAMAGED)
 
 
 def listed() -> dict[tuple[str, str], str] | None:
-    """Key and value -> line of each record in reports/records.txt; None where there is no such file.
-
-    Raises:
-        UserError: a line is no record's.
-    """
+    """Key and value -> line of each record in reports/records.txt, if it is there. Raises UserError at any other."""
     try:
         lines = layout.RECORDS.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -191,13 +168,13 @@ def listed() -> dict[tuple[str, str], str] | None:
     matches = [_LINE.fullmatch(line) for line in lines]
     for number, match in enumerate(matches, 1):
         if match is None:
-            raise UserError(f"{layout.RECORDS}: line {number} is no record's (a key, a value and a command); merge both sides' lines, or take the file from git")  # fmt: skip
+            why = "no record's (a key, a value and a command); merge both sides' lines, or take the file from git"
+            raise UserError(f"{layout.RECORDS}: line {number} is {why}")
     return {(match[1], match[2]): match[0] for match in matches if match}
 
 
 def enlist(found: Iterable[Record], before: Mapping[tuple[str, str], str]) -> int:
     """Add records to reports/records.txt; how many are new."""
-
     lines = {(one.key, one.value): f"{one.key} {one.value} {one.command}" for one in found}
     if new := lines.keys() - before.keys():
         write_text(layout.RECORDS, "".join(f"{line}\n" for line in sorted({**lines, **before}.values())))
@@ -211,12 +188,7 @@ def _bounded(content: bytes) -> bytes:
 
 
 def plain(text: str) -> None:
-    """Refuse YAML that is more than what it shows: aliases, tags, and what is nested beyond any record.
-
-    Raises:
-        Unfit: as above.
-    """
-
+    """Raise Unfit where YAML is more than what it shows: aliases, tags, and what is nested beyond any record."""
     depth = 0
     try:
         for event in YAML(typ="safe").parse(text):
@@ -240,7 +212,6 @@ def _paths(body: Mapping[str, Any], *kinds: str) -> tuple[str, ...]:
 
 def _pattern(template: str, known: Mapping[str, str]) -> re.Pattern[str]:
     """A text of dvc.yaml, its holes filled where that is known, and any id elsewhere."""
-
     parts = _HOLE.split(template)  # text, hole, text, ...
     ids = (re.escape(known[hole]) if hole in known else f"({IDENTIFIER.pattern})" for hole in parts[1::2])
     texts = (re.escape(text) for text in parts[::2])

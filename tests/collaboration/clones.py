@@ -26,7 +26,9 @@ MODEL = {
 }  # fmt: skip
 CELL = {"model": L, "recipe": "r3", "landscape": L, "evaluate_on": [L]}
 BLOCKS = {
-    "finetune": {"pairs": STEPS * BATCH, "steps": STEPS, "batch": BATCH, "length": 32, "rank": 2, "evaluations": EVALUATIONS},
+    "finetune": {
+        "pairs": STEPS * BATCH, "steps": STEPS, "batch": BATCH, "length": 32, "rank": 2, "evaluations": EVALUATIONS,
+    },
     "metrics": {"clusterings": 2},
 }  # fmt: skip
 FIRST, SECOND = "first", "second"  # names of the two cells that clone A runs
@@ -48,7 +50,7 @@ class Clone:
         return {
             **kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(beside),
             "XDG_CACHE_HOME": str(beside / "cache"), "DVC_SITE_CACHE_DIR": str(beside / "site"),
-            "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", **self.variables,
+            "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **self.variables,
         }  # fmt: skip
 
     @property
@@ -81,6 +83,12 @@ class Clone:
         """Run the command under test."""
         return self.run("python", "-m", "stages.share", *arguments, **options)
 
+    def connect(self, settings: dict[str, str]) -> None:
+        """Point the committed default remote at a server of this test, as `dvc remote modify --local` does."""
+        lines = "".join(f"    {name} = {value}\n" for name, value in settings.items())
+        with (self.path / ".dvc/config.local").open("a", encoding="utf-8") as file:
+            file.write(f"['remote \"lab\"']\n{lines}")
+
     def git(self, *arguments: str) -> str:
         """Run git as somebody."""
         return self.run("git", "-c", "user.name=A", "-c", "user.email=a@example.org", *arguments)
@@ -96,7 +104,7 @@ class Clone:
         self.git("push", "--quiet", "origin", "HEAD")
 
     def results(self) -> dict[str, str]:
-        """SHA-256 of each table, array and score of the workspace; costs differ from run to run, and the page has them."""
+        """SHA-256 of each table, array and score of the workspace; costs, which the page has, differ each time."""
         files = [path for path in (self.path / "data").rglob("*") if path.is_file()]
         files += [self.path / "reports" / name for name in ("scores.csv", "metrics.json")]
         return {

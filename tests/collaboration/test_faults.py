@@ -1,4 +1,4 @@
-"""What breaks, and what then happens: damage is named and made good, nothing half-written stays, results are the same."""
+"""What breaks, and what then happens: damage is named and made good, nothing half-written stays."""
 
 from __future__ import annotations
 

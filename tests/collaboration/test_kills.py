@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from conftest import ROOT
+from workspaces import ROOT
 
 from collaboration import clones
 from collaboration.clones import EVALUATIONS, STEPS, Clone, L, ran
@@ -48,7 +48,7 @@ def forget(clone: Clone, stage: str) -> None:
 
 
 def kill(clone: Clone, stage: str, moment: float, after: str | None) -> bool:
-    """Start `dvc repro` and kill its process group so many seconds after the stage (or its work) began; False: too late."""
+    """Start `dvc repro`, kill its processes so many seconds after the stage (or its work) began; False: too late."""
     process = clone.start("dvc", "repro", stdout=(out := clone.path.parent / "said").open("w"))
     begun = None
     while process.poll() is None:

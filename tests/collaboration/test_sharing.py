@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from workspaces import ROOT
 
 from collaboration import clones, remotes
 from collaboration.clones import SECOND, Clone, ran
+from patent_embeddings.core import params
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.grid import experiments, gather
 
@@ -25,25 +26,21 @@ def folder(path: Path) -> Iterator[dict[str, str]]:
     yield {"url": str(path / "store")}
 
 
-def connect(clone: Clone, settings: dict[str, str]) -> None:
-    """Point the committed default remote at a server of this test."""
-    for name, value in settings.items():
-        clone.dvc("remote", "modify", "--local", "lab", name, value)
-
-
-@pytest.fixture(scope="module")
-def two_cells(bare: Path, tiny_clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> tuple[Clone, Path]:
+@pytest.fixture(scope="session")
+def two_cells(bare: Path, tiny_clone: Clone, once: Callable[[str, Callable[[Path], None]], Path]) -> tuple[Clone, Path]:
     """Clone A, which has run two cells, the second as an experiment, and its origin."""
-    base = tmp_path_factory.mktemp("two")
-    a = clones.copy(tiny_clone, base / "a")
-    origin = base / "origin.git"
-    a.run("git", "clone", "--quiet", "--bare", str(bare), str(origin))
-    a.git("remote", "set-url", "origin", str(origin))
-    # Before the first experiment: applying one brings the configuration back that it was run with.
-    a.dvc("remote", "add", "--default", "lab", "/nowhere")
-    a.commit()
-    a.dvc("exp", "run", "--temp", "--name", SECOND, "--set-param", "search.dimensions=8")
-    return a, origin
+
+    def compute(base: Path) -> None:
+        a = clones.copy(tiny_clone, base / "a")
+        a.run("git", "clone", "--quiet", "--bare", str(bare), str(base / "origin.git"))
+        a.git("remote", "set-url", "origin", str(base / "origin.git"))
+        # Before the first experiment: applying one brings the configuration back that it was run with.
+        a.dvc("remote", "add", "--default", "lab", "/nowhere")
+        a.commit()
+        a.dvc("exp", "run", "--temp", "--name", SECOND, "--set-param", "search.dimensions=8")
+
+    folder = once("two", compute)
+    return Clone(folder / "a"), folder / "origin.git"
 
 
 @pytest.mark.parametrize(
@@ -58,12 +55,12 @@ def test_a_fresh_clone_restores_what_another_computed(
     a.run("git", "clone", "--quiet", "--mirror", str(two_cells[1]), str(origin))
     a.git("remote", "set-url", "origin", str(origin))
     with kind(tmp_path / "server") as settings:  # type: ignore[operator]
-        connect(a, settings)
+        a.connect(settings)
         assert "1 experiments" in a.share("push")
         assert "0 files and 0 records" in a.share("push")
 
         b = clones.clone(origin, tmp_path / "elsewhere" / "b")
-        connect(b, settings)
+        b.connect(settings)
         b.share("pull")
         assert not set(ran(b.dvc("repro"))) - {"report"}
         assert b.results() == a.results()
@@ -87,10 +84,10 @@ def test_one_experiment_is_fetched_by_name(two_cells: tuple[Clone, Path], tmp_pa
     a, origin = clones.copy(two_cells[0], tmp_path / "a"), tmp_path / "origin.git"
     a.run("git", "clone", "--quiet", "--mirror", str(two_cells[1]), str(origin))
     a.git("remote", "set-url", "origin", str(origin))
-    connect(a, {"url": str(tmp_path / "store")})
+    a.connect({"url": str(tmp_path / "store")})
     a.share("push")
     b = clones.clone(origin, tmp_path / "b")
-    connect(b, {"url": str(tmp_path / "store")})
+    b.connect({"url": str(tmp_path / "store")})
     assert f"dvc exp apply {SECOND}" in b.share("pull", SECOND)
     assert not (b.path / ".dvc/cache/runs").exists()
     b.dvc("exp", "apply", SECOND)
@@ -146,7 +143,7 @@ def test_a_flipped_bit_in_cache_or_git_changes_no_grid(
     def read() -> list[str]:
         for one in (experiments.show, experiments.parsed, experiments._tree, experiments._stages, experiments._code):
             one.cache_clear()  # type: ignore[attr-defined]
-        grid = gather.load(gather.current())
+        grid = gather.load(experiments.current(), params.load())
         return [table.to_csv() for table in (grid.outcomes, grid.scores, grid.costs, grid.jurisdictions)]
 
     truth, rng, said = read(), random.Random(0), []

@@ -1,4 +1,4 @@
-"""A collaborator who can write to the remote, and wants more than that: nothing is executed, nothing leaves data/ and reports/."""
+"""A collaborator who can write to the remote, and wants more: nothing is executed or leaves data/ and reports/."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.sharing import remotes
+from patent_embeddings.sharing import past_runs
 from stages import share
 
 pytestmark = pytest.mark.pipeline
@@ -55,7 +55,12 @@ thing = Path("data/things") / f"{sys.argv[1]}.txt"
 thing.parent.mkdir(exist_ok=True)
 thing.write_text(sys.argv[1])
 """
-REPORT = "from pathlib import Path\nPath('reports').mkdir(exist_ok=True)\nPath('reports/scores.csv').write_text('nDCG .31')\n"
+REPORT = """
+from pathlib import Path
+
+Path("reports").mkdir(exist_ok=True)
+Path("reports/scores.csv").write_text("nDCG .31")
+"""
 HOSTILE = "raise SystemExit('executed')\n"
 
 
@@ -177,6 +182,18 @@ def lying_list(store: Store) -> str:
     return store.plant(changed(of(store)[0], 0, md5=store.put(text, named="0" * 32 + ".dir")))
 
 
+def one_output(store: Store) -> str:
+    return store.plant({**of(store)[0], "outs": of(store)[0]["outs"][:1]})
+
+
+def other_dependency(store: Store) -> str:
+    return store.plant(changed(of(store)[0], 0, "deps", path="/etc/passwd"))
+
+
+def deep_list(store: Store) -> str:
+    return store.plant(changed(of(store)[0], 0, md5=store.put("[" * 10**5, folder=True)))
+
+
 def absent_object(store: Store) -> str:
     return store.plant(changed(of(store)[0], 1, md5="1" * 32))
 
@@ -207,7 +224,7 @@ ATTACKS: dict[str, tuple[Callable[[Store], str], str]] = {
     **{f"output {path!a}": (elsewhere(path), "its content is not what its name says") for path in PATHS},
     **{f"own key {path!a}": (elsewhere(path, key=False), "outside data/ and reports/") for path in PATHS},
     "output of no stage": (elsewhere("data/things/typer.py", key=False), "of no stage of dvc.yaml"),
-    "an output less": (lambda store: store.plant({**of(store)[0], "outs": of(store)[0]["outs"][:1]}), "of no stage of dvc"),
+    "an output less": (one_output, "of no stage of dvc"),
     **{f"list {path!a}": (folder(path), "no file of the folder") for path in NAMES},
     "list twice": (folder("a", "a"), "twice"),
     "list both": (folder("a", "a/b"), "as a folder too"),
@@ -215,7 +232,7 @@ ATTACKS: dict[str, tuple[Callable[[Store], str], str]] = {
     "list path as hash": (folder({"relpath": "a", "md5": "../../../../typer.py"}), "no hash of a file"),
     "list more": (folder({"relpath": "a", "md5": "2" * 32, "isexec": True}), "no list of files"),
     "list of numbers": (folder(1, 2), "no list of files"),
-    "list deep": (lambda store: store.plant(changed(of(store)[0], 0, md5=store.put("[" * 10**5, folder=True))), "no list of"),
+    "list deep": (deep_list, "no list of"),
     "list long": (million, "larger than"),
     "list false": (lying_list, "its content is not what its name says"),
     "object false": (lying_object, "damaged, or not there"),
@@ -230,7 +247,7 @@ ATTACKS: dict[str, tuple[Callable[[Store], str], str]] = {
     "command list": (other(cmd=["python -m stages.make one", "true"]), "of no stage of dvc.yaml"),
     "command of another id": (other(cmd="python -m stages.make two"), "of no stage of dvc.yaml"),
     "command terminal": (other(cmd="\x1b[2Jpython"), "of no stage of dvc.yaml"),
-    "dependency": (lambda store: store.plant(changed(of(store)[0], 0, "deps", path="/etc/passwd")), "of no stage of dvc.yaml"),
+    "dependency": (other_dependency, "of no stage of dvc.yaml"),
     "dependency more": (other(deps=[]), "of no stage of dvc.yaml"),
     "key": (lambda store: store.plant(of(store)[0], key="a" * 64), "its content is not what its name says"),
     "value": (lambda store: store.plant(of(store)[0], value="a" * 64), "its content is not what its name says"),
@@ -340,7 +357,7 @@ def unharmed(before: dict[str, bytes]) -> None:
 def test_every_bad_record_is_named_and_skipped_and_the_good_ones_come(
     victim: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remotes, "_SHOWN", 1000)
+    monkeypatch.setattr(past_runs, "_SHOWN", 1000)
     names = {name: attack(victim) for name, (attack, _) in ATTACKS.items() if attack is not million}
     before = outside(Path.cwd())
     said = restored(capsys)
@@ -410,7 +427,7 @@ def test_only_what_the_committed_list_names_is_taken_in(
 def test_a_record_that_names_absent_files_is_not_sent(
     victim: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after `dvc gc`: a file that a record names, or one in its folder, or the folder's list is gone here and there."""
+    """As after `dvc gc`: a file that a record names, one in its folder, or the folder's list is gone here and there."""
     restored(capsys)
     cache, runs = Path(".dvc/cache/files/md5"), Path(".dvc/cache/runs")
     empty = Store(Path.cwd().parent / "empty")
@@ -556,10 +573,7 @@ def test_what_this_clone_computed_goes_before_what_others_say(
 @pytest.mark.parametrize("where", ["cache", "store"])
 def test_the_grid_takes_no_output_with_a_flipped_bit(where: str, honest: Path, victim: Store) -> None:
     """An output in the cache, or on the remote where the cache lacks it: each byte, and a file cut short."""
-    from dvc.repo import Repo
-
-    from patent_embeddings.grid.experiments import Experiment
-    from patent_embeddings.grid.gather import _Store
+    from patent_embeddings.sharing.outputs import Outputs, cache
 
     Path("dvc.lock").write_bytes((honest / "a/clone/dvc.lock").read_bytes())
     git(Path.cwd(), "add", "--all")
@@ -569,8 +583,10 @@ def test_the_grid_takes_no_output_with_a_flipped_bit(where: str, honest: Path, v
     path = Path("data/things/two.txt")
     oid = hashlib.md5(b"two").hexdigest()
     file = {"cache": Path(".dvc/cache"), "store": victim.path}[where] / "files/md5" / oid[:2] / oid[2:]
-    with Repo() as repo:
-        one = _Store(repo, Experiment("mine", git(Path.cwd(), "rev-parse", "HEAD").strip(), None, ""))  # type: ignore[arg-type]
+    stages = yaml.safe_load(Path("dvc.lock").read_text())["stages"].values()
+    hashes = {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
+    with cache() as opened:
+        one = Outputs(opened, "mine", git(Path.cwd(), "rev-parse", "HEAD").strip(), hashes)
         assert one.read(path) == b"two"
         file.chmod(0o644)
         for content in (b"twp", b"tvo", b"4wo", b"tw", b""):

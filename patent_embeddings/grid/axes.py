@@ -1,0 +1,141 @@
+"""Axes of a grid, expanded over params.yaml into cells and checked."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import UserError, nearest
+from patent_embeddings.core.params import Params, explain
+from patent_embeddings.corpus.entries import landscape_entry, view_entry
+from patent_embeddings.encoders.entries import model_entry
+from patent_embeddings.grid.cell import SIDES, ZERO_SHOT, Cell, flat, of_training
+from patent_embeddings.pairs.entries import recipe_entry
+
+VIEW = "view"  # an axis that sets both sides
+EACH = "EACH"  # a value that stands for every landscape of evaluate_on; in capitals, so that it is no id
+_EACH: dict[str, Callable[[str], Any]] = {"landscape": str, "finetune.held_out": lambda name: [name]}
+
+
+def parse(settings: Sequence[str]) -> dict[str, list[Any]]:
+    """Axes from `key=v1,v2`; values are YAML, a list is one value in brackets. Raises UserError at any other form."""
+    axes: dict[str, list[Any]] = {}
+    for setting in settings:
+        key, equals, values = setting.partition("=")
+        if key in axes:
+            raise UserError(f"-S {key} is set twice; write its values in one: -S {key}=value1,value2")
+        try:
+            # Commas within brackets belong to one value.
+            axes[key] = [yaml.safe_load(value) for value in re.findall(r"(?:\[[^\]]*\]|[^,\[])+", values)]
+        except yaml.YAMLError:
+            axes[key] = []
+        if not (key and equals and axes[key]):
+            raise UserError(f"-S {setting!r}: write -S key=value1,value2 with a key of {layout.PARAMS}")
+    return axes
+
+
+def union(base: Mapping[str, Any], grids: Iterable[Mapping[str, Sequence[Any]]]) -> list[Cell]:
+    """Cells of several grids, each once; zero-shot cells first. Raises UserError as `expand` does."""
+    return distinct(cell for axes in grids for cell in expand(base, axes))
+
+
+def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[Cell]:
+    """Every combination of the axes' values over the base, once; zero-shot cells first.
+
+    What a cell does not use stays as in the base, so that it is one cell: where and how a zero-shot cell would be
+    trained, where a recipe over all landscapes is at home, what is held out of a recipe that has a home,
+    how passages are scored where there are none.
+
+    Args:
+        base: params.yaml.
+        axes: dotted keys of it, or `view` for both sides, with their values. `EACH` for `landscape` or
+            `finetune.held_out` is every landscape that the cell is scored on, one at a time.
+
+    Raises:
+        UserError: an unknown key, an id that is in no registry, a value of the wrong type, a landscape of
+            training that is not among `evaluate_on`, or two cells of one name.
+    """
+    known = [VIEW, *flat(base)]
+    for key in axes:
+        if key not in known:
+            raise UserError(f"axis {key!r} is no key of {layout.PARAMS}{nearest(key, known)}; name keys as block.key")
+    products = itertools.product(*axes.values())
+    changes = [each for values in products for each in _each(base, dict(_sides(zip(axes, values, strict=True))))]
+    return distinct(_cell(base, each) for each in changes)
+
+
+def distinct(cells: Iterable[Cell]) -> list[Cell]:
+    """Each cell once, zero-shot ones first. Raises UserError where two cells that differ have one name."""
+    found: dict[str, Cell] = {}
+    for cell in cells:
+        if found.setdefault(cell.name, cell).overrides != cell.overrides:
+            mend = "choose values that differ in letters and digits"
+            raise UserError(f"two different cells would be called {cell.name}; {mend}")
+    return sorted(found.values(), key=lambda cell: cell.params.recipe != ZERO_SHOT)
+
+
+def _sides(changes: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for key, value in changes:
+        yield from ((side, value) for side in SIDES) if key == VIEW else [(key, value)]
+
+
+def _each(base: Mapping[str, Any], changes: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The changes with every `EACH` filled in, all combinations."""
+    key = next((key for key, alone in _EACH.items() if changes.get(key) == EACH), None)
+    if key is None:
+        yield changes
+        return
+    for name in changes.get("evaluate_on", base["evaluate_on"]):
+        yield from _each(base, {**changes, key: _EACH[key](name)})
+
+
+def _cell(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Cell:
+    changes = _used(base, changes)
+    params = deepcopy(dict(base))
+    for key, value in changes.items():
+        *blocks, last = key.split(".")
+        target = params
+        for block in blocks:
+            target = target[block]
+        target[last] = value
+    try:
+        typed = Params.model_validate(params)
+    except ValidationError as error:
+        raise UserError(f"cell {changes}: {explain(error)}") from None
+    _check_ids(typed)
+    return Cell.over(base, typed, changes)
+
+
+def _used(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the changes those that the cell has a use for."""
+    recipe = recipe_entry(changes.get("recipe", base["recipe"]))
+    kept = {key: value for key, value in changes.items() if recipe.signals or not of_training(key)}
+    if recipe.landscapes == "home":
+        kept.pop("finetune.held_out", None)
+    if not recipe.signals or recipe.landscapes == "all":
+        evaluated = kept.get("evaluate_on", base["evaluate_on"])
+        kept["landscape"] = base["landscape"] if base["landscape"] in evaluated else evaluated[0]
+    if kept.get("embed.passages.tokens", base["embed"]["passages"]["tokens"]) is None:
+        for key in ("embed.passages.stride", "search.passages"):
+            kept.pop(key, None)
+    return kept
+
+
+def _check_ids(cell: Params) -> None:
+    """Raise UserError at the first id of the cell that is in no registry; its recipe has been read before."""
+    model_entry(cell.model)
+    for landscape in cell.evaluate_on:
+        landscape_entry(landscape)
+    for view in (cell.query_view, cell.document_view):
+        view_entry(view)
+    if cell.landscape not in cell.evaluate_on:
+        mend = "add -S 'evaluate_on=[...]' with every landscape of the grid"
+        scored = ", ".join(cell.evaluate_on)
+        raise UserError(f"landscape {cell.landscape!r} is not one of evaluate_on ({scored}); {mend}")

@@ -1,0 +1,89 @@
+"""What each stage reads, by name: the one table of it, from which `check` writes a file a stage.
+
+A stage depends on its file and on nothing else of params.yaml and the registry, so that it runs again when something
+that it reads changes, wherever that comes from: params.yaml, an entry, or a default of the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from patent_embeddings.core import layout, registry
+from patent_embeddings.core.files import as_json, replacing
+from patent_embeddings.core.params import Params, Values, resolve
+from patent_embeddings.corpus.entries import landscape_entry, view_entry
+from patent_embeddings.corpus.values import DownloadValues, TasksValues, ViewsValues
+from patent_embeddings.encoders.entries import Model, model_entry, reranker_entry
+from patent_embeddings.encoders.values import EmbedValues, LengthsValues
+from patent_embeddings.evaluation.values import MetricsValues
+from patent_embeddings.grid.values import ReportValues
+from patent_embeddings.pairs.entries import recipe_entry
+from patent_embeddings.pairs.values import PairsValues
+from patent_embeddings.retrieval.values import Bm25Values, FuseValues, RerankValues, SearchValues
+from patent_embeddings.training.values import FinetuneValues
+
+CELL: dict[str, type[Values]] = {"pairs": PairsValues, "finetune": FinetuneValues, "report": ReportValues}
+LANDSCAPE: dict[str, type[Values]] = {
+    "download": DownloadValues,
+    "views": ViewsValues,
+    "tasks": TasksValues,
+    "lengths": LengthsValues,
+    "embed": EmbedValues,
+    "bm25": Bm25Values,
+    "search": SearchValues,
+    "fuse": FuseValues,
+    "rerank": RerankValues,
+    "metrics": MetricsValues,
+}
+
+
+# What aliases of values begin with, beside the keys of params.yaml: entries in place of their ids, and what follows
+# from them. The second argument is the landscape of the stage.
+SOURCES: dict[str, Callable[[Params, str], Any]] = {
+    "cell": lambda cell, place: cell,
+    "landscape": lambda cell, place: landscape_entry(place),
+    "landscapes": lambda cell, place: {name: landscape_entry(name) for name in cell.evaluate_on},
+    "model": lambda cell, place: _cut(cell, cell.embed.length),
+    "recipe": lambda cell, place: recipe_entry(cell.recipe),
+    "reranker": lambda cell, place: cell.rerank.model and reranker_entry(cell.rerank.model),
+    "trained": lambda cell, place: bool(recipe_entry(cell.recipe).signals),
+    "trained_on": lambda cell, place: cell.trained_on(recipe_entry(cell.recipe)),
+    "tuned": lambda cell, place: _cut(cell, cell.finetune.length),
+    "view_ids": lambda cell, place: registry.ids("views"),
+    "views": lambda cell, place: {name: view_entry(name) for name in registry.ids("views")},
+}
+
+
+def write(cell: Params) -> None:
+    """Write the values of every stage of a cell, and nothing of landscapes that it is not scored on.
+
+    Raises UserError where an id is in no registry, or its entry is wrong.
+    """
+    places = [(layout.CELL, CELL), *((name, LANDSCAPE) for name in cell.evaluate_on)]
+    with replacing(layout.VALUES) as folder:
+        for place, stages in places:
+            for stage in stages:
+                path = folder / layout.values(stage, place).relative_to(layout.VALUES)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(as_json(resolved(cell, stage, place)), encoding="utf-8")
+
+
+def resolved(cell: Params, stage: str, landscape: str = layout.CELL) -> dict[str, Any]:
+    """What one stage reads, as plain JSON. Raises UserError as `write`, of the entries that it reads."""
+
+    def source(name: str) -> Any:
+        return SOURCES[name](cell, landscape) if name in SOURCES else getattr(cell, name)
+
+    return resolve({**CELL, **LANDSCAPE}[stage], source)
+
+
+def report(cell: Params) -> ReportValues:
+    """Values of `report` for a cell as it is asked for, whatever was computed. Raises UserError as `write`."""
+    return ReportValues.model_validate(resolved(cell, "report"))
+
+
+def _cut(cell: Params, asked: int | None) -> Model:
+    """The cell's model, with the length that texts are cut to where `asked` tokens are asked for."""
+    model = model_entry(cell.model)
+    return model.model_copy(update={"length": model.kept(asked)})

@@ -1,0 +1,1 @@
+"""Rules by which findings are judged, a module a kind."""

@@ -1,0 +1,62 @@
+"""Scores of groups of rows with their intervals, as tables and pictures show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from patent_embeddings.evaluation import statistics
+from patent_embeddings.evaluation.systems import LEADING, REQUIRED
+from patent_embeddings.grid.intervals import loss, loss_interval, score, score_interval
+from patent_embeddings.grid.units import headline_labels, paired, units
+
+FLOOR = "random"  # k-means on random vectors: V-measure, which is not corrected for chance, says little without it
+RESAMPLES = 2000  # of the intervals that are drawn and not tested
+
+
+def scored(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Score with its interval for each group of rows of `units`: `by`, `value`, `low`, `high`, `n`."""
+    out = []
+    for key, part in rows.groupby(list(by), observed=True, sort=True):
+        out.append((*key, score(part), *score_interval(part), len(part)))
+    return pd.DataFrame(out, columns=[*by, "value", "low", "high", "n"])
+
+
+def clustered(scores: pd.DataFrame, floor: bool = False) -> pd.DataFrame:
+    """V-measure of k-means, or its floor, as `scored` gives it by `config`, `landscape` and `simulated`.
+
+    It is the mean over folds, its interval from those of the folds. A fold's interval is that of reports/scores.csv
+    (jackknife over families, runs); folds share no test family. With `floor` of random vectors.
+    """
+    lead, metric = LEADING["clustering"]
+    system = FLOOR if floor else lead
+    kept = scores[(scores["task"] == "clustering") & (scores["system"] == system) & (scores["metric"] == metric)]
+    kept = headline_labels(kept)
+    kept = kept.assign(
+        simulated=kept["simulated"].astype(str).str.lower() == "true",
+        variance=((kept["ci_high"] - kept["ci_low"]) / 2 / statistics.Z) ** 2,
+    )
+    out = []
+    for key, part in kept.groupby(["config", "landscape", "simulated"], observed=True, sort=True):
+        folds = part.groupby("fold")[["value", "variance", "n"]].mean()
+        value, n = float(folds["value"].mean()), int(folds["n"].sum())
+        variance = folds["variance"].sum(skipna=False) / len(folds) ** 2
+        low, high = map(float, statistics.score_interval(value, variance * n, n))
+        out.append((*key, value, low, high, n))
+    return pd.DataFrame(out, columns=["config", "landscape", "simulated", "value", "low", "high", "n"])
+
+
+def losses(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Relative loss of nDCG@10 from IN to OUT, paired: `config`, `landscape`, `system`, `value`, `low`, `high`, `n`."""
+    out = []
+    for system in REQUIRED:
+        inside, outside = (units(outcomes, "retrieval", system, scope) for scope in ("in-paired", "out-paired"))
+        pairs = paired(inside, outside, [])
+        for key, part in pairs.groupby(["config", "landscape"], observed=True):
+            table = part[["numerator_first", "numerator_second"]].to_numpy(dtype=float)
+            if table[:, 0].sum() == 0:
+                continue
+            low, high = loss_interval(table, RESAMPLES, 0)
+            out.append((*key, system, float(loss(table.sum(axis=0)[None])[0]), low, high, len(table)))
+    return pd.DataFrame(out, columns=["config", "landscape", "system", "value", "low", "high", "n"])

@@ -1,0 +1,73 @@
+"""Experiments, which are commits of git: sent to a git remote, fetched from there, and looked at."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection
+
+from dvc.repo import Repo
+from dvc.repo.experiments.utils import exp_refs
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.git import git
+from patent_embeddings.core.progress import say
+from patent_embeddings.sharing import records
+from patent_embeddings.sharing.repository import transfer
+
+
+def exchange(repo: Repo, command: str, name: str | None = None) -> None:
+    """Push or pull the git references of experiments, where there is a git remote: one by name, or all of them.
+
+    Raises UserError where the remote cannot be reached, or refuses.
+    """
+    remotes = list(repo.scm.pygit2.repo.remotes.names())
+    if not remotes:
+        say("no git remote: experiments stay in this clone, past runs are shared all the same")
+        return
+    remote = "origin" if "origin" in remotes else remotes[0]
+    with transfer(f"git remote {remote!r}", command):
+        known = [ref.name for ref in exp_refs(repo.scm, remote if command == "pull" else None)]
+        if known and (name is None or name in known):
+            action = repo.experiments.push if command == "push" else repo.experiments.pull
+            exchanged = action(remote, all_commits=name is None, exp_names=name)
+            if command == "pull":
+                _look_at(repo, set(exchanged))
+        say(f"{remote}: {len(known)} experiments")
+
+
+def _look_at(repo: Repo, names: Collection[str]) -> None:
+    """Name the experiments that bring more than parameters and results: who applies one and runs it runs that.
+
+    One whose YAML nobody would write is not kept: DVC reads that of every experiment.
+    """
+    for ref in [ref for ref in exp_refs(repo.scm) if ref.name in names]:
+        base, commit = ref.baseline_sha, repo.scm.get_ref(str(ref))
+        try:
+            public = git("for-each-ref", "--count=1", "--contains", base, "refs/heads", "refs/remotes", "refs/tags")
+            fields = git("diff", "--raw", "--no-renames", "-z", base, commit).split("\0")
+        except UserError:  # it is not even here
+            public, fields = "", []
+        changes = [(change, path) for change, path in itertools.pairwise(fields) if change.startswith(":")]
+        changed, path = {path for _, path in changes}, "names of its files"
+        try:
+            for path in git("ls-tree", "-r", "-z", "--name-only", commit).split("\0"):
+                if path.endswith((".yaml", ".lock", ".dvc")) and (not public or path in changed):
+                    records.plain(git("show", f"{commit}:{path}"))
+        except (records.Unfit, UserError) as reason:
+            say(f"experiment {ref.name}: {ascii(path)[1:-1]}: {reason}; left out")
+            repo.scm.remove_ref(str(ref))
+            continue
+        more = [path for change, path in changes if not _result(change, path)]
+        look = f"experiment {ref.name}: {{}}; look at it before `dvc exp apply`: `git {{}}`".format
+        if not public:
+            say(look("begins at a commit of no branch or tag", f"log -p {commit[:12]}"))
+        elif more:
+            others = f" and {len(more) - 1} files more" if len(more) > 1 else ""
+            say(look(f"changes {ascii(more[0])[1:-1]}{others}", f"diff {base[:12]} {commit[:12]}"))
+
+
+def _result(change: str, path: str) -> bool:
+    """Whether a change of git's raw format is that of a parameter or a result, and no link to somewhere else."""
+    plain = change.split()[1] in ("100644", "000000")
+    return plain and (path in (str(layout.PARAMS), str(layout.LOCK)) or path.startswith(f"{layout.REPORTS}/"))

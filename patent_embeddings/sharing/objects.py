@@ -1,0 +1,191 @@
+"""Files and folders by their hash: which ones commits and past runs name, and whether cache or remote has them whole.
+
+DVC calls them objects. A folder is a list of its files, an object too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.repo.experiments.utils import resolve_name
+from dvc_data.hashfile.db import HashFileDB
+from dvc_data.hashfile.hash import file_md5
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_objects.fs.local import LocalFileSystem
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import workplace
+from patent_embeddings.core.progress import say, track
+from patent_embeddings.sharing import records
+from patent_embeddings.sharing.records import Record
+from patent_embeddings.sharing.repository import called, transfer
+
+_AT_ONCE = 64  # records or lists of a remote that are in memory
+
+
+def named(repo: Repo, *, push: bool = False, only: str | None = None) -> dict[str, HashInfo]:
+    """Files and folders that the workspace, all branches, tags and experiments name, by hash.
+
+    With `push` without what its stage says not to push; with `only` of the workspace and this experiment alone.
+    Raises UserError where there is no such experiment.
+    """
+    revisions: dict[str, Any] = {"all_branches": True, "all_tags": True, "all_experiments": True}
+    if only is not None:
+        ref = resolve_name(repo.scm, only)[only]
+        if ref is None:
+            mend = "`dvc exp list --all-commits` names them"
+            raise UserError(f"no experiment {only!r} here or on the git remote; {mend}")
+        revisions = {"revs": [repo.scm.get_ref(str(ref))]}
+    found = {}
+    for revision in repo.brancher(**revisions):
+        try:
+            outs = repo.index.outs
+        except DvcException as error:
+            if revision == "workspace":
+                raise
+            say(f"{ascii(revision)[1:-1]}: left out, as its pipeline cannot be read ({ascii(str(error))[1:80]})")
+            continue
+        for out in outs:
+            oid = str(out.hash_info.value)
+            wanted = out.use_cache and not out.stage.is_repo_import and (out.can_push or not push)
+            # A commit's dvc.lock may say anything; a hash becomes a path of the cache.
+            if wanted and records.MD5.fullmatch(oid):
+                found[oid] = _info(oid, str(out))
+    return found
+
+
+def of_records(found: Iterable[Record]) -> list[HashInfo]:
+    """Files and folders that records name."""
+    return [_info(oid, path) for one in found for path, oid in one.outs.items()]
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Of some folders, by hash: path -> hash of each of its files, or why the list of these is not taken in."""
+
+    lists: Mapping[str, Mapping[str, str]]
+    unfit: Mapping[str, str]
+
+    def objects(self, named: Iterable[HashInfo]) -> set[HashInfo]:
+        """Of what is named the files, the folders whose list is known, and the files of these."""
+        found = {one for one in named if not one.isdir or one.value in self.lists}
+        lists = ((name(one), self.lists.get(str(one.value), {})) for one in found)
+        return found | {_info(oid, f"{folder}/{path}") for folder, files in lists for path, oid in files.items()}
+
+    def complete(self, one: Record) -> bool:
+        """Whether the files of every folder that a record names are known."""
+        return all(oid in self.lists for oid in one.outs.values() if oid.endswith(".dir"))
+
+    def needs(self, one: Record) -> set[str]:
+        """Hashes of everything that a record names."""
+        within = (oid for folder in one.outs.values() for oid in self.lists.get(folder, {}).values())
+        return {*one.outs.values(), *within}
+
+    def refused(self, one: Record) -> str | None:
+        """Why a folder that a record names is not taken in, if one is not."""
+        return next((f"{path}: {self.unfit[oid]}" for path, oid in one.outs.items() if oid in self.unfit), None)
+
+
+def folders(repo: Repo, remote: Any, named: Iterable[HashInfo]) -> Folders:
+    """The folders among what is named; lists that this clone lacks come from the remote, if one is given.
+
+    DVC writes whatever a list names: none is in the cache before it is read here.
+    """
+    oids = {str(one.value): name(one) for one in named if one.isdir}
+    cache = repo.cache.local
+    lists, unfit = {}, {}
+    here = sorted(oid for oid in oids if Path(cache.oid_to_path(oid)).exists())
+    away = sorted(set(oids) - set(here)) if remote else []
+    for odb, some in ((cache, here), (remote and remote.odb, away)):
+        found = contents(odb.fs, [odb.oid_to_path(oid) for oid in some]) if some else iter(())
+        for oid, content in zip(some, found, strict=True):
+            if not content and odb is not cache:
+                continue
+            try:
+                lists[oid] = records.files(content, oid)
+            except records.Unfit as reason:
+                unfit[oid] = str(reason)
+            else:
+                if odb is not cache:
+                    with workplace("list") as place:
+                        (place / oid).write_bytes(content)
+                        cache.add(str(place / oid), cache.fs, oid)
+    return Folders(lists, unfit)
+
+
+def contents(fs: Any, paths: list[str]) -> Iterator[bytes]:
+    """What files begin with, in order: a byte more than is taken in of any; empty where there is no such file."""
+
+    def content(path: str) -> bytes:
+        # A pipe in a folder would never end.
+        if isinstance(fs, LocalFileSystem) and not Path(path).is_file():
+            return b""
+        try:
+            with fs.open(path, "rb") as file:
+                return bytes(file.read(records.LARGEST + 1))
+        except FileNotFoundError:
+            return b""
+
+    with ThreadPoolExecutor(max_workers=fs.jobs) as pool:
+        for first in range(0, len(paths), _AT_ONCE):
+            yield from pool.map(content, paths[first : first + _AT_ONCE])
+
+
+def refuse_damaged(repo: Repo, found: Folders, named: Iterable[HashInfo]) -> None:
+    """Raise UserError, naming it, where a folder's list in this clone's own cache is damaged."""
+    for one in named:
+        oid = str(one.value)
+        if oid in found.unfit and has(repo.cache.local, one):
+            raise _damaged(one, why(found.unfit[oid]))
+
+
+def absent(repo: Repo, objects: set[HashInfo], remote: Any) -> tuple[set[HashInfo], set[HashInfo]]:
+    """What is here and not on the remote, and what is on neither."""
+    with transfer(called(remote), "push"):
+        compared = repo.cloud.status(objects, odb=remote.odb)
+    if compared.missing:
+        first = name(min(compared.missing, key=name))
+        say(f"{len(compared.missing)} files are neither here nor on the remote, such as {first}")
+    return set(compared.new), set(compared.missing)
+
+
+def refuse_broken(repo: Repo, objects: set[HashInfo]) -> None:
+    """Raise UserError where an object, hashed, is damaged: nothing damaged leaves this clone."""
+    for one in track(sorted(objects, key=name), len(objects), "check", unit="files"):
+        if not intact(repo.cache.local, str(one.value)):
+            raise _damaged(one)
+
+
+def intact(cache: HashFileDB, oid: str) -> bool:
+    """Whether a file of the cache has the content that its name says; DVC itself trusts what is read-only."""
+    return file_md5(cache.oid_to_path(oid), cache.fs) == oid.split(".")[0]
+
+
+def has(cache: HashFileDB, one: HashInfo) -> bool:
+    """Whether a cache has a file of this name."""
+    return Path(cache.oid_to_path(str(one.value))).exists()
+
+
+def name(one: HashInfo) -> str:
+    """What a message calls an object: its path, or its hash."""
+    return str(one.obj_name or one.value)
+
+
+def why(reason: str) -> str:
+    """A reason in brackets, unless it is that of all damage."""
+    return "" if reason == records.DAMAGED else f" ({reason})"
+
+
+def _damaged(one: HashInfo, reason: str = "") -> UserError:
+    again = "run `python -m stages.share check`, then `dvc repro`"
+    return UserError(f"{name(one)}: damaged in DVC's cache{reason}; {again}")
+
+
+def _info(oid: str, path: str) -> HashInfo:
+    return HashInfo("md5", oid, obj_name=path)

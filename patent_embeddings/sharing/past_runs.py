@@ -1,0 +1,125 @@
+"""Records of past runs (DVC's run cache): those here, those on a remote, and how they go from one to the other."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dvc.repo import Repo
+from dvc_data.hashfile.db import HashFileDB
+from dvc_objects.fs.generic import copy
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.files import workplace
+from patent_embeddings.core.progress import say
+from patent_embeddings.sharing import records
+from patent_embeddings.sharing.objects import contents
+from patent_embeddings.sharing.records import Record
+
+_PATH = re.compile(r"runs/[0-9a-f]{2}/([0-9a-f]{64})/([0-9a-f]{64})$")
+_SHOWN = 100  # records that a message names, and messages that name records
+
+Pair = tuple[str, str]  # key and value of a record
+
+
+def here(repo: Repo) -> tuple[list[Record], dict[Pair, str]]:
+    """Records of this clone, and why each one that is removed is no good: DVC would believe or stumble over it.
+
+    Folders that hold none go as well: a kill may leave one.
+    """
+    good, bad = [], {}
+    for folder in sorted(Path(repo.stage_cache.cache_dir).glob("*/*")):
+        for path in sorted(folder.iterdir()):
+            try:
+                with path.open("rb") as file:
+                    good.append(records.read(file.read(records.LARGEST + 1), folder.name, path.name))
+            except records.Foreign:  # of another repository, where they share a cache
+                continue
+            except records.Unfit as reason:
+                path.unlink()
+                bad[folder.name, path.name] = str(reason)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    return good, bad
+
+
+def send(source: HashFileDB, target: HashFileDB, pairs: list[Pair]) -> int:
+    """Copy the records that the target lacks; their number."""
+    lacking = sorted(set(pairs) - _pairs(target))
+    if lacking:
+        there = [_path(target, pair) for pair in lacking]
+        for folder in sorted({target.fs.parent(path) for path in there}):
+            target.fs.makedirs(folder, exist_ok=True)
+        copy(source.fs, [_path(source, pair) for pair in lacking], target.fs, there)
+    return len(lacking)
+
+
+@contextmanager
+def inbox(repo: Repo) -> Iterator[Path]:
+    """A folder for what is not yet known to be good, beside the records, so that taking in is a rename."""
+    repo.cache.legacy.makedirs(repo.cache.legacy.path)
+    with workplace("inbox", Path(repo.cache.legacy.path)) as folder:
+        yield folder
+
+
+def fetch(
+    repo: Repo, remote: Any, inbox: Path, known: Iterable[records.Stage], allowed: Collection[Pair] | None
+) -> tuple[list[Record], dict[Pair, str]]:
+    """Records of the remote that are not here and may be used, their bytes in the inbox; why each other may not.
+
+    `known` are the stages of dvc.yaml, `allowed` is what reports/records.txt names, if there is one.
+    """
+    odb = remote.legacy_odb
+    lacking = sorted(_pairs(odb) - _pairs(repo.cache.legacy))
+    left = {pair: f"not in {layout.RECORDS}" for pair in lacking if allowed is not None and pair not in allowed}
+    wanted = [pair for pair in lacking if pair not in left]
+    good = []
+    for (key, value), content in zip(wanted, contents(odb.fs, [_path(odb, pair) for pair in wanted]), strict=True):
+        try:
+            records.fit(one := records.read(content, key, value), known)
+        except records.Unfit as reason:
+            left[key, value] = str(reason)
+        else:
+            (inbox / value).write_bytes(content)
+            good.append(one)
+    return good, left
+
+
+def take_in(repo: Repo, inbox: Path, one: Record) -> None:
+    """Make a record one of this clone's."""
+    cache = repo.cache.legacy
+    target = _path(cache, (one.key, one.value))
+    cache.makedirs(cache.fs.parent(target))
+    # Of several DVC takes the newest: this clone's own, or else the same one in every clone.
+    os.utime(inbox / one.value, (int(one.value[:7], 16),) * 2)
+    cache.move(str(inbox / one.value), target)
+
+
+def name_each(reasons: Mapping[Pair, str], what: str) -> None:
+    """Say what became of records, a line for each reason; one is called by the start of its path in `runs/`."""
+    names: dict[str, list[str]] = {}
+    for (key, value), reason in sorted(reasons.items()):
+        names.setdefault(reason, []).append(f"{ascii(key[:10])[1:-1]}/{ascii(value[:10])[1:-1]}")
+    for reason, found in itertools.islice(names.items(), _SHOWN):
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        say(f"{len(found)} records {what}: {reason}: {', '.join(found[:_SHOWN])}{more}")
+    if len(names) > _SHOWN:
+        say(f"{sum(map(len, list(names.values())[_SHOWN:]))} records more {what}")
+
+
+def _pairs(odb: HashFileDB) -> set[Pair]:
+    """Key and value of each past run that a cache or a remote has a record of."""
+    folder = odb.fs.join(odb.path, "runs")
+    found = odb.fs.find(folder) if odb.fs.exists(folder) else []
+    matches = (_PATH.search(Path(path).as_posix()) for path in found)
+    return {(match[1], match[2]) for match in matches if match}
+
+
+def _path(odb: HashFileDB, pair: Pair) -> str:
+    key, value = pair
+    return str(odb.fs.join(odb.path, "runs", key[:2], key, value))

@@ -1,0 +1,67 @@
+"""DVC's queue from outside: workers that are lost, and what they die of."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.sharing import queue
+
+
+def test_a_watch_whose_worker_was_killed_ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "POLL", 0.0)
+    monkeypatch.setattr(queue, "pending", lambda commits: ({"b"}, {"a"}))
+    answers = iter([1, 0, 1, 0, 0])
+    monkeypatch.setattr(queue, "workers", lambda: next(answers))
+    with pytest.raises(UserError, match="the worker of a was killed"):
+        queue.watch(["a", "b"], {"c"}, 1)
+    assert list(answers) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "says"),
+    [("Prüfung", "", r"Prüfung/.dvc/cache.*dvc cache dir --local"), ("plain", "", None),
+     ("plain", ".git/config", r"\.git/config: .*\(url = /home/Jörg/x\)"),
+     ("plain", ".dvc/config.local", r"\.dvc/config\.local: .*\(url = /home/Jörg/x\)")],
+)  # fmt: skip
+def test_paths_and_settings_that_dvc_cannot_copy_are_refused_before_a_cell_is_queued(
+    folder: str, file: str, says: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC's worker dies of them, and what it leaves is `No output logs found`."""
+    root = tmp_path / folder
+    root.mkdir()
+    monkeypatch.chdir(root)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    (root / ".dvc").mkdir()
+    (root / ".dvc" / "config").touch()
+    if file:
+        with (root / file).open("a", encoding="utf-8") as settings:
+            settings.write(
+                "\n['remote \"origin\"']\n    url = /home/Jörg/x\n"
+                if "dvc" in file
+                else '\n[remote "origin"]\n    url = /home/Jörg/x\n'
+            )
+    if says is None:
+        queue.check()
+    else:
+        with pytest.raises(UserError, match=says):
+            queue.check()
+
+
+@pytest.mark.parametrize(("answering", "started"), [(1, [2]), (2, []), (0, [])])
+def test_a_watch_starts_a_lost_worker_again(
+    answering: int, started: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two cells waits though two may run: one worker answers; both do; the one that is busy misses the call."""
+    looks = iter([({"b"}, {"a"})] * (queue._LOST + 1) + [(set(), set())])
+    starts: list[int] = []
+    monkeypatch.setattr(queue, "POLL", 0.0)
+    monkeypatch.setattr(queue, "pending", lambda commits: next(looks))
+    monkeypatch.setattr(queue, "state", lambda commits: queue.State())
+    monkeypatch.setattr(queue, "workers", lambda: answering)
+    monkeypatch.setattr(queue, "start", starts.append)
+    queue.watch(["a", "b"], {"c"}, 2)
+    assert starts == started
