@@ -1,21 +1,33 @@
-"""CSV files that people open in spreadsheets, which run a cell that begins as a formula does."""
+"""Tables that people read: what stands in them, however it is set (a page, a CSV file, LaTeX)."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-_FORMULA = tuple("=+-@\t\n＝＋－＠")
+
+@dataclass(frozen=True)
+class Score:
+    """A score with its interval, whose bounds are NaN where there is none, and what is said beside it."""
+
+    value: float
+    low: float
+    high: float
+    note: str = ""
 
 
-def plain(value: Any) -> Any:
-    """A cell as it may stand in such a file: text that a spreadsheet would run is led by an apostrophe, numbers are not."""
-    if not isinstance(value, str):
-        return value
-    value = value.replace("\r\n", "\n").replace("\r", "\n")  # the csv module quotes no return, which ends a row
-    if not value.startswith(_FORMULA):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}" if len(value) > 1 else value
-    return value
+Shown = str | int | float | Score | None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table for people.
+
+    A row's None is shown as a dash, a number with four significant places, a Score with its interval. The first `texts`
+    columns are text; the others are numbers, set to the right.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Shown]]
+    caption: str = ""
+    texts: int = 1

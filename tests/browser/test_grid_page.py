@@ -13,11 +13,15 @@ from planted import Planted
 from test_page import chromium, opened  # noqa: F401
 
 from patent_embeddings.core import registry
-from patent_embeddings.grid import findings
-from patent_embeddings.grid.entries import Finding, Protocol
+from patent_embeddings.grid import comparisons, findings
+from patent_embeddings.grid.cell import Config
+from patent_embeddings.grid.entries import Finding, Hypotheses
 from patent_embeddings.grid.gather import KEYS, Grid
-from patent_embeddings.pages import grid as grid_
-from patent_embeddings.pages import grid_figures, grid_report, grid_section
+from patent_embeddings.grid.units import where
+from patent_embeddings.pages.grid import page as grid_
+from patent_embeddings.pages.grid.picture import Material
+from patent_embeddings.pages.grid.plots import pictures
+from patent_embeddings.pages.grid.report import sizes_of
 
 pytestmark = [
     pytest.mark.pipeline,
@@ -28,7 +32,6 @@ pytestmark = [
 ]
 HOSTILE = "<script>document.title='owned'</script>"
 PICTURES = ["recipes", "transfer", "inout", "views", "scaling", "dimensions", "jurisdictions", "matched", "cost"]
-FRONTIER = "frontier"
 
 
 def planted() -> Grid:
@@ -44,39 +47,58 @@ def planted() -> Grid:
         for recipe in ("r1", "r3"):
             for home in ("a", "b"):
                 for seed in (0, 1):
-                    plant.cell(0.48 if place == home else 0.33, place, model="minilm", recipe=recipe, trained_on=home, seed=seed,
-                               tasks=("retrieval", "classification", "clustering"))  # fmt: skip
+                    plant.cell(
+                        0.48 if place == home else 0.33,
+                        place,
+                        model="minilm",
+                        recipe=recipe,
+                        trained_on=home,
+                        seed=seed,
+                        tasks=("retrieval", "classification", "clustering"),
+                    )
     outcomes = plant.frame()
     clusters = outcomes[outcomes["task"] == "clustering"]
-    scores = clusters.groupby([*KEYS, "landscape", "simulated", "task", "system", "scope", "metric"], sort=True)["value"].mean().reset_index()  # fmt: skip
+    scores = (
+        clusters.groupby([*KEYS, "landscape", "simulated", "task", "system", "scope", "metric"], sort=True)["value"]
+        .mean()
+        .reset_index()
+    )
     scores = scores.assign(ci_low=scores["value"] - 0.02, ci_high=scores["value"] + 0.02, n=15)
-    costs = outcomes[list(KEYS)].drop_duplicates().assign(where="a", stage="embed", seconds=12.5, texts_per_second=80.0, peak_mib=700, device="cpu")  # fmt: skip
+    costs = (
+        outcomes[list(KEYS)]
+        .drop_duplicates()
+        .assign(where="a", stage="embed", seconds=12.5, texts_per_second=80.0, peak_mib=700, device="cpu")
+    )
     asked = outcomes.loc[outcomes["task"] == "retrieval", ["landscape", "query_id"]].drop_duplicates()
     places = [HOSTILE if number % 2 else "EP" for number in range(len(asked))]
     return Grid(outcomes, scores, costs, asked.assign(jurisdiction=places), {})
 
 
+def every_comparison(grid: Grid) -> list[comparisons.Tested]:
+    return comparisons.declared(grid.outcomes, registry.every("hypotheses", Hypotheses))
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     grid = planted()
-    sizes = grid_report.sizes_of(sorted(set(grid.outcomes["model"])))
-    tested = grid_report.comparisons(grid)
+    sizes = sizes_of(grid.models)
+    compared = every_comparison(grid)
     entries = registry.every("findings", Finding)
     judged = findings.judge(grid.outcomes, entries, sizes, resamples=500)
-    drawn = grid_figures.pictures(grid, tested, sizes)
+    drawn = pictures(Material(grid, compared, sizes))
     assert [name for name, picture in drawn.items() if picture.spec] == PICTURES
     path = tmp_path_factory.mktemp("grid") / "index.html"
-    study = grid_section.study(grid, registry.entry("protocol", "robust", Protocol), {})
-    drawn[FRONTIER] = grid_figures.frontier(study.points)
-    path.write_text(grid_.page(grid, tested, judged, entries, drawn, study), encoding="utf-8")
+    path.write_text(grid_.page(grid, compared, judged, entries, drawn), encoding="utf-8")
     yield path
 
 
 def column(driver: Any, table: str, number: int) -> list[str]:
     found: list[str] = driver.execute_script(
-        "return [...document.querySelectorAll(`#${arguments[0]} tbody tr:not([hidden])`)].map(row => row.cells[arguments[1]].dataset.sort)",
-        table, number,
-    )  # fmt: skip
+        "return [...document.querySelectorAll(`#${arguments[0]} tbody tr:not([hidden])`)]"
+        ".map(row => row.cells[arguments[1]].dataset.sort)",
+        table,
+        number,
+    )
     return found
 
 
@@ -85,8 +107,10 @@ def test_every_picture_is_drawn_and_nothing_asked_for(made: Path, chromium: Any,
     asked = opened(chromium, made, width)
     assert [address for address in asked if not address.startswith(("file:", "data:"))] == []
     assert chromium.get_log("browser") == []
-    sizes = chromium.execute_script("return [...document.querySelectorAll('[data-chart] svg')].map(svg => [svg.clientWidth, svg.clientHeight])")  # fmt: skip
-    assert len(sizes) == len([*PICTURES, FRONTIER])
+    sizes = chromium.execute_script(
+        "return [...document.querySelectorAll('[data-chart] svg')].map(svg => [svg.clientWidth, svg.clientHeight])"
+    )
+    assert len(sizes) == len(PICTURES)
     assert all(wide > 200 and high > 60 for wide, high in sizes)
     assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
     assert chromium.title.startswith("Grid of")
@@ -133,9 +157,9 @@ def test_tables_filter_by_all_words(made: Path, chromium: Any) -> None:  # noqa:
 def test_only_significant_winners_are_marked(made: Path, chromium: Any) -> None:  # noqa: F811
     opened(chromium, made, 1280)
     marked = chromium.find_elements("css selector", "#cells .note")
-    tested = grid_report.comparisons(planted())
-    best = {(one.landscape, one.task) for one in tested if one.family == "cells"}
-    assert len(marked) == len(grid_._winners(tested)) <= len(best)
+    compared = every_comparison(planted())
+    best = {(one.landscape, one.task) for one in compared if one.hypotheses == "cells"}
+    assert len(marked) == len(grid_.winners(compared)) <= len(best)
 
 
 def test_a_finding_opens(made: Path, chromium: Any) -> None:  # noqa: F811
@@ -148,10 +172,16 @@ def test_a_finding_opens(made: Path, chromium: Any) -> None:  # noqa: F811
 
 def test_missing_cells_are_named(made: Path, tmp_path: Path) -> None:
     grid = planted()
-    alone = grid.outcomes[(grid.outcomes["recipe"] == "zero-shot") & (grid.outcomes["landscape"] == "a") & (grid.outcomes["model"] == "minilm")
-                          & (grid.outcomes["query_view"] == "tac") & (grid.outcomes["dimensions"] == 0)]  # fmt: skip
-    small = Grid(alone, grid.scores.iloc[:0], grid.costs.iloc[:0], pd.DataFrame(columns=["landscape", "query_id", "jurisdiction"]), {})  # fmt: skip
-    drawn = grid_figures.pictures(small, grid_report.comparisons(small), grid_report.sizes_of(["minilm"]))
+    usual = Config("minilm", "zero-shot", (), "tac", "tac")
+    alone = where(grid.outcomes[grid.outcomes["landscape"] == "a"], lambda one: one == usual)
+    small = Grid(
+        alone,
+        grid.scores.iloc[:0],
+        grid.costs.iloc[:0],
+        pd.DataFrame(columns=["landscape", "query_id", "jurisdiction"]),
+        {},
+    )
+    drawn = pictures(Material(small, every_comparison(small), sizes_of(["minilm"])))
     assert [name for name, picture in drawn.items() if picture.spec] == ["inout"]
     html = grid_.page(small, [], [], {}, drawn)
     assert html.count("No cells for it yet") == len(PICTURES) - 1

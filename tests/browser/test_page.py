@@ -12,8 +12,9 @@ import pytest
 from cells import HOSTILE, write_cell
 
 from patent_embeddings.core import layout, params
-from patent_embeddings.pages import report
-from patent_embeddings.pages.cell import page
+from patent_embeddings.grid import keys
+from patent_embeddings.pages.cell import report
+from patent_embeddings.pages.cell.page import page
 
 pytestmark = [
     pytest.mark.pipeline,
@@ -33,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_cell(root)
         path = root / layout.PAGE
         path.parent.mkdir()
-        path.write_text(page(report.gather(params.load())), encoding="utf-8")
+        path.write_text(page(report.gather(keys.report(params.load()))), encoding="utf-8")
     yield path
 
 
@@ -63,7 +64,8 @@ def opened(driver: Any, path: Path, width: int) -> list[str]:
     driver.get(path.as_uri())
     WebDriverWait(driver, 60).until(
         lambda d: d.execute_script(
-            "return document.querySelectorAll('[data-chart]').length === document.querySelectorAll('[data-drawn]').length"
+            "return document.querySelectorAll('[data-chart]').length"
+            " === document.querySelectorAll('[data-drawn]').length"
         )
     )
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
@@ -100,7 +102,7 @@ def test_no_script_of_the_page_may_fetch(made: Path, chromium: Any) -> None:
     """The page's own policy stops a request even if something on it tried one."""
     opened(chromium, made, 1280)
     outcome = chromium.execute_async_script(
-        "const done = arguments[0]; fetch('http://127.0.0.1:9/').then(() => done('sent'), error => done(String(error)));"
+        "const done = arguments[0];fetch('http://127.0.0.1:9/').then(() => done('sent'), error => done(String(error)));"
     )
     assert "TypeError" in outcome
     refusals = [entry["message"] for entry in chromium.get_log("browser")]

@@ -1,0 +1,110 @@
+"""A model folder as the Hugging Face hub has them: the adapter, and a card with its scores."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import replacing
+from patent_embeddings.evaluation.scores import records
+from patent_embeddings.evaluation.systems import SHOWN
+from patent_embeddings.handover.subject import Subject
+from patent_embeddings.training import adapters
+
+TAGS = ["sentence-transformers", "peft", "lora", "patents", "feature-extraction"]
+
+
+def write(out: Path, subject: Subject, scores: pd.DataFrame) -> None:
+    """Write the cell's adapter, weighed as it was scored, with a card made of rows of reports/scores.csv.
+
+    A folder of an earlier export is replaced. Raises UserError where the cell trains nothing or nothing of its adapter
+    was scored, there is no adapter here, or the folder is something else.
+    """
+    params = subject.params
+    if not subject.recipe.signals:
+        mend = "`dvc exp apply` a tuned cell first"
+        raise UserError(f"recipe {params.recipe!r} trains nothing: there is no adapter; {mend}")
+    if params.embed.adapter_scale == 0:
+        mend = "set another part of the adapter"
+        raise UserError(f"embed.adapter_scale is 0: what was scored is the model as published; {mend}")
+    adapters.sealed(layout.ADAPTER, subject.model, trains=True)
+    if out.exists() and not (out / adapters.CONFIG).exists():
+        raise UserError(f"{out}: exists and is no model folder of an earlier export; name another with --out")
+    with replacing(out) as folder:
+        seal = shutil.ignore_patterns(adapters.SEAL)  # of what may be weighed anew here
+        shutil.copytree(layout.ADAPTER, folder, copy_function=shutil.copyfile, ignore=seal)
+        if params.embed.adapter_scale != 1:
+            adapters.weigh(folder, params.embed.adapter_scale)
+        (folder / "README.md").write_text(card(subject, scores), encoding="utf-8")
+
+
+def card(subject: Subject, scores: pd.DataFrame) -> str:
+    """Model card: what it was trained on and how, its scores at home and abroad, and under which licences."""
+    params, model, homes = subject.params, subject.model, subject.homes
+    front = {
+        "base_model": model.hub,
+        "library_name": "sentence-transformers",
+        "license": model.licence,
+        **({"language": "en"} if subject.english(homes) else {}),
+        "tags": TAGS,
+        "pipeline_tag": "feature-extraction",
+    }
+    simulated = ", ".join(name for name in params.evaluate_on if subject.landscapes[name].simulated)
+    said = f"**Simulated landscapes: {simulated}.** Their scores say nothing about real patents."
+    warning = ["", said] if simulated else []
+    simulated = ", ".join(name for name in params.evaluate_on if subject.landscapes[name].simulated)
+    said = f"**Simulated landscapes: {simulated}.** Their scores say nothing about real patents."
+    warning = ["", said] if simulated else []
+    link = f"[{model.hub}](https://huggingface.co/{model.hub})"
+    lines = [
+        *["---", yaml.safe_dump(front, sort_keys=False).strip(), "---", ""],
+        *[f"# {params.model} tuned with {params.recipe} on {', '.join(homes)}", ""],
+        *[f"LoRA adapter of {link}, revision `{model.revision}`, for patent families.", ""],
+        *_making(subject),
+        *["", "## Scores", "", "Test split; the landscape of training is marked as home.", *warning, ""],
+        *_scored(scores, homes),
+        *["", "## Licences", "", f"- Base model: {model.licence}"],
+        *[f"- {name}: {subject.landscapes[name].licence}" for name in sorted(params.evaluate_on)],
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _making(subject: Subject) -> list[str]:
+    """How it was trained and evaluated, a point each."""
+    params, model = subject.params, subject.model
+    tuning = params.finetune
+    prompts = {"query": model.prompts.query, "document": model.prompts.document}
+    said = ", ".join(f"{side} `{text}`" for side, text in prompts.items() if text)
+    weight = subject.recipe.weight * params.embed.adapter_scale
+    return [
+        f"- Recipe {params.recipe}: {subject.recipe.description}",
+        *[f"- Training landscape {name}: {subject.landscapes[name].description}" for name in subject.homes],
+        f"- {tuning.pairs} pairs asked for, {tuning.steps} steps of {tuning.batch}, seed {tuning.seed}, "
+        f"texts cut at {tuning.length} tokens",
+        f"- Evaluated with view {params.query_view} for queries and {params.document_view} for documents, "
+        f"cut at {params.embed.length or model.length} tokens",
+        f"- Prompts: {said or 'none'}",
+        *([f"- The adapter is kept at {weight:g} of what was trained"] if weight != 1 else []),
+    ]
+
+
+def _scored(scores: pd.DataFrame, homes: list[str]) -> list[str]:
+    lines = ["| landscape | task | scope | metric | score | 95 % interval | n |", "|---|---|---|---|---|---|---|"]
+    for row in headline(scores):
+        place = f"{row['landscape']}{' (home)' if row['landscape'] in homes else ''}"
+        bounds = f"{row['ci_low']:.4f} to {row['ci_high']:.4f}" if row["ci_low"] == row["ci_low"] else "-"
+        words = [place, row["task"], row["scope"], row["metric"], f"{row['value']:.4f}", bounds, str(row["n"])]
+        lines.append(f"| {' | '.join(words)} |")
+    return lines
+
+
+def headline(scores: pd.DataFrame) -> list[dict[str, Any]]:
+    """The score that each task is shown by, for every scope and label set."""
+    return [row for row in records(scores) if SHOWN[row["task"]] == (row["system"], row["metric"])]

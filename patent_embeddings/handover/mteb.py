@@ -1,0 +1,120 @@
+"""MTEB's result files of the dense run, the probe and k-means: a folder that `mteb` reads as its cache."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import read_json, write_json
+from patent_embeddings.evaluation.scores import records
+from patent_embeddings.evaluation.systems import HEADLINE_LABELS, LEADING, METRICS
+from patent_embeddings.handover.subject import Subject
+
+NAMES = {one.name: one.mteb for one in METRICS}
+TIMED = ("embed", "search", "metrics")  # stages whose seconds are the time of an evaluation
+
+
+def write(out: Path, subject: Subject, scores: pd.DataFrame, digest: str, commit: tuple[str, str]) -> str:
+    """Write the folder of a model and a file a landscape and task; name and revision of the model in words.
+
+    Args:
+        out: to write to.
+        subject: the cell.
+        scores: rows of reports/scores.csv.
+        digest: of the cell's parameters: views, folds and options of one model are results of their own.
+        commit: hash of HEAD, the revision of a tuned model, and its date (ISO), that of the results.
+
+    Raises UserError where two landscapes would have one name.
+    """
+    named = {landscape: task_name(landscape, "") for landscape in subject.params.evaluate_on}
+    for one, other in itertools.combinations(named, 2):
+        if named[one] == named[other]:
+            raise UserError(f"landscapes {one} and {other} would both be {named[one]} to mteb; rename one of them")
+    hub, homes = subject.model.hub, subject.homes
+    name = f"{hub}-{subject.params.recipe}-{'+'.join(homes)}" if homes else hub
+    revision = f"{commit[0] if homes else subject.model.revision or 'none-pinned'}-{digest}"
+    folder = out / "results" / name.replace("/", "__").replace(" ", "_") / revision
+    write_json(folder / "model_meta.json", model_meta(subject, name, revision))
+    for task, (system, _) in LEADING.items():
+        led = scores[(scores["task"] == task) & (scores["system"] == system)]
+        for landscape in sorted(set(led["landscape"])):
+            title = task_name(landscape, task)
+            ours = led[led["landscape"] == landscape]
+            write_json(folder / f"{title}.json", task_result(ours, title, landscape, subject, commit[1]))
+    return f"{name}, revision {revision}"
+
+
+def task_name(landscape: str, task: str) -> str:
+    """Name of a landscape's task among MTEB's: `SimAlphaPatentRetrieval`."""
+    return f"{''.join(word.capitalize() for word in landscape.split('-'))}Patent{task.capitalize()}"
+
+
+def task_result(rows: pd.DataFrame, title: str, landscape: str, subject: Subject, date: str) -> dict[str, Any]:
+    """One task's result in MTEB's form; scopes and label sets are its subsets, the first of them its headline one.
+
+    `rows` are the scores of one system on one landscape's task, `date` is ISO. Parameters and the versions that can
+    change numbers are kept in the file.
+    """
+    order = {name: place for place, name in enumerate(("all", *HEADLINE_LABELS))}
+    scopes = sorted(set(rows["scope"]), key=lambda name: (order.get(name, len(order)), name))
+    costs = [path for stage in TIMED if (path := layout.cost(stage, landscape)).exists()]
+    return {
+        "task_name": title,
+        "dataset_revision": dataset_revision(subject.landscapes[landscape].model_dump()),
+        "mteb_version": None,  # MTEB wrote nothing of this
+        "scores": {"test": [_subset(rows[rows["scope"] == scope], scope, landscape, subject) for scope in scopes]},
+        "evaluation_time": round(sum(read_json(path)["seconds"] for path in costs), 2) if costs else None,
+        "date": date,
+        "parameters": subject.params.model_dump(mode="json"),
+        "versions": versions(),
+    }
+
+
+def _subset(rows: pd.DataFrame, scope: str, landscape: str, subject: Subject) -> dict[str, Any]:
+    scored = {row["metric"]: row for row in records(rows)}
+    main = scored[LEADING[rows["task"].iloc[0]][1]]
+    bounds = {name: [row["ci_low"], row["ci_high"]] for name, row in scored.items() if row["ci_low"] == row["ci_low"]}
+    return {
+        **{NAMES[name]: row["value"] for name, row in scored.items()},
+        "main_score": main["value"],
+        "hf_subset": scope,
+        "languages": ["eng-Latn"] if subject.english([landscape]) else [],
+        "n": main["n"],
+        "interval_95": {NAMES[name]: both for name, both in bounds.items()},
+    }
+
+
+def dataset_revision(entry: dict[str, Any]) -> str:
+    """What pins a landscape's data: the commit or hash of its registry entry, or the seed of the generator."""
+    for key in ("revision", "commit", "sha256"):
+        if entry.get(key):
+            return str(entry[key])
+    return f"seed-{entry['seed']}-families-{entry['families']}"
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that can change numbers, from environment.lock."""
+    lines = Path("environment.lock").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==", 1) for line in lines if "==" in line and not line.startswith("#"))
+
+
+def model_meta(subject: Subject, name: str, revision: str) -> dict[str, Any]:
+    """What MTEB keeps of a model."""
+    model = subject.model
+    return {
+        "name": name,
+        "revision": revision,
+        "license": model.licence,
+        "n_parameters": round(model.parameters * 1e6),
+        "embed_dim": model.dimension,
+        "max_tokens": subject.params.embed.length or model.length,
+        "base_model": model.hub,
+        "base_revision": model.revision,
+        "prompts": model.prompts.model_dump(),
+        "framework": ["Sentence Transformers", "PyTorch"],
+    }

@@ -1,0 +1,77 @@
+"""What the pictures of a cell are drawn with: axes, colours, shapes and tooltips.
+
+Rows have a `rev`: the cell's name on the page, the revision in `dvc plots diff`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from patent_embeddings.evaluation.systems import LABEL_SETS, SHOWN, Task, systems
+from patent_embeddings.pages.colours import COLOURS
+
+PANEL = 330  # width of a panel in pixels, where nothing else decides it
+KNOWN = "isValid(datum.ci_low)"  # few units have no interval
+SHAPES = ["circle", "square", "triangle-up", "diamond"]
+
+
+def by_system() -> dict[str, Any]:
+    """One row a system, and within it one a revision."""
+    axis = alt.Axis(grid=True, ticks=False, domain=False)
+    system = alt.Y("system:N", sort=list(COLOURS), title=None, axis=axis)
+    return {"y": system, "yOffset": alt.YOffset("rev:N", sort=None)}
+
+
+def lower_bound(title: str) -> Any:
+    """The axis of scores, at the lower end of their intervals."""
+    return alt.X("ci_low:Q", title=f"{title} (95 % interval)", scale=alt.Scale(zero=True, nice=True))
+
+
+def colour(legend: Sequence[str] = (), channel: type[Any] = alt.Color) -> Any:
+    """The colour of a row's system; a legend only of these systems."""
+    names = list(legend) or list(COLOURS)
+    scale = alt.Scale(domain=names, range=[COLOURS[name] for name in names])
+    return channel("system:N", title="system", scale=scale, legend=alt.Legend() if legend else None)
+
+
+def shape() -> Any:
+    """The shape that tells revisions apart; its legend names the cell where there is one only."""
+    legend = alt.Legend(title="cell", symbolStrokeColor="#666", symbolFillColor="#666")
+    return alt.Shape("rev:N", sort=None, legend=legend, scale=alt.Scale(range=SHAPES))
+
+
+def dashes() -> Any:
+    """The dashes that tell revisions apart, as `shape`."""
+    legend = alt.Legend(title="cell", symbolType="stroke", symbolStrokeColor="#888")
+    return alt.StrokeDash("rev:N", sort=None, legend=legend)
+
+
+def tooltip(*fields: str | Any, value: str = "value", interval: bool = True) -> list[Any]:
+    """What is shown of a row under the pointer: its revision, these fields, and its value."""
+    shown = [*fields, alt.Tooltip(f"{value}:Q", format=".4f"), *(["interval"] if interval else [])]
+    return ["rev:N", *(f"{one}:N" if isinstance(one, str) else one for one in shown)]
+
+
+def against_floor(task: Task) -> Any:
+    """Scores of a label task by label set, and within it one row for each system and revision."""
+    names = list(systems(task))
+    title = f"{SHOWN[task][1]}, test families"
+    places = {"line": "datum.system + ' ' + datum.rev", "place": f"indexof({names}, datum.system)"}
+    axis = alt.Axis(grid=True, ticks=False, domain=False)
+    rows = (
+        alt.Chart()
+        .transform_calculate(**places)
+        .encode(
+            y=alt.Y("label_set:N", sort=list(LABEL_SETS), title=None, axis=axis),
+            yOffset=alt.YOffset("line:N", sort=alt.EncodingSortField("place", op="min")),
+            detail="rev:N",
+            color=colour(names),
+        )
+    )
+    intervals = rows.transform_filter(KNOWN).mark_rule(strokeWidth=2.5).encode(x=lower_bound(title), x2="ci_high:Q")
+    points = rows.mark_point(filled=True, size=60, opacity=1)
+    points = points.encode(x="value:Q", shape=shape(), tooltip=tooltip("system", "label_set"))
+    return alt.layer(intervals, points, width=PANEL, height=alt.Step(14, **{"for": "offset"}))

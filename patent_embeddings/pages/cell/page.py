@@ -1,0 +1,78 @@
+"""The page of one cell: which facts, sentences, tables and pictures stand on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from patent_embeddings.core.params import Params
+from patent_embeddings.handover.sheets import Sheet
+from patent_embeddings.pages.cell import account, notes, plots, scores
+from patent_embeddings.pages.cell.example import example
+from patent_embeddings.pages.cell.results import CellResults
+from patent_embeddings.pages.shell import render
+
+# Tables of the page that can be exported, by name; None where nothing was measured that would fill one.
+SHEETS: dict[str, Callable[[CellResults], Sheet | None]] = {
+    "retrieval": scores.retrieval,
+    "inout": scores.inout,
+    "fusion": scores.fusion,
+    "classification": partial(scores.against_floor, task="classification"),
+    "clustering": partial(scores.against_floor, task="clustering"),
+    "costs": account.costs,
+    "licences": account.licences,
+}
+
+
+def page(cell: CellResults) -> str:
+    """The whole page as HTML."""
+    drawn = {name: (plot, plot.data(cell)) for name, plot in plots.every().items()}
+    drawn = {name: (plot, rows) for name, (plot, rows) in drawn.items() if rows}
+    return render(
+        "cell.html.j2",
+        charts={name: plot.of(cell, rows) for name, (plot, rows) in drawn.items()},
+        pictures=[(plot.section, name, plot.caption(cell)) for name, (plot, _) in drawn.items()],
+        cell=cell,
+        facts=facts(cell),
+        missing=[sentence for landscape in cell.landscapes for sentence in notes.missing(cell, landscape)],
+        noted=[sentence for landscape in cell.landscapes for sentence in notes.noted(cell, landscape)],
+        unknown=[notes.unknown(landscape) for landscape in cell.landscapes if len(landscape.qrels)],
+        published=scores.published(cell),
+        lengths=[(landscape.name, account.lengths(cell, landscape)) for landscape in cell.landscapes],
+        stand_for=[(name, view.study) for name, view in sorted(cell.values.views.items()) if view.study],
+        training=account.training(cell),
+        examples=[shown for landscape in cell.landscapes if (shown := example(cell, landscape))],
+        **{name: sheet(cell) for name, sheet in SHEETS.items()},
+    )
+
+
+def facts(cell: CellResults) -> list[tuple[str, str]]:
+    """Which cell this is: everything that a reader needs to compute it again."""
+    params, model = cell.params, cell.model
+    tuned = params.embed.adapter_scale
+    weights = [f"{cell.recipe.weight:g} of the recipe"] if cell.recipe.weight != 1 else []
+    weights += [f"{tuned:g} when embedding"] if cell.recipe.signals and tuned != 1 else []
+    sided = ", on the query's side too" if params.bm25.query_side else ""
+    return [
+        ("Model", f"{params.model}: {model.hub}, {model.parameters:g} M parameters, {model.dimension} dimensions"),
+        ("Revision", model.revision or "none pinned"),
+        ("Recipe", f"{params.recipe}: {cell.recipe.description}"),
+        ("Trained on", ", ".join(cell.trained_on) or "nothing (zero-shot)"),
+        ("Evaluated on", ", ".join(landscape.name for landscape in cell.landscapes)),
+        ("Views", f"{params.query_view} for queries, {params.document_view} for documents"),
+        ("Texts cut at", f"{model.length} tokens"),
+        ("Vectors", f"{params.search.dimensions or model.dimension} dimensions, {params.embed.dtype}"),
+        *([("Documents", passages(params))] if params.embed.passages.tokens else []),
+        *([("Centred", "on the mean of the ranked documents")] if params.search.centre != "none" else []),
+        *([("Adapter weighed", " times ".join(weights))] if weights else []),
+        ("Split", f"seed {params.tasks.seed}, fold {params.tasks.fold} of 0 to 4; pool: {params.tasks.pool}"),
+        ("Seeds", f"training {params.finetune.seed}, metrics {params.metrics.seed}"),
+        ("BM25", f"k1 {params.bm25.k1:g}, b {params.bm25.b:g}{sided}"),
+    ]
+
+
+def passages(params: Params) -> str:
+    """How documents are cut and scored, in words."""
+    cut = params.embed.passages
+    scored = {"best": "their best one", "top3": "the mean of their best three"}[params.search.passages]
+    return f"in passages of {cut.tokens} tokens, one every {cut.stride}, scored by {scored}"

@@ -1,0 +1,95 @@
+"""A picture of a cell: one Vega-Lite spec, which the page, `dvc plots` and the PNG all draw.
+
+The spec carries DVC's anchor where its rows go. Their data is a CSV file in reports/plots/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import altair as alt
+import pandas as pd
+
+from patent_embeddings.evaluation.scores import csv_text, records
+from patent_embeddings.evaluation.systems import SHOWN, Task, systems
+from patent_embeddings.pages.cell.marks import KNOWN, against_floor
+from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
+from patent_embeddings.pages.charts import filled, styled
+
+ANCHOR = "<DVC_METRIC_DATA>"
+Columns = dict[str, Literal["text", "number"]]
+SCORED: Columns = {"value": "number", "ci_low": "number", "ci_high": "number"}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture, whatever the cell.
+
+    `panel` among its columns makes a panel of each value, `ci_low` an interval in words; `rev` is added by whoever
+    draws. No column is named `step`: DVC writes a row number there.
+    """
+
+    section: str  # of the page, by its heading
+    columns: Columns
+    rows: Callable[[CellResults], Iterable[dict[str, Any]]]
+    draw: Callable[[], Any]  # the chart of one panel
+    caption: Callable[[CellResults], str]  # what it shows of a cell, in which unit
+    png: bool = False  # whether it is also written as a PNG
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """Vega-Lite with DVC's anchor in the place of the rows."""
+        chart, rows = self.draw(), alt.NamedData("rows")
+        if "panel" in self.columns:
+            chart = chart.facet(alt.Facet("panel:N", title=None), data=rows, columns=2)
+        else:
+            chart.data = rows
+        if "ci_low" in self.columns:
+            bounds = "format(datum.ci_low, '.4f') + ' to ' + format(datum.ci_high, '.4f')"
+            chart = chart.transform_calculate(interval=f"{KNOWN} ? {bounds} : 'none, too few'")
+        # DVC hands over the CSV's text, so the numbers are parsed by the spec.
+        numbers = {column: kind for column, kind in self.columns.items() if kind == "number"}
+        data = {"values": ANCHOR, "format": {"parse": numbers}}
+        return {**styled(chart).to_dict(), "background": "transparent", "data": data}
+
+    def data(self, cell: CellResults) -> list[dict[str, Any]]:
+        """Its columns of a cell, None for NaN, which JSON does not have."""
+        rows = ({column: row[column] for column in self.columns} for row in self.rows(cell))
+        return [{column: None if value != value else value for column, value in row.items()} for row in rows]
+
+    def csv(self, rows: list[dict[str, Any]]) -> str:
+        """`reports/plots/NAME.csv` of rows of `data`, four decimals."""
+        return csv_text(list(self.columns), rows)
+
+    def of(self, cell: CellResults, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The spec with rows of `data`, under the cell's name."""
+        return filled(self.spec, [{**row, "rev": cell.name} for row in rows])
+
+
+def scored(cell: CellResults, landscape: LandscapeResults, task: Task) -> pd.DataFrame:
+    """Scores of a landscape by the metric that its task is shown by: rows of its systems in their order, no oracle."""
+    names = systems(task)
+    ours = cell.scores[(cell.scores["landscape"] == landscape.name) & (cell.scores["task"] == task)]
+    ours = ours[(ours["metric"] == SHOWN[task][1]) & ours["system"].isin(names)]
+    return ours.iloc[ours["system"].map(names.index).argsort(kind="stable")] if len(ours) else ours
+
+
+def by_label_set(task: Task, caption: str) -> Plot:
+    """The picture of a label task: each system and its floor by label set."""
+
+    def rows(cell: CellResults) -> Iterator[dict[str, Any]]:
+        for landscape in cell.landscapes:
+            yield from panelled(landscape, scored(cell, landscape, task).rename(columns={"scope": "label_set"}))
+
+    columns: Columns = {"panel": "text", "label_set": "text", "system": "text", **SCORED}
+    return Plot(task.capitalize(), columns, rows, lambda: against_floor(task), lambda _: caption)
+
+
+def panelled(landscape: LandscapeResults, rows: pd.DataFrame, unit: str = "") -> list[dict[str, Any]]:
+    """The rows with the heading of their panel: landscape, whether simulated, and how many units."""
+    name = landscape.name + (" (simulated)" if landscape.entry.simulated else "")
+    panel = f"{name}, {int(rows['n'].max())} {unit}" if unit and len(rows) else name
+    return records(rows.assign(panel=panel))

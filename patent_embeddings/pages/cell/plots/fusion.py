@@ -1,0 +1,78 @@
+"""Interpolation by weight of the dense leg, and RRF as a line, on dev and on test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from patent_embeddings.pages.cell.marks import PANEL, dashes, tooltip
+from patent_embeddings.pages.cell.plot import Plot, panelled
+from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
+from patent_embeddings.pages.colours import COLOURS
+
+
+def _rows(cell: CellResults) -> list[dict[str, Any]]:
+    return [row for landscape in cell.landscapes for row in _of(landscape)]
+
+
+def _of(landscape: LandscapeResults) -> list[dict[str, Any]]:
+    """Every setting on dev and test; a setting that is both chosen and oracle has a row for each mark."""
+    if landscape.fusion.empty:
+        return []
+    rows = landscape.fusion.rename(columns={"value": "setting", "score": "value"})
+    test = rows["split"] == "test"
+    marked = [rows[~(test & (rows["chosen"] | rows["oracle"]))].assign(mark="")]
+    marked += [rows[test & rows[flag]].assign(mark=flag) for flag in ("chosen", "oracle")]
+    ordered = pd.concat(marked).sort_values(["method", "split", "setting", "mark"])
+    tests = int((landscape.queries["split"] == "test").sum())
+    metric = landscape.fusion["metric"].iloc[0]
+    return panelled(landscape, ordered.assign(n=tests), f"test queries, {metric}")
+
+
+def _draw() -> Any:
+    ink = COLOURS["interpolation"]
+    weights = alt.Chart().transform_filter("datum.method == 'interpolation'")
+    words = "weight of dense (0: BM25 alone, 1: dense alone)"
+    place = {
+        "x": alt.X("setting:Q", title=words, scale=alt.Scale(domain=[0, 1])),
+        "y": alt.Y("value:Q", title=None, scale=alt.Scale(zero=False, nice=True)),
+    }
+    fading = alt.Scale(domain=["test", "dev"], range=[1, 0.4])
+    split = alt.Opacity("split:N", title="split", sort=["test", "dev"], scale=fading)
+    said = "datum.label == 'chosen' ? 'chosen on dev' : 'oracle: best on test, not a score'"
+    shapes = alt.Scale(domain=["chosen", "oracle"], range=["circle", "diamond"])
+    mark = alt.Shape("mark:N", title="on test", scale=shapes, legend=alt.Legend(labelExpr=said))
+    marked = weights.transform_filter("datum.split == 'test' && datum.mark != ''")
+    points = marked.mark_point(filled=False, size=110, strokeWidth=2.2, color=ink, opacity=1)
+    rrf = "datum.method == 'rrf' && datum.mark == 'chosen' && datum.split == 'test'"
+    level = alt.Chart().transform_filter(rrf)
+    name = level.mark_text(color=COLOURS["rrf"], align="left", baseline="bottom", dx=4, dy=-3, fontSize=10)
+    return alt.layer(
+        weights.mark_line(color=ink, strokeWidth=2).encode(**place, opacity=split, strokeDash=dashes()),
+        level.mark_rule(color=COLOURS["rrf"], strokeWidth=1.5).encode(y="value:Q", strokeDash=dashes()),
+        name.encode(x=alt.value(0), y="value:Q", text=alt.value("RRF, chosen k")),
+        points.encode(**place, shape=mark, tooltip=tooltip("mark", "setting", interval=False)),
+        width=PANEL,
+        height=220,
+    )
+
+
+PLOT = Plot(
+    section="Fusion with BM25",
+    columns={
+        "panel": "text",
+        "method": "text",
+        "setting": "number",
+        "split": "text",
+        "value": "number",
+        "mark": "text",
+    },
+    rows=_rows,
+    draw=_draw,
+    caption=lambda cell: (
+        f"{cell.params.fuse.metric} by weight of the dense leg, on test (dark) and dev (pale) queries."
+    ),
+    png=True,
+)

@@ -1,0 +1,110 @@
+"""The report of a cell: what its stages have written is gathered, and every file of reports/ is made of it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.files import read_json, replacing, write_json, write_text
+from patent_embeddings.corpus.pool import reachable
+from patent_embeddings.corpus.schemas import FAMILIES, LABELS, LENGTHS, POOL, QRELS, QUERIES
+from patent_embeddings.evaluation import calibration, scores
+from patent_embeddings.evaluation.schemas import SCORES
+from patent_embeddings.evaluation.systems import OPTIONAL, RETRIEVAL
+from patent_embeddings.grid.values import ReportValues
+from patent_embeddings.pages import charts
+from patent_embeddings.pages.cell import plots
+from patent_embeddings.pages.cell.example import example_query
+from patent_embeddings.pages.cell.notes import missing
+from patent_embeddings.pages.cell.page import page
+from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
+from patent_embeddings.pairs.schemas import PAIRS
+from patent_embeddings.retrieval.schemas import FUSION, RUN
+from patent_embeddings.training.schemas import CURVE, SEEN
+
+
+def gather(values: ReportValues) -> CellResults:
+    """Read everything that the cell's stages have written. Raises UserError where a table is absent or damaged."""
+    landscapes = sorted(values.landscapes)
+    return CellResults(
+        values=values,
+        landscapes=[_landscape(name, values) for name in landscapes],
+        scores=pd.concat([tables.read(layout.scores(name), SCORES) for name in landscapes], ignore_index=True),
+        pairs=tables.read(layout.PAIRS, PAIRS),
+        seen=tables.read(layout.SEEN, SEEN),
+        curve=tables.read(layout.CURVE, CURVE),
+        calibration=calibrated(values),
+        costs={name: _costs(name) for name in (*landscapes, layout.CELL)},
+    )
+
+
+def calibrated(values: ReportValues) -> list[str]:
+    """A line for each expected score of the model's entry that the cell measures."""
+    model, trained = values.model, bool(values.recipe.signals)
+    return calibration.calibration(values.cell, model.expected, trained=trained, length=model.length)
+
+
+def write(cell: CellResults) -> None:
+    """Write every file of the report."""
+    write_text(layout.SCORES, scores.scores_csv(cell.scores))
+    write_json(layout.HEADLINE, scores.headline(cell.scores))
+    for name, plot in plots.every().items():
+        rows = plot.data(cell)
+        write_text(layout.plot(name), plot.csv(rows))
+        if plot.png:
+            with replacing(layout.figure(name)) as temporary:
+                temporary.write_bytes(charts.png(plot.of(cell, rows)))
+    write_text(layout.PAGE, page(cell))
+
+
+def write_templates() -> None:
+    """Write the templates that `dvc plots` draws with, and the page that it puts them on."""
+    for name, plot in plots.every().items():
+        write_json(layout.template(name), plot.spec)
+    write_text(layout.TEMPLATE_PAGE, charts.template_page())
+
+
+def summary(cell: CellResults | None, calibration: list[str]) -> str:
+    """The lines that end a run: the short table, what was not possible, how expected scores came out, the page.
+
+    `cell` is None where only its scores are here. Raises UserError where there is no reports/scores.csv yet.
+    """
+    lacking = [line for landscape in cell.landscapes for line in missing(cell, landscape)] if cell else []
+    return "\n".join([scores.short_table(scores.read_scores()), *lacking, *calibration, f"page: {layout.PAGE}"])
+
+
+def _landscape(name: str, values: ReportValues) -> LandscapeResults:
+    earlier = values.cell.tasks.pool == "earlier"
+    queries = tables.read(layout.task(name, "queries"), QUERIES)
+    qrels = tables.read(layout.task(name, "qrels"), QRELS)
+    pool = tables.read(layout.task(name, "pool"), POOL)
+    example = example_query(queries, qrels[reachable(qrels, pool, earlier=earlier)])
+    return LandscapeResults(
+        name=name,
+        entry=values.landscapes[name],
+        families=tables.read(layout.families(name), FAMILIES, ["family_id", "title", "ipc"]),
+        queries=queries,
+        qrels=qrels,
+        labels=tables.read(layout.task(name, "labels"), LABELS),
+        pool=pool,
+        lengths=tables.read(layout.lengths(name), LENGTHS),
+        fusion=tables.read(layout.fusion(name), FUSION),
+        example=example,
+        runs=_runs(name, example) if example else {},
+        published=calibration.beside(values.cell, name, trained=bool(values.recipe.signals)),
+    )
+
+
+def _runs(landscape: str, query: str) -> dict[str, pd.DataFrame]:
+    """What each system found for one query; an optional system's run without rows is left out."""
+    paths = {system: layout.run(landscape, system) for system in RETRIEVAL}
+    columns = ["query_id", "family_id", "rank"]
+    runs = {
+        system: tables.read(path, RUN, columns, ("query_id", query)) for system, path in paths.items() if path.exists()
+    }
+    return {system: run for system, run in runs.items() if len(run) or system not in OPTIONAL}
+
+
+def _costs(where: str) -> dict[str, dict[str, object]]:
+    folder = layout.cost("any", where).parent
+    return {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}

@@ -1,0 +1,76 @@
+"""What a cell came to: all that its page, pictures and tables show, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from patent_embeddings.core.params import Params
+from patent_embeddings.encoders.entries import Model
+from patent_embeddings.grid.values import ReportValues
+from patent_embeddings.pairs.entries import Recipe
+
+
+@dataclass(frozen=True)
+class LandscapeResults:
+    """A landscape of the cell; frames are rows of the schemas of their names unless said otherwise."""
+
+    name: str
+    entry: Any
+    families: pd.DataFrame  # family_id, title, ipc
+    queries: pd.DataFrame
+    qrels: pd.DataFrame
+    labels: pd.DataFrame
+    pool: pd.DataFrame
+    lengths: pd.DataFrame
+    fusion: pd.DataFrame
+    example: str | None  # the query of the worked example
+    runs: dict[str, pd.DataFrame]  # system -> query_id, family_id, rank of that query
+    published: pd.DataFrame  # figures that others printed, and `ours`: rows of `calibration.beside`
+
+
+@dataclass(frozen=True)
+class CellResults:
+    """A cell of the study, with all that was measured in it."""
+
+    values: ReportValues
+    landscapes: list[LandscapeResults]
+    scores: pd.DataFrame  # rows of SCORES, every landscape
+    pairs: pd.DataFrame
+    seen: pd.DataFrame
+    curve: pd.DataFrame
+    calibration: list[str]  # lines of `calibration.calibration`
+    costs: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # landscape or `cell` -> stage -> record
+
+    @property
+    def params(self) -> Params:
+        """Of the cell, as params.yaml has them."""
+        return self.values.cell
+
+    @property
+    def model(self) -> Model:
+        """Entry of the model; its length is what texts are cut to here."""
+        return self.values.model
+
+    @property
+    def recipe(self) -> Recipe:
+        """Entry of the recipe."""
+        return self.values.recipe
+
+    @property
+    def name(self) -> str:
+        """Model, recipe and the landscape of training, as pictures call the cell."""
+        where = self.params.landscape if self.recipe.landscapes == "home" else "+".join(self.trained_on)
+        return f"{self.params.model}, {self.params.recipe}, {where}"
+
+    @property
+    def trained_on(self) -> list[str]:
+        """Landscapes that the training pairs come from."""
+        return self.params.trained_on(self.recipe)
+
+    @property
+    def simulated(self) -> list[str]:
+        """Landscapes of the cell whose families are generated."""
+        return [landscape.name for landscape in self.landscapes if landscape.entry.simulated]

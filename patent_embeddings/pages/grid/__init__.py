@@ -1,0 +1,1 @@
+"""The page of the grid and what else a grid of cells comes to."""

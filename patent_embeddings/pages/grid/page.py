@@ -1,0 +1,144 @@
+"""The page of the grid: ledger, cells, pictures, comparisons and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from patent_embeddings.evaluation.scores import records
+from patent_embeddings.evaluation.systems import LEADING
+from patent_embeddings.grid import comparisons as comparisons_
+from patent_embeddings.grid.cell import Config
+from patent_embeddings.grid.comparisons import Tested
+from patent_embeddings.grid.findings import Judgement, command
+from patent_embeddings.grid.gather import Grid
+from patent_embeddings.grid.scores import FLOOR, clustered, scored
+from patent_embeddings.grid.units import groups, units
+from patent_embeddings.handover.sheets import Score, Sheet, Shown
+from patent_embeddings.pages.grid.picture import Picture, landscapes
+from patent_embeddings.pages.shell import render
+
+
+def page(
+    grid: Grid,
+    tested: Sequence[Tested],
+    judged: Sequence[Judgement],
+    entries: Mapping[str, Any],
+    pictures: Mapping[str, Picture],
+) -> str:
+    """The whole page as HTML; `tested` are all comparisons of the declared families, `entries` findings by id."""
+    simulated = grid.outcomes.loc[grid.outcomes["simulated"], "landscape"].unique()
+    return render(
+        "grid.html.j2",
+        charts={name: picture.spec for name, picture in pictures.items() if picture.spec},
+        count=len(grid.experiments),
+        landscapes=sorted(grid.outcomes["landscape"].unique()),
+        simulated=sorted(simulated),
+        folds=sorted({int(fold) for fold in grid.outcomes["fold"]}),
+        seeds=sorted({int(seed) for seed in grid.outcomes["seed"]}),
+        ledger=ledger(judged, entries),
+        cells=cells(grid, tested),
+        undecidable=undecidable(tested),
+        pictures=pictures,
+        comparisons=comparisons(tested),
+        costs=costs(grid.costs),
+    )
+
+
+def ledger(judged: Sequence[Judgement], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Findings in the registry's order, each with what every ground says of it."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in judged:
+        entry = entries[one.finding]
+        shown = {key: getattr(entry, key) for key in ("statement", "decision", "plant")}
+        line = found.setdefault(one.finding, {"id": one.finding, **shown, "grounds": []})
+        rows: list[list[Shown]] = [
+            [row["hypothesis"], Score(row["difference"], row["low"], row["high"]), *map(row.get, _TESTED)]
+            for row in one.hypotheses
+        ]
+        hypotheses = Sheet(["comparison", "difference", "p", "p (Holm)", "effect", "n"], rows) if rows else None
+        line["grounds"].append({"judgement": one, "hypotheses": hypotheses, "command": command(one)})
+    return list(found.values())
+
+
+_TESTED = ("p", "p_holm", "effect", "n")
+
+
+def cells(grid: Grid, tested: Sequence[Tested]) -> Sheet:
+    """Each cell on each landscape, the headline score of every task, folds pooled and seeds averaged."""
+    best = winners(tested)
+    folds = grid.outcomes.groupby(["config", "landscape"], observed=True)["fold"].unique()
+    keys = ["config", "landscape", "simulated"]
+    lines: dict[tuple[str, Config, str], dict[str, Shown]] = {}
+    parts: dict[str, pd.DataFrame] = {
+        task: scored(units(grid.outcomes, task), keys) for task in LEADING if task != "clustering"
+    }
+    parts |= {"clustering": clustered(grid.scores), FLOOR: clustered(grid.scores, floor=True)}
+    for task, rows in parts.items():
+        for row in records(rows.assign(shown=landscapes(rows))):
+            config = row["config"]
+            pooled = ", ".join(map(str, sorted(folds[config, row["landscape"]])))
+            note = "best" if (row["landscape"], task, config) in best else ""
+            line = lines.setdefault((row["shown"], config, pooled), {})
+            line[task] = Score(row["value"], row["low"], row["high"], note)
+    out: list[list[Shown]] = [
+        [shown, *config.words[:3], config.views, " ".join(config.extra), pooled, *map(line.get, (*LEADING, FLOOR))]
+        for (shown, config, pooled), line in sorted(lines.items(), key=lambda one: one[0])
+    ]
+    heads = [*(f"{task}, {metric}" for task, (_, metric) in LEADING.items()), "the same of random vectors"]
+    return Sheet(["landscape", "model", "recipe", "trained on", "view", "else", "folds", *heads], out, texts=7)
+
+
+def undecidable(tested: Sequence[Tested]) -> list[str]:
+    """Landscapes and tasks on which no cell could be the winner."""
+    places: dict[str, list[Tested]] = {}
+    for one in tested:
+        if one.hypotheses == "cells":
+            places.setdefault(f"{one.landscape} ({one.task})", []).append(one)
+    return [place for place, ours in places.items() if comparisons_.undecidable(ours)]
+
+
+def winners(tested: Sequence[Tested]) -> set[tuple[str, str, Config]]:
+    """(landscape, task, configuration) of cells that are significantly better than every other one there."""
+    won: dict[tuple[str, str], dict[Config, list[bool]]] = {}
+    for one in tested:
+        if one.hypotheses != "cells":
+            continue
+        here = won.setdefault((one.landscape, one.task), {})
+        better = one.result.difference > 0
+        for (config, _), wins in ((one.first, better), (one.second, not better)):
+            here.setdefault(config, []).append(one.significant and wins)
+    return {
+        (*place, config)
+        for place, results in won.items()
+        for config, each in results.items()
+        if all(each) and len(each) == len(results) - 1  # compared with every other one, that is
+    }
+
+
+def comparisons(tested: Sequence[Tested]) -> Sheet:
+    """Every comparison of the declared families."""
+    rows: list[list[Shown]] = []
+    for one in tested:
+        found = one.result
+        difference = Score(found.difference, found.low, found.high, "*" if one.significant else "")
+        about = [one.hypotheses, one.landscape, one.task, *one.words]
+        rows.append([*about, difference, one.p_holm, found.effect, found.n])
+    heads = ["hypotheses", "landscape", "task", "first", "second", "first - second", "p (Holm)", "effect", "n"]
+    return Sheet(heads, rows, texts=5)
+
+
+def costs(costs: pd.DataFrame) -> Sheet:
+    """Seconds of each cell's stages, texts per second of embedding, peak memory; mean over folds and seeds."""
+    rows: list[list[Shown]] = []
+    for config, part in groups(costs, "config"):
+        runs = part["cell"].nunique()
+        embed, training = (part[part["stage"] == stage] for stage in ("embed", "finetune"))
+        seconds = [float(one["seconds"].sum() / runs) for one in (part, training, embed)]
+        device = ", ".join(sorted(set(part["device"].dropna())))
+        rate = float(embed["texts_per_second"].mean()) if embed["texts_per_second"].notna().any() else None
+        rows.append([config.label, *seconds, rate, int(part["peak_mib"].max()), device])
+    heads = ["cell", "seconds, all stages", "training", "embedding", "texts a second", "peak MiB", "device"]
+    return Sheet(heads, rows)

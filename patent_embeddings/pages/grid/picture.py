@@ -1,0 +1,129 @@
+"""A picture of the grid: one Vega-Lite spec, rows included, for the page and for the PNG.
+
+A picture is drawn from the cells that there are. Where there are none, the page says which would fill it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from patent_embeddings.evaluation.scores import records
+from patent_embeddings.grid.cell import COLUMNS
+from patent_embeddings.grid.comparisons import Tested
+from patent_embeddings.grid.gather import Grid
+from patent_embeddings.pages import charts
+from patent_embeddings.pages.colours import PALETTE
+
+RUN = "python -m stages.grid run"
+PANEL = 330  # width of a panel in pixels
+Tips = list[Any]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What pictures are drawn from: a grid, its comparisons, and model -> its family and millions of parameters."""
+
+    grid: Grid
+    tested: Sequence[Tested]
+    sizes: Mapping[str, tuple[str, float]]
+
+    @property
+    def simulated(self) -> pd.DataFrame:
+        """`landscape` and whether it is `simulated`."""
+        return self.grid.outcomes[["landscape", "simulated"]].drop_duplicates()
+
+    def tuned(self) -> pd.DataFrame:
+        """Comparisons of tuned cells with their zero-shot ones as rows, `config` that of the tuned cell."""
+        columns = ["config", "landscape", "task", "metric", "value", "low", "high", "n", "significant"]
+        found = []
+        for one in self.tested:
+            if one.hypotheses == "tuned":
+                change = (one.result.difference, one.result.low, one.result.high, one.result.n)
+                found.append((one.first[0], one.landscape, one.task, one.metric, *change, one.significant))
+        return pd.DataFrame(found, columns=columns)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, whatever the grid: `draw` gives its chart, None without the cells that `command` would compute."""
+
+    title: str
+    caption: str
+    command: str
+    draw: Callable[[Material], Any]
+    spec: dict[str, Any] | None = None  # of a grid that has cells for it: Vega-Lite with its rows
+
+    def of(self, material: Material) -> Picture:
+        """The picture of a grid."""
+        chart = self.draw(material)
+        spec = None if chart is None else {**charts.styled(chart).to_dict(), "background": "transparent"}
+        return replace(self, spec=spec)
+
+
+def labels(rows: pd.DataFrame) -> pd.Series:
+    """Words for each row's cell, without what all rows share; never empty. Rows are `units.described`."""
+    differing = [key for key in COLUMNS if rows[key].nunique() > 1] or ["model"]
+    if "recipe" in differing and "trained_on" not in differing:
+        differing.append("trained_on")
+    words = zip(*(rows[key] for key in differing), strict=True)
+    return pd.Series([" ".join(dict.fromkeys(str(word) for word in row if word)) for row in words], index=rows.index)
+
+
+def landscapes(rows: pd.DataFrame) -> pd.Series:
+    """Landscape of each row, simulated ones marked."""
+    names = rows["landscape"].astype(str)
+    return names.where(~rows["simulated"].astype(bool), names + " (simulated)")
+
+
+def faceted(chart: Any, rows: pd.DataFrame, by: str, columns: int) -> Any:
+    """A panel for each value of a column."""
+    panels = list(dict.fromkeys(rows[by]))
+    data = alt.Data(values=[{key: _plain(value) for key, value in row.items()} for row in records(rows)])
+    return chart.facet(alt.Facet(f"{by}:N", title=None, sort=panels), data=data, columns=columns)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: no interval is null."""
+    if not isinstance(value, float):
+        return value
+    return None if value != value else round(value, 5)
+
+
+def dots(
+    rows: pd.DataFrame, x: str, y: str, colour: str, *, zero: bool = True, order: Any = None, by: str = "landscape",
+    columns: int = 2,
+) -> Any:  # fmt: skip
+    """Points with intervals, a row for each value of the column `y`, a panel for each of `by`, in `columns`.
+
+    Rows have `value`, `low`, `high`, `n` and, where it matters, `significant`. `x` is the title of the axis of values,
+    `colour` the column of what is told apart within a row, `order` that of the rows; with `zero` the axis starts at 0.
+    """
+    axis = alt.Axis(grid=True, ticks=False, domain=False, labelLimit=220)
+    scale = alt.Scale(range=PALETTE)
+    base = alt.Chart().encode(
+        y=alt.Y(f"{y}:N", title=None, sort=order, axis=axis),
+        yOffset=alt.YOffset(f"{colour}:N", sort=None),
+        color=alt.Color(f"{colour}:N", title=None, sort=None, scale=scale, legend=None),
+    )
+    numbers = [alt.Tooltip(f"{name}:Q", format=".4f") for name in ("value", "low", "high")]
+    points: dict[str, Any] = {"tooltip": [f"{y}:N", f"{colour}:N", *numbers, "n:Q"]}
+    rule = alt.Chart().mark_rule(strokeDash=[3, 3], opacity=0.5).encode(x=alt.datum(0))
+    if "significant" in rows:
+        filled = alt.Scale(domain=[True, False], range=[1, 0])
+        points["fillOpacity"] = alt.FillOpacity("significant:O", scale=filled, legend=None)
+    low = alt.X("low:Q", title=x, scale=alt.Scale(zero=zero, nice=True))
+    layers = [
+        *([rule] if "significant" in rows else []),
+        base.mark_rule(strokeWidth=2).encode(x=low, x2="high:Q"),
+        base.mark_point(size=60, strokeWidth=2, opacity=1).encode(
+            x="value:Q", fill=alt.Fill(f"{colour}:N", title=None, sort=None, scale=scale), **points
+        ),
+    ]
+    step = max(16, 11 * rows[colour].nunique() + 6)
+    height = alt.Step(step, **{"for": "position"})
+    return faceted(alt.layer(*layers, width=PANEL, height=height), rows, by, columns)

@@ -1,0 +1,52 @@
+"""What is kept of a score when vectors are cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from patent_embeddings.grid.scores import scored
+from patent_embeddings.grid.units import commonest, described, units, where, zero_shot
+from patent_embeddings.pages.colours import PALETTE
+from patent_embeddings.pages.grid.picture import PANEL, RUN, Material, Picture, faceted, landscapes
+
+_SAME = ("query_view", "document_view", "options")
+
+
+def _draw(material: Material) -> Any:
+    rows = zero_shot(units(material.grid.outcomes, "retrieval"))
+    cut = where(rows, lambda one: one.dimensions > 0)
+    if cut.empty or len({one.dimensions for one in rows["config"]}) < 2:
+        return None
+    chosen = commonest(cut, *_SAME)
+    rows = described(where(rows, lambda one: one.only(*_SAME) == chosen))
+    found = scored(rows, ["model", "landscape", "simulated", "dimensions"])
+    full = found[found["dimensions"] == 0].set_index(["model", "landscape"])["value"]
+    kept = found[found["dimensions"] > 0]
+    both = zip(kept["model"], kept["landscape"], strict=True)
+    whole = pd.Series([full.get(key) for key in both], index=kept.index, dtype=float)
+    kept = kept.assign(share=kept["value"] / whole, landscape=landscapes(kept)).dropna()
+    if kept.empty:
+        return None
+    share = alt.Y("share:Q", title="share of nDCG@10 kept", scale=alt.Scale(zero=False), axis=alt.Axis(format="%"))
+    chart = (
+        alt.Chart()
+        .mark_line(point=alt.OverlayMarkDef(size=60, filled=True))
+        .encode(
+            x=alt.X("dimensions:Q", title="dimensions kept", scale=alt.Scale(type="log", base=2)),
+            y=share,
+            color=alt.Color("model:N", title="model", scale=alt.Scale(range=PALETTE)),
+            tooltip=["model:N", "dimensions:Q", alt.Tooltip("share:Q", format=".1%")],
+        )
+    )
+    return faceted(chart.properties(width=PANEL, height=220), kept, "landscape", 2)
+
+
+PICTURE = Picture(
+    "Dimensions",
+    "Share of nDCG@10 that is kept when vectors are cut and renormalised.",
+    f"{RUN} -S recipe=zero-shot -S search.dimensions=null,256,128,64",
+    _draw,
+)

@@ -1,0 +1,34 @@
+"""Scores by the jurisdiction of the query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from patent_embeddings.grid.scores import scored
+from patent_embeddings.grid.units import at_home, described, units, usual
+from patent_embeddings.pages.grid.picture import Material, Picture, dots, labels, landscapes
+
+FEWEST = 10  # test queries of a jurisdiction
+
+
+def _draw(material: Material) -> Any:
+    rows = usual(at_home(units(material.grid.outcomes, "retrieval")))
+    rows = rows.merge(material.grid.jurisdictions, on=["landscape", "query_id"])
+    rows = rows[rows["jurisdiction"] != ""]
+    keys = ["landscape", "simulated", "jurisdiction", "config"]
+    rows = rows[rows.groupby(keys, observed=True)["query_id"].transform("size") >= FEWEST]
+    several = rows.groupby("landscape")["jurisdiction"].nunique()
+    rows = rows[rows["landscape"].isin(several[several > 1].index)]
+    if rows.empty:
+        return None
+    found = described(scored(rows, keys))
+    found = found.assign(cell=labels(found), landscape=landscapes(found))
+    return dots(found, "nDCG@10 (95 % interval)", "jurisdiction", "cell", zero=False)
+
+
+PICTURE = Picture(
+    "Jurisdictions",
+    "nDCG@10 of the dense run by jurisdiction of the query, at least ten test queries, with 95 % interval.",
+    "a landscape whose families come from several jurisdictions",
+    _draw,
+)

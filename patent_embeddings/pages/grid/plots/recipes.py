@@ -1,0 +1,28 @@
+"""What each recipe changes at home, task by task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from patent_embeddings.evaluation.systems import LEADING
+from patent_embeddings.grid.units import described, trained_here
+from patent_embeddings.pages.grid.picture import RUN, Material, Picture, dots, labels, landscapes
+
+
+def _draw(material: Material) -> Any:
+    rows = material.tuned()
+    rows = rows[trained_here(rows)]
+    if rows.empty:
+        return None
+    rows = described(rows.merge(material.simulated, on="landscape"))
+    panel = {task: f"{task}, {metric}" for task, (_, metric) in LEADING.items()}
+    rows = rows.assign(panel=rows["task"].map(panel), where=landscapes(rows), cell=labels(rows.assign(trained_on="")))
+    return dots(rows, "change against zero-shot (95 % interval)", "cell", "where", by="panel", columns=3)
+
+
+PICTURE = Picture(
+    "Recipe by task",
+    "Change of each recipe against zero-shot on its own landscape, with 95 % interval. Filled: significant after Holm.",
+    f"{RUN} --preset sample",
+    _draw,
+)

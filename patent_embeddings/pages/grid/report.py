@@ -1,0 +1,111 @@
+"""What the grid's cells come to: scores, comparisons, the verdict on each finding, pictures and one page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.files import replacing, write_json, write_text
+from patent_embeddings.core.progress import say
+from patent_embeddings.encoders.entries import model_entry
+from patent_embeddings.grid import comparisons, findings
+from patent_embeddings.grid.comparisons import Tested
+from patent_embeddings.grid.entries import Finding, Hypotheses
+from patent_embeddings.grid.findings import Judgement
+from patent_embeddings.grid.gather import Grid
+from patent_embeddings.grid.units import described, where
+from patent_embeddings.handover.spreadsheet import plain
+from patent_embeddings.pages import charts
+from patent_embeddings.pages.grid.page import page
+from patent_embeddings.pages.grid.picture import Material
+from patent_embeddings.pages.grid.plots import pictures
+from patent_embeddings.pairs.entries import recipe_entry
+
+COMPARED = (
+    "hypotheses", "landscape", "task", "scope", "metric", "first", "second", "difference", "ci_low", "ci_high", "p",
+    "p_holm", "effect", "n",
+)  # fmt: skip
+
+
+def write(grid: Grid, hypotheses: Mapping[str, Hypotheses], entries: Mapping[str, Finding]) -> list[Judgement]:
+    """Write reports/grid/; what the cells say of each finding. Families of hypotheses and findings are by id."""
+    sizes = sizes_of(grid.models)
+    say("comparing")
+    tested = comparisons.declared(grid.outcomes, hypotheses)
+    say("judging the findings")
+    judged = findings.judge(of_the_study(grid.outcomes), entries, sizes)
+    drawn = pictures(Material(grid, tested, sizes))
+    write_text(layout.GRID_SCORES, scores_csv(grid.scores))
+    write_text(layout.GRID_COMPARISONS, comparisons_csv(tested))
+    write_json(layout.GRID_FINDINGS, ledger(judged, entries))
+    write_text(layout.GRID_PAGE, page(grid, tested, judged, entries, drawn))
+    for name, picture in drawn.items():
+        if picture.spec:
+            with replacing(layout.grid_figure(name)) as temporary:
+                temporary.write_bytes(charts.png(picture.spec))
+        else:
+            layout.grid_figure(name).unlink(missing_ok=True)  # of a grid that had its cells
+    return judged
+
+
+def of_the_study(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes of recipes that train as the study's do: what was built to harm less says nothing of its findings."""
+    return where(outcomes, lambda one: recipe_entry(one.recipe).plain)
+
+
+def sizes_of(models: Iterable[str]) -> dict[str, tuple[str, float]]:
+    """Family and parameters (millions) of each model."""
+    entries = {name: model_entry(name) for name in models}
+    return {name: (entry.family, entry.parameters) for name, entry in entries.items()}
+
+
+def scores_csv(scores: pd.DataFrame) -> str:
+    """`scores.csv`: rows of every reports/scores.csv, with what says of which cell they are."""
+    named = described(scores)
+    named = named.assign(**{name: named[name].map(plain) for name in ("cell", "variant")})
+    rows = named.sort_values(list(named.columns), kind="stable")
+    return rows.to_csv(index=False, float_format="%.4f", lineterminator="\n")
+
+
+def comparisons_csv(tested: Sequence[Tested]) -> str:
+    """`comparisons.csv`: first minus second, with 95 % interval, p-value as it is and after Holm, effect size."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COMPARED)
+    for one in tested:
+        found = one.result
+        sizes = (found.difference, found.low, found.high, found.effect)
+        difference, low, high, effect = ("" if value != value else f"{value:.4f}" for value in sizes)
+        numbers = [difference, low, high, *(f"{p:.4g}" for p in (found.p, one.p_holm)), effect]
+        words = [one.hypotheses, one.landscape, one.task, one.scope, one.metric, *one.words]
+        writer.writerow([*map(plain, words), *numbers, found.n])
+    return text.getvalue()
+
+
+def ledger(judged: Sequence[Judgement], entries: Mapping[str, Finding]) -> list[dict[str, Any]]:
+    """`findings.json`: each finding on each ground, its statement, rule, verdict, effect, hypotheses and cells."""
+    out = []
+    for one in judged:
+        entry = entries[one.finding]
+        words = {"statement": entry.statement, "decision": entry.decision, "command": findings.command(one)}
+        out.append(_rounded(asdict(one)) | words)
+    return out
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        # A p-value may be far below a ten-thousandth, and is not 0 then.
+        exact = ("p", "p_holm")
+        return {key: float(f"{inner:.4g}") if key in exact else _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_rounded(inner) for inner in value]
+    if not isinstance(value, float):
+        return value
+    return round(value, 4) if math.isfinite(value) else None  # JSON has neither NaN nor infinity

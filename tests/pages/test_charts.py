@@ -1,0 +1,135 @@
+"""Pictures: one spec for the page, `dvc plots` and the PNG."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import vl_convert
+
+from patent_embeddings.core import layout
+from patent_embeddings.pages import charts
+from patent_embeddings.pages.cell import plots
+from patent_embeddings.pages.cell.plot import ANCHOR
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def rows(name: str, numbers: type = float) -> list[dict[str, Any]]:
+    """Rows of a picture with two systems (or settings); `numbers` may be str, as DVC reads CSV."""
+    panels = [{"panel": "here, 9 test queries"}, {"panel": "there, 8 test queries"}]
+    interval = {"value": numbers(0.5), "ci_low": numbers(0.4), "ci_high": numbers(0.6)}
+    floor = {"value": numbers(0.2), "ci_low": numbers(0.1), "ci_high": numbers(0.3)}
+    own, weighed = {"label_set": "own"}, {"method": "interpolation", "split": "test"}
+    bodies: dict[str, list[dict[str, Any]]] = {
+        "headline": [{"system": "bm25", **floor}, {"system": "dense", **interval}],
+        "inout": [{"system": "dense", "scope": "in", **interval}, {"system": "dense", "scope": "out", **floor}],
+        "classification": [{**own, "system": "probe", **interval}, {**own, "system": "prior", **floor}],
+        "clustering": [{**own, "system": "kmeans", **interval}, {**own, "system": "random", **floor}],
+        "fusion": [
+            {**weighed, "setting": numbers(0.0), "value": numbers(0.4), "mark": ""},
+            {**weighed, "setting": numbers(1.0), "value": numbers(0.5), "mark": "chosen"},
+        ],
+        "training": [
+            {"split": "dev", "optimiser_step": numbers(1), "loss": numbers(2.0)},
+            {"split": "dev", "optimiser_step": numbers(2), "loss": numbers(1.0)},
+        ],
+    }  # fmt: skip
+    return [
+        {**body, **panel} if name != "training" else body
+        for panel in panels[: 1 if name == "training" else 2]
+        for body in bodies[name]
+    ]
+
+
+def drawn(name: str, data: list[dict[str, Any]]) -> str:
+    spec = charts.filled(plots.every()[name].spec, data)
+    return vl_convert.vegalite_to_svg(spec)
+
+
+def points(svg: str) -> int:
+    """Point marks in a picture (legends are set with another role)."""
+    groups = re.findall(r'<g class="mark-symbol role-mark[^>]*>(.*?)</g>', svg, flags=re.S)
+    return sum(group.count("<path") for group in groups)
+
+
+@pytest.mark.parametrize("name", plots.every())
+def test_template_in_the_repository_is_what_the_code_makes(name: str) -> None:
+    committed = json.loads((ROOT / layout.template(name)).read_text(encoding="utf-8"))
+    assert committed == plots.every()[name].spec, "run `python -m stages.report --templates`"
+
+
+def test_page_of_dvc_plots_is_what_the_code_makes() -> None:
+    assert (ROOT / layout.TEMPLATE_PAGE).read_text(encoding="utf-8") == charts.template_page(), (
+        "run `python -m stages.report --templates`"
+    )
+    assert "{plot_divs}" in charts.template_page()
+
+
+def test_script_cannot_end_its_element() -> None:
+    assert "</script" not in charts.script().lower()
+    assert "<!--" not in charts.script()
+
+
+@pytest.mark.parametrize("name", plots.every())
+def test_every_row_is_drawn(name: str) -> None:
+    data = [{**row, "rev": "cell"} for row in rows(name)]
+    marked = len(data) if name != "fusion" else sum(bool(row["mark"]) for row in data)
+    assert points(drawn(name, data)) == marked
+
+
+@pytest.mark.parametrize("name", plots.every())
+def test_numbers_as_text_draw_the_same_picture(name: str) -> None:
+    numbers = drawn(name, [{**row, "rev": "cell"} for row in rows(name)])
+    text = drawn(name, [{**row, "rev": "cell"} for row in rows(name, str)])
+    assert text == numbers
+
+
+def test_point_and_interval_lie_where_the_score_says() -> None:
+    """Bounds 0.4 and 0.6 lie at equal distances on both sides of 0.5, and 0.2 at a third of 0.6."""
+    graph = vl_convert.vegalite_to_scenegraph(
+        charts.filled(plots.every()["headline"].spec, [{**row, "rev": "cell"} for row in rows("headline")])
+    )
+    found: dict[str, list[dict[str, Any]]] = {"rule": [], "symbol": []}
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            if node.get("marktype") in found and node.get("role") == "mark":
+                found[node["marktype"]] += node["items"]
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    walk(graph)
+    low, high = sorted({point["x"] for point in found["symbol"]})
+    dense = next(rule for rule in found["rule"] if max(rule["x"], rule["x2"]) > high)
+    assert low / high == pytest.approx(0.2 / 0.5)
+    assert dense["x"] / high == pytest.approx(0.4 / 0.5)
+    assert dense["x2"] / high == pytest.approx(0.6 / 0.5)
+
+
+@pytest.mark.parametrize("name", plots.every())
+def test_dvc_fills_the_template_and_two_revisions_stay_apart(name: str, tmp_path: Path) -> None:
+    from dvc_render.vega import VegaRenderer
+
+    (tmp_path / f"{name}.json").write_text(json.dumps(plots.every()[name].spec), encoding="utf-8")
+    data = [{**row, "rev": rev, "step": i} for rev in ("HEAD", "workspace") for i, row in enumerate(rows(name, str))]
+    renderer = VegaRenderer(data, name, template=name, template_dir=str(tmp_path), x="step", y="value")
+    filled = renderer.get_filled_template(strict=False)
+    assert ANCHOR not in json.dumps(filled)
+    svg = vl_convert.vegalite_to_svg(filled)
+    assert "HEAD" in svg
+    assert "workspace" in svg
+    assert points(svg) == 2 * points(drawn(name, [{**row, "rev": "cell"} for row in rows(name)]))
+
+
+def test_png_has_the_same_bytes_each_time() -> None:
+    spec = charts.filled(plots.every()["headline"].spec, [{**row, "rev": "cell"} for row in rows("headline")])
+    image = charts.png(spec)
+    assert image.startswith(b"\x89PNG")
+    assert image == charts.png(spec)
