@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from patent_embeddings.core import layout
-from patent_embeddings.core.errors import run
-
-if TYPE_CHECKING:
-    pass
+from patent_embeddings.core.running import run
 
 app = typer.Typer(add_completion=False)
 
@@ -18,24 +13,24 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(landscape: str) -> None:
     """Rank the documents of one landscape for each of its queries by BM25."""
-
     from patent_embeddings.core import costs, params, tables
     from patent_embeddings.corpus.schemas import POOL, QUERIES
-    from patent_embeddings.retrieval import lucene
-    from patent_embeddings.retrieval.bm25 import ranked_by_bm25, texts
+    from patent_embeddings.corpus.texts import texts
+    from patent_embeddings.retrieval import bm25, lucene
     from patent_embeddings.retrieval.schemas import RUN
+    from patent_embeddings.retrieval.values import Bm25Values
 
-    cell = params.load()
     with costs.measured(layout.cost("bm25", landscape)) as cost:
+        values = params.read("bm25", Bm25Values, landscape)
         pool = tables.read(layout.task(landscape, "pool"), POOL)
-        queries = tables.read(layout.task(landscape, "queries"), QUERIES)["query_id"].tolist()
-        ranked = pool.loc[pool["ranked"], "family_id"].tolist()
-        found = ranked_by_bm25(
-            ranked, texts(landscape, cell.document_view, ranked), queries, texts(landscape, cell.query_view, queries),
-            pool, cell.bm25, earlier=cell.tasks.pool == "earlier", label=f"bm25 {landscape}",
-        )  # fmt: skip
+        asked = tables.read(layout.task(landscape, "queries"), QUERIES)
+        documents = texts(landscape, values.document_view, pool.loc[pool["ranked"], "family_id"])
+        queries = texts(landscape, values.query_view, asked["query_id"])
+        found = bm25.run(
+            documents, queries, pool, values.bm25, earlier=values.pool == "earlier", label=f"bm25 {landscape}"
+        )
         tables.write(found, layout.run(landscape, "bm25"), RUN)
-        cost.update(texts=len(queries), documents=len(ranked), max_terms=lucene.MAX_TERMS)
+        cost.update(texts=len(queries), documents=len(documents), max_terms=lucene.MAX_TERMS)
 
 
 if __name__ == "__main__":

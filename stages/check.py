@@ -1,36 +1,37 @@
-"""Refuse bad parameters and ids before anything is touched, and prune landscapes no longer evaluated."""
+"""Refuse bad parameters and ids before anything is touched, and say what each stage reads of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Annotated
 
 import typer
 
-from patent_embeddings.core import layout
-from patent_embeddings.core.errors import run
-
-if TYPE_CHECKING:
-    pass
+from patent_embeddings.core.running import run
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def main() -> None:
-    """Check params.yaml against the registries; write a constant file that every stage depends on."""
-
+def main(
+    carry: Annotated[bool, typer.Option("--carry", help="First copy entries of an older layout to registry/.")] = False,
+) -> None:
+    """Check params.yaml against the registries; write the values that each stage reads."""
     from patent_embeddings.core import environment, params
-    from patent_embeddings.core.files import write_text
-    from patent_embeddings.grid.check import prune, validate
+    from patent_embeddings.core.progress import say
+    from patent_embeddings.grid import check, keys, migration
     from patent_embeddings.retrieval import lucene
 
     environment.verify()
+    for line in migration.carry() if carry else []:
+        say(line)
+    if note := migration.note():
+        say(note)
     cell = params.load()
-    validate(cell)
+    check.validate(cell)
     # Java is needed minutes later, by bm25: said now, before anything is computed.
     lucene.java_home()
-    prune(cell.evaluate_on)
-    write_text(layout.CHECKED, "checked\n")
+    check.prune(cell.evaluate_on)
+    keys.write(cell)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
-from patent_embeddings.core import layout
-from patent_embeddings.core.errors import run
-
-if TYPE_CHECKING:
-    pass
+from patent_embeddings.core.running import run
 
 app = typer.Typer(add_completion=False)
 
@@ -18,22 +12,19 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(landscape: str) -> None:
     """Measure every view of one landscape."""
-
-    from patent_embeddings.core import costs, params, registry, tables
-    from patent_embeddings.corpus.lengths import measure, taken, token_ids
+    from patent_embeddings.core import costs, layout, params, tables
+    from patent_embeddings.corpus.lengths import measure, sampled
     from patent_embeddings.corpus.schemas import LENGTHS, VIEW
-    from patent_embeddings.encoders import factory
-    from patent_embeddings.encoders.entries import model_entry
+    from patent_embeddings.encoders.tokens import tokenizer
+    from patent_embeddings.encoders.values import LengthsValues
 
-    cell = params.load()
-    entry = model_entry(cell.model)
-    length = entry.kept(cell.embed.length)
     with costs.measured(layout.cost("lengths", landscape)) as cost:
-        views = {name: tables.read(layout.view(landscape, name), VIEW) for name in registry.ids("views")}
-        tokenizer = factory.tokenizer(entry)
-        frame = measure(views, lambda texts: token_ids(tokenizer, texts), length, *taken(tokenizer, entry))
+        values = params.read("lengths", LengthsValues, landscape)
+        model = values.model
+        views = {name: tables.read(layout.view(landscape, name), VIEW) for name in values.views}
+        frame = measure(views, tokenizer(model), model.length, model.prompts.document)
         tables.write(frame, layout.lengths(landscape), LENGTHS)
-        cost["texts"] = int(frame.loc[frame["statistic"] == "sampled", "value"].sum())
+        cost["texts"] = sampled(frame)
 
 
 if __name__ == "__main__":

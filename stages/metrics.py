@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from patent_embeddings.core import layout
-from patent_embeddings.core.errors import run
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    import pandas as pd
-
-    Vectors = npt.NDArray[np.float32]
-    Parts = tuple[list[pd.DataFrame], list[pd.DataFrame]]
+from patent_embeddings.core.running import run
 
 app = typer.Typer(add_completion=False)
 
@@ -23,44 +13,31 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(landscape: str) -> None:
     """Score every system of one landscape: retrieval, classification and clustering."""
-
-    import sklearn.cluster  # noqa: F401 (loads the libraries whose threads are limited below)
-    from threadpoolctl import threadpool_limits
-
     from patent_embeddings.core import costs, params, tables
-    from patent_embeddings.corpus.entries import landscape_entry
-    from patent_embeddings.corpus.schemas import LABELS, QRELS, QUERIES
-    from patent_embeddings.encoders.entries import model_entry
-    from patent_embeddings.evaluation.outcomes import (
-        _SMALL,
-        _joined,
-        classification,
-        clustering,
-        family_vectors,
-        retrieval,
-    )
+    from patent_embeddings.core.progress import say
+    from patent_embeddings.corpus import pool as pool_
+    from patent_embeddings.corpus.schemas import LABELS, POOL, QRELS, QUERIES
+    from patent_embeddings.evaluation import outcomes, systems
     from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
+    from patent_embeddings.evaluation.values import MetricsValues
+    from patent_embeddings.retrieval.schemas import RUN
 
-    cell = params.load()
-    simulated = landscape_entry(landscape).simulated
-    ragged = model_entry(cell.model).similarity == "maxsim" or cell.embed.passages.tokens is not None
     with costs.measured(layout.cost("metrics", landscape)) as cost:
+        values = params.read("metrics", MetricsValues, landscape)
         queries = tables.read(layout.task(landscape, "queries"), QUERIES)
         qrels = tables.read(layout.task(landscape, "qrels"), QRELS)
         labels = tables.read(layout.task(landscape, "labels"), LABELS)
-        labelled = int(labels["family_id"].nunique())
-        # Threads of a small matrix product wait for one another longer than they compute.
-        with threadpool_limits(1 if max(labelled, len(queries)) < _SMALL else None):
-            outcomes, scores = retrieval(landscape, qrels, queries, cell.tasks.pool)
-            for task, evaluate in (("classification", classification), ("clustering", clustering)):
-                if labelled:
-                    families, vectors = family_vectors(landscape, task, ragged)
-                    for part, more in zip((outcomes, scores), evaluate(vectors, families, labels, cell.metrics), strict=True):  # fmt: skip
-                        part += [frame.assign(task=task) for frame in more]
-        tables.write(_joined(outcomes, OUTCOMES.columns), layout.outcomes(landscape), OUTCOMES)
-        scored = [frame.assign(landscape=landscape, simulated=simulated) for frame in scores]
-        tables.write(_joined(scored, SCORES.columns), layout.scores(landscape), SCORES)
-        cost.update(queries=len(queries), labelled=labelled)
+        pool = tables.read(layout.task(landscape, "pool"), POOL)
+        reach = pool_.reachable(qrels, pool, earlier=values.pool == "earlier")
+        if lost := pool_.out_of_reach(qrels, reach, queries):
+            say(f"{landscape}: {lost}")
+        judged, names = outcomes.Judged(queries, qrels, reach, labels), (*systems.RETRIEVAL, *systems.ORACLES)
+        found, scores = outcomes.measure(
+            landscape, judged, names, lambda name: tables.read(layout.run(landscape, name), RUN), values
+        )
+        tables.write(found, layout.outcomes(landscape), OUTCOMES)
+        tables.write(scores, layout.scores(landscape), SCORES)
+        cost.update(queries=len(queries), labelled=labels["family_id"].nunique())
 
 
 if __name__ == "__main__":

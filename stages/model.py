@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
-from patent_embeddings.core.errors import run
-
-if TYPE_CHECKING:
-    pass
+from patent_embeddings.core.running import run
 
 app = typer.Typer(add_completion=False, help="Embedding models of registry/models.yaml.")
 
 
 @app.command("list")
-def list_models() -> None:
+def list_() -> None:
     """List the models: id, family, size, dimension, length, licence, and whether each is on this machine."""
-    from patent_embeddings.core import registry
-    from patent_embeddings.encoders import weights
-    from patent_embeddings.encoders.entries import model_entry
+    from patent_embeddings.core.columns import aligned
+    from patent_embeddings.encoders.catalogue import models
 
-    rows = [("id", "family", "millions", "dim", "length", "licence", "here")]
-    for name in registry.ids("models"):
-        entry = model_entry(name)
-        here = "yes" if weights.available(entry) else "unpinned" if not entry.revision else "no"
-        rows.append((name, entry.family, f"{entry.parameters:g}", str(entry.dimension), str(entry.length),
-                     entry.licence + (" (gated)" if entry.gated else ""), here))  # fmt: skip
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = [cell.rjust(width) if i in (2, 3, 4) else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
-        typer.echo("  ".join(cells).rstrip())
+    heads = ("id", "family", "millions", "dim", "length", "licence", "here")
+    print("\n".join(aligned([heads, *models()], right=(2, 3, 4))))
 
 
 @app.command()
@@ -40,39 +26,27 @@ def show(name: str) -> None:
 
     from patent_embeddings.encoders.entries import model_entry
 
-    entry = model_entry(name)
-    block = {**entry.model_dump(), "memory": entry.plan.model_dump()}
-    typer.echo(yaml.safe_dump(block, sort_keys=False, allow_unicode=True, width=120).rstrip())
+    block = model_entry(name).model_dump()
+    print(yaml.safe_dump(block, sort_keys=False, allow_unicode=True, width=120).rstrip())
 
 
 @app.command()
 def fetch(names: list[str]) -> None:
     """Download models and rerankers into the hub's cache at their pinned revisions."""
+    from patent_embeddings.encoders import catalogue
 
-    from patent_embeddings.core import registry
-    from patent_embeddings.encoders.catalogue import download
-    from patent_embeddings.encoders.entries import model_entry, reranker_entry
-
-    rerankers = registry.ids("rerankers")
-    entries = [reranker_entry(name) if name in rerankers else model_entry(name) for name in names]
-    for name, entry in zip(names, entries, strict=True):
-        download(entry, name)
+    catalogue.fetch(names)
 
 
 @app.command()
 def check(name: str) -> None:
     """Load a model, embed with it, and compare what it does with its registry entry; exit 1 where they differ."""
-
-    from patent_embeddings.encoders import factory
-    from patent_embeddings.encoders.catalogue import findings
+    from patent_embeddings.encoders import checking, factory
     from patent_embeddings.encoders.entries import model_entry
 
-    encoder = factory.encoder(model_entry(name))
-    faults = 0
-    for what, detail, fine in findings(encoder):
-        faults += not fine
-        typer.echo(f"{'ok  ' if fine else 'WRONG'.ljust(4)} {what}: {detail}")
-    if faults:
+    found = list(checking.findings(factory.encoder(model_entry(name))))
+    print("\n".join(f"{'ok  ' if fine else 'WRONG'} {what}: {detail}" for what, detail, fine in found))
+    if not all(fine for _, _, fine in found):
         raise typer.Exit(1)
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from patent_embeddings.core.errors import UserError, run
-
-if TYPE_CHECKING:
-    pass
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.running import run
 
 app = typer.Typer(add_completion=False)
 
@@ -18,32 +16,34 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(
     show: Annotated[bool, typer.Option("--show", help="Only print the table of the last report.")] = False,
+    templates: Annotated[bool, typer.Option("--templates", help="Only write the templates of `dvc plots`.")] = False,
 ) -> None:
     """Write the report of the cell, and print its short table and the page's path."""
 
     from patent_embeddings.core import params
     from patent_embeddings.core.progress import say
     from patent_embeddings.encoders import weights
-    from patent_embeddings.encoders.entries import model_entry
-    from patent_embeddings.evaluation import calibration as calibration_
-    from patent_embeddings.pages.report import _print_table, gather, write
-    from patent_embeddings.pairs.entries import recipe_entry
+    from patent_embeddings.grid import keys
+    from patent_embeddings.grid.values import ReportValues
+    from patent_embeddings.pages.cell import report
 
-    asked = params.load()
+    if templates:
+        report.write_templates()
+        return
     cell = None
     if show:
-        model = model_entry(asked.model)
+        values = keys.report(params.load())
         # DVC sees the entry and not the folder: the table may be of other weights than are there now.
-        if fault := weights.changed(model):
+        if fault := weights.changed(values.model):
             say(fault)
-        calibration = calibration_.calibration(asked, model, recipe_entry(asked.recipe))
+        calibration = report.calibrated(values)
         with suppress(UserError):  # of a cell that is not here, only the scores are in git
-            cell = gather(asked)
+            cell = report.gather(values)
     else:
-        cell = gather(asked)
-        write(cell)
+        cell = report.gather(params.read("report", ReportValues))
+        report.write(cell)
         calibration = cell.calibration
-    _print_table(cell, calibration)
+    print(report.summary(cell, calibration))
 
 
 if __name__ == "__main__":

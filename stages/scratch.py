@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from patent_embeddings.core import layout
-from patent_embeddings.core.errors import run
-from patent_embeddings.sharing.scratch import DAYS, GIB
+from patent_embeddings.core.progress import say
+from patent_embeddings.core.running import run
+from patent_embeddings.core.scratch import DAYS, GIB, clean
 
 app = typer.Typer(add_completion=False)
 
@@ -19,9 +20,6 @@ def main(
     gib: Annotated[float, typer.Option(help="Then drop the least recently used until so many GiB are left.")] = GIB,
 ) -> None:
     """Clean the scratch of half-finished embeddings and training runs."""
-
-    from patent_embeddings.core.progress import say
-    from patent_embeddings.sharing.scratch import clean
 
     freed, left = clean(layout.scratch(), days, gib)
     say(f"{layout.scratch()}: {freed / 2**20:,.0f} MiB freed, {left / 2**20:,.0f} MiB left")

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
-from patent_embeddings.core import layout
-from patent_embeddings.core.errors import run
-
-if TYPE_CHECKING:
-    pass
+from patent_embeddings.core.running import run
 
 app = typer.Typer(add_completion=False)
 
@@ -18,17 +12,17 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(landscape: str) -> None:
     """Write every view of the registry for one landscape."""
-
-    from patent_embeddings.core import costs, registry, tables
-    from patent_embeddings.corpus.entries import view_entry
+    from patent_embeddings.core import costs, layout, params, tables
     from patent_embeddings.corpus.schemas import FAMILIES, VIEW
+    from patent_embeddings.corpus.values import ViewsValues
     from patent_embeddings.corpus.views import texts
 
     with costs.measured(layout.cost("views", landscape)) as cost:
+        views = params.read("views", ViewsValues, landscape).views
         families = tables.read(layout.families(landscape), FAMILIES)
-        for name in registry.ids("views"):
-            tables.write(texts(families, view_entry(name)), layout.view(landscape, name), VIEW)
-        cost["texts"] = len(families) * len(registry.ids("views"))
+        for name, view in views.items():
+            tables.write(texts(families, view), layout.view(landscape, name), VIEW)
+        cost["texts"] = len(families) * len(views)
 
 
 if __name__ == "__main__":

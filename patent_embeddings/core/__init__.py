@@ -1,1 +1,1 @@
-"""TODO."""
+"""What every package stands on: paths, tables, files, errors, parameters and the registry."""

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 # (places of queries [n], k) -> scores and rows of the k best for each, [n, at most k]
 Search = Callable[[Integers, int], tuple[Floats, Integers]]

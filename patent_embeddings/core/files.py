@@ -31,11 +31,8 @@ _UNNUMBERED = re.compile(r"requested and \d+ written|\(os error (13|27|28|30|122
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
 
-    The temporary may be made a file or a folder by the caller. What several processes put in one place is that of the
-    last; after a power loss it is whole or absent too.
-
-    Raises:
-        UserError: the disk is full or the folder cannot be written.
+    The caller makes it a file or a folder. What several processes put in one place is that of the last; after a power
+    loss it is whole or absent too. Raises UserError where the disk is full or the folder cannot be written.
     """
     with ExitStack() as stack:
         with writable(path):
@@ -50,14 +47,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def workplace(name: str) -> Iterator[Path]:
-    """A folder for the time of the block, where temporary files go; those of killed processes go first.
+def workplace(name: str, place: Path | None = None) -> Iterator[Path]:
+    """A folder for the time of the block, in `place` or the system's temporary folder; those of killed processes go.
 
-    Raises:
-        UserError: there is no place for it.
+    Raises UserError where there is no place for it.
     """
     try:
-        place = Path(tempfile.gettempdir())
+        place = place or Path(tempfile.gettempdir())
     except FileNotFoundError:
         raise UserError(NO_PLACE) from None
     with ExitStack() as stack:
@@ -70,8 +66,8 @@ def workplace(name: str) -> Iterator[Path]:
 def _owned(parent: Path, prefix: str) -> Iterator[Path]:
     """A new folder of this process; what killed ones left under the same prefix is removed first.
 
-    A number of a process would not tell: a zombie still has one, another process gets it later,
-    and on a shared disk it is of another machine. A lock goes with its process.
+    A lock goes with its process; a process's number stays with a zombie, is given again, and is of another machine on a
+    shared disk.
     """
     for left in parent.glob(f"{glob.escape(prefix)}*{PARTIAL}"):
         if re.fullmatch(rf"{re.escape(prefix)}\w+{re.escape(PARTIAL)}", left.name):
@@ -111,30 +107,22 @@ def _sync(path: Path) -> None:
 
     Its new name may be lost with the power, for which the old one is then still there: half the time of a small file.
     """
-    inside = sorted(path.rglob("*"), reverse=True) if path.is_dir() else []
-    for one in [*inside, path]:
-        if not one.is_symlink():
-            _flush(one)
-
-
-def _flush(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # of a folder, where the file system has no such thing
-            raise
-    finally:
-        os.close(opened)
+    for one in [*(sorted(path.rglob("*"), reverse=True) if path.is_dir() else []), path]:
+        if one.is_symlink():
+            continue
+        opened = os.open(one, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # of a folder, where the file system has no such thing
+                raise
+        finally:
+            os.close(opened)
 
 
 @contextmanager
 def writable(path: Path) -> Iterator[None]:
-    """Say in one line that the disk is full or may not be written, whichever library met it.
-
-    Raises:
-        UserError: as above; every other error passes.
-    """
+    """Raise UserError where the disk is full or may not be written, whichever library met it; other errors pass."""
     try:
         yield
     except UserError:
@@ -144,15 +132,12 @@ def writable(path: Path) -> Iterator[None]:
         if number not in NO_ROOM and (number is not None or not _UNNUMBERED.search(str(error))):
             raise
         named = getattr(error, "filename", None)
-        if isinstance(named, str) and not _related(Path(named).absolute(), path.absolute()):
-            raise  # another file, which the block met on its way
+        if isinstance(named, str):
+            one, ours = Path(named).absolute(), path.absolute()
+            if not (ours.is_relative_to(one) or one.is_relative_to(ours.parent)):
+                raise  # another file, which the block met on its way
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(f"{path}: cannot write ({reason:.100}); free space or check permissions") from error
-
-
-def _related(one: Path, path: Path) -> bool:
-    """Whether a file is beside or below a path, or a folder above it."""
-    return path.is_relative_to(one) or one.is_relative_to(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -161,17 +146,18 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode("utf-8"))
 
 
+def as_json(value: Any) -> str:
+    """JSON with sorted keys; the same value gives the same text."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically with sorted keys; the same value gives the same bytes."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write `as_json` atomically."""
+    write_text(path, as_json(value))
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        UserError: the file is absent or is not JSON.
-    """
+    """Read a JSON file. Raises UserError where it is absent or is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -181,14 +167,9 @@ def read_json(path: Path) -> Any:
 
 
 def read_yaml(path: Path, shown: Path | None = None) -> Any:
-    """Read a YAML file of the repository.
+    """Read a YAML file of the repository, which errors call `shown`, or by its path.
 
-    Args:
-        path: of the file.
-        shown: what an error calls it; its path unless said.
-
-    Raises:
-        UserError: the file is absent, not UTF-8 or not YAML, or a key stands in it twice.
+    Raises UserError where it is absent, not UTF-8 or not YAML, or a key stands in it twice.
     """
     import yaml
 

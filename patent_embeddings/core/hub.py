@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from patent_embeddings.core.errors import UserError, told
 from patent_embeddings.core.files import sha256
+from patent_embeddings.core.limits import limited, stated
 
 Kind = Literal["model", "dataset"]
 
 UNSTATED = 64 << 20  # bytes of an answer that does not say how long it is: lists, and small files sent compressed
-SLOWEST = 1 << 10  # bytes a second, on average; less is no download
-GRACE = 30  # seconds after which that counts
-
-
-class Endless(Exception):
-    """An answer of the hub does not end, or comes too slowly to end."""
 
 
 def download(
@@ -33,25 +27,23 @@ def download(
     needs: Sequence[str] = (),
     retry: str,
 ) -> Path:
-    """Download files of one commit; a connection that breaks is taken up where it broke.
+    """Download files of one commit into the hub's cache, whose folder is returned; broken connections are taken up.
 
     Args:
         repository: hub id.
         revision: full commit.
-        kind: `model` or `dataset`.
+        kind: of the repository.
         patterns: which files, in shell style.
         skip: which of them not.
         needs: patterns that some file must match, or what the cache holds is not the whole of it.
         pins: sha256 of files that the registry knows, by path.
         retry: command that does this again, for the messages.
 
-    Returns:
-        Folder of the snapshot in the hub's cache.
-
     Raises:
         UserError: the hub cannot be reached or answers what is no answer, does not know the repository or revision,
             wants the user to accept terms first, or a file differs from its checksum (it is then removed).
     """
+    # Here, as lists of models take this module and need no client.
     from huggingface_hub import constants, errors, get_session, snapshot_download
 
     page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{repository}"
@@ -67,20 +59,25 @@ def download(
             get_session().head(constants.ENDPOINT, timeout=10)
             folder = snapshot_download(repository, repo_type=kind, revision=revision, **files)
     except errors.GatedRepoError:
-        raise UserError(f"{repository}: its owners want you to accept their terms: do so at {page}, run `hf auth login`, then `{retry}`") from None  # fmt: skip
+        said = f"its owners want you to accept their terms: do so at {page}, run `hf auth login`, then `{retry}`"
+        raise UserError(f"{repository}: {said}") from None
     except errors.RepositoryNotFoundError:
-        raise UserError(f"{repository}: the hub shows no such {kind} to you; see {page}, run `hf auth login` if it is private, then `{retry}`") from None  # fmt: skip
+        said = f"the hub shows no such {kind} to you; see {page}, run `hf auth login` if it is private, then `{retry}`"
+        raise UserError(f"{repository}: {said}") from None
     except errors.RevisionNotFoundError:
         raise UserError(f"{repository}: no revision {revision} at {page}; mend `revision` in its entry") from None
     except Exception as error:  # of any type where the answers are nonsense
         if told(error) is not None:
             raise
-        raise UserError(f"{repository}: could not be downloaded from {page} ({_reason(error)}); connect, then run `{retry}`") from None  # fmt: skip
-    name = _changed(Path(folder), pins or {})
-    if name:
+        said = f"could not be downloaded from {page} ({_reason(error)}); connect, then run `{retry}`"
+        raise UserError(f"{repository}: {said}") from None
+    if name := _changed(Path(folder), pins or {}):
         (Path(folder) / name).resolve().unlink()
         (Path(folder) / name).unlink(missing_ok=True)
-        raise UserError(f"{repository}: {name} is not the file that was pinned (its checksum differs); it was removed, run `{retry}`, and if it differs again, do not use it")  # fmt: skip
+        raise UserError(
+            f"{repository}: {name} is not the file that was pinned (its checksum differs); it was removed, "
+            f"run `{retry}`, and if it differs again, do not use it"
+        )
     return Path(folder)
 
 
@@ -89,24 +86,18 @@ def _limit(session: Any) -> None:
     from httpx2 import SyncByteStream  # the client's own library
 
     class Limited(SyncByteStream):
-        def __init__(self, stream: Any, stated: str) -> None:
-            self.stream, self.most = stream, int(stated) if stated.isdecimal() and len(stated) < 20 else UNSTATED
+        def __init__(self, stream: Any, most: int) -> None:
+            self.stream, self.most = stream, most
 
-        def __iter__(self) -> Any:
-            began, size = time.monotonic(), 0
-            for piece in self.stream:
-                size += len(piece)
-                if size > self.most:
-                    raise Endless(f"an answer does not end after {self.most:,} bytes")
-                if (passed := time.monotonic() - began) > GRACE and size < SLOWEST * passed:
-                    raise Endless(f"an answer brings less than {SLOWEST:,} bytes a second")
-                yield piece
+        def __iter__(self) -> Iterator[bytes]:
+            return limited(self.stream, self.most, "an answer")
 
         def close(self) -> None:
             self.stream.close()
 
     def limit(response: Any) -> None:
-        response.stream = Limited(response.stream, response.headers.get("Content-Length", ""))
+        size = stated(response.headers.get("Content-Length", ""))
+        response.stream = Limited(response.stream, UNSTATED if size is None else size)
 
     hooks = session.event_hooks
     if not any(hook.__name__ == limit.__name__ for hook in hooks["response"]):
@@ -122,16 +113,14 @@ def _changed(folder: Path, pins: dict[str, str]) -> str | None:
         name, blob = path.relative_to(folder).as_posix(), path.resolve()
         right = name not in pins or sha256(blob) == pins[name]
         if path.is_symlink():
-            right = right and blob.name == (sha256(blob) if len(blob.name) == 64 else _git_id(blob))
+            right = right and blob.name == (sha256(blob) if len(blob.name) == 64 else _git_id(blob.read_bytes()))
         if not right:
             return name
     return None
 
 
-def _git_id(path: Path) -> str:
-    """Id that git gives a file's content."""
-    data = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+def _git_id(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _reason(error: BaseException) -> str:

@@ -1,12 +1,12 @@
 """Every path of the repository, built here and nowhere else.
 
-Paths are relative to the repository's root, where DVC runs its stages: queued experiments
-run in a copy of it, so an absolute path would leave the copy.
+Relative to its root, where DVC runs stages: queued experiments run in a copy, which an absolute path would leave.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from patent_embeddings.core.errors import UserError
@@ -22,13 +22,12 @@ ADDING = RAW / ".adding.lock"  # held while a landscape is added
 DVC = Path(".dvc")
 QUEUING = DVC / "tmp/grid.lock"  # held while cells are queued
 
-CHECKED = DATA / "check.txt"
+VALUES = DATA / "values"
 ADAPTER = DATA / "adapters"
 TRAINING = DATA / "training"
 PAIRS = DATA / "pairs" / "pairs.parquet"
 CURVE = TRAINING / "curve.parquet"
 SEEN = TRAINING / "seen.parquet"
-SCALES = TRAINING / "scales.parquet"
 
 SCORES = REPORTS / "scores.csv"
 HEADLINE = REPORTS / "metrics.json"
@@ -48,40 +47,35 @@ EXPECTED = REPORTS / "expected.csv"
 RECORDS = REPORTS / "records.txt"  # of past runs that `make restore` may take in, where there is such a file
 
 CELL = "cell"  # where the costs of stages lie that have no landscape
-PER_LANDSCAPE = (
-    "families", "citations", "relations", "views", "tasks", "lengths", "embeddings",
-    "runs", "fusion", "outcomes", "scores", "costs",
-)  # fmt: skip
+_FOLDERS = "families citations relations views tasks lengths embeddings runs fusion outcomes scores costs"
+PER_LANDSCAPE = tuple(_FOLDERS.split())
 
 
-def registry(name: str) -> Path:
-    """Registry file, such as `models` -> `registry/models.yaml`."""
-    return REGISTRY / f"{name}.yaml"
+def _named(folder: Path, suffix: str) -> Callable[[str], Path]:
+    """Files of a folder by the name of a thing, such as a landscape's id."""
+    return lambda name: folder / f"{name}{suffix}"
 
 
-def published(name: str) -> Path:
-    """Table of published figures, such as `study` -> `registry/published/study.csv`."""
-    return REGISTRY / "published" / f"{name}.csv"
+registry = _named(REGISTRY, ".yaml")
+published = _named(REGISTRY / "published", ".csv")  # tables of published figures, such as `study`
+families = _named(DATA / "families", ".parquet")
+citations = _named(DATA / "citations", ".parquet")
+relations = _named(DATA / "relations", ".parquet")  # judgements that the source brings itself; empty without any
+lengths = _named(DATA / "lengths", ".parquet")
+embeddings = _named(DATA / "embeddings", "")
+fusion = _named(DATA / "fusion", ".parquet")  # scores of every setting on dev and test, and which one was chosen
+outcomes = _named(DATA / "outcomes", ".parquet")  # of every query (or unit), system and metric, at full precision
+scores = _named(DATA / "scores", ".parquet")  # of the test split, with intervals
+plot = _named(PLOTS, ".csv")  # data of a picture, as `dvc plots` reads it
+figure = _named(FIGURES, ".png")
+grid_figure = _named(GRID / "figures", ".png")
+template = _named(TEMPLATES, ".json")  # Vega-Lite template of a picture, where `dvc plots` looks for it
+running = _named(DVC / "tmp" / "running", ".lock")  # held by a stage at work here; queued experiments have their own
 
 
 def raw(landscape: str, suffix: str) -> Path:
     """The user's own file of a landscape, as tracked by DVC; `suffix` like `.jsonl.gz`."""
     return RAW / f"{landscape}{suffix}"
-
-
-def families(landscape: str) -> Path:
-    """Families of a landscape."""
-    return DATA / "families" / f"{landscape}.parquet"
-
-
-def citations(landscape: str) -> Path:
-    """Citations among the families of a landscape."""
-    return DATA / "citations" / f"{landscape}.parquet"
-
-
-def relations(landscape: str) -> Path:
-    """Judgements that the source brings itself; empty where relevance follows from citations."""
-    return DATA / "relations" / f"{landscape}.parquet"
 
 
 def view(landscape: str, name: str) -> Path:
@@ -92,16 +86,6 @@ def view(landscape: str, name: str) -> Path:
 def task(landscape: str, table: str) -> Path:
     """Task table: `queries`, `qrels`, `labels` or `pool`."""
     return DATA / "tasks" / landscape / f"{table}.parquet"
-
-
-def lengths(landscape: str) -> Path:
-    """Token lengths, truncation and view overlap under the cell's tokenizer."""
-    return DATA / "lengths" / f"{landscape}.parquet"
-
-
-def embeddings(landscape: str) -> Path:
-    """Folder of a landscape's vectors."""
-    return DATA / "embeddings" / landscape
 
 
 def vectors(landscape: str, side: str) -> Path:
@@ -119,41 +103,6 @@ def run(landscape: str, system: str) -> Path:
     return DATA / "runs" / landscape / f"{system}.parquet"
 
 
-def fusion(landscape: str) -> Path:
-    """Scores of every fusion setting on dev and test, and which one was chosen."""
-    return DATA / "fusion" / f"{landscape}.parquet"
-
-
-def outcomes(landscape: str) -> Path:
-    """Outcome of every query (or unit) under every system and metric, at full precision."""
-    return DATA / "outcomes" / f"{landscape}.parquet"
-
-
-def scores(landscape: str) -> Path:
-    """Scores of the landscape's test split with intervals."""
-    return DATA / "scores" / f"{landscape}.parquet"
-
-
-def plot(name: str) -> Path:
-    """Data of a picture, as `dvc plots` reads it."""
-    return PLOTS / f"{name}.csv"
-
-
-def figure(name: str) -> Path:
-    """A picture as PNG."""
-    return FIGURES / f"{name}.png"
-
-
-def grid_figure(name: str) -> Path:
-    """A picture of the grid as PNG."""
-    return GRID / "figures" / f"{name}.png"
-
-
-def template(name: str) -> Path:
-    """Vega-Lite template of a picture, where `dvc plots` looks for it."""
-    return TEMPLATES / f"{name}.json"
-
-
 def cost(stage: str, landscape: str = CELL) -> Path:
     """Cost record of one stage on one landscape (`cell` for the stages that have none)."""
     return DATA / "costs" / landscape / f"{stage}.json"
@@ -161,19 +110,11 @@ def cost(stage: str, landscape: str = CELL) -> Path:
 
 def values(stage: str, landscape: str = CELL) -> Path:
     """What one stage reads of params.yaml and the registry, as `check` resolves it; see `params.Values`."""
-    return DATA / "values" / landscape / f"{stage}.json"
-
-
-def running(stage: str) -> Path:
-    """What a stage holds while it is at work here; queued experiments run in copies, which have their own."""
-    return DVC / "tmp" / "running" / f"{stage}.lock"
+    return VALUES / landscape / f"{stage}.json"
 
 
 def scratch() -> Path:
-    """Content-addressed scratch for work that resumes, in the user's cache directory.
-
-    Outside the repository on purpose: queued experiments run in copies and share it.
-    """
+    """Content-addressed scratch for work that resumes, in the user's cache: copies of the repository share it."""
     return _own("XDG_CACHE_HOME", ".cache")
 
 
@@ -183,11 +124,7 @@ def account() -> Path:
 
 
 def _own(variable: str, default: str) -> Path:
-    """This project's folder in one of the user's directories.
-
-    Raises:
-        UserError: neither the variable nor a home directory says where that is.
-    """
+    """This project's folder in one of the user's directories. Raises UserError where nothing says where that is."""
     base = os.environ.get(variable)
     try:
         return (Path(base) if base else Path.home() / default) / "patent-embeddings"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.files import read_yaml
-
-if TYPE_CHECKING:
-    from patent_embeddings.pairs.entries import Recipe
+from patent_embeddings.core.files import read_json, read_yaml
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 Positive = Annotated[int, Field(gt=0)]
@@ -27,8 +24,8 @@ class Block(BaseModel):
 class Values(BaseModel):
     """What one stage reads of params.yaml and of the registry: `check` resolves it, and it is part of the stage's key.
 
-    A field's alias says where its value comes from: a key of params.yaml (`tasks.pool`), an entry (`model`, `recipe`,
-    `landscape`, `reranker`, `query_view`) or a field of one (`model.similarity`); without an alias it is the field's
+    A field's alias says where its value comes from: a key of params.yaml (`tasks.pool`), or what `grid.keys` names
+    beside those, such as an entry (`model`) or a field of one (`model.similarity`); without an alias it is the field's
     name. A field that is a model itself takes what its own type declares and nothing else.
     """
 
@@ -38,36 +35,52 @@ class Values(BaseModel):
 V = TypeVar("V", bound=Values)
 
 
-def resolve(type_: type[V], sources: Mapping[str, Any]) -> V:
-    """A stage's values from params.yaml and entries by name, defaults filled in.
+def resolve(type_: type[V], source: Callable[[str], Any]) -> dict[str, Any]:
+    """A stage's values as plain JSON, defaults filled in.
 
     Args:
         type_: the stage's class of values.
-        sources: `Params` fields and entries by the first part of the aliases, such as `tasks` and `model`.
+        source: what an alias begins with, such as `tasks` or `model`, to a block of params.yaml, an entry or a value.
     """
     found = {}
     for name, field in type_.model_fields.items():
         first, *rest = (field.alias or name).split(".")
-        value = sources[first]
+        value = source(first)
         for part in rest:
             value = getattr(value, part)
-        found[name] = value
-    return type_.model_validate(found, from_attributes=True)
+        found[name] = _attributes(value)
+    return type_.model_validate(found, from_attributes=True).model_dump(mode="json")
+
+
+class _Attributes:
+    """A model that a field's type is read out of, whatever else it has."""
+
+    def __init__(self, model: BaseModel) -> None:
+        self.__dict__.update({name: getattr(model, name) for name in type(model).model_fields})
+
+
+def _attributes(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return _Attributes(value)
+    return {key: _attributes(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def read(stage: str, type_: type[V], landscape: str = layout.CELL) -> V:
-    """Values of a stage as `check` wrote them.
+    """Values of a stage as `check` wrote them: all of them, and none that the file does not hold.
 
-    Raises:
-        UserError: `check` has not run, or its file is damaged or of another version of the code.
+    Raises UserError where `check` has not run, or its file is damaged or of another version of the code.
     """
-    from patent_embeddings.core.files import read_json
-
     path = layout.values(stage, landscape)
+    held = read_json(path)
+    again = "`dvc repro check` writes it again"
     try:
-        return type_.model_validate(read_json(path))
+        values = type_.model_validate(held)
     except ValidationError as error:
-        raise UserError(f"{path}: {explain(error)}; `dvc repro check` writes it again") from None
+        raise UserError(f"{path}: {explain(error)}; {again}") from None
+    # A default of the code must not stand in for what the key does not say.
+    if values.model_dump(mode="json") != held:
+        raise UserError(f"{path}: not what this version of the stage {stage} reads; {again}")
+    return values
 
 
 class Tasks(Block):
@@ -151,6 +164,13 @@ class Metrics(Block):
     clusterings: Positive
 
 
+class _Recipe(Protocol):
+    @property
+    def signals(self) -> Sequence[str]: ...
+    @property
+    def landscapes(self) -> str: ...
+
+
 class Params(Block):
     """The whole of params.yaml, one cell."""
 
@@ -169,7 +189,7 @@ class Params(Block):
     rerank: Rerank = Rerank()
     metrics: Metrics
 
-    def trained_on(self, recipe: Recipe) -> list[str]:
+    def trained_on(self, recipe: _Recipe) -> list[str]:
         """Landscapes that the recipe draws its pairs from: none, the cell's own, or all that are not held out."""
         if not recipe.signals:
             return []
@@ -179,12 +199,7 @@ class Params(Block):
 
 
 def load() -> Params:
-    """Read params.yaml of the current folder.
-
-    Raises:
-        UserError: the file is absent, is not YAML, or a key is unknown, missing or of the wrong type.
-    """
-
+    """Read params.yaml of the current folder. Raises UserError where it is absent, or a key is unknown or wrong."""
     try:
         return Params.model_validate(read_yaml(layout.PARAMS))
     except ValidationError as error:
@@ -195,8 +210,7 @@ def explain(error: ValidationError) -> str:
     """The first fault of a pydantic error in one line: where it is and what is wrong."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or "top level"
-    message = first["msg"].replace(
-        "String should match pattern '^[a-z0-9-]+$'", "ids are made of a-z, 0-9 and '-' only"
-    )
+    pattern = "String should match pattern '^[a-z0-9-]+$'"
+    message = first["msg"].replace(pattern, "ids are made of a-z, 0-9 and '-' only")
     rest = error.error_count() - 1
     return f"{where}: {message} (got {first['input']!r:.80})" + (f", and {rest} more" if rest else "")

@@ -10,21 +10,15 @@ T = TypeVar("T")
 
 
 def track(items: Iterable[T], total: int, label: str, unit: str = "texts", weight: int = 1) -> Iterator[T]:
-    """Yield items, showing count, rate and time left on stderr.
-
-    Args:
-        items: what to go through.
-        total: number of units in all.
-        label: what is being done, such as `embed sim-alpha`.
-        unit: name of a unit.
-        weight: units an item stands for.
-    """
+    """Yield items, each `weight` of `total` units, and show count, rate and time left of `label` on stderr."""
     from tqdm import tqdm
 
     terminal = sys.stderr.isatty()
     # Away from a terminal a line every ten seconds is a log, not a flood.
-    bar = tqdm(total=total, desc=label, unit=f" {unit}", mininterval=0.1 if terminal else 10.0,
-               ascii=None if terminal else True, dynamic_ncols=terminal, file=sys.stderr if terminal else _Lines())  # fmt: skip
+    look = (
+        {"mininterval": 0.1, "file": sys.stderr} if terminal else {"mininterval": 10.0, "file": _Lines(), "ascii": True}
+    )
+    bar = tqdm(total=total, desc=label, unit=f" {unit}", dynamic_ncols=terminal, **look)
     with bar:
         for item in items:
             yield item

@@ -28,22 +28,18 @@ def every(kind: str, type_: Any) -> dict[str, Any]:
 
 
 def entry(kind: str, name: str, type_: Any) -> Any:
-    """One typed entry of a registry.
-
-    Raises:
-        UserError: no such id (the nearest are proposed), or a field is missing, unknown or mistyped.
-    """
+    """One typed entry. Raises UserError where there is no such id, or a field is missing, unknown or mistyped."""
     path = layout.registry(kind)
     blocks = _read(path.resolve())
     if name not in blocks:
         one = kind.rstrip("s")
-        raise UserError(f"{one} {name!r} is not in {path}{nearest(name, sorted(blocks))}; ids there: {', '.join(sorted(blocks)[:12])}{', ...' if len(blocks) > 12 else ''}")  # fmt: skip
+        known = ", ".join(sorted(blocks)[:12]) + (", ..." if len(blocks) > 12 else "")
+        raise UserError(f"{one} {name!r} is not in {path}{nearest(name, sorted(blocks))}; ids there: {known}")
     return validated(kind, name, blocks[name], type_)
 
 
 def validated(kind: str, name: str, block: Any, type_: Any) -> Any:
     """Type one block of a registry; see `entry` for what is raised."""
-
     path = layout.registry(kind)
     if not IDENTIFIER.fullmatch(name):
         raise UserError(f"{path}: id {name!r}: ids are made of a-z, 0-9 and '-' only")
@@ -55,7 +51,6 @@ def validated(kind: str, name: str, block: Any, type_: Any) -> Any:
 
 @cache
 def _read(path: Path) -> dict[str, Any]:
-
     blocks = read_yaml(path, shown := layout.registry(path.stem))
     if not isinstance(blocks, dict) or not all(isinstance(key, str) for key in blocks):
         raise UserError(f"{shown}: must map ids to entries")

@@ -1,4 +1,4 @@
-"""A stage at work: no second start of it beside the first, and no life beyond the DVC that started it."""
+"""A command at work: its errors in one line, no second start of a stage beside the first, no life beyond DVC's."""
 
 from __future__ import annotations
 
@@ -11,41 +11,57 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from patent_embeddings.core import layout
-from patent_embeddings.core.errors import UserError
+from patent_embeddings.core import layout, processes
+from patent_embeddings.core.errors import UserError, told
 
 if TYPE_CHECKING:
     import psutil
+    import typer
 
-STAGES = (
-    "check", "download", "views", "tasks", "lengths", "pairs", "finetune", "embed",
-    "bm25", "search", "fuse", "rerank", "metrics", "report",
-)  # fmt: skip
+_NAMES = "check download views tasks lengths pairs finetune embed bm25 search fuse rerank metrics report"
+STAGES = tuple(_NAMES.split())
 PATIENCE = 10.0  # seconds for which the stage before may take to end
 POLL = 0.5  # seconds between two looks at DVC
 _ASKED = "DVC_STAGE"  # set by DVC for what it starts
+
+
+def run(app: typer.Typer) -> None:
+    """Run a Typer application; a UserError, or a machine that is at its limits, becomes one line and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that cannot show a letter shows its number.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with alone():
+            app()
+    except Exception as error:
+        line = told(error)
+        if line is None:
+            raise
+        print(f"error: {' '.join(line.split())}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 @contextmanager
 def alone() -> Iterator[None]:
     """Hold the outputs of the stage that this process is, if it is one, and end when DVC does, if DVC started it.
 
-    Started by hand it goes on without its shell. Nothing is held outside a repository.
-
-    Raises:
-        UserError: the same stage runs here already.
+    Nothing is held outside a repository. Raises UserError where the same stage runs here already.
     """
     name = _name()
     if name is None:
         yield
         return
     if _ASKED in os.environ:
-        _end_with_dvc()
+        # Looked at, not asked of the kernel: a shell may stand between, which outlives DVC.
+        dvc = _dvc()
+        threading.Thread(target=_watch, args=(dvc,), daemon=True).start() if dvc else _watch(dvc)
     # One of torchrun's processes holds for all of them.
-    if ("TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0") or not layout.DVC.is_dir():
+    if (processes.by_torchrun() and os.environ["RANK"] != "0") or not layout.DVC.is_dir():
         yield
         return
     with _held(name, layout.running(name)):
@@ -75,21 +91,13 @@ def _held(name: str, path: Path) -> Iterator[None]:
                 if time.monotonic() > until:
                     file.seek(0)
                     holder = file.read().strip()
-                    raise UserError(f"stage {name} is at work here already (process {holder}); wait until it ends, or end it with `kill {holder}`, then run this again") from None  # fmt: skip
+                    mend = f"wait until it ends, or end it with `kill {holder}`, then run this again"
+                    raise UserError(f"stage {name} is at work here already (process {holder}); {mend}") from None
             time.sleep(0.1)
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
-
-
-def _end_with_dvc() -> None:
-    """Kill this process and its children as soon as the DVC that started it is gone."""
-    dvc = _dvc()
-    if dvc is None:
-        _end()
-    # Looked at, not asked of the kernel: a shell may stand between, which outlives DVC.
-    threading.Thread(target=_watch, args=(dvc,), daemon=True).start()
 
 
 def _dvc() -> psutil.Process | None:
@@ -108,18 +116,13 @@ def _dvc() -> psutil.Process | None:
     return None
 
 
-def _watch(dvc: psutil.Process) -> None:
+def _watch(dvc: psutil.Process | None) -> None:
+    """Kill this process and its children as soon as the DVC that started it is gone."""
     import psutil
 
     with suppress(psutil.NoSuchProcess):
-        while dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
+        while dvc and dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
             time.sleep(POLL)
-    _end()
-
-
-def _end() -> None:
-    import psutil
-
     with suppress(OSError):
         os.write(2, b"stopped: the DVC that started this stage has ended\n")
     for child in psutil.Process().children(recursive=True):

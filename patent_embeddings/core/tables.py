@@ -1,7 +1,7 @@
-"""Schema of every table, and the only reader and writer of tables.
+"""Rules of a table, and the only reader and writer of tables.
 
-A table is one zstd parquet, its rows sorted by key, without pandas metadata, so that the same
-rows give the same bytes. Lists are parquet lists of strings. Text is "" where absent, never null.
+A table is one zstd parquet, its rows sorted by key, without pandas metadata, so that the same rows give the same bytes.
+Lists are parquet lists of strings. Text is "" where absent, never null.
 """
 
 from __future__ import annotations
@@ -21,13 +21,9 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import replacing
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pandera.pandas as pa
-    import pyarrow
 
 SPLITS = ("train", "dev", "test")
-
-
 # DVC's cache may hold the same damage: the check removes it there too.
 MEND = "run `python -m stages.share check`, then `dvc repro`"
 
@@ -48,7 +44,6 @@ class Table:
     @cached_property
     def arrow(self) -> pyarrow.Schema:
         """Schema of the file."""
-
         kinds = {"text": pyarrow.string(), "list": pyarrow.list_(pyarrow.string()), "int": pyarrow.int64(),
                  "bool": pyarrow.bool_(), "float32": pyarrow.float32(), "float64": pyarrow.float64()}  # fmt: skip
         return pyarrow.schema([(name, kinds[kind]) for name, kind in self.columns.items()])
@@ -56,7 +51,6 @@ class Table:
     @cached_property
     def schema(self) -> pa.DataFrameSchema:
         """Pandera schema of the frame: types, nulls, values, uniqueness of the key, ranks."""
-
         pa = _pandera()
         columns = {}
         for name, kind in self.columns.items():
@@ -67,7 +61,7 @@ class Table:
                 checks.append(pa.Check(lambda s: np.isfinite(s), error="not a finite number"))
             if name in self.filled:
                 checks.append(pa.Check(lambda s: s != "", error="empty"))
-            dtype = {"int": "int64", "bool": "bool", "float32": "float32", "float64": "float64"}.get(kind)
+            dtype = None if kind in ("text", "list") else {"int": "int64"}.get(kind, kind)
             bounds = {bound for pair in self.around.values() for bound in pair}
             columns[name] = pa.Column(dtype, checks=checks, nullable=name in bounds)
         rules = [
@@ -89,7 +83,6 @@ class Table:
 
 def _pandera() -> Any:
     """Pandera without the test library that it loads, and we do not use, wherever it is installed: half a second."""
-
     absent = "hypothesis" not in sys.modules and "pandera" not in sys.modules
     if absent:
         sys.modules["hypothesis"] = None  # type: ignore[assignment]
@@ -113,15 +106,13 @@ def _scores_fall(frame: pd.DataFrame) -> bool:
 
 
 def _families_once(frame: pd.DataFrame) -> bool:
-
     family = _codes(frame["family_id"])
     pairs = np.sort(_codes(frame["query_id"]) * (family.max(initial=0) + 1) + family)
     return bool((pairs[1:] != pairs[:-1]).all())
 
 
 def _by_rank(frame: pd.DataFrame, column: str) -> tuple[Any, Any]:
-    """A column of a run by query and rank, and for each row but the first whether its query is that of the row before."""
-
+    """A column of a run by query and rank, and of each row but the first whether it is of the query before it."""
     query, values = _codes(frame["query_id"]), frame[column].to_numpy()
     if not _ordered(query, frame["rank"].to_numpy()):
         order = np.lexsort((frame["rank"].to_numpy(), query))
@@ -137,24 +128,27 @@ def _ordered(query: Any, rank: Any) -> bool:
 
 def _codes(ids: pd.Series) -> Any:
     """A number for each id: of its category, else by first appearance."""
-
     return (ids.cat.codes.to_numpy() if hasattr(ids, "cat") else pd.factorize(ids)[0]).astype(np.int64)
 
 
+def typed(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    """The columns of a table, in its order and of its types, though there may be no row to tell them by."""
+    kinds = {"text": "str", "list": "object", "int": "int64"}
+    types = {name: kinds.get(kind, kind) for name, kind in table.columns.items()}
+    return frame.reindex(columns=list(types)).astype(types)
+
+
+def empty(table: Table) -> pd.DataFrame:
+    """A table without rows."""
+    return typed(pd.DataFrame(columns=list(table.columns)), table)
+
+
 def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
-    """Check a frame against its schema and write it atomically, sorted by key.
-
-    Raises:
-        UserError: the frame breaks its schema, or the disk is full.
-    """
-
+    """Check and write a frame atomically, sorted by key. Raises UserError if it breaks a rule or the disk is full."""
     ordered = frame[list(table.columns)]
     # Categories sort by their codes: a run that comes in order is not copied.
-    if not (
-        table.ranked
-        and hasattr(ordered["query_id"], "cat")
-        and _ordered(_codes(ordered["query_id"]), ordered["rank"].to_numpy())
-    ):
+    sorts = table.ranked and hasattr(ordered["query_id"], "cat")
+    if not (sorts and _ordered(_codes(ordered["query_id"]), ordered["rank"].to_numpy())):
         ordered = ordered.sort_values(list(table.key), kind="stable", ignore_index=True)
     _check(ordered, path, table)
     rows = pyarrow.Table.from_pandas(ordered, schema=table.arrow, preserve_index=False).replace_schema_metadata(None)
@@ -166,21 +160,11 @@ def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
 def read(
     path: Path, table: Table, columns: list[str] | None = None, only: tuple[str, str] | None = None
 ) -> pd.DataFrame:
-    """Read a table and check it against its schema.
+    """Read a table, or some `columns` of it, or `only` the rows whose column has a text, and check what is read.
 
-    Args:
-        path: the file.
-        table: its schema.
-        columns: read and check these only.
-        only: read and check the rows whose column (the first) has this text (the second), however large the rest.
-
-    Returns:
-        Frame with the schema's columns in order; lists are numpy object arrays of str, the ids of a run categorical.
-
-    Raises:
-        UserError: the file is absent, damaged, or breaks its schema.
+    Lists are numpy object arrays of str, the ids of a run categorical. Raises UserError where the file is absent,
+    damaged, or breaks its rules.
     """
-
     if columns is not None:
         table = Table(
             {name: table.columns[name] for name in columns},
@@ -193,13 +177,11 @@ def read(
         )
     try:
         file = pq.ParquetFile(path, memory_map=True)
-        names = file.schema_arrow.names
         # Pages carry checksums, the footer does not: its two counts of rows must agree.
         counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         if sum(counts) != file.metadata.num_rows:
             raise UserError(f"{path}: damaged parquet (rows do not add up); {table.mend}")
-        missing = [name for name in table.columns if name not in names]
-        if missing:
+        if missing := [name for name in table.columns if name not in file.schema_arrow.names]:
             raise UserError(f"{path}: column {missing[0]!r} is missing; {table.mend}")
         for name in table.columns:
             found, wanted = file.schema_arrow.field(name).type, table.arrow.field(name).type
@@ -225,11 +207,12 @@ def read(
 def _check(frame: pd.DataFrame, path: Path, table: Table) -> None:
     for name, kind in table.columns.items():
         if kind in ("text", "list") and len(frame) and not hasattr(frame[name], "cat"):
-            wanted = str if kind == "text" else (list, tuple, _array())
+            wanted = str if kind == "text" else (list, tuple, np.ndarray)
             bad = ~frame[name].map(lambda value, wanted=wanted: isinstance(value, wanted))
             if bad.any():
-                value = frame[name][bad].iloc[0]
-                raise UserError(f"{path}: column {name!r}, row {int(bad.to_numpy().argmax())}: {value!r:.60} is not {'text' if kind == 'text' else 'a list'}; {table.mend}")  # fmt: skip
+                row, value = int(bad.to_numpy().argmax()), frame[name][bad].iloc[0]
+                what = "text" if kind == "text" else "a list"
+                raise UserError(f"{path}: column {name!r}, row {row}: {value!r:.60} is not {what}; {table.mend}")
     try:
         table.schema.validate(frame)
     except _pandera().errors.SchemaError as error:
@@ -240,9 +223,9 @@ def _fault(error: Any) -> str:
     """The first fault of a pandera error in a phrase."""
     name = getattr(error.schema, "name", None)
     check = getattr(error.check, "error", None)
-    cases = getattr(error, "failure_cases", None)
+    cases: Any = getattr(error, "failure_cases", None)
     example = ""
-    if cases is not None and hasattr(cases, "columns") and "failure_case" in cases.columns and len(cases):
+    if "failure_case" in getattr(cases, "columns", ()) and len(cases):
         example = f" ({cases['failure_case'].iloc[0]!r:.60})"
     if check is not None:
         return (f"column {name!r}: " if name else "") + str(check) + example
@@ -250,8 +233,3 @@ def _fault(error: Any) -> str:
     if "not unique" in text or "duplicate" in text.lower():
         return f"duplicate key{example}"
     return text.splitlines()[0][:200].rstrip(":")
-
-
-def _array() -> type:
-
-    return np.ndarray

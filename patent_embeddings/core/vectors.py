@@ -1,18 +1,68 @@
-"""TODO."""
+"""Vectors as they lie on disk: rows of float32, a digest of them, and the table of their ids in the same order."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.arrays import Floats, Integers
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
+from patent_embeddings.core.tables import MEND, Table
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROWS = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))
+QUERY_ROWS = Table({"query_id": "text"}, key=("query_id",), filled=("query_id",))
+TOKEN_ROWS = Table({"family_id": "text", "offset": "int"}, key=("family_id",), filled=("family_id",))
+TOKEN_QUERY_ROWS = Table({"query_id": "text", "offset": "int"}, key=("query_id",), filled=("query_id",))
 
-    from patent_embeddings.core.arrays import Floats
+
+@dataclass(frozen=True)
+class Vectors:
+    """Vectors of one side of a landscape.
+
+    Attributes:
+        path: of the file with the rows.
+        ids: of families or queries.
+        rows: float32 [rows, dimension], memory-mapped.
+        first: of the rows of each id, tokens or passages, int64 [ids]; None: each id has one row.
+    """
+
+    path: Path
+    ids: list[str]
+    rows: Floats
+    first: Integers | None
+
+
+def read(landscape: str, side: str, *, ragged: bool) -> Vectors:
+    """Vectors of `documents`, `queries`, `classification` or `clustering`; `ragged` where an id has several rows.
+
+    Raises UserError where a file is absent, damaged, or not of the other's shape; see `load`.
+    """
+    ids = tables.read(layout.vector_ids(landscape, side), _table(side == "queries", ragged))
+    path = layout.vectors(landscape, side)
+    rows = load(path, None if ragged else len(ids))
+    return Vectors(path, ids.iloc[:, 0].tolist(), rows, ids["offset"].to_numpy() if ragged else None)
+
+
+def several(similarity: str, window: int | None) -> bool:
+    """Whether a document has several rows: one a token under `maxsim`, or one a passage where windows are cut."""
+    return similarity == "maxsim" or window is not None
+
+
+def describe(path: Path, ids: pd.DataFrame, first: Integers | None) -> None:
+    """Write what stands beside a file of vectors: its digest and the table of its ids.
+
+    `ids` is one column, `family_id` or `query_id`, in the order of the vectors; `first` as in `Vectors`.
+    """
+    if first is not None:
+        ids = ids.assign(offset=first.astype("int64"))
+    path.with_suffix(".sha256").write_text(f"{sha256(path)}\n", encoding="ascii")
+    tables.write(ids, path.with_suffix(".parquet"), _table("query_id" in ids.columns, first is not None))
 
 
 def load(path: Path, rows: int | None) -> Floats:
@@ -21,22 +71,38 @@ def load(path: Path, rows: int | None) -> Floats:
     Raises:
         UserError: the file is absent, damaged, of another shape or type, or holds a number that is not finite.
     """
-
-    again = "run `python -m stages.share check`, then `dvc repro`"
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run `dvc repro` first") from None
     except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"{path}: damaged vectors ({str(error).splitlines()[0]:.100}); {again}") from None
+        raise UserError(f"{path}: damaged vectors ({str(error).splitlines()[0]:.100}); {MEND}") from None
     if vectors.ndim != 2 or vectors.dtype != np.float32:
-        raise UserError(f"{path}: {vectors.dtype} of shape {vectors.shape}, expected rows of float32; {again}")
+        raise UserError(f"{path}: {vectors.dtype} of shape {vectors.shape}, expected rows of float32; {MEND}")
     if rows is not None and len(vectors) != rows:
-        raise UserError(f"{path}: {len(vectors)} vectors for {rows} ids; {again}")
+        raise UserError(f"{path}: {len(vectors)} vectors for {rows} ids; {MEND}")
     digest = path.with_suffix(".sha256")
     if digest.exists() and digest.read_text(encoding="ascii").strip() != sha256(path):
-        raise UserError(f"{path}: damaged vectors (not those of {digest.name}); {again}")
+        raise UserError(f"{path}: damaged vectors (not those of {digest.name}); {MEND}")
     for start in range(0, len(vectors), 1 << 16):
         if not np.isfinite(vectors[start : start + (1 << 16)]).all():
-            raise UserError(f"{path}: a vector holds a number that is not finite; {again}")
+            raise UserError(f"{path}: a vector holds a number that is not finite; {MEND}")
     return vectors
+
+
+def blocks(starts: Integers, rows: int) -> Iterator[tuple[int, int]]:
+    """Runs of ids, the first and past the last, of at most `rows` rows (or one id).
+
+    `starts` are the first row of each id, and past the last row, int64 [ids + 1].
+    """
+    first, ids = 0, len(starts) - 1
+    while first < ids:
+        last = max(first + 1, int(starts.searchsorted(starts[first] + rows, side="right")) - 1)
+        yield first, last
+        first = last
+
+
+def _table(queries: bool, ragged: bool) -> Table:
+    if queries:
+        return TOKEN_QUERY_ROWS if ragged else QUERY_ROWS
+    return TOKEN_ROWS if ragged else ROWS

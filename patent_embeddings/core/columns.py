@@ -1,0 +1,12 @@
+"""Rows of text as lines whose columns stand below one another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """One line a row, two blanks between columns; the cells of the columns numbered `right` end below one another."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    form = "  ".join(f"{{:{'>' if place in right else '<'}{width}}}" for place, width in enumerate(widths))
+    return [form.format(*row).rstrip() for row in rows]

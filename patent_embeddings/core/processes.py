@@ -1,0 +1,50 @@
+"""How many processes share a training: one, or as many as torchrun started; no library follows other variables."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from patent_embeddings.core.progress import say
+
+_LOCAL = ("LOCAL_RANK", "LOCAL_WORLD_SIZE")
+_GLOBAL = ("RANK", "WORLD_SIZE")
+# Accelerate takes ranks from MPI's variables, and precision, device and engine from its own.
+_OTHERS = re.compile(r"(OMPI|PMI|PMIX|MV2|ACCELERATE)_\w+")
+
+
+def rank() -> int:
+    """Number of this process among those that torchrun started; 0 without it."""
+    settle()
+    return int(os.environ.get("RANK", "0"))
+
+
+def count() -> int:
+    """How many processes torchrun started; 1 without it."""
+    settle()
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def settle() -> None:
+    """Take out of the environment, and say, what would start a library as one of several without torchrun."""
+    found = [name for name in os.environ if _OTHERS.fullmatch(name)]
+    if not by_torchrun():
+        found += [name for name in (*_GLOBAL, *_LOCAL) if name in os.environ]
+    for name in found:
+        del os.environ[name]
+    if found:
+        why = "(torchrun starts several processes, params.yaml says the precision)"
+        say(f"{', '.join(sorted(found))}: in the environment, not followed {why}")
+
+
+def by_torchrun() -> bool:
+    """Whether torchrun's variables are all there and fit together."""
+    ranks = []
+    for names in (_GLOBAL, _LOCAL):
+        texts = [os.environ.get(name, "") for name in names]
+        if not all(text.isascii() and text.isdecimal() for text in texts):
+            return False
+        ranks.append([int(text) for text in texts])
+    (rank, size), (local, here) = ranks
+    named = all(os.environ.get(name) for name in ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT"))
+    return named and rank < size and local < here <= size
