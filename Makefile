@@ -46,9 +46,7 @@ grid: $(READY)  ## the sample grid, then its page
 	python -m stages.grid report
 
 test: lint  ## every test but the slow ones, after lint and types
-	pytest -m 'not slow' --ignore tests/collaboration -n 2 --dist worksteal
-	# Kills and races have the machine to themselves.
-	pytest -m 'not slow' tests/collaboration
+	pytest -m 'not slow' -n 2 --dist loadscope --no-loadscope-reorder
 
 test-slow: $(READY)  ## the long ones: kills, faults, remotes
 	pytest -m slow
@@ -61,26 +59,17 @@ lint: $(READY)  ## ruff and mypy
 	ruff format --check .
 	mypy
 
-bench: $(READY)  ## speed against peers at quick sizes, about 5 minutes, and its page
+bench: $(READY)  ## speed against peers at quick sizes: about 5 minutes
 	python -m benchmarks.encode --quick
 	python -m benchmarks.evaluation --quick
 	python -m benchmarks.bm25 --quick
-	python -m benchmarks.metrics --quick
-	python -m benchmarks.statistics --quick
-	python -m benchmarks.page
 
-bench-scale: $(READY)  ## the same at full sizes, then scale and a profile of `dvc repro`: hours
+bench-scale: $(READY)  ## the same at full sizes, then every stage at the study's size, and starting: hours
 	python -m benchmarks.encode
 	python -m benchmarks.evaluation
 	python -m benchmarks.bm25
-	python -m benchmarks.metrics
-	python -m benchmarks.statistics
-	python -m benchmarks.depth
-	python -m benchmarks.engines
-	python -m benchmarks.index
 	python -m benchmarks.scale --bm25
-	python -m benchmarks.profile
-	python -m benchmarks.page
+	python -m benchmarks.startup
 
 clean-scratch: $(READY)  ## drop work that was not used for 30 days, or is beyond 20 GiB, from your cache directory
 	python -m stages.scratch

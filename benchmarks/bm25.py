@@ -7,16 +7,20 @@ same texts takes is written beside them.
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from benchmarks import comparison, texts
 from benchmarks.timing import ROOT, Sample, function
-from patent_embeddings.core.errors import run
+from patent_embeddings.core.running import run
 
 app = typer.Typer(add_completion=False)
 
@@ -40,48 +44,44 @@ def main(
         size, queries, turns = 1_000, 100, 3
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         folder = Path(place)
-        given = {"file": str(folder / "texts.json"), "queries": queries}
-        function("benchmarks.texts:write", {"view": "tac", "texts": size, "file": given["file"]}, ROOT)
-        tokens = str(folder / "tokens.json")
-        analysis = function("benchmarks.bm25:analyse", {"file": given["file"], "out": tokens}, ROOT).values
-        held = comparison.Contest(
-            NAME, f"tac {size} documents {queries} queries", PEER,
-            {"ours": partial(function, "benchmarks.bm25:ours", {**given, "out": str(folder / "ours.npz")}, ROOT),
-             PEER: partial(function, "benchmarks.bm25:plain", {**given, "file": tokens, "out": str(folder / "peer.npz")}, ROOT)},
-            comparison.Agreement("share of the ten best that differs", TOLERANCE, partial(_difference, folder)), PACKAGES,
-        )  # fmt: skip
-        comparison.hold(held, turns)
-        found = [comparison.Measurement("Lucene's analysis of the documents, in neither", analysis["seconds"], "s"),
-                 comparison.Measurement("tokens of a query, mean", analysis["tokens"], "tokens"),
-                 comparison.Measurement("relative difference of a score of both, largest", score_difference(folder), "1")]  # fmt: skip
-        comparison.note(NAME, held.case, found, PACKAGES)
+        file, tokens = (str(folder / f"{name}.json") for name in ("texts", "tokens"))
+        function("benchmarks.texts:write", {"view": "tac", "texts": size, "file": file}, ROOT)
+        analysis = function("benchmarks.bm25:analyse", {"file": file, "out": tokens}, ROOT).values
+        contestants = {}
+        for name, target, given in (("ours", "ours", file), (PEER, "plain", tokens)):
+            arguments = {"file": given, "queries": queries, "out": str(folder / f"{target}.npz")}
+            contestants[name] = partial(function, f"benchmarks.bm25:{target}", arguments, ROOT)
+        agreement = comparison.Agreement("share of the ten best that differs", TOLERANCE, partial(difference, folder))
+        case = f"tac {size} documents {queries} queries"
+        comparison.hold(comparison.Contest(NAME, case, PEER, contestants, agreement, PACKAGES), turns)
+        found = [
+            comparison.Measurement("Lucene's analysis of the documents, in neither", analysis["seconds"], "s"),
+            comparison.Measurement("tokens of a query, mean", analysis["tokens"], "tokens"),
+            comparison.Measurement("relative difference of a score of both, largest", score_difference(folder), "1"),
+        ]
+        comparison.note(NAME, case, found, PACKAGES)
 
 
 def ours(file: str, queries: int, out: str) -> None:
     """The BM25 stage's own ranking."""
-    import numpy as np
     import pandas as pd
 
     from patent_embeddings.core import params
-    from patent_embeddings.retrieval.bm25 import ranked_by_bm25
+    from patent_embeddings.retrieval import bm25
 
-    documents = texts.read(file)
-    ids = [f"{place:06d}" for place in range(len(documents))]
+    documents = {f"{place:06d}": text for place, text in enumerate(texts.read(file))}
+    ids = list(documents)
     pool = pd.DataFrame({"family_id": ids, "date": "", "split": "test", "ranked": True})
     settings = params.load().bm25.model_copy(update={"depth": DEPTH})
-    found = ranked_by_bm25(
-        ids, documents, ids[:queries], documents[:queries], pool, settings, earlier=False, label="ours"
-    )
+    asked = {name: documents[name] for name in ids[:queries]}
+    found = bm25.run(documents, asked, pool, settings, earlier=False, label="ours")
     best = found[found["rank"] <= TOP]
     np.savez(out, query=best["query_id"].astype(int), document=best["family_id"].astype(int), score=best["score"])
 
 
 def plain(file: str, queries: int, out: str) -> None:
     """bm25s on all cores; the query's own document, which it finds first, is taken out as in ours."""
-    import os
-
     import bm25s
-    import numpy as np
 
     from patent_embeddings.core import params
 
@@ -89,9 +89,8 @@ def plain(file: str, queries: int, out: str) -> None:
     tokens = [document.split(" ") for document in texts.read(file)]
     index = bm25s.BM25(method="lucene", k1=settings.k1, b=settings.b)
     index.index(tokens, show_progress=False)
-    rows, scores = index.retrieve(
-        tokens[:queries], k=min(DEPTH + 1, len(tokens)), n_threads=len(os.sched_getaffinity(0)), show_progress=False
-    )
+    k, threads = min(DEPTH + 1, len(tokens)), len(os.sched_getaffinity(0))
+    rows, scores = index.retrieve(tokens[:queries], k=k, n_threads=threads, show_progress=False)
     others = rows != np.arange(queries)[:, None]
     # Every query finds its own document, so that each row keeps as many.
     rows, scores = (values[others].reshape(queries, -1)[:, :TOP] for values in (rows, scores))
@@ -100,9 +99,6 @@ def plain(file: str, queries: int, out: str) -> None:
 
 def analyse(file: str, out: str) -> dict[str, float]:
     """Write the tokens of each text as Lucene's default English analysis gives them; its seconds."""
-    import json
-    import time
-
     from patent_embeddings.retrieval import lucene
 
     with lucene.index(["warm"], k1=0.9, b=0.4, label="start Java"):
@@ -119,7 +115,7 @@ def analyse(file: str, out: str) -> dict[str, float]:
     return {"seconds": seconds, "tokens": sum(map(len, tokens)) / len(tokens)}
 
 
-def _difference(folder: Path, *_: Sample) -> float:
+def difference(folder: Path, *_: Sample) -> float:
     """Share of our ten best that the peer does not have among its own."""
     first, second = (set(pairs) for pairs in _pairs(folder))
     return 1 - len(first & second) / len(first)
@@ -133,10 +129,8 @@ def score_difference(folder: Path) -> float:
 
 def _pairs(folder: Path) -> list[dict[tuple[int, int], float]]:
     """Score of each query and document among the ten best, ours and the peer's."""
-    import numpy as np
-
     found = []
-    for name in ("ours", "peer"):
+    for name in ("ours", "plain"):
         with np.load(folder / f"{name}.npz") as arrays:
             query, document, score = (arrays[column].tolist() for column in ("query", "document", "score"))
         found.append(dict(zip(zip(query, document, strict=True), score, strict=True)))

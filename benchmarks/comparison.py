@@ -15,98 +15,73 @@ from patent_embeddings.core.errors import UserError
 
 @dataclass(frozen=True)
 class Agreement:
-    """How near two answers must be.
+    """How near two answers must be."""
 
-    Attributes:
-        what: what is compared, such as `largest difference of a vector's entry`.
-        tolerance: the most that is allowed.
-        difference: of the samples of one turn, ours and the peer's.
-    """
-
-    what: str
-    tolerance: float
-    difference: Callable[[Sample, Sample], float]
+    what: str  # what is compared, such as `largest difference of a vector's entry`
+    tolerance: float  # the most that is allowed
+    difference: Callable[[Sample, Sample], float]  # of the samples of one turn, ours and the peer's
 
 
 @dataclass(frozen=True)
 class Contest:
-    """A benchmark against its peer.
-
-    Attributes:
-        benchmark: its name.
-        case: what is measured, sizes included.
-        peer: name of the peer.
-        contestants: the peer, and one or more of ours.
-        agreement: of each of ours with the peer.
-        packages: those whose versions are recorded.
-        quantity: `seconds` of the whole process, or the name of a value that the contestants return.
-    """
+    """A benchmark against its peer."""
 
     benchmark: str
-    case: str
+    case: str  # what is measured, sizes included
     peer: str
-    contestants: Mapping[str, Contestant]
-    agreement: Agreement
-    packages: tuple[str, ...]
-    quantity: str = "seconds"
+    contestants: Mapping[str, Contestant]  # the peer, and one or more of ours
+    agreement: Agreement  # of each of ours with the peer
+    packages: tuple[str, ...]  # whose versions are recorded
+    quantity: str = "seconds"  # `seconds` of the whole process, or the name of a value that the contestants return
 
     def measured(self, sample: Sample) -> float:
         """The quantity of one run."""
         return sample.seconds if self.quantity == "seconds" else float(sample.values[self.quantity])
 
 
-def hold(contest: Contest, turns: int, folder: Path = results.FOLDER) -> dict[str, list[Sample]]:
+def hold(contest: Contest, turns: int, folder: Path = results.FOLDER) -> None:
     """Run a contest, print its ratios and write its rows: `BENCHMARK.csv` by turn, `comparisons.csv` by ratio.
 
-    Args:
-        contest: what runs.
-        turns: how often each contestant runs.
-        folder: where results are written.
-
-    Raises:
-        UserError: the answers differ by more than the tolerance; nothing more is timed then.
+    Raises UserError: the answers differ by more than the tolerance; nothing more is timed then.
     """
     ours = [name for name in contest.contestants if name != contest.peer]
     differences: dict[str, float] = {}
 
+    peer, agreement, title = contest.peer, contest.agreement, f"{contest.benchmark}, {contest.case}"
+
     def check(first: Mapping[str, Sample]) -> None:
-        agreement = contest.agreement
         for name in ours:
-            differences[name] = agreement.difference(first[name], first[contest.peer])
-            # Written so that a NaN fails.
-            if not differences[name] <= agreement.tolerance:
-                raise UserError(f"{contest.benchmark}, {contest.case}: {name} and {contest.peer} do not give the same answer ({agreement.what}: {differences[name]:.3g}, allowed {agreement.tolerance:g}); not timed")  # fmt: skip
+            differences[name] = agreement.difference(first[name], first[peer])
+            if not differences[name] <= agreement.tolerance:  # written so that a NaN fails
+                apart = f"{agreement.what}: {differences[name]:.3g}, allowed {agreement.tolerance:g}"
+                raise UserError(f"{title}: {name} and {peer} do not give the same answer ({apart}); not timed")
 
     samples = in_turn(contest.contestants, turns, check)
     hardware = record(contest.packages)
-    results.store(
-        contest.benchmark,
-        [
-            {"case": contest.case, "system": name, "turn": turn, "seconds": sample.seconds, "peak_mib": sample.peak_mib,
-             "measured": contest.quantity, "value": contest.measured(sample), **hardware}
-            for name, found in samples.items() for turn, sample in enumerate(found)
-        ],
-        folder=folder,
-    )  # fmt: skip
+    rows: list[results.Row] = []
+    for name, found in samples.items():
+        for turn, sample in enumerate(found):
+            row: results.Row = {"case": contest.case, "system": name, "turn": turn, "seconds": sample.seconds}
+            row |= {"peak_mib": sample.peak_mib, "measured": contest.quantity, "value": contest.measured(sample)}
+            rows.append(row | hardware)
+    results.store(contest.benchmark, rows, folder=folder)
     rows = []
     for name in ours:
-        theirs, own = ([contest.measured(sample) for sample in samples[key]] for key in (contest.peer, name))
-        found = ratio(theirs, own)
-        rows.append(
-            {"benchmark": contest.benchmark, "case": contest.case, "system": name, "peer": contest.peer, "measured": contest.quantity,
-             "ours": statistics.median(own), "theirs": statistics.median(theirs), "ratio": found.value, "low": found.low, "high": found.high,
-             "turns": turns, "ours_mib": statistics.median(sample.peak_mib for sample in samples[name]),
-             "theirs_mib": statistics.median(sample.peak_mib for sample in samples[contest.peer]),
-             "agreement": contest.agreement.what, "difference": differences[name], "tolerance": contest.agreement.tolerance, **hardware}
-        )  # fmt: skip
+        theirs, own = ([contest.measured(sample) for sample in samples[key]] for key in (peer, name))
+        mib = [statistics.median(sample.peak_mib for sample in samples[key]) for key in (name, peer)]
+        middle, times, apart = statistics.median, ratio(theirs, own), differences[name]
+        row = {"benchmark": contest.benchmark, "case": contest.case, "system": name, "peer": peer}
+        row |= {"measured": contest.quantity, "ours": middle(own), "theirs": middle(theirs), "ratio": times.value}
+        row |= {"low": times.low, "high": times.high, "turns": turns, "ours_mib": mib[0], "theirs_mib": mib[1]}
+        row |= {"agreement": agreement.what, "difference": apart, "tolerance": agreement.tolerance}
+        rows.append(row | hardware)
         print(
-            f"{contest.benchmark}, {contest.case}: {name} {rows[-1]['ours']:.3g} s, {contest.peer} {rows[-1]['theirs']:.3g} s: "
-            f"{found.value:.2f} x ({found.low:.2f} to {found.high:.2f} in {turns} turns); "
-            f"{contest.agreement.what} {differences[name]:.2g}, allowed {contest.agreement.tolerance:g}",
+            f"{title}: {name} {row['ours']:.3g} s, {peer} {row['theirs']:.3g} s: {times.value:.2f} x "
+            f"({times.low:.2f} to {times.high:.2f} in {turns} turns); "
+            f"{agreement.what} {apart:.2g}, allowed {agreement.tolerance:g}",
             flush=True,
         )
     results.store(results.COMPARISONS, rows, ("benchmark", "case", "system"), folder)
-    return samples
 
 
 @dataclass(frozen=True)
@@ -127,22 +102,12 @@ class Measurement:
 def note(
     benchmark: str, case: str, found: Sequence[Measurement], packages: tuple[str, ...], folder: Path = results.FOLDER
 ) -> None:
-    """Print measurements and write them to `measurements.csv`.
-
-    Args:
-        benchmark: its name.
-        case: what was measured, sizes included.
-        found: the measurements.
-        packages: those whose versions are recorded.
-        folder: where results are written.
-    """
-    hardware = record(packages)
+    """Print measurements of a case, whose name has its sizes, and write them to `measurements.csv`."""
+    rows: list[results.Row] = []
     for one in found:
         limit = "" if one.limit is None else f", limit {one.limit:g}: {'kept' if one.kept == 'yes' else 'NOT KEPT'}"
         print(f"{benchmark}, {case}: {one.quantity} {one.value:.4g} {one.unit}{limit}", flush=True)
-    rows = [
-        {"benchmark": benchmark, "case": case, "quantity": one.quantity, "value": float(one.value), "unit": one.unit,
-         "limit": "" if one.limit is None else float(one.limit), "kept": one.kept, **hardware}
-        for one in found
-    ]  # fmt: skip
+        row: results.Row = {"benchmark": benchmark, "case": case, "quantity": one.quantity, "value": float(one.value)}
+        row |= {"unit": one.unit, "limit": "" if one.limit is None else float(one.limit), "kept": one.kept}
+        rows.append(row | record(packages))
     results.store(results.MEASUREMENTS, rows, ("benchmark", "case", "quantity"), folder)

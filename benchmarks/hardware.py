@@ -11,11 +11,7 @@ FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # that decide how fas
 
 
 def record(packages: tuple[str, ...]) -> dict[str, str | int | float]:
-    """Columns that every row of results has.
-
-    Args:
-        packages: those whose speed is measured.
-    """
+    """Columns that every row of results has."""
     info = _first_processor()
     flags = set(info.get("flags", "").split())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from patent_embeddings.core.errors import UserError
@@ -14,20 +14,14 @@ FOLDER = Path(__file__).parent / "results"
 COMPARISONS, MEASUREMENTS = "comparisons", "measurements"
 
 Value = str | int | float
-Row = Mapping[str, Value]
+Row = dict[str, Value]
 
 
 def store(name: str, rows: Sequence[Row], key: tuple[str, ...] = ("case",), folder: Path = FOLDER) -> None:
     """Write rows to `NAME.csv`, in the place of those there with the same key.
 
-    Args:
-        name: of the file.
-        rows: with the same columns each; floats are written with six significant digits.
-        key: columns that say which rows are replaced.
-        folder: where the file lies.
-
-    Raises:
-        UserError: the file has other columns.
+    `rows`: with the same columns each; floats are written with six significant digits. `key`: columns that say which
+    rows are replaced. Raises UserError: the file has other columns.
     """
     fresh = [{column: _text(value) for column, value in row.items()} for row in rows]
     path = folder / f"{name}.csv"

@@ -2,55 +2,38 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SEED = 1
 DESCRIPTION = 20_000  # characters of a long description
 
 
 def write(view: str, texts: int, file: str) -> None:
-    """Write the texts of a view of a simulated landscape, one a family, as JSON.
-
-    Args:
-        view: `tac`, or `full`, whose descriptions are made 20,000 characters long.
-        texts: how many families.
-        file: where to.
-    """
-    import json
-
+    """Write the texts of a view of a simulated landscape as JSON, one a family; `full` has long descriptions."""
     from patent_embeddings.corpus import views
-    from patent_embeddings.corpus.entries import Simulated, view_entry
+    from patent_embeddings.corpus.entries import view_entry
     from patent_embeddings.corpus.sources import load
+    from patent_embeddings.corpus.values import Simulated
 
-    entry = Simulated(source="simulated", description="", licence="CC0-1.0", seed=SEED, families=texts)
+    entry = Simulated(source="simulated", licence="CC0-1.0", seed=SEED, families=texts)
     families = load("bench", entry).families
     if view == "full":
-        families = families.assign(description=lengthened(families["description"]))
+        families = families.assign(description=lengthened(families["description"].tolist()))
     made = views.texts(families, view_entry(view))["text"].tolist()
     Path(file).write_text(json.dumps(made), encoding="utf-8")
 
 
-def lengthened(descriptions: pd.Series[str], characters: int = DESCRIPTION) -> list[str]:
+def lengthened(texts: Sequence[str], characters: int = DESCRIPTION) -> list[str]:
     """Each description followed by those of the next families, round and round, cut to so many characters."""
-    texts = descriptions.tolist()
-    out = []
-    for place in range(len(texts)):
-        parts: list[str] = []
-        size = 0
-        while size < characters:
-            parts.append(texts[(place + len(parts)) % len(texts)])
-            size += len(parts[-1]) + 1
-        out.append("\n".join(parts)[:characters])
-    return out
+    ring = "".join(f"{text}\n" for text in texts)
+    rounds = ring * (characters // len(ring) + 2)
+    starts = accumulate((len(text) + 1 for text in texts[:-1]), initial=0)
+    return [rounds[start : start + characters].removesuffix("\n") for start in starts]
 
 
 def read(file: str) -> list[str]:
     """The texts that `write` wrote."""
-    import json
-
-    texts: list[str] = json.loads(Path(file).read_text(encoding="utf-8"))
-    return texts
+    return json.loads(Path(file).read_text(encoding="utf-8"))

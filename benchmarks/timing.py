@@ -22,17 +22,11 @@ LAUNCH = Path(__file__).with_name("launch.py")
 
 @dataclass(frozen=True)
 class Sample:
-    """One run of one contestant.
+    """One run of one contestant."""
 
-    Attributes:
-        seconds: from the start of its process to the end.
-        peak_mib: resident memory of the process, and of those that it waited for.
-        values: what its function returned.
-    """
-
-    seconds: float
-    peak_mib: float
-    values: dict[str, Any] = field(default_factory=dict)
+    seconds: float  # from the start of its process to the end
+    peak_mib: float  # resident memory of the process, and of those that it waited for
+    values: dict[str, Any] = field(default_factory=dict)  # what its function returned
 
 
 @dataclass(frozen=True)
@@ -48,15 +42,7 @@ Contestant = Callable[[], Sample]
 
 
 def ratio(peer: Sequence[float], ours: Sequence[float]) -> Ratio:
-    """How many times as long the peer takes.
-
-    Args:
-        peer: its measurements, by turn.
-        ours: ours, of the same turns.
-
-    Raises:
-        ValueError: the numbers of turns differ, or there are none.
-    """
+    """How many times as long the peer takes, by turn. Raises ValueError: the numbers of turns differ, or are 0."""
     if len(peer) != len(ours) or not ours:
         raise ValueError(f"{len(peer)} and {len(ours)} turns cannot be compared")
     turns = [theirs / own for theirs, own in zip(peer, ours, strict=True)]
@@ -68,10 +54,7 @@ def in_turn(
 ) -> dict[str, list[Sample]]:
     """Run every contestant once a turn, in the opposite order every other turn.
 
-    Args:
-        contestants: name -> what runs it once.
-        turns: how many.
-        check: looks at the first turn, before more is timed; raises where the answers differ.
+    `check` looks at the first turn, before more is timed, and raises where the answers differ.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in contestants}
     for turn in range(turns):
@@ -83,15 +66,9 @@ def in_turn(
 
 
 def function(target: str, arguments: Mapping[str, Any], folder: Path) -> Sample:
-    """Run a function of this package in a process of its own.
+    """Run a function of this package, `benchmarks.MODULE:FUNCTION`, in a process of its own in a folder.
 
-    Args:
-        target: `benchmarks.MODULE:FUNCTION`; it returns a dict of plain values, or None.
-        arguments: its arguments, plain values.
-        folder: current folder of the process.
-
-    Raises:
-        UserError: it fails.
+    It takes plain values, and returns a dict of such or None. Raises UserError: it fails.
     """
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "values.json"
@@ -102,20 +79,22 @@ def function(target: str, arguments: Mapping[str, Any], folder: Path) -> Sample:
 def command(arguments: Sequence[str], folder: Path) -> Sample:
     """Run Python with some arguments, the caches that make a second run faster empty.
 
-    Raises:
-        UserError: it fails; the message has its last line.
+    Raises UserError: it fails; the message has its last line.
     """
     with tempfile.TemporaryDirectory() as place, tempfile.TemporaryFile() as said:
         file = Path(place) / "measured"
         process = subprocess.Popen(
             [sys.executable, "-S", str(LAUNCH), str(file), sys.executable, *arguments],
-            cwd=folder, env=environment(Path(place) / "cache"), stdout=said, stderr=said, start_new_session=True,
-        )  # fmt: skip
+            cwd=folder,
+            env=environment(Path(place) / "cache"),
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
         try:
             process.wait()
         except BaseException:
-            # The launcher and what it runs.
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)  # the launcher and what it runs
             process.wait()
             raise
         seconds, peak, status = file.read_text(encoding="ascii").split()
@@ -127,14 +106,8 @@ def command(arguments: Sequence[str], folder: Path) -> Sample:
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """Variables of a timed process: this repository's code, a cache folder of its own, no network."""
-    return {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "XDG_CACHE_HOME": str(cache),
-        "XDG_STATE_HOME": str(cache),
-        "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
-        "MTEB_CACHE": str(cache / "mteb"),
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "true",
-    }
+    """Variables of a timed process: this Python and code, a cache folder of its own, no network."""
+    own = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    own |= {"XDG_CACHE_HOME": str(cache), "XDG_STATE_HOME": str(cache), "MTEB_CACHE": str(cache / "mteb")}
+    own |= {"TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor")}
+    return {**os.environ, **own, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}

@@ -1,4 +1,4 @@
-"""A scratch working folder in which the stages run: parameters and registry of the repository, some keys changed."""
+"""A working folder in which the stages run: the repository's registry, and one zero-shot cell on one landscape."""
 
 from __future__ import annotations
 
@@ -18,49 +18,31 @@ OF_A_CELL = ("check", "pairs", "finetune", "report")  # stages that take no land
 
 
 @contextmanager
-def workspace(families: int, **changed: Any) -> Iterator[Path]:
+def workspace(families: int, view: str, *, model: str, dtype: str = "float32") -> Iterator[Path]:
     """A temporary working folder with the simulated landscape `bench`, the only one evaluated, zero-shot.
 
-    Args:
-        families: of the landscape.
-        changed: as `change` takes them.
+    `view` is that of queries and documents, `model` an id of the registry, where the caller may still register it.
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         folder = Path(place)
-        prepare(folder, **{"recipe": "zero-shot", "landscape": LANDSCAPE, "evaluate_on": [LANDSCAPE], **changed})
-        entry = {"source": "simulated", "description": "Benchmark.", "licence": "CC0-1.0", "seed": 1, "families": families}  # fmt: skip
+        shutil.copy(ROOT / "environment.lock", folder)
+        shutil.copytree(ROOT / "registry", folder / "registry")
+        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        params |= {"model": model, "recipe": "zero-shot", "query_view": view, "document_view": view}
+        params |= {"landscape": LANDSCAPE, "evaluate_on": [LANDSCAPE]}
+        params["embed"]["dtype"] = dtype
+        (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+        entry = {"source": "simulated", "description": "", "licence": "CC0-1.0", "seed": 1, "families": families}
         register(folder, "landscapes", LANDSCAPE, entry)
         yield folder
 
 
-def prepare(folder: Path, **changed: Any) -> None:
-    """Make an existing folder fit for the stages; `changed` as `change` takes it."""
-    for name in ("params.yaml", "environment.lock"):
-        shutil.copy(ROOT / name, folder)
-    ignored = shutil.ignore_patterns("*.py", "__pycache__")
-    shutil.copytree(ROOT / "registry", folder / "registry", ignore=ignored)
-    change(folder, **changed)
-
-
-def change(folder: Path, **changed: Any) -> None:
-    """Change keys of the folder's params.yaml; `a__b` is key b of block a."""
-    path = folder / "params.yaml"
-    params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for name, value in changed.items():
-        *blocks, key = name.split("__")
-        target = params
-        for block in blocks:
-            target = target[block]
-        target[key] = value
-    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-
-
 def register(folder: Path, kind: str, name: str, entry: Mapping[str, Any]) -> None:
     """Add an entry to a registry of the folder, such as `landscapes`."""
-    path = folder / f"registry/{kind}.yaml"
-    path.write_text(path.read_text(encoding="utf-8") + "\n" + yaml.safe_dump({name: dict(entry)}), encoding="utf-8")
+    with (folder / f"registry/{kind}.yaml").open("a", encoding="utf-8") as file:
+        file.write("\n" + yaml.safe_dump({name: dict(entry)}))
 
 
-def run_stage(name: str, folder: Path, landscape: str = LANDSCAPE) -> Sample:
-    """Run a stage in a working folder, on one landscape if it takes one; raises as `timing.command`."""
-    return command(["-m", f"stages.{name}", *([] if name in OF_A_CELL else [landscape])], folder)
+def run_stage(name: str, folder: Path) -> Sample:
+    """Run a stage in a working folder, on its landscape if it takes one; raises as `timing.command`."""
+    return command(["-m", f"stages.{name}", *([] if name in OF_A_CELL else [LANDSCAPE])], folder)

@@ -11,12 +11,14 @@ import pandas as pd
 import yaml
 
 from patent_embeddings.core import layout, tables
+from patent_embeddings.core import params as params_
 from patent_embeddings.core.files import write_json
 from patent_embeddings.corpus.schemas import FAMILIES, LABELS, LENGTHS, POOL, QRELS, QUERIES
 from patent_embeddings.evaluation.schemas import SCORES
-from patent_embeddings.pairs.schemas import PAIRS, SEEN
+from patent_embeddings.grid import keys
+from patent_embeddings.pairs.schemas import PAIRS
 from patent_embeddings.retrieval.schemas import FUSION, RUN
-from patent_embeddings.training.schemas import CURVE
+from patent_embeddings.training.schemas import CURVE, SEEN
 
 HERE = Path(__file__).resolve().parents[1]
 SYSTEMS = ("bm25", "dense", "rrf", "interpolation")
@@ -43,6 +45,7 @@ def write_cell(
     for number, name in enumerate(landscapes):
         _landscape(name, np.random.default_rng(number), without if number else "")
     _training(recipe, landscapes[0])
+    keys.write(params_.load())
     _made[key] = tempfile.TemporaryDirectory()
     shutil.copytree(root, _made[key].name, dirs_exist_ok=True)
 
@@ -53,9 +56,10 @@ def _landscape(name: str, rng: np.random.Generator, without: str) -> None:
     titles[0] = titles[5] = HOSTILE
     code = ["F16K 1/00" if i % 2 else "A61B 5/00" for i in range(40)]
     lacking_codes = without == "codes"
-    families = pd.DataFrame({"family_id": ids, "title": titles, "abstract": "A valve.", "claims": "1. A valve.", "description": "",
-        "ipc": [[] if lacking_codes else [c] for c in code], "cpc": [[] for _ in ids], "jurisdiction": "US", "date": "2001-01-01",
-        "labels": [[] for _ in ids]})  # fmt: skip
+    texts = {"title": titles, "abstract": "A valve.", "claims": "1. A valve.", "description": ""}
+    codes = {"ipc": [[] if lacking_codes else [c] for c in code], "cpc": [[] for _ in ids]}
+    rest = {"jurisdiction": "US", "date": "2001-01-01", "labels": [[] for _ in ids]}
+    families = pd.DataFrame({"family_id": ids, **texts, **codes, **rest})
     tables.write(families, layout.families(name), FAMILIES)
     splits = ["test" if i < 10 else "dev" if i < 15 else "train" for i in range(40)]
     tables.write(families[["family_id", "date"]].assign(split=splits, ranked=True), layout.task(name, "pool"), POOL)
@@ -69,8 +73,12 @@ def _landscape(name: str, rng: np.random.Generator, without: str) -> None:
     tables.write(_frame(labelled, LABELS), layout.task(name, "labels"), LABELS)
 
     for shift, system in enumerate((*SYSTEMS, *ORACLES)):
-        ranked = [(ids[q], ids[(q + 19 + shift % 3 + r) % 40 if (q + 19 + shift % 3 + r) % 40 != q else 39], r + 1, 1.0 - r / 10)
-                  for q in asked for r in range(6)]  # fmt: skip
+        first = 19 + shift % 3
+        ranked = [
+            (ids[q], ids[39 if (q + first + r) % 40 == q else (q + first + r) % 40], r + 1, 1.0 - r / 10)
+            for q in asked
+            for r in range(6)
+        ]
         tables.write(_frame(ranked, RUN), layout.run(name, system), RUN)
 
     scores: list[tuple[object, ...]] = []
@@ -120,8 +128,11 @@ def _landscape(name: str, rng: np.random.Generator, without: str) -> None:
 def _training(recipe: str, name: str) -> None:
     trained = recipe != "zero-shot"
     # Two steps of four pairs; every pair forbids one other of its batch, so that two negatives are left.
-    pairs = [("train", step, p, "section", "", f"{name}-{20 + p:03d}", f"{name}-{20 + p:03d}", "a", "b", [str((p + 1) % 4)], name)
-             for step in (0, 1) for p in range(4)]  # fmt: skip
+    pairs = [
+        ("train", step, p, "section", "", *2 * [f"{name}-{20 + p:03d}"], "a", "b", [str((p + 1) % 4)], name)
+        for step in (0, 1)
+        for p in range(4)
+    ]
     tables.write(_frame(pairs if trained else [], PAIRS), layout.PAIRS, PAIRS)
     seen = [(f"{name}-{20 + p:03d}",) for p in range(4)]
     tables.write(_frame(seen if trained else [], SEEN), layout.SEEN, SEEN)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
+import workspaces
 
-from benchmarks.workspace import change
-
-ROOT = Path(__file__).resolve().parents[1]
+# Before torch and faiss start: two workers of pytest, and what they start, would fight for the processors otherwise.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Current folder with params.yaml and the registries of the repository, and an empty scratch."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    shutil.copytree(ROOT / "registry", tmp_path / "registry")
+    """Current folder with params.yaml and the registry of the repository, and an empty scratch."""
+    workspaces.prepare(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
@@ -27,5 +26,4 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def set_params(workspace: Path) -> Callable[..., None]:
     """Change keys of the workspace's params.yaml; `a__b` is key b of block a."""
-
-    return partial(change, workspace)
+    return partial(workspaces.change, workspace)

@@ -41,7 +41,13 @@ class Hub:
         import os
 
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "MODELS_DIR"))}
-        return {**kept, "HF_ENDPOINT": self.endpoint, "HF_HOME": str(home), "XDG_CACHE_HOME": f"{home}/cache", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}  # fmt: skip
+        return {
+            **kept,
+            "HF_ENDPOINT": self.endpoint,
+            "HF_HOME": str(home),
+            "XDG_CACHE_HOME": f"{home}/cache",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        }
 
 
 def etag(data: bytes) -> str:
@@ -100,7 +106,11 @@ def serve() -> Iterator[Hub]:
 
         def send(self, repository: Repository, name: str, body: bool) -> None:
             data = repository.sent.get(name, repository.files[name])
-            headers = {"X-Repo-Commit": repository.revision, "ETag": f'"{etag(repository.files[name])}"', "Accept-Ranges": "bytes"}  # fmt: skip
+            headers = {
+                "X-Repo-Commit": repository.revision,
+                "ETag": f'"{etag(repository.files[name])}"',
+                "Accept-Ranges": "bytes",
+            }
             start = int(re.findall(r"\d+", self.headers.get("Range") or "0")[0])
             if start:
                 headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from workspaces import ROOT
 
 GOOD = """#!/bin/sh
 echo "$(basename "$0") $*" >> "{log}"
@@ -75,7 +75,9 @@ def test_the_newest_python_that_runs_makes_the_environment(there: dict[str, str]
     assert len(installs) == 3
 
 
-@pytest.mark.parametrize("there", [{}, {"python3.13": SHIM}, {"python3.10": GOOD, "python3.14": GOOD, "python3.12": PACKED_APART}])  # fmt: skip
+@pytest.mark.parametrize(
+    "there", [{}, {"python3.13": SHIM}, {"python3.10": GOOD, "python3.14": GOOD, "python3.12": PACKED_APART}]
+)
 def test_where_there_is_none_one_line_says_what_to_do(there: dict[str, str], machine: Path) -> None:
     for name, script in there.items():
         have(machine, name, script)

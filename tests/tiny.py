@@ -94,11 +94,12 @@ def late(folder: Path, base: Path, dimension: int = 8, expansion: int | None = N
 
     torch.manual_seed(2)
     expanded = {"strategy": "fixed", "attend": False, "length": expansion, "token": "[MASK]"} if expansion else None
+    tokens = {"module_input_name": "token_embeddings"}
     modules = [
         Transformer(str(base), query_expansion=expanded),
-        Dense(DIMENSION, dimension, bias=False, activation_function=torch.nn.Identity(), module_input_name="token_embeddings"),
+        Dense(DIMENSION, dimension, bias=False, activation_function=torch.nn.Identity(), **tokens),
         MultiVectorMask(skiplist_words=["."]),
-        Normalize(module_input_name="token_embeddings"),
-    ]  # fmt: skip
+        Normalize(**tokens),
+    ]
     MultiVectorEncoder(modules=modules, device="cpu").save(str(folder))
     return folder

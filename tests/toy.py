@@ -65,9 +65,11 @@ def main(what: str) -> None:
     test = outcomes[(outcomes["split"] == "test") & ~outcomes["metric"].isin(["tp", "fp", "fn"])]
     means = test.groupby(["task", "system", "scope", "metric"])["value"].agg(["mean", "count"]).reset_index()
     means = means.rename(columns={"mean": "value", "count": "n"})
-    scores = means.assign(landscape=what, simulated=landscape_entry(what).simulated, ci_low=means["value"], ci_high=means["value"])  # fmt: skip
+    scores = means.assign(landscape=what, simulated=landscape_entry(what).simulated)
+    scores = scores.assign(ci_low=means["value"], ci_high=means["value"])
     tables.write(scores, layout.scores(what), SCORES)
-    write_json(layout.cost("embed", what), {"device": "cpu", "seconds": 2.5, "texts": 600, "texts_per_second": 240.0, "peak_mib": 512})  # fmt: skip
+    spent = {"device": "cpu", "seconds": 2.5, "texts": 600, "texts_per_second": 240.0, "peak_mib": 512}
+    write_json(layout.cost("embed", what), spent)
 
 
 def _outcomes(cell: Any, landscape: str) -> Any:
@@ -76,7 +78,8 @@ def _outcomes(cell: Any, landscape: str) -> Any:
     import pandas as pd
 
     shared = np.random.default_rng([cell.tasks.fold, *map(ord, landscape)])
-    own = np.random.default_rng([cell.tasks.fold, *map(ord, cell.model + cell.recipe + cell.landscape + landscape + cell.query_view)])  # fmt: skip
+    name = cell.model + cell.recipe + cell.landscape + landscape + cell.query_view
+    own = np.random.default_rng([cell.tasks.fold, *map(ord, name)])
     lift = LIFT.get(cell.recipe, 0.0) if cell.landscape == landscape else -0.08 * (cell.recipe in LIFT)
     level = 0.4 + lift + 0.05 * (cell.query_view == "tac")
     queries = [f"{landscape}-{cell.tasks.fold}-{number:03d}" for number in range(60)]
@@ -85,14 +88,17 @@ def _outcomes(cell: Any, landscape: str) -> Any:
     for system, change in (("bm25", -0.05), ("dense", 0.0), ("rrf", 0.01), ("interpolation", 0.02)):
         for scope, factor in (("all", 1.0), ("in", 1.0), ("out", 0.4), ("in-paired", 1.0), ("out-paired", 0.4)):
             found = np.clip((values + change) * factor, 0, 1)
-            rows += [(system, "retrieval", scope, metric, query, "test", float(value))
-                     for metric in ("nDCG@10", "R@100") for query, value in zip(queries, found, strict=True)]  # fmt: skip
+            rows += [
+                (system, "retrieval", scope, metric, query, "test", float(value))
+                for metric in ("nDCG@10", "R@100")
+                for query, value in zip(queries, found, strict=True)
+            ]
     for query, value in zip(queries, values, strict=True):
         right = float(np.round(10 * value))
         for metric, count in {"tp": right, "fp": 10 - right, "fn": 10 - right, "LRAP": value}.items():
             rows.append(("probe", "classification", "ipc-subclass", metric, query, "test", float(count)))
-    rows += [("kmeans", "clustering", "ipc-subclass", "V-measure", f"seed-{run}", "test", float(level + own.normal(0, 0.01)))
-             for run in range(5)]  # fmt: skip
+    clustered = [(f"seed-{run}", "test", float(level + own.normal(0, 0.01))) for run in range(5)]
+    rows += [("kmeans", "clustering", "ipc-subclass", "V-measure", *run) for run in clustered]
     columns = ["system", "task", "scope", "metric", "query_id", "split", "value"]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:-1], "str"))
 
