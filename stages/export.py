@@ -21,7 +21,6 @@ Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 @app.command()
 def trec(out: Out = OUT / "trec") -> None:
     """Write a run file for each system and qrels of the test queries for each scope, by landscape."""
-
     from patent_embeddings.core import params
     from patent_embeddings.handover import trec
 
@@ -34,7 +33,6 @@ def trec(out: Out = OUT / "trec") -> None:
 @app.command()
 def mteb(out: Out = OUT / "mteb") -> None:
     """Write MTEB's result files of the dense run, the probe and k-means: a folder that `mteb` reads as its cache."""
-
     from patent_embeddings.core import params
     from patent_embeddings.core.git import git
     from patent_embeddings.evaluation.scores import read_scores
@@ -50,7 +48,6 @@ def mteb(out: Out = OUT / "mteb") -> None:
 @app.command()
 def model(out: Out = OUT / "model") -> None:
     """Write a model folder as the Hugging Face hub has them: the adapter, and a card with its scores."""
-
     from patent_embeddings.core import params
     from patent_embeddings.evaluation.scores import read_scores
     from patent_embeddings.handover import model
@@ -68,7 +65,6 @@ def table(
     out: Out = OUT / "tables",
 ) -> None:
     """Write a table of a page as CSV or LaTeX (booktabs)."""
-
     from patent_embeddings.core import params
     from patent_embeddings.core.files import write_text
     from patent_embeddings.handover.latex import latex

@@ -182,3 +182,20 @@ def test_an_experiment_of_an_entry_that_left_is_of_another_version(computed: Par
     commit(Path.cwd())
     with pytest.raises(Exception, match=r"no experiment of this code version \(1 of other versions\)"):
         experiments.current()
+
+
+def test_a_cell_is_finished_where_the_report_was_made_of_what_check_wrote_of_these_parameters() -> None:
+    params, others = {"recipe": "r1"}, {"recipe": "r2"}
+
+    def lock(of: dict[str, str], written: str, read: str) -> dict[str, object]:
+        check = {"params": {"params.yaml": of}, "outs": [{"path": "data/values", "md5": written}]}
+        return {"check": check, "report": {"deps": [{"path": "data/values", "md5": read}]}}
+
+    assert experiments._reported({"report": {"params": {"params.yaml": params}}}, params)
+    assert not experiments._reported({"report": {"params": {"params.yaml": others}}}, params)
+    lines = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["report"]["deps"]
+    assert layout.VALUES.as_posix() in lines  # which is what tells whether the report is of these parameters
+    assert experiments._reported(lock(params, "a", "a"), params)
+    assert not experiments._reported(lock(params, "b", "a"), params)  # killed behind check
+    assert not experiments._reported(lock(others, "a", "a"), params)
+    assert not experiments._reported({}, params)

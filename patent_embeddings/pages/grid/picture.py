@@ -21,7 +21,6 @@ from patent_embeddings.pages.colours import PALETTE
 
 RUN = "python -m stages.grid run"
 PANEL = 330  # width of a panel in pixels
-Tips = list[Any]
 
 
 @dataclass(frozen=True)
