@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 import workspaces
+from forks import Forks
 
 # Before torch and faiss start: two workers of pytest, and what they start, would fight for the processors otherwise.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,3 +28,11 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def set_params(workspace: Path) -> Callable[..., None]:
     """Change keys of the workspace's params.yaml; `a__b` is key b of block a."""
     return partial(workspaces.change, workspace)
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Python processes that start quickly."""
+    made = Forks()
+    yield made
+    made.close()

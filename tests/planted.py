@@ -25,7 +25,7 @@ class Planted:
 
     def __init__(self, queries: int, folds: int = 5, *, simulated: bool = False, noise: float = 0.05) -> None:
         self.queries, self.folds, self.simulated, self.noise = queries, folds, simulated, noise
-        self.rows: list[dict[str, Any]] = []
+        self.blocks: list[tuple[dict[str, Any], list[str], Any]] = []  # what is the same, ids, values
 
     def cell(
         self, level: float, landscape: str = "a", *, model: str = "m", recipe: str = "zero-shot", trained_on: str = "",
@@ -59,7 +59,12 @@ class Planted:
         return self
 
     def frame(self) -> pd.DataFrame:
-        return pd.DataFrame(self.rows)
+        """The outcomes, one a row."""
+        about = pd.DataFrame([block for block, _, _ in self.blocks])
+        lengths = [len(values) for _, _, values in self.blocks]
+        frame = about.loc[about.index.repeat(lengths)].reset_index(drop=True)
+        ids = [one for _, ids, _ in self.blocks for one in ids]
+        return frame.assign(query_id=ids, value=np.concatenate([values for _, _, values in self.blocks]))
 
     def _retrieval(
         self, key: dict[str, Any], level: float, difficulty: Any, own: Any, fused: float, loss: float, fused_loss: float
@@ -74,22 +79,20 @@ class Planted:
                 ("in-paired", values),
                 ("out-paired", values * (1 - gap) + self._out),
             ):
-                for query, value in enumerate(outcomes):
-                    self._row(key, system, scope, "nDCG@10", f"{key['landscape']}{key['fold']}-{query}", value)
+                self._add(key, system, scope, "nDCG@10", self._asked(key), outcomes)
 
     def _labels(self, key: dict[str, Any], level: float, difficulty: Any, own: Any, *_: float) -> None:
-        for query in range(self.queries):
-            share = np.clip(level + difficulty[query] + own.normal(0, self.noise), 0, 1)
-            right = 10 * share
-            counts = {"tp": right, "fp": 10 - right, "fn": 10 - right, "LRAP": share}
-            for metric, value in counts.items():
-                self._row(key, "probe", LABELS, metric, f"{key['landscape']}{key['fold']}-{query}", value)
+        share = np.clip(level + difficulty + own.normal(0, self.noise, self.queries), 0, 1)
+        right = 10 * share
+        for metric, values in {"tp": right, "fp": 10 - right, "fn": 10 - right, "LRAP": share}.items():
+            self._add(key, "probe", LABELS, metric, self._asked(key), values)
 
     def _runs(self, key: dict[str, Any], level: float, difficulty: Any, own: Any, *_: float) -> None:
-        for run in range(5):
-            value = level + difficulty.mean() + own.normal(0, self.noise / 5)
-            self._row(key, "kmeans", LABELS, "V-measure", f"run-{run}", value)
+        values = level + difficulty.mean() + own.normal(0, self.noise / 5, 5)
+        self._add(key, "kmeans", LABELS, "V-measure", [f"run-{run}" for run in range(5)], values)
 
-    def _row(self, key: dict[str, Any], system: str, scope: str, metric: str, query: str, value: float) -> None:
-        about = {"system": system, "scope": scope, "metric": metric, "query_id": query}
-        self.rows.append({**key, **about, "value": float(value)})
+    def _asked(self, key: dict[str, Any]) -> list[str]:
+        return [f"{key['landscape']}{key['fold']}-{query}" for query in range(self.queries)]
+
+    def _add(self, key: dict[str, Any], system: str, scope: str, metric: str, ids: list[str], values: Any) -> None:
+        self.blocks.append(({**key, "system": system, "scope": scope, "metric": metric}, ids, values))

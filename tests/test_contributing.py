@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from forks import Forks
 from workspaces import ROOT
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -327,14 +326,11 @@ def copy(root: Path) -> Path:
     return root
 
 
-def run(root: Path, *whats: str) -> dict[str, str]:
+def run(forks: Forks, root: Path, *whats: str) -> dict[str, str]:
     """What does not work of some toys, by toy."""
     arguments = [part for what in whats for part in (what, TOYS[what].check)]
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, str(root), str(root / "work"), *arguments],
-        env={"PYTHONPATH": f"{root}:{root / 'tests'}", "PATH": "", "HOME": str(root)},
-        capture_output=True, text=True,
-    )  # fmt: skip
+    environment = {"PYTHONPATH": f"{root}:{root / 'tests'}", "PATH": "", "HOME": str(root)}
+    done = forks.code(DRIVER, str(root), str(root / "work"), *arguments, cwd=root / "work", env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     return dict(line.split(": ", 1) for line in done.stdout.splitlines())
 
@@ -348,13 +344,13 @@ def written(root: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def tried(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes], dict[str, str]]:
+def tried(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> tuple[Path, dict[str, bytes], dict[str, str]]:
     """A copy with every toy, what its files were, and what of the toys does not work."""
     root = copy(tmp_path_factory.mktemp("copy"))
     before = written(root)
     for what in TOYS:
         add(PAGE, what, root)
-    return root, before, run(root, *TOYS)
+    return root, before, run(forks, root, *TOYS)
 
 
 def test_every_marked_row_has_a_toy() -> None:
@@ -380,14 +376,16 @@ def test_nothing_but_what_the_rows_name_was_touched(tried: tuple[Path, dict[str,
         ("a source of patents", "`patent_embeddings/corpus/values.py`", "`patent_embeddings/corpus/entries.py`"),
     ],
 )
-def test_a_row_that_names_another_file_is_found_out(what: str, right: str, wrong: str, tmp_path: Path) -> None:
+def test_a_row_that_names_another_file_is_found_out(
+    what: str, right: str, wrong: str, tmp_path: Path, forks: Forks
+) -> None:
     root = copy(tmp_path)
     (line,) = (line for line in PAGE.splitlines() if line.startswith(f"| {what} *"))
     try:
         add(PAGE.replace(line, line.replace(right, wrong)), what, root)
     except AssertionError:
         return
-    assert what in run(root, what)
+    assert what in run(forks, root, what)
 
 
 @pytest.mark.parametrize("what", TOYS)

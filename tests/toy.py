@@ -117,8 +117,8 @@ def repository(folder: Path) -> Path:
     for key, value in {"user.name": "Test", "user.email": "test@example.org", "commit.gpgsign": "false"}.items():
         git(folder, "config", key, value)
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=folder, check=True)
-    for key, value in {"core.analytics": "false", "core.check_update": "false", "core.autostage": "true"}.items():
-        subprocess.run([sys.executable, "-m", "dvc", "config", key, value], cwd=folder, check=True)
+    settings = "[core]\n    analytics = false\n    check_update = false\n    autostage = true\n"
+    (folder / ".dvc/config").write_text(settings, encoding="utf-8")
     shutil.copy(HERE, folder / "toy.py")
     shutil.copy(ROOT / "params.yaml", folder)
     for name in ("stages", "patent_embeddings", "registry"):

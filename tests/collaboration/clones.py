@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import forks
 import tiny
 import yaml
 
@@ -31,6 +32,8 @@ BLOCKS = {
     },
     "metrics": {"clusterings": 2},
 }  # fmt: skip
+QUICK = forks.dvc_with("pandas", "pyarrow.parquet", "pydantic", "sentence_transformers")
+BUT_REPORT = (f"lengths@{L}", f"metrics@{L}")  # what the page is made of, with all that these need
 FIRST, SECOND = "first", "second"  # names of the two cells that clone A runs
 
 
@@ -78,6 +81,10 @@ class Clone:
     def dvc(self, *arguments: str, **options: Any) -> str:
         """Run DVC."""
         return self.run("dvc", *arguments, **options)
+
+    def quick(self, *arguments: str, **options: Any) -> str:
+        """Run DVC, the stages in processes that are forked from it: where neither is what is tested."""
+        return self.run("python", "-c", QUICK, *arguments, **options)
 
     def share(self, *arguments: str, **options: Any) -> str:
         """Run the command under test."""

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny
 import yaml
+from forks import Forks
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, POOL, RELATIONS
@@ -27,6 +28,7 @@ from patent_embeddings.retrieval.schemas import RUN
 pytestmark = pytest.mark.pipeline
 
 REVISION = "c" * 40
+Python = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parents[2]  # the workspace has a `stages` folder too
 
 
@@ -36,12 +38,15 @@ def hub() -> Iterator[server.Hub]:
         yield running
 
 
-def python(hub: server.Hub, workspace: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def python(hub: server.Hub, workspace: Path, forks: Forks) -> Python:
     """Run a module of the package in the workspace, with the hub's client pointed at the server."""
-    return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=workspace, capture_output=True, text=True,
-        env={**hub.environment(workspace / "home"), "PYTHONPATH": str(ROOT), **environment},
-    )  # fmt: skip
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        kept = {**hub.environment(workspace / "home"), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+        return forks.module(*arguments, cwd=workspace, env={**kept, **environment})
+
+    return run
 
 
 DOWNLOAD = """
@@ -55,14 +60,34 @@ run(app)
 """
 
 
-def download(hub: server.Hub, workspace: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def download(hub: server.Hub, workspace: Path, forks: Forks) -> Python:
     """Run the stage `download` for the landscape `tiny` in the workspace, as `check` lets it."""
-    return subprocess.run(
-        [sys.executable, "-c", DOWNLOAD],
-        cwd=workspace,
-        capture_output=True,
-        text=True,
-        env={**hub.environment(workspace / "home"), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", **environment},
+
+    def run(**environment: str) -> subprocess.CompletedProcess[str]:
+        kept = {**hub.environment(workspace / "home"), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+        return forks.code(DOWNLOAD, cwd=workspace, env={**kept, **environment})
+
+    return run
+
+
+LOCATED = """
+import sys
+import typer
+from patent_embeddings.core.running import run
+from patent_embeddings.encoders import entries, weights
+app = typer.Typer()
+app.command()(lambda: print(weights.locate(entries.model_entry("tiny"))))
+sys.argv = ["locate"]
+run(app)
+"""
+
+
+@pytest.fixture
+def located(hub: server.Hub, workspace: Path, forks: Forks) -> Python:
+    """What a command that loads the model `tiny` does first."""
+    return lambda: forks.code(
+        LOCATED, cwd=workspace, env={**hub.environment(workspace / "home"), "PYTHONPATH": str(ROOT)}
     )
 
 
@@ -80,11 +105,16 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-@pytest.fixture
-def model(hub: server.Hub, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> server.Repository:
-    """A tiny model on the hub, with the weights for another runtime beside it, and its registry entry."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model."""
     base = tiny.bert(tmp_path_factory.mktemp("bert"))
-    folder = tiny.dense(tmp_path_factory.mktemp("model"), base, "mean")
+    return tiny.dense(tmp_path_factory.mktemp("model"), base, "mean")
+
+
+@pytest.fixture
+def model(hub: server.Hub, workspace: Path, folder: Path) -> server.Repository:
+    """It on the hub, with the weights for another runtime beside it, and its registry entry."""
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     repository = server.Repository(
         REVISION, {**files, "onnx/model.onnx": b"x" * 5000, "pytorch_model.bin": b"y" * 5000}
@@ -96,12 +126,12 @@ def model(hub: server.Hub, workspace: Path, tmp_path_factory: pytest.TempPathFac
 
 
 def test_fetch_pins_survives_a_break_and_then_needs_no_hub(
-    hub: server.Hub, model: server.Repository, workspace: Path
+    hub: server.Hub, model: server.Repository, workspace: Path, python: Python
 ) -> None:
-    absent = python(hub, workspace, "stages.model", "check", "tiny")
+    absent = python("stages.model", "check", "tiny")
     assert "python -m stages.model fetch" in refused(absent)
     hub.breaks.add("model.safetensors")
-    done = python(hub, workspace, "stages.model", "fetch", "tiny")
+    done = python("stages.model", "fetch", "tiny")
     assert done.returncode == 0, done.stderr
     assert "licence CC0-1.0" in done.stderr
     assert not hub.breaks
@@ -110,46 +140,46 @@ def test_fetch_pins_survives_a_break_and_then_needs_no_hub(
     assert not any(path.endswith((".onnx", ".bin")) for path in paths)
     hub.repositories.clear()
     hub.asked.clear()
-    again = python(hub, workspace, "stages.model", "check", "tiny")
+    again = python("stages.model", "check", "tiny")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "WRONG" not in again.stdout
-    assert python(hub, workspace, "stages.model", "fetch", "tiny").returncode == 0
+    assert python("stages.model", "fetch", "tiny").returncode == 0
     assert hub.asked == []
-    listed = python(hub, workspace, "stages.model", "list").stdout
+    listed = python("stages.model", "list").stdout
     assert [line.split()[-1] for line in listed.splitlines() if line.startswith("tiny ")] == ["yes"]
 
 
 def test_what_another_program_left_of_a_model_is_completed(
-    hub: server.Hub, model: server.Repository, workspace: Path
+    hub: server.Hub, model: server.Repository, workspace: Path, python: Python, forks: Forks
 ) -> None:
     code = "from huggingface_hub import hf_hub_download\n"
     code += f"hf_hub_download('tiny/model', 'config.json', revision={REVISION!r})"
-    other = subprocess.run(
-        [sys.executable, "-c", code], env=hub.environment(workspace / "home"), capture_output=True, text=True
-    )
+    other = forks.code(code, cwd=workspace, env=hub.environment(workspace / "home"))
     assert other.returncode == 0, other.stderr
-    done = python(hub, workspace, "stages.model", "fetch", "tiny")
+    done = python("stages.model", "fetch", "tiny")
     assert done.returncode == 0, done.stderr
-    assert python(hub, workspace, "stages.model", "check", "tiny").returncode == 0
+    assert python("stages.model", "check", "tiny").returncode == 0
 
 
-def test_a_changed_file_is_refused_and_removed(hub: server.Hub, model: server.Repository, workspace: Path) -> None:
+def test_a_changed_file_is_refused_and_removed(
+    hub: server.Hub, model: server.Repository, workspace: Path, python: Python, located: Python
+) -> None:
     weights = model.files["model.safetensors"]
     model.sent["model.safetensors"] = bytes([*weights[:-1], weights[-1] ^ 1])
-    line = refused(python(hub, workspace, "stages.model", "fetch", "tiny"))
+    line = refused(python("stages.model", "fetch", "tiny"))
     assert "model.safetensors is not the file that was pinned" in line
-    assert "stages.model fetch" in refused(python(hub, workspace, "stages.model", "check", "tiny"))
+    assert "stages.model fetch" in refused(located())
     model.sent.clear()
-    assert python(hub, workspace, "stages.model", "fetch", "tiny").returncode == 0
+    assert python("stages.model", "fetch", "tiny").returncode == 0
 
 
-def test_the_registry_pins_what_the_commit_does_not(hub: server.Hub, model: server.Repository, workspace: Path) -> None:
+def test_the_registry_pins_what_the_commit_does_not(
+    hub: server.Hub, model: server.Repository, workspace: Path, python: Python
+) -> None:
     path = workspace / layout.registry("models")
     block = yaml.safe_load(path.read_text())["tiny"]
     register(workspace, "models", "tiny", **{**block, "weights": {"model.safetensors": "0" * 64}})
-    assert "model.safetensors is not the file that was pinned" in refused(
-        python(hub, workspace, "stages.model", "fetch", "tiny")
-    )
+    assert "model.safetensors is not the file that was pinned" in refused(python("stages.model", "fetch", "tiny"))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +193,7 @@ def test_the_registry_pins_what_the_commit_does_not(hub: server.Hub, model: serv
     ],
 )
 def test_every_failure_is_one_line_with_a_mend(
-    hub: server.Hub, model: server.Repository, workspace: Path, fault: str, words: list[str]
+    hub: server.Hub, model: server.Repository, workspace: Path, fault: str, words: list[str], python: Python
 ) -> None:
     environment = {}
     if fault == "gated":
@@ -176,7 +206,7 @@ def test_every_failure_is_one_line_with_a_mend(
         environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
     else:
         environment["HF_HUB_OFFLINE"] = "1"
-    line = refused(python(hub, workspace, "stages.model", "fetch", "tiny", **environment))
+    line = refused(python("stages.model", "fetch", "tiny", **environment))
     assert all(word in line for word in words), line
 
 
@@ -341,9 +371,9 @@ def frames(workspace: Path) -> dict[str, pd.DataFrame]:
     }
 
 
-def test_dapfam(hub: server.Hub, workspace: Path) -> None:
+def test_dapfam(hub: server.Hub, workspace: Path, python: Python, download: Python) -> None:
     landscape(hub, workspace, dapfam(), layout="dapfam")
-    done = download(hub, workspace)
+    done = download()
     assert done.returncode == 0, done.stderr
     assert "licence CC BY-NC-SA 4.0" in done.stderr
     found = frames(workspace)
@@ -359,11 +389,11 @@ def test_dapfam(hub: server.Hub, workspace: Path) -> None:
     assert int(found["relations"]["relevance"].sum()) == 40
     assert len(found["citations"]) == 40
     asked = found["relations"].query("relevance > 0")["query_id"].nunique()
-    shown = python(hub, workspace, "stages.landscape", "show", "tiny")
+    shown = python("stages.landscape", "show", "tiny")
     assert f"queries: {asked} families with a relevant one (judged), 40 judged pairs" in shown.stdout, shown.stderr
 
 
-def test_broken_download_is_taken_up_where_it_broke(hub: server.Hub, workspace: Path) -> None:
+def test_broken_download_is_taken_up_where_it_broke(hub: server.Hub, workspace: Path, download: Python) -> None:
     """The client keeps what came in chunks of 10 MiB, so the file is made larger than that."""
     noise = random.Random(0)
     rows = [{**row, "description_en": noise.randbytes(400_000).hex()} for row in documents(40)]
@@ -371,16 +401,16 @@ def test_broken_download_is_taken_up_where_it_broke(hub: server.Hub, workspace: 
     assert len(data["corpus.parquet"]) > 24 << 20
     landscape(hub, workspace, data, layout="dapfam", descriptions=True)
     hub.breaks.add("corpus.parquet")
-    done = download(hub, workspace)
+    done = download()
     assert done.returncode == 0, done.stderr
     asked = [wanted for method, path, wanted in hub.asked if method == "GET" and path.endswith("corpus.parquet")]
     assert asked == [None, f"bytes={10 << 20}-"]
     assert frames(workspace)["families"].loc["d001", "description"] == rows[1]["description_en"]
 
 
-def test_nano(hub: server.Hub, workspace: Path) -> None:
+def test_nano(hub: server.Hub, workspace: Path, download: Python) -> None:
     landscape(hub, workspace, nano(), layout="nano", split="NanoDAPFAMOutTitlAbsClmToTitlAbsClm", scope="out")
-    done = download(hub, workspace)
+    done = download()
     assert done.returncode == 0, done.stderr
     found = frames(workspace)
     assert sorted(found["families"].index) == ["d0", "d1", "d2", "d3", "d4", "q0", "q1"]
@@ -389,9 +419,9 @@ def test_nano(hub: server.Hub, workspace: Path) -> None:
     assert not any("NanoDAPFAMIn" in path for _, path, _ in hub.asked)
 
 
-def test_patenteb(hub: server.Hub, workspace: Path) -> None:
+def test_patenteb(hub: server.Hub, workspace: Path, download: Python) -> None:
     landscape(hub, workspace, patenteb(), layout="patenteb", scope="in")
-    done = download(hub, workspace)
+    done = download()
     assert done.returncode == 0, done.stderr
     found = frames(workspace)
     assert sorted(found["families"].index) == ["1", "11", "12", "13", "2"]
@@ -416,7 +446,7 @@ def test_patenteb(hub: server.Hub, workspace: Path) -> None:
         ("off", ["connect, then run `dvc repro download@tiny`"]),
     ],
 )
-def test_landscape_failures(hub: server.Hub, workspace: Path, fault: str, words: list[str]) -> None:
+def test_landscape_failures(hub: server.Hub, workspace: Path, fault: str, words: list[str], download: Python) -> None:
     block: dict[str, Any] = {"layout": "dapfam"}
     if fault == "pin":
         block["files"] = {"qrels_all.parquet": "0" * 64}
@@ -430,18 +460,18 @@ def test_landscape_failures(hub: server.Hub, workspace: Path, fault: str, words:
     if fault == "changed":
         repository.sent["qrels_all.parquet"] = files["qrels_all.parquet"][:-1] + b"?"
     environment = {"HF_ENDPOINT": "http://127.0.0.1:9"} if fault == "off" else {}
-    line = refused(download(hub, workspace, **environment))
+    line = refused(download(**environment))
     assert all(word.replace("https://", "http://") in line for word in words), line
     assert not (workspace / layout.families("tiny")).exists()
 
 
 @pytest.mark.slow
 def test_a_cell_runs_on_data_and_model_of_the_hub(
-    hub: server.Hub, model: server.Repository, workspace: Path, set_params: Callable[..., None]
+    hub: server.Hub, model: server.Repository, workspace: Path, set_params: Callable[..., None], python: Python
 ) -> None:
     landscape(hub, workspace, dapfam(), layout="dapfam")
     set_params(model="tiny", recipe="zero-shot", landscape="tiny", evaluate_on=["tiny"])
-    assert python(hub, workspace, "stages.model", "fetch", "tiny").returncode == 0
+    assert python("stages.model", "fetch", "tiny").returncode == 0
     for stage, *name in [
         ("check",),
         ("download", "tiny"),
@@ -456,7 +486,7 @@ def test_a_cell_runs_on_data_and_model_of_the_hub(
         ("rerank", "tiny"),
         ("metrics", "tiny"),
     ]:
-        done = python(hub, workspace, f"stages.{stage}", *name)
+        done = python(f"stages.{stage}", *name)
         assert done.returncode == 0, (stage, done.stderr)
     pool = tables.read(workspace / layout.task("tiny", "pool"), POOL)
     assert set(pool.loc[pool["ranked"], "family_id"]) == {f"d{i:03d}" for i in range(40)}

@@ -371,7 +371,7 @@ def inside(folder: str) -> Iterator[None]:
 
 
 FUZZ = settings(
-    max_examples=120,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example, HealthCheck.data_too_large],
@@ -391,7 +391,7 @@ def test_mutated_files_are_taken_whole_or_refused() -> None:
         accepted.append(taken(*file))
 
     attempt()
-    assert len(accepted) >= 100 and 0.05 < sum(accepted) / len(accepted) < 0.95
+    assert len(accepted) >= 50 and 0.05 < sum(accepted) / len(accepted) < 0.95
 
 
 def taken(suffix: str, content: bytes) -> bool:

@@ -91,9 +91,9 @@ def test_workers_give_the_local_vectors_though_one_is_killed(driver: ProcessPool
 
 
 def with_a_worker_killed() -> list[dict[tuple[str, ...], Any]]:
-    """Vectors of 40 shards by the local engine, and by Ray's two workers of which one is killed at the first answer."""
+    """Vectors of 16 shards by the local engine, and by Ray's two workers of which one is killed at the first answer."""
     encoder = factory.encoder(model_entry("minilm"))
-    asked = jobs(encoder, 40)
+    asked = jobs(encoder, 16)
     local = {tuple(job.texts): parts for job, parts in engines.compute("local", encoder, asked)}
     there: dict[tuple[str, ...], Any] = {}
     for job, parts in engines.compute("ray", encoder, asked):

@@ -313,6 +313,8 @@ print("torch" in sys.modules, "huggingface_hub.hf_api" in sys.modules)
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         runs.append(spent() - start)
         assert done.stdout.splitlines()[-1] == "False False"
+        if runs[-1] < 1.0:
+            break
     assert min(runs) < 1.0
     for name in registry.ids("models"):
         assert f"\n{name} " in done.stdout

@@ -28,10 +28,25 @@ SPLITS = ["train"] * 80 + ["dev"] * 15 + ["test"] * 25
 LABEL = np.arange(120) % 4
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables of the stages before."""
+    folder = tmp_path_factory.mktemp("prepared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        prepare()
+    return folder
+
+
 @pytest.fixture
-def landscape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Tables of the stages before, in an empty folder."""
+def landscape(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A copy of them in the current folder."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    return "sim-alpha"
+
+
+def prepare() -> None:
     shutil.copy(ROOT / "params.yaml", "params.yaml")
     shutil.copytree(ROOT / "registry", "registry", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     rng = np.random.default_rng(0)
@@ -54,7 +69,22 @@ def landscape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         types = {"query_id": "str", "family_id": "str", "rank": "int64", "score": "float32"}
         tables.write(frame.astype(types), layout.run("sim-alpha", system), RUN)
     store("documents", rng.normal(size=(4, 12))[LABEL] + 0.3 * rng.normal(size=(120, 12)))
-    return "sim-alpha"
+
+
+@pytest.fixture(scope="module")
+def finished(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of them with what the stage writes."""
+    folder = shutil.copytree(prepared, tmp_path_factory.mktemp("finished") / "cell")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        start("metrics", "sim-alpha")
+    return folder
+
+
+@pytest.fixture
+def first(finished: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the stage writes of them."""
+    return written(finished)
 
 
 def store(side: str, vectors: np.ndarray) -> None:
@@ -67,11 +97,18 @@ def store(side: str, vectors: np.ndarray) -> None:
 def scored(landscape: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run the stage and read what it wrote."""
     start("metrics", landscape)
-    return tables.read(layout.outcomes(landscape), OUTCOMES), tables.read(layout.scores(landscape), SCORES)
+    return written(Path())
 
 
-def test_retrieval_is_what_ir_measures_gives_from_the_tables_alone(landscape: str) -> None:
-    outcomes, scores = scored(landscape)
+def written(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    outcomes, scores = (folder / path("sim-alpha") for path in (layout.outcomes, layout.scores))
+    return tables.read(outcomes, OUTCOMES), tables.read(scores, SCORES)
+
+
+def test_retrieval_is_what_ir_measures_gives_from_the_tables_alone(
+    landscape: str, first: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    outcomes, scores = first
     qrels = tables.read(layout.task(landscape, "qrels"), QRELS).astype({"query_id": str})
     judged = qrels.rename(columns={"family_id": "doc_id"})
     provider = ir_measures.providers.registry["pytrec_eval"]
@@ -109,8 +146,10 @@ def test_retrieval_is_what_ir_measures_gives_from_the_tables_alone(landscape: st
     assert scores["simulated"].all()
 
 
-def test_every_system_and_task_is_there_and_no_reranker_without_a_run(landscape: str) -> None:
-    outcomes, scores = scored(landscape)
+def test_every_system_and_task_is_there_and_no_reranker_without_a_run(
+    landscape: str, first: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    outcomes, scores = first
     systems = scores.groupby("task")["system"].agg(lambda names: sorted(set(names)))
     assert systems["retrieval"] == sorted({*RETRIEVAL, *ORACLES} - {"reranked"})
     assert systems["classification"] == ["knn", "prior", "probe"]
@@ -126,12 +165,10 @@ def test_every_system_and_task_is_there_and_no_reranker_without_a_run(landscape:
     assert again["all", "AP", "reranked"] == again["all", "AP", "dense"]
 
 
-def test_twice_gives_the_same_bytes(landscape: str) -> None:
-    paths = (layout.outcomes(landscape), layout.scores(landscape))
+def test_twice_gives_the_same_bytes(landscape: str, finished: Path) -> None:
     start("metrics", landscape)
-    first = [path.read_bytes() for path in paths]
-    start("metrics", landscape)
-    assert [path.read_bytes() for path in paths] == first
+    for path in (layout.outcomes(landscape), layout.scores(landscape)):
+        assert path.read_bytes() == (finished / path).read_bytes()
 
 
 def test_without_citations_there_is_no_retrieval_and_without_codes_nothing_else(landscape: str) -> None:
@@ -146,8 +183,10 @@ def test_without_citations_there_is_no_retrieval_and_without_codes_nothing_else(
     assert [len(frame) for frame in scored(landscape)] == [0, 0]
 
 
-def test_vectors_of_the_task_are_used_where_the_model_has_them(landscape: str) -> None:
-    before = scored(landscape)[1].set_index(["task", "system", "metric"])["value"]
+def test_vectors_of_the_task_are_used_where_the_model_has_them(
+    landscape: str, first: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    before = first[1].set_index(["task", "system", "metric"])["value"]
     store("classification", np.random.default_rng(1).normal(size=(120, 12)))
     after = scored(landscape)[1].set_index(["task", "system", "metric"])["value"]
     assert after["classification", "probe", "LRAP"] < before["classification", "probe", "LRAP"] - 0.2

@@ -9,18 +9,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from forks import Forks
 from toy import ROOT, git, repository
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.grid import axes
 from patent_embeddings.sharing import queue
 
+Grid = Callable[..., subprocess.CompletedProcess[str]]
 BASE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
 
@@ -37,12 +39,16 @@ def test_a_grid_that_no_experiment_holds_in_the_end_is_not_there(monkeypatch: py
         command.run_(preset="sample")
 
 
-def grid(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.grid", *arguments], cwd=folder, capture_output=True, text=True, timeout=500
-    )
-    assert not check or done.returncode == 0, done.stderr
-    return done
+@pytest.fixture(scope="session")
+def grid(forks: Forks) -> Grid:
+    """Run the grid's command in a folder."""
+
+    def run(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = forks.module("stages.grid", *arguments, cwd=folder)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run
 
 
 def experiments(folder: Path) -> dict[str, str]:
@@ -59,7 +65,7 @@ SMALL_NAMES = {
 
 
 @pytest.fixture(scope="module")
-def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repo(tmp_path_factory: pytest.TempPathFactory, grid: Grid) -> Path:
     """Five cells of the toy pipeline, computed by two workers, where another landscape was evaluated before."""
     folder = repository(tmp_path_factory.mktemp("grid") / "repo")
     gone = {"path": "data/costs/gone/metrics.json", "hash": "md5", "md5": "0" * 32, "size": 1}
@@ -73,7 +79,7 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.pipeline
-def test_cells_become_experiments_and_are_not_computed_twice(repo: Path) -> None:
+def test_cells_become_experiments_and_are_not_computed_twice(repo: Path, grid: Grid) -> None:
     before = experiments(repo)
     assert set(before) == SMALL_NAMES
     assert "5 cells, 5 of them held" in grid(repo, "run", *SMALL).stderr
@@ -85,7 +91,7 @@ def test_cells_become_experiments_and_are_not_computed_twice(repo: Path) -> None
 
 
 @pytest.mark.pipeline
-def test_a_failed_cell_says_why_and_the_rest_is_done(repo: Path) -> None:
+def test_a_failed_cell_says_why_and_the_rest_is_done(repo: Path, grid: Grid) -> None:
     done = grid(repo, "run", "-S", "recipe=r1", "-S", "finetune.steps=13,14", check=False)
     assert done.returncode == 2
     assert "minilm-r1-sim-alpha-steps13: error: thirteen steps are one too many" in done.stdout
@@ -105,7 +111,7 @@ def test_a_failed_cell_says_why_and_the_rest_is_done(repo: Path) -> None:
 
 @pytest.mark.pipeline
 def test_a_cell_is_queued_once_a_worker_lets_go_of_its_lock(
-    repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    repo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], grid: Grid
 ) -> None:
     monkeypatch.chdir(repo)
     lock = repo / ".dvc/tmp/exps/rwlock"
@@ -133,7 +139,7 @@ def test_a_cell_is_queued_once_a_worker_lets_go_of_its_lock(
 
 
 @pytest.mark.pipeline
-def test_uncommitted_code_is_refused(repo: Path) -> None:
+def test_uncommitted_code_is_refused(repo: Path, grid: Grid) -> None:
     params = repo / "params.yaml"
     text = params.read_text(encoding="utf-8")
     params.write_text(text.replace("recipe: r3", "recipe: r2"), encoding="utf-8")
@@ -144,7 +150,7 @@ def test_uncommitted_code_is_refused(repo: Path) -> None:
 
 
 @pytest.mark.pipeline
-def test_report_compares_what_was_planted(repo: Path) -> None:
+def test_report_compares_what_was_planted(repo: Path, grid: Grid) -> None:
     grid(repo, "report")
     folder = repo / "reports/grid"
     scores = pd.read_csv(folder / "scores.csv")
@@ -181,7 +187,7 @@ def test_report_compares_what_was_planted(repo: Path) -> None:
 
 
 @pytest.mark.pipeline
-def test_recommendation_names_the_planted_best(repo: Path) -> None:
+def test_recommendation_names_the_planted_best(repo: Path, grid: Grid) -> None:
     said = grid(repo, "recommend", "--landscape", "sim-alpha", "--task", "retrieval").stdout
     assert "use minilm, r1 trained on sim-alpha, view tac, system interpolation" in said
     assert "on sim-beta, against zero-shot: -0.0" in said
@@ -192,7 +198,7 @@ def test_recommendation_names_the_planted_best(repo: Path) -> None:
 
 
 @pytest.mark.pipeline
-def test_other_code_makes_other_cells(repo: Path) -> None:
+def test_other_code_makes_other_cells(repo: Path, grid: Grid) -> None:
     head = git(repo, "rev-parse", "HEAD").strip()
     with (repo / "toy.py").open("a", encoding="utf-8") as file:
         file.write("# changed\n")
@@ -218,7 +224,9 @@ def slow(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("workers_too", "newer"), [(False, False), (True, False), (False, True)])
-def test_interrupted_it_finishes_without_repeating_a_finished_cell(slow: Path, workers_too: bool, newer: bool) -> None:
+def test_interrupted_it_finishes_without_repeating_a_finished_cell(
+    slow: Path, workers_too: bool, newer: bool, grid: Grid
+) -> None:
     arguments = ("run", "-S", "recipe=zero-shot,r1,r2,r3")
     process = subprocess.Popen(
         [sys.executable, "-m", "stages.grid", *arguments],
@@ -257,7 +265,7 @@ def test_interrupted_it_finishes_without_repeating_a_finished_cell(slow: Path, w
 
 
 @pytest.mark.slow
-def test_after_other_parameters_are_committed_the_same_command_computes_other_cells(slow: Path) -> None:
+def test_after_other_parameters_are_committed_the_same_command_computes_other_cells(slow: Path, grid: Grid) -> None:
     before = git(slow, "rev-parse", "HEAD").strip()
     queued = subprocess.run(
         [sys.executable, "-m", "dvc", "exp", "run", "--queue", "-n", "minilm-r1-sim-alpha", "-S", "recipe=r1"],

@@ -221,14 +221,16 @@ def test_page_of_real_landscapes_has_no_banner(finished: Path) -> None:
     entry = registry.validated("landscapes", "mine", block, Landscape)
     cell = gathered()
     real = dataclasses.replace(cell, landscapes=[dataclasses.replace(place, entry=entry) for place in cell.landscapes])
-    found = Text.of(page(real)).text
+    made = page(real)
+    found = Text.of(made).text
     assert "say nothing about real patents" not in found
-    assert "(simulated)" not in page(real)
+    assert "(simulated)" not in made
     assert "CC-BY-4.0" in found
 
 
 def test_untrusted_titles_stay_text(finished: Path) -> None:
-    made, found = page(gathered()), Text.of(page(gathered()))
+    made = page(gathered())
+    found = Text.of(made)
     assert "<script>document.title" not in made
     assert "<b>valve" not in made
     assert " ".join(HOSTILE.split()) in found.text

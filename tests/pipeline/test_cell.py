@@ -35,7 +35,7 @@ def stages(*names: str) -> None:
 
 @pytest.fixture(scope="module")
 def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A workspace with every table of the zero-shot cell on 400 families; beside it `ta` with the runs of that view."""
+    """A workspace with every table of the zero-shot cell on 250 families; beside it `ta` with the runs of that view."""
     folder = tmp_path_factory.mktemp("cell") / "tac"
     folder.mkdir()
     workspaces.prepare(folder)
@@ -45,7 +45,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         registry = layout.registry("landscapes")
         blocks = yaml.safe_load(registry.read_text(encoding="utf-8"))
-        blocks[L]["families"] = 400
+        blocks[L]["families"] = 250
         registry.write_text(yaml.safe_dump(blocks), encoding="utf-8")
         stages(*BEFORE)
         other = folder.with_name("ta")

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from forks import Forks
 from imports import BODIES, ROOT
 
 from patent_embeddings.core import layout, params
@@ -52,6 +53,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_SITE_CACHE_DIR", str(folder.parent / "site"))
         yield folder
+        assert not changed(folder)  # every test has put back what it changed
 
 
 def outputs(body: dict[str, Any]) -> Iterator[str]:
@@ -89,7 +91,7 @@ def changed(folder: Path) -> set[str]:
 
 
 @pytest.fixture
-def plant(checkout: Path) -> Iterator[Any]:
+def plant(checkout: Path, forks: Forks) -> Iterator[Any]:
     """Replace text in files, run `check` if it is to run, and say which other stages are to run; undone afterwards."""
     kept: dict[Path, str] = {}
     values = checkout.parent / "values"
@@ -102,7 +104,8 @@ def plant(checkout: Path) -> Iterator[Any]:
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
         found = changed(checkout)
         if "check" in found:
-            run(checkout, sys.executable, "-m", "stages.check")
+            done = forks.module("stages.check", cwd=checkout)
+            assert done.returncode == 0, done.stderr
             found = changed(checkout)
         return found - {"check"}
 
@@ -111,7 +114,6 @@ def plant(checkout: Path) -> Iterator[Any]:
         path.write_text(text, encoding="utf-8")
     shutil.rmtree(checkout / layout.VALUES)
     shutil.move(values, checkout / layout.VALUES)
-    assert not changed(checkout)
 
 
 COMMENT = ("from __future__", "# A comment.\nfrom __future__")
