@@ -47,7 +47,7 @@ EXPECTED = REPORTS / "expected.csv"
 RECORDS = REPORTS / "records.txt"  # of past runs that `make restore` may take in, where there is such a file
 
 CELL = "cell"  # where the costs of stages lie that have no landscape
-_FOLDERS = "families citations relations views tasks lengths embeddings runs fusion outcomes scores costs"
+_FOLDERS = "families citations relations queries views tasks lengths embeddings runs fusion outcomes scores costs"
 PER_LANDSCAPE = tuple(_FOLDERS.split())
 
 
@@ -61,6 +61,7 @@ published = _named(REGISTRY / "published", ".csv")  # tables of published figure
 families = _named(DATA / "families", ".parquet")
 citations = _named(DATA / "citations", ".parquet")
 relations = _named(DATA / "relations", ".parquet")  # judgements that the source brings itself; empty without any
+queries = _named(DATA / "queries", ".parquet")  # that the source brings and are no families; empty without any
 lengths = _named(DATA / "lengths", ".parquet")
 embeddings = _named(DATA / "embeddings", "")
 fusion = _named(DATA / "fusion", ".parquet")  # scores of every setting on dev and test, and which one was chosen
@@ -68,6 +69,7 @@ outcomes = _named(DATA / "outcomes", ".parquet")  # of every query (or unit), sy
 scores = _named(DATA / "scores", ".parquet")  # of the test split, with intervals
 plot = _named(PLOTS, ".csv")  # data of a picture, as `dvc plots` reads it
 figure = _named(FIGURES, ".png")
+landscape_page = _named(REPORTS / "landscapes", ".html")
 grid_figure = _named(GRID / "figures", ".png")
 template = _named(TEMPLATES, ".json")  # Vega-Lite template of a picture, where `dvc plots` looks for it
 running = _named(DVC / "tmp" / "running", ".lock")  # held by a stage at work here; queued experiments have their own

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -11,6 +12,15 @@ T = TypeVar("T")
 
 def track(items: Iterable[T], total: int, label: str, unit: str = "texts", weight: int = 1) -> Iterator[T]:
     """Yield items, each `weight` of `total` units, and show count, rate and time left of `label` on stderr."""
+    with meter(total, label, unit) as seen:
+        for item in items:
+            yield item
+            seen(weight)
+
+
+@contextmanager
+def meter(total: int, label: str, unit: str) -> Iterator[Callable[[int], None]]:
+    """Show count, rate and time left of `label` on stderr; what is yielded is called with each number of units done."""
     from tqdm import tqdm
 
     terminal = sys.stderr.isatty()
@@ -18,11 +28,14 @@ def track(items: Iterable[T], total: int, label: str, unit: str = "texts", weigh
     look = (
         {"mininterval": 0.1, "file": sys.stderr} if terminal else {"mininterval": 10.0, "file": _Lines(), "ascii": True}
     )
-    bar = tqdm(total=total, desc=label, unit=f" {unit}", dynamic_ncols=terminal, **look)
+    scaled = unit == "B"
+    bar = tqdm(total=total, desc=label, unit=f" {unit}", unit_scale=scaled, dynamic_ncols=terminal, **look)
     with bar:
-        for item in items:
-            yield item
-            bar.update(min(weight, total - bar.n))
+
+        def seen(done: int) -> None:
+            bar.update(min(done, total - bar.n))
+
+        yield seen
 
 
 class _Lines:

@@ -1,0 +1,1 @@
+"""Files as they lie: plain, compressed or packed, and tables of text in them."""

@@ -1,0 +1,255 @@
+"""Tables of text: CSV and its kin, and the first sheet of a spreadsheet, the header at the top or some lines below."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.reading import spreadsheet
+from patent_embeddings.corpus.reading.source import Report, Source
+from patent_embeddings.corpus.reading.text import Lines
+
+DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+CUT_ROW = "rows that the end of a file cuts off, left out"
+OPEN_END = "files without a line end after the last row: it is whole, or its last field is cut"
+_FILES = 20  # of an archive or folder that are looked at
+_TOP = 30  # lines in which the header is looked for
+_LONGEST = 80  # letters of a name of a column that is looked for
+# Quotes within quotes are doubled, or escaped; or quotes are letters like others.
+_QUOTINGS: tuple[dict[str, Any], ...] = (
+    {"strict": True},
+    {"strict": True, "doublequote": False, "escapechar": "\\"},
+    {"quoting": csv.QUOTE_NONE},
+)
+
+Row = tuple[str, dict[str, str]]  # its place, and its cells by known column
+
+
+@dataclass
+class Sheet:
+    """A table as its file has it."""
+
+    names: list[str]  # all its columns, known ones as the caller spells them
+    rows: Iterator[Row]  # to be read once
+    above: int = 0  # lines above the header
+    delimiter: str = ""  # "" of a spreadsheet
+    close: Callable[[], None] = lambda: None  # for whoever reads no row
+
+
+def header(source: Source, known: Collection[str], member: str | None = None) -> list[str]:
+    """Columns of a table, by its beginning alone, known ones spelled as in `known`; [] where none of these is found.
+
+    Case and blanks in names do not count. Raises UserError where the file cannot be read.
+    """
+    if source.kind == "sheet":
+        top = spreadsheet.top(source, _TOP)
+        at, hits = _best(enumerate(top), known)
+        return _named(top[at], known) if hits else []
+    lines = _beginning(source, member)
+    above, delimiter, hits = _layout(lines, known)
+    if hits:
+        with suppress(csv.Error):
+            return _named(next(csv.reader(lines[above:], delimiter=delimiter)), known)
+    return []
+
+
+def members(source: Source, known: Collection[str], fits: Callable[[set[str]], bool]) -> list[str]:
+    """Files of a source whose columns fit; of many files those are looked at that stand first."""
+    return [name for name in source.members[:_FILES] if fits(set(header(source, known, name)))]
+
+
+def each(source: Source, known: Collection[str], fits: Callable[[set[str]], bool]) -> Iterator[Row]:
+    """Rows of all files of a source, see `rows`; files whose columns do not fit are left out, and counted."""
+    for name in source.members:
+        if name and not fits(set(header(source, known, name))):
+            source.report.count("files that are no part of the export, left out", name)
+        else:
+            yield from rows(source, known, name).rows
+
+
+def rows(source: Source, known: Collection[str], member: str | None = None, like: Collection[str] = ()) -> Sheet:
+    """A table whose rows are read as they are asked for; `known` names, or others `like` them, find its header.
+
+    Rows of empty fields are none. A last row that the end of the file cuts off is left out; the source's report counts
+    it, and bytes that were not read as UTF-8.
+
+    Raises:
+        UserError: the file cannot be read, or a known column stands in it twice; while rows are read, one has more or
+            fewer fields than the header, or breaks the rules of quoting. Names the row and the mend.
+    """
+    if source.kind == "sheet":
+        return _of_spreadsheet(source, known, like)
+    csv.field_size_limit(sys.maxsize)  # a description may be long
+    name = source.members[0] if member is None else member
+    path = f"{source.path}/{name}" if name else str(source.path)
+    beginning = _beginning(source, name)
+    above, delimiter, _ = _layout(beginning, (*known, *like))
+    quoting = _quoting(beginning[above:], delimiter)
+    with ExitStack() as stack:
+        lines = Lines(stack.enter_context(source.open(name)), source.report)
+        found = csv.reader(itertools.islice(lines, above, None), delimiter=delimiter, **quoting)
+        try:
+            names = _unique(path, _named(next(found, []), known), known)
+        except csv.Error as error:
+            raise _broken(path, 0, error) from None
+        opened = stack.pop_all()
+        table = _checked(path, names, lines, found, delimiter, opened)
+        return Sheet(names, _records(table, names, known), above, delimiter, opened.close)
+
+
+def _records(table: Iterable[tuple[int, list[str]]], names: list[str], known: Collection[str]) -> Iterator[Row]:
+    """Rows that have a field, with the known columns of each: spreadsheets write empty ones below the last."""
+    places = [(name, place) for place, name in enumerate(names) if name in known]
+    for number, row in table:
+        if any(row):
+            yield f"row {number}", {name: _bare(row[place]) for name, place in places}
+
+
+def _bare(cell: str) -> str:
+    """A cell without the formula that keeps a spreadsheet from reading it as a number: `="0123"`."""
+    return cell[2:-1].replace('""', '"') if cell.startswith('="') and cell.endswith('"') and len(cell) > 2 else cell
+
+
+def _checked(
+    path: str, names: list[str], lines: Lines, found: Iterator[list[str]], delimiter: str, stack: ExitStack
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows below the header with their numbers, of as many fields; what is open is closed after them."""
+    number, width, report = 0, len(names), lines.report
+    with stack:
+        lines.held.clear()
+        try:
+            for number, row in enumerate(found, start=1):
+                if (has := len(row)) != width and row:
+                    if lines.torn and has < width and number > 1:
+                        report.count(CUT_ROW, f"row {number} of {path}")
+                        return
+                    # Not even an empty one more: a field may have been cut in two before it.
+                    mend = (
+                        f"quote fields that hold {DELIMITERS[delimiter]}"
+                        if has > width
+                        else "give every row all fields"
+                    )
+                    raise UserError(f"{path}: row {number}: {has} fields, but the header has {width}; {mend}")
+                lines.held.clear()
+                yield number, row
+        except csv.Error as error:
+            if not number or not (lines.torn or _unclosed(error)) or _swallowed(lines.held, delimiter, width):
+                raise _broken(path, number, error) from None
+            report.count(CUT_ROW, f"row {number + 1} of {path}")
+            return
+        if lines.torn and number and any(names[-1:]):  # a column without a name is empty: nothing of it can be cut
+            report.count(OPEN_END, path)
+
+
+def _broken(path: str, number: int, error: csv.Error) -> UserError:
+    said = "a quote opens that is never closed" if _unclosed(error) else str(error)
+    return UserError(f"{path}: after row {number}: not CSV ({said}); quote fields and double the quotes in them")
+
+
+def _unclosed(error: csv.Error) -> bool:
+    return "unexpected end" in str(error)
+
+
+def _swallowed(lines: list[str], delimiter: str, width: int) -> bool:
+    """Whether lines that stand within quotes are rows by themselves: it is no end that cuts the last row, then."""
+    return any(line.count(delimiter) == width - 1 for line in lines[1:])
+
+
+def _of_spreadsheet(source: Source, known: Collection[str], like: Collection[str]) -> Sheet:
+    top = spreadsheet.top(source, _TOP)
+    above, _ = _best(enumerate(top), (*known, *like))
+    below = itertools.islice(spreadsheet.rows(source), above, None)
+    names = _unique(str(source.path), _named(next(below, []), known), known)
+    return Sheet(names, _records(enumerate(below, start=1), names, known), above)
+
+
+def _beginning(source: Source, member: str | None) -> list[str]:
+    """Lines at the beginning of a file; the last one may be cut."""
+    return list(Lines(io.BytesIO(source.head(member)), Report()))
+
+
+def _layout(lines: list[str], known: Collection[str]) -> tuple[int, str, int]:
+    """Lines above the header, the delimiter, and how many known names are found there; else of the first line."""
+    first = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    best = (first, max(DELIMITERS, key=lines[first].count) if lines else ",", 0)
+    for delimiter in DELIMITERS:
+        reader = csv.reader(lines[:_TOP], delimiter=delimiter)
+        above, hits = _best(_placed(reader), known)
+        if hits > best[2]:
+            best = (above, delimiter, hits)
+    return best
+
+
+def _placed(reader: Any) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the number of lines above each, up to what is none."""
+    above = 0
+    with suppress(csv.Error):
+        for row in reader:
+            yield above, row
+            above = reader.line_num
+
+
+def _best(placed: Iterable[tuple[int, list[str]]], known: Collection[str]) -> tuple[int, int]:
+    """The place of the first row with most known names, and how many those are; (0, 0) where none has any."""
+    wanted = set(map(_fold, known))
+    return max(
+        (
+            (above, len(wanted.intersection(_fold(name) for name in row if len(name) < _LONGEST)))
+            for above, row in placed
+        ),
+        key=lambda found: found[1],
+        default=(0, 0),
+    )
+
+
+def _quoting(lines: list[str], delimiter: str) -> dict[str, Any]:
+    """How quotes are meant: the first way in which the beginning of a table is sound; else the first of all."""
+    return next((quoting for quoting in _QUOTINGS if _sound(lines, delimiter, quoting)), _QUOTINGS[0])
+
+
+def _sound(lines: list[str], delimiter: str, quoting: dict[str, Any]) -> bool:
+    """Whether all rows have as many fields as the first; the last may be cut. Quotes around fields are no letters."""
+    if "quoting" in quoting and delimiter in ",;":  # what has no quotes has tabs or bars
+        return False
+    if "escapechar" in quoting and not any('\\"' in line for line in lines):
+        return False
+    reader, above, width = csv.reader(lines, delimiter=delimiter, **quoting), 0, 0
+    try:
+        for row in reader:
+            width = width or len(row)
+            if row and len(row) != width and reader.line_num < len(lines):
+                return False
+            if "quoting" in quoting and any(len(field) > 1 and field[0] == field[-1] == '"' for field in row):
+                return False
+            above = reader.line_num
+    except csv.Error as error:
+        return _unclosed(error) and not _swallowed(lines[above:], delimiter, width)
+    return True
+
+
+def _named(row: list[str], known: Collection[str]) -> list[str]:
+    """Names of columns, known ones as `known` spells them."""
+    spelled = {_fold(name): name for name in known}
+    return [spelled.get(_fold(name), name.strip()) for name in row]
+
+
+@lru_cache(maxsize=1 << 14)
+def _fold(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).split()).casefold()
+
+
+def _unique(path: str, names: list[str], known: Collection[str]) -> list[str]:
+    twice = [name for name, count in Counter(names).items() if count > 1 and name in known]
+    if twice:
+        raise UserError(f"{path}: column {twice[0]!r:.60} is given twice; keep one of them")
+    return names

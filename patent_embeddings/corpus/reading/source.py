@@ -1,0 +1,298 @@
+"""A file, an archive or a folder that is read: its members, decompressed, and what is learnt of it on the way."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.progress import meter, track
+from patent_embeddings.corpus.reading.damage import suppressed, told
+
+HEAD = 1 << 18  # bytes that the looks of a file are decided on
+_ROOM, _RATIO = 64 << 20, 100  # bytes that any file may expand to, and how many times its size it may beyond that
+_SHEETS = ("[Content_Types].xml", "xl/workbook.xml")  # what a zip holds that is a spreadsheet
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # .xls
+_LONG = 8 << 20  # bytes of a file above which progress is shown
+_MANY = 20  # files of a folder or archive above which progress is of files, not of the bytes of each
+CUT = "files that end too early, read up to there"
+
+
+@dataclass
+class Report:
+    """What is counted while files are read, each with its first example."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)  # of the files, which examples leave out: they are kept
+
+    def count(self, what: str, example: str = "", number: int = 1) -> None:
+        """Add to a count; the first example is kept."""
+        if number:
+            self.counts[what] = self.counts.get(what, 0) + number
+            for folder in self.folders:
+                example = example.replace(folder, "")
+            if example:
+                self.examples.setdefault(what, f"{example:.100}")
+
+    def notes(self) -> dict[str, str | int]:
+        """Each count, with its example where there is one, in order of first appearance."""
+        return {
+            what: f"{number:,}, such as {self.examples[what]}" if what in self.examples else number
+            for what, number in self.counts.items()
+        }
+
+
+@dataclass
+class Source:
+    """A file or folder as the user has it."""
+
+    path: Path
+    report: Report = field(default_factory=Report)
+
+    def __post_init__(self) -> None:
+        if self.path.parent.name:
+            self.report.folders.add(f"{self.path.parent}/")
+
+    @cached_property
+    def kind(self) -> str:
+        """`folder`, `zip`, `tar`, `sheet` (a spreadsheet), `gzip` or `plain`, by its first bytes.
+
+        Raises UserError where it cannot be read.
+        """
+        if self.path.is_dir():
+            return "folder"
+        with told(self.path), self.path.open("rb") as handle:
+            start = handle.read(512)
+            if start.startswith(_OLE):
+                return "sheet"
+            if start.startswith(b"PK\x03\x04"):
+                with zipfile.ZipFile(self.path) as archive:
+                    if set(_SHEETS) <= set(archive.namelist()):
+                        return "sheet"
+                return "sheet" if self._packed_sheet else "zip"
+            if start[257:262] == b"ustar":
+                return "tar"
+            if not start.startswith(b"\x1f\x8b"):
+                return "plain"
+        with suppressed(), gzip.open(self.path) as inner:
+            if inner.read(512)[257:262] == b"ustar":
+                return "tar"
+        return "sheet" if self._packed_sheet else "gzip"
+
+    @property
+    def sheet(self) -> Path | BinaryIO:
+        """The spreadsheet that a file is, or is the one packed in it."""
+        return io.BytesIO(self._packed_sheet) if self._packed_sheet else self.path
+
+    @cached_property
+    def _packed_sheet(self) -> bytes:
+        """The bytes of the one spreadsheet in a zip or gzip; b"" where something else is in it."""
+        with suppressed(), ExitStack() as stack:
+            if zipfile.is_zipfile(self.path):
+                archive = stack.enter_context(zipfile.ZipFile(self.path))
+                names = _parts(one.filename for one in archive.infolist() if not one.is_dir())
+                if len(names) != 1:
+                    return b""
+                inner = stack.enter_context(_member(self.path, archive, names[0]))
+            else:
+                inner = cast(BinaryIO, stack.enter_context(gzip.open(self.path)))
+            start = inner.read(len(_OLE))
+            if start.startswith((_OLE, b"PK\x03\x04")):
+                data = start + inner.read(self._limit)
+                if start.startswith(_OLE):
+                    return data
+                with zipfile.ZipFile(io.BytesIO(data)) as book:
+                    return data if set(_SHEETS) <= set(book.namelist()) else b""
+        return b""
+
+    @cached_property
+    def members(self) -> list[str]:
+        """Names of the files of a folder or archive, sorted; one empty name for a file that is neither."""
+        with told(self.path):
+            if self.kind == "folder":
+                found = (one for one in self.path.rglob("*") if one.is_file())
+                names = [one.relative_to(self.path).as_posix() for one in found]
+            elif self.kind == "zip":
+                with zipfile.ZipFile(self.path) as archive:
+                    names = [one.filename for one in archive.infolist() if not one.is_dir()]
+            elif self.kind == "tar":
+                names = []
+                with tarfile.open(self.path) as archive, suppressed():  # what ends it too early is said when it is read
+                    names += (one.name for one in archive if one.isfile())
+            else:
+                return [""]
+        return _parts(names)
+
+    def head(self, member: str | None = None) -> bytes:
+        """The first `HEAD` bytes of a member, decompressed, of the first one by default; less where it is damaged."""
+        if self.kind == "sheet" or not self.members:
+            return b""
+        with suppressed(), suppress(UserError), self._opened(self.members[0] if member is None else member) as stream:
+            return _some(stream, HEAD)
+        return b""
+
+    @contextmanager
+    def open(self, member: str = "", *, progress: bool = True) -> Iterator[BinaryIO]:
+        """A member decompressed, with progress; one that was cut off ends there, which the report counts.
+
+        Raises UserError where it is damaged, expands as no text does, or cannot be read.
+        """
+        name = f"{self.path}/{member}" if member else str(self.path)
+        with told(Path(name)), self._opened(member, progress=progress) as stream:
+            checked = _Checked(stream, Path(name), self.report, self._limit)
+            yield cast(BinaryIO, io.BufferedReader(checked, 1 << 20))
+
+    def each(self) -> Iterator[tuple[str, BinaryIO]]:
+        """Every member with its name, one open at a time; an archive of many is read once, in its own order."""
+        if self.kind == "tar":
+            yield from self._each_of_tar()
+            return
+        many = len(self.members) > _MANY
+        label = f"reading {self.path.name}"
+        for name in track(self.members, len(self.members), label, "files") if many else self.members:
+            with self.open(name, progress=not many) as stream:
+                yield name, stream
+
+    def _each_of_tar(self) -> Iterator[tuple[str, BinaryIO]]:
+        wanted, cut = set(self.members), self.report.counts.get(CUT, 0)
+        with (
+            told(self.path),
+            tarfile.open(self.path) as archive,
+            meter(len(wanted), f"reading {self.path.name}", "files") as seen,
+        ):
+            end = None
+            with suppress(EOFError, tarfile.ReadError):
+                for one in archive:
+                    if one.name in wanted and (inner := archive.extractfile(one)) is not None:
+                        with ExitStack() as stack:
+                            stream = self._unpacked(stack, cast(BinaryIO, inner), one.name)
+                            checked = _Checked(stream, self.path / one.name, self.report, self._limit)
+                            yield one.name, cast(BinaryIO, io.BufferedReader(checked, 1 << 20))
+                        seen(1)
+                cast(BinaryIO, archive.fileobj).seek(archive.offset)
+                end = cast(BinaryIO, archive.fileobj).read(tarfile.BLOCKSIZE)
+            if end and len(end) == tarfile.BLOCKSIZE and any(end):  # tarfile takes a damaged header for the end
+                raise tarfile.ReadError(f"no header at byte {archive.offset:,}")
+            if (not end or len(end) < tarfile.BLOCKSIZE) and self.report.counts.get(CUT, 0) == cut:
+                self.report.count(CUT, self.path.name)
+
+    @cached_property
+    def _limit(self) -> int:
+        size = self.path.stat().st_size if self.path.is_file() else 0
+        return max(_ROOM, _RATIO * size) if size else 1 << 62
+
+    @contextmanager
+    def _opened(self, member: str, *, progress: bool = False) -> Iterator[BinaryIO]:
+        """A member with every layer of compression taken off: gzip, and a zip that holds one file."""
+        with ExitStack() as stack:
+            if self.kind == "zip":
+                archive = stack.enter_context(zipfile.ZipFile(self.path))
+                stream = stack.enter_context(_member(self.path, archive, member))
+                size = archive.getinfo(member).file_size
+            elif self.kind == "tar":
+                packed = stack.enter_context(tarfile.open(self.path))
+                found = next(one for one in packed if one.name == member)  # what comes behind it may be damaged
+                stream, size = cast(BinaryIO, packed.extractfile(found)), found.size
+            else:
+                path = self.path / member if self.kind == "folder" else self.path
+                stream, size = stack.enter_context(path.open("rb")), path.stat().st_size
+            if progress and size > _LONG:
+                seen = stack.enter_context(meter(size, f"reading {(self.path / member).name}", unit="B"))
+                stream = cast(BinaryIO, stack.enter_context(io.BufferedReader(_Metered(stream, seen), 1 << 20)))
+            yield self._unpacked(stack, stream, member)
+
+    def _unpacked(self, stack: ExitStack, stream: BinaryIO, member: str) -> BinaryIO:
+        start = stream.peek(4)[:4] if hasattr(stream, "peek") else b""
+        if start.startswith(b"\x1f\x8b"):
+            return cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=stream)))
+        if start != b"PK\x03\x04":
+            return stream
+        inner = stack.enter_context(zipfile.ZipFile(stream))  # a zip within a folder, a zip or a tar
+        names = [name for name in inner.namelist() if not name.endswith("/")]
+        if len(names) != 1:
+            raise UserError(f"{self.path}/{member}: holds {len(names)} files, expected one; unpack it")
+        return stack.enter_context(_member(self.path / member, inner, names[0]))
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str) -> BinaryIO:
+    """A file of a zip. Raises UserError where it needs a password."""
+    if archive.getinfo(name).flag_bits & 1:
+        raise UserError(f"{path}: protected by a password; compress it again without")
+    return cast(BinaryIO, archive.open(name))
+
+
+def _parts(names: Iterable[str]) -> list[str]:
+    """Names sorted, without what systems leave in folders, which is no part of an export."""
+    return sorted(name for name in names if not any(part[0] in "._" for part in name.split("/") if part.strip(".")))
+
+
+def _some(stream: BinaryIO, size: int) -> bytes:
+    """At most so many bytes; those before a damage where there is one."""
+    read = b""
+    with suppressed():
+        while len(read) < size and (more := cast(io.BufferedReader, stream).read1(size - len(read))):
+            read += more
+    return read
+
+
+class _Checked(io.RawIOBase):
+    """A stream that ends where it was cut off, and refuses what is damaged or expands as no text does."""
+
+    def __init__(self, stream: BinaryIO, path: Path, report: Report, limit: int) -> None:
+        self.stream = cast(io.BufferedReader, stream)
+        self.path, self.report, self.left, self.limit = path, report, limit, limit
+        self.cut = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self.cut:
+            return 0
+        try:
+            with told(self.path, EOFError, tarfile.ReadError):
+                read = self.stream.read1(len(buffer))  # `read` would lose what stands before an early end
+        except (EOFError, tarfile.ReadError):
+            self.cut = True
+            self.report.count(CUT, self.path.name)
+            return 0
+        self.left -= len(read)
+        if self.left < 0:
+            said = f"expands to more than {self.limit >> 20:,} MiB, as no text does"
+            raise UserError(f"{self.path}: {said}; compress or copy it again")
+        buffer[: len(read)] = read
+        return len(read)
+
+
+class _Metered(io.RawIOBase):
+    """A stream whose bytes are counted by a progress bar."""
+
+    def __init__(self, stream: BinaryIO, seen: Callable[[int], None]) -> None:
+        self.stream, self.seen = stream, seen
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self.stream.seekable()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.stream.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        read = self.stream.read(len(buffer))
+        self.seen(len(read))
+        buffer[: len(read)] = read
+        return len(read)

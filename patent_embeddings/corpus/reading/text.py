@@ -1,0 +1,95 @@
+"""Lines of text of a stream of bytes, whatever its encoding and its line ends."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from patent_embeddings.corpus.reading.source import Report
+
+_CHUNK = 1 << 20  # bytes decoded at once
+_LETTERS = 32  # bytes of a file that say whether it is UTF-16 without a mark
+UTF16 = "files in UTF-16"
+WINDOWS = "bytes that are not UTF-8, read as Windows-1252"
+DAMAGED = "damaged bytes, read as \ufffd"
+
+
+class Lines:
+    """The lines of a stream, each with its line end: LF, CRLF or CR. What is odd about its bytes is counted.
+
+    Attributes:
+        torn: the line given last is the last one and has no line end.
+        held: lines given since the list was cleared.
+    """
+
+    def __init__(self, stream: BinaryIO, report: Report) -> None:
+        self.stream, self.report = stream, report
+        self.torn = False
+        self.held: list[str] = []
+        self._good = self._bad = 0  # bytes that continue a character in UTF-8, and that are none
+
+    def __iter__(self) -> Iterator[str]:
+        last = ""
+        for text in self._texts():
+            # The last one may go on, as may a CR with an LF.
+            *whole, last = [*io.StringIO(last + text, newline="")] or [""]
+            for line in whole:
+                self.held.append(line)
+                yield line
+        if last:
+            self.torn = not last.endswith(("\n", "\r"))
+            self.held.append(last)
+            yield last
+
+    def _texts(self) -> Iterator[str]:
+        data = self.stream.read(_CHUNK)
+        unmarked = len(data) > _LETTERS and not any(data[1:_LETTERS:2])  # every other byte is zero
+        if unmarked or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            yield from self._utf16(data)
+            return
+        data = data.removeprefix(codecs.BOM_UTF8)
+        while more := self.stream.read(_CHUNK):
+            text, used = self._decoded(data, final=False)
+            yield text
+            data = data[used:] + more
+        yield self._decoded(data, final=True)[0]
+
+    def _utf16(self, data: bytes) -> Iterator[str]:
+        self.report.count(UTF16)
+        marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        decoder = codecs.getincrementaldecoder("utf-16" if marked else "utf-16-le")("replace")
+        while data:
+            more = self.stream.read(_CHUNK)
+            text = decoder.decode(data, not more)
+            self.report.count(DAMAGED, _around(text), text.count("\ufffd"))
+            yield text
+            data = more
+
+    def _decoded(self, data: bytes, *, final: bool) -> tuple[str, int]:
+        """Text of bytes and how many of them it is of: as UTF-8, or Windows-1252 where less is UTF-8 than is not."""
+        try:
+            text, used = codecs.utf_8_decode(data, "strict", final)
+            self._good += used - len(text)
+            return text, used
+        except UnicodeDecodeError:
+            text, used = codecs.utf_8_decode(data, "replace", final)
+        sound = data.decode("utf-8", "ignore")
+        broken = text.count("\ufffd") - sound.count("\ufffd")
+        self._good += len(sound.encode()) - len(sound)
+        self._bad += broken
+        if self._good > self._bad:
+            self.report.count(DAMAGED, _around(text), broken)
+            return text, used
+        text = data.decode("cp1252", "replace")
+        self.report.count(WINDOWS, _around(text, "[^\x00-\x7f]"), broken)
+        self.report.count(DAMAGED, _around(text), text.count("\ufffd"))
+        return text, len(data)
+
+
+def _around(text: str, odd: str = "\ufffd") -> str:
+    """What stands around the first odd character, on one line; "" where there is none."""
+    found = re.search(odd, text)
+    return " ".join(text[max(0, found.start() - 20) : found.start() + 20].split()) if found else ""

@@ -1,0 +1,197 @@
+"""Tables of text: whatever delimiter, quoting, encoding, line end and packing, the same cells; what is odd is said."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import gzip
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from corpus.formats.harness import spreadsheet
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.reading import sheet
+from patent_embeddings.corpus.reading.source import CUT, Source
+from patent_embeddings.corpus.reading.spreadsheet import _shown as shown
+from patent_embeddings.corpus.reading.text import DAMAGED, UTF16, WINDOWS
+
+KNOWN = ("Id", "Title", "Note")
+TABLE = [["1", 'Größe, "soft"; start', "a\nb | c\td"], ["2", "é", ""], ["3", "", "x"]]
+
+
+def written(table: list[list[str]], delimiter: str = ",", end: str = "\n", quoting: int = csv.QUOTE_MINIMAL) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n", quoting=quoting)  # type: ignore[arg-type]
+    writer.writerows([["id", "TITLE", " note "], *table])
+    return text.getvalue().replace("\r\n", end)
+
+
+def read(path: Path) -> tuple[list[list[str]], Source]:
+    source = Source(path)
+    return [list(cells.values()) for _, cells in sheet.rows(source, KNOWN).rows], source
+
+
+def refused(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+    return str(error.value).removeprefix(f"{path}: ")
+
+
+@pytest.mark.parametrize("delimiter", sheet.DELIMITERS)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("above", ["", "search URL:,https://example.org/?q=x", "sep=;\n", '"Results ""of"" it";;;'])
+def test_delimiter_line_end_and_header_are_found(
+    tmp_path: Path, delimiter: str, end: str, quoting: int, above: str
+) -> None:
+    text = written(TABLE, delimiter, end, quoting)
+    (tmp_path / "x").write_bytes((above.replace("\n", end) + end + text if above else text).encode())
+    assert sheet.header(Source(tmp_path / "x"), KNOWN) == list(KNOWN)
+    found = sheet.rows(Source(tmp_path / "x"), KNOWN)
+    assert (found.names, found.delimiter, found.above) == (list(KNOWN), delimiter, above.count("\n") + bool(above))
+    assert [(place, list(cells.values())) for place, cells in found.rows] == [
+        (f"row {number}", row) for number, row in enumerate(TABLE, start=1)
+    ]
+
+
+def zipped(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("__MACOSX/.x", b"")
+        archive.writestr("table.csv", content)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zipped])
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [("utf-8", []), ("utf-8-sig", []), ("cp1252", [WINDOWS]), ("utf-16", [UTF16])],
+)
+def test_encodings_are_found_and_said(
+    tmp_path: Path, pack: Callable[[bytes], bytes], encoding: str, said: list[str]
+) -> None:
+    (tmp_path / "x").write_bytes(pack(written(TABLE).encode(encoding)))
+    found, source = read(tmp_path / "x")
+    assert found == TABLE and list(source.report.counts) == said
+
+
+def test_damaged_bytes_are_read_with_replacement_and_counted(tmp_path: Path) -> None:
+    content = written(TABLE).encode()
+    (tmp_path / "x").write_bytes(content.replace(b"soft", b"s\xfft") + b"4,\xc3\xa9\xe2\x82,\n")
+    found, source = read(tmp_path / "x")
+    assert found[0][1] == 'Größe, "s\ufffdt"; start' and found[3] == ["4", "é\ufffd", ""]
+    assert source.report.counts == {DAMAGED: 2}
+    assert source.report.examples[DAMAGED].startswith('note 1,"Größe, ""s\ufffdt""')
+
+
+def test_long_files_are_decoded_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patent_embeddings.corpus.reading.text._CHUNK", 7)
+    for encoding in ("utf-8", "utf-16"):
+        for end in ("\n", "\r\n", "\r"):
+            (tmp_path / "x").write_bytes(written(TABLE * 5, end=end).encode(encoding))
+            assert read(tmp_path / "x")[0] == TABLE * 5
+
+
+def test_quotes_that_are_escaped_or_letters_are_told_by_the_beginning(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text('id,title,note\n1,"a \\"b\\", c",d\n2,e,f\n')
+    assert read(tmp_path / "x")[0] == [["1", 'a "b", c', "d"], ["2", "e", "f"]]
+    (tmp_path / "x").write_text('id\ttitle\tnote\n1\t"Smart" pump\td\n2\t5" pipe\tf\n')
+    assert read(tmp_path / "x")[0] == [["1", '"Smart" pump', "d"], ["2", '5" pipe', "f"]]
+    assert "after row 1: not CSV" in refused(tmp_path / "x", b'id,title,note\n1,"a, b",c\n1,"a"b,c\n')
+
+
+def test_a_row_that_is_no_row_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    assert refused(path, b"id,title,note\n1,2,3\n1,2,3,4\n") == (
+        "row 2: 4 fields, but the header has 3; quote fields that hold a comma"
+    )
+    assert refused(path, b"id\ttitle\tnote\n1\t2\n1\t2\t3\n").startswith("row 1: 2 fields, but the header has 3; give")
+    assert refused(path, b"id,title,note\n1,2").startswith("row 1: 2 fields")
+    assert "column 'Title' is given twice" in refused(path, b"id,title,Title,note\n1,2,3,4\n")
+    swallowed = b'id,title,note\n1,2,3\n1,"2,3\n1,2,3\n1,2,3\n'
+    assert refused(path, swallowed).startswith("after row 1: not CSV (a quote opens that is never closed)")
+
+
+def test_a_last_column_without_a_name_is_none(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("id;title;note;\n1;2;3;\n4;5;6;")
+    found, source = read(tmp_path / "x")
+    assert found == [["1", "2", "3"], ["4", "5", "6"]] and not source.report.counts
+
+
+@pytest.mark.parametrize("text", ["id;title;note\n1;2;3;\n4;5;6;\n", "id;title;note;\n1;2;3\n4;5;6\n"])
+def test_an_empty_field_too_many_may_be_one_that_was_cut_in_two(tmp_path: Path, text: str) -> None:
+    assert refused(tmp_path / "x", text.encode()).startswith("row 1: ")
+
+
+def test_rows_of_empty_fields_are_none_but_count(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("id,title,note\n\n,,\n1,2,3\n")
+    assert list(sheet.rows(Source(tmp_path / "x"), KNOWN).rows) == [("row 3", {"Id": "1", "Title": "2", "Note": "3"})]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_file_cut_anywhere_gives_its_complete_rows_and_says_so(tmp_path: Path, data: st.DataObject) -> None:
+    end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    quoting = data.draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+    content = written(TABLE * 3, end=end, quoting=quoting).encode(data.draw(st.sampled_from(["utf-8", "utf-16"])))
+    cut = data.draw(st.integers(0, len(content)))
+    (tmp_path / "x").write_bytes(content[:cut])
+    source = Source(tmp_path / "x")
+    if sheet.header(source, KNOWN) != list(KNOWN):
+        return
+    try:
+        found = [list(cells.values()) for _, cells in sheet.rows(source, KNOWN).rows]
+    except UserError as error:
+        assert "row 0" in str(error) or "row 1:" in str(error)
+        return
+    whole = found if found == (TABLE * 3)[: len(found)] else found[:-1]
+    assert whole == (TABLE * 3)[: len(whole)]
+    if whole != found:  # its last field is cut
+        assert sheet.OPEN_END in source.report.counts
+    elif 0 < len(found) < 9 and content[:cut].rstrip(b"\0")[-1:] not in (b"\n", b"\r"):
+        assert source.report.counts
+
+
+def test_a_cut_gzip_gives_its_complete_rows(tmp_path: Path) -> None:
+    rows = [[str(number), f"title {number * 7919 % 1000}", "x"] for number in range(3000)]
+    packed = gzip.compress(written(rows).encode())
+    (tmp_path / "x").write_bytes(packed[: len(packed) // 2])
+    found, source = read(tmp_path / "x")
+    assert 500 < len(found) < 2500 and found[:-1] == rows[: len(found) - 1] and source.report.counts[CUT] == 1
+
+
+def test_what_is_no_such_table_has_no_header(tmp_path: Path) -> None:
+    for content in (b"", b"\n\n", b"\0\1\xff" * 99, b'{"id": 1}\n', b"PK\x03\x04", b"a,b\n1,2\n"):
+        (tmp_path / "x").write_bytes(content)
+        try:
+            assert sheet.header(Source(tmp_path / "x"), KNOWN) == []
+        except UserError as error:
+            assert content == b"PK\x03\x04" and "damaged" in str(error)
+
+
+def test_the_first_sheet_of_a_spreadsheet_as_its_cells_show(tmp_path: Path) -> None:
+    path = spreadsheet([["Our list"], [], ["id", "TITLE", "note", ""], *TABLE, ["", "", ""]], tmp_path / "x.dat")
+    assert sheet.header(Source(path), KNOWN) == [*KNOWN, ""]
+    found = sheet.rows(Source(path), KNOWN)
+    assert found.above == 2 and [list(cells.values()) for _, cells in found.rows] == TABLE
+    assert shown(20141000000.0) == "20141000000" and shown(0.5) == "0.5" and shown(True) == "TRUE"
+    assert shown(datetime.datetime(2001, 2, 3)) == shown(datetime.date(2001, 2, 3)) == "2001-02-03"
+
+
+def test_a_spreadsheet_that_is_damaged_or_expands_as_none_does_is_refused(tmp_path: Path) -> None:
+    path = spreadsheet([["id", "title"], ["1", "2"]], tmp_path / "x.xlsx")
+    whole = path.read_bytes()
+    said = refused(tmp_path / "cut.xlsx", whole[: len(whole) // 2])
+    assert "damaged" in said
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/media/x", b" " * (65 << 20))
+    assert "expands to 65 MiB" in refused(path, path.read_bytes())
+    assert "damaged or no spreadsheet" in refused(tmp_path / "x.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"x" * 600)
