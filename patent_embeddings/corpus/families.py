@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -12,8 +13,9 @@ import pandas as pd
 from patent_embeddings.core import tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.codes import parse
-from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, RELATIONS
+from patent_embeddings.corpus.schemas import ASKED, CITATIONS, FAMILIES, RELATIONS
 
+_SOME = 500  # records of families that are put into a frame at once
 STRANGE = 0.05  # share of the entries of a column of codes that may be none; with more it is no column of codes
 # What programs write where there is nothing, as a whole cell or entry, in any case: pandas' list, the dashes of people,
 # an empty list or text as it is printed, and the null of databases.
@@ -36,22 +38,30 @@ def absent(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Raw:
-    """A landscape as its source gives it, in rows of `FAMILIES`, `CITATIONS` and `RELATIONS`."""
+    """A landscape as its source gives it, in rows of `FAMILIES`, `CITATIONS`, `RELATIONS` and `ASKED`."""
 
     families: pd.DataFrame
     citations: pd.DataFrame  # both ends are families of the landscape
     relations: pd.DataFrame = field(default_factory=lambda: tables.empty(RELATIONS))  # judgements of the source's own
+    queries: pd.DataFrame = field(default_factory=lambda: tables.empty(ASKED))  # that are no families
     notes: dict[str, Any] = field(default_factory=dict)  # what was counted on the way, such as dropped citations
+    also: dict[str, str] = field(default_factory=dict)  # numbers (see `numbers.bare`) of an export -> family
 
 
-def assemble(families: list[dict[str, Any]], cites: Iterable[tuple[str, str]]) -> Raw:
+def assemble(
+    families: Iterable[Mapping[Any, Any]],
+    cites: Iterable[tuple[str, str]],
+    categories: Mapping[tuple[str, str], str] | None = None,
+) -> Raw:
     """Frames of a landscape, with citations cut to those between two different families of it.
 
     Args:
         families: one record a family with a unique `family_id`; columns of `FAMILIES` that it lacks are empty.
         cites: (citing, cited) ids as the source gives them, in any order; the notes count what was dropped.
+        categories: what a source says of pairs, as `CITATIONS` has it.
     """
-    known = {family["family_id"] for family in families}
+    rows = frame(families)
+    known = set(rows["family_id"])
     kept: set[tuple[str, str]] = set()
     outside = itself = repeated = 0
     for citing, cited in cites:
@@ -63,11 +73,13 @@ def assemble(families: list[dict[str, Any]], cites: Iterable[tuple[str, str]]) -
             repeated += 1
         else:
             kept.add((citing, cited))
-    empty = {name: [] if kind == "list" else "" for name, kind in FAMILIES.columns.items()}
-    rows = [{name: family.get(name, blank) for name, blank in empty.items()} for family in families]
     return Raw(
-        families=pd.DataFrame(rows, columns=list(FAMILIES.columns)),
-        citations=pd.DataFrame(sorted(kept), columns=list(CITATIONS.columns), dtype=str),
+        families=rows,
+        citations=pd.DataFrame(
+            [(*pair, (categories or {}).get(pair, "")) for pair in sorted(kept)],
+            columns=list(CITATIONS.columns),
+            dtype=str,
+        ),
         notes={
             "citations kept": len(kept),
             "citations dropped, outside the landscape": outside,
@@ -75,6 +87,19 @@ def assemble(families: list[dict[str, Any]], cites: Iterable[tuple[str, str]]) -
             "citations dropped, repeated": repeated,
         },
     )
+
+
+def frame(families: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:
+    """Records of families as rows of `FAMILIES`, its columns empty where they lack them.
+
+    They are taken some at a time, so that the texts of a generator's are never held twice.
+    """
+    empty = {name: [] if kind == "list" else "" for name, kind in FAMILIES.columns.items()}
+    left = iter(families)
+    some = iter(lambda: list(islice(left, _SOME)), [])
+    parts = [pd.DataFrame({name: [family.get(name, blank) for family in part] for name, blank in empty.items()})
+             for part in some]  # fmt: skip
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(empty))
 
 
 def checked(raw: Raw, where: str) -> Raw:

@@ -7,21 +7,35 @@ from patent_embeddings.core.tables import SPLITS, Table
 SCOPES = ("in", "out", "unknown")
 FAMILIES = Table(
     {"family_id": "text", "title": "text", "abstract": "text", "claims": "text", "description": "text",
-     "ipc": "list", "cpc": "list", "jurisdiction": "text", "date": "text", "labels": "list"},
+     "ipc": "list", "cpc": "list", "jurisdiction": "text", "date": "text", "labels": "list",
+     "domains": "list", "priority": "text", "publication": "text", "url": "text", "publications": "list",
+     "applicants": "list"},
     key=("family_id",), filled=("family_id",),
 )  # fmt: skip
 CITATIONS = Table(
-    {"citing_id": "text", "cited_id": "text"}, key=("citing_id", "cited_id"), filled=("citing_id", "cited_id")
+    {"citing_id": "text", "cited_id": "text", "category": "text"},
+    key=("citing_id", "cited_id"),
+    filled=("citing_id", "cited_id"),
 )
 RELATIONS = Table(
     {"query_id": "text", "family_id": "text", "relevance": "int", "scope": "text"},
     key=("query_id", "family_id"), among={"scope": SCOPES}, filled=("query_id", "family_id"),
 )  # fmt: skip
 VIEW = Table({"family_id": "text", "text": "text", "complete": "bool"}, key=("family_id",), filled=("family_id",))
-QUERIES = Table({"query_id": "text", "split": "text"}, key=("query_id",), among={"split": SPLITS}, filled=("query_id",))
+# Queries that are no families: what they say themselves.
+ASKED = Table(
+    {"query_id": "text", "text": "text", "ipc": "list", "date": "text"},
+    key=("query_id",), filled=("query_id", "text"),
+)  # fmt: skip
+# Of queries that are families only who they are and their split.
+QUERIES = Table(
+    {"query_id": "text", "split": "text", "text": "text", "ipc": "list", "date": "text"},
+    key=("query_id",), among={"split": SPLITS}, filled=("query_id",),
+)  # fmt: skip
 QRELS = RELATIONS
+# Families, and queries that are none, which are never ranked. `before`: the date before which others are earlier.
 POOL = Table(
-    {"family_id": "text", "date": "text", "split": "text", "ranked": "bool"},
+    {"family_id": "text", "date": "text", "before": "text", "split": "text", "ranked": "bool"},
     key=("family_id",), among={"split": SPLITS}, filled=("family_id",),
 )  # fmt: skip
 LABELS = Table(

@@ -44,7 +44,7 @@ def classes(families: pd.DataFrame) -> dict[str, set[str]]:
 def scoped(raw: Raw) -> pd.DataFrame:
     """Citations with `inside`: whether both ends share an IPC class."""
     known = classes(raw.families)
-    inside = [bool(known[a] & known[b]) for a, b in raw.citations.itertuples(index=False)]
+    inside = [bool(known[a] & known[b]) for a, b, _ in raw.citations.itertuples(index=False)]
     return raw.citations.assign(inside=inside)
 
 

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from patent_embeddings.core import layout
+from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import read_json
 from patent_embeddings.corpus.families import Raw, checked
+from patent_embeddings.corpus.schemas import ASKED, CITATIONS, FAMILIES, RELATIONS
+
+
+def at_hand(name: str, entry: Any) -> Raw | None:
+    """A landscape that is here: of the user's own file, else as the pipeline has downloaded it; None where neither is.
+
+    Raises UserError as `load`.
+    """
+    if entry.source == "table" and Path(entry.file).is_file():
+        return load(name, entry)
+    if not (layout.families(name).exists() and layout.citations(name).exists()):
+        return None
+    cost = layout.cost("download", name)
+    return Raw(
+        tables.read(layout.families(name), FAMILIES),
+        tables.read(layout.citations(name), CITATIONS),
+        tables.read(layout.relations(name), RELATIONS),
+        tables.read(layout.queries(name), ASKED) if layout.queries(name).exists() else tables.empty(ASKED),
+        read_json(cost).get("notes", {}) if cost.exists() else {},
+    )
 
 
 def load(name: str, entry: Any) -> Raw:

@@ -69,6 +69,7 @@ def _family(members: pd.DataFrame) -> dict[str, Any]:
         "cpc": sorted(set().union(*members["cpc_code"])),
         "jurisdiction": first["country_code"],
         "date": f"{date[:4]}-{date[4:6]}-{date[6:]}",
+        "publications": list(dict.fromkeys(members["publication_number"])),
         "labels": sorted({"valid" if valid == "True" else "invalid" for valid in members["valid"]}),
     }
 

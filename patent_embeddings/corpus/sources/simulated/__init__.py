@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from patent_embeddings.core.progress import track
-from patent_embeddings.corpus.families import Raw
+from patent_embeddings.corpus.families import Raw, frame
 from patent_embeddings.corpus.sources.simulated.lexicon import Lexicon
 from patent_embeddings.corpus.sources.simulated.structure import Plan, plan
 from patent_embeddings.corpus.sources.simulated.text import Family, sections
@@ -31,8 +31,8 @@ def load(name: str, entry: Simulated) -> Raw:
     lexicon = Lexicon(entry)
     ids = np.array([f"{name.upper()}-{number:06d}" for number in range(entry.families)], dtype=object)
     rows = track(range(entry.families), entry.families, f"simulate {name}", unit="families")
-    families = pd.DataFrame([{"family_id": ids[row], **_family(planned, lexicon, row)} for row in rows])
-    citations = pd.DataFrame({"citing_id": ids[planned.citing], "cited_id": ids[planned.cited]})
+    families = frame({"family_id": ids[row], **_family(planned, lexicon, row)} for row in rows)
+    citations = pd.DataFrame({"citing_id": ids[planned.citing], "cited_id": ids[planned.cited], "category": ""})
     notes = {"ideas": int(planned.idea.max()) + 1}
     for kind, where in enumerate(("within a field", "across fields", "at random")):
         notes[f"citations planted {where}"] = int((planned.kind == kind).sum())

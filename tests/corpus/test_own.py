@@ -9,6 +9,7 @@ import re
 import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +17,30 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from corpus.formats.harness import spreadsheet
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
-from patent_embeddings.corpus import formats, judgements
+from patent_embeddings.corpus import judgements, own
 from patent_embeddings.corpus.families import Raw, checked
-from patent_embeddings.corpus.formats import fields
-from patent_embeddings.corpus.formats.fields import COLUMNS
+from patent_embeddings.corpus.own import fields
+from patent_embeddings.corpus.own.fields import COLUMNS
+from patent_embeddings.corpus.reading.source import Source
 from patent_embeddings.corpus.schemas import CITATIONS
 from patent_embeddings.corpus.schemas import FAMILIES as FAMILIES_TABLE
 from patent_embeddings.corpus.sources import table
-from patent_embeddings.corpus.summary import summary
+from patent_embeddings.corpus.summary import held, summary
 from patent_embeddings.corpus.values import OwnFile
 
 FAMILIES: list[dict[str, Any]] = [
     {"family_id": "A-1", "title": "Pump", "abstract": "A pump,\nwith \"valve\"; new.", "claims": "1. A pump.",
      "description": "Long.", "ipc": ["F04B1/00", "A01B1/00"], "cpc": ["F04B1/02"], "jurisdiction": "US",
-     "date": "2001-02-03", "labels": ["wet"], "cites": ["B-2", "B-2", "A-1", "X-9"]},
+     "date": "2001-02-03", "labels": ["wet"], "domains": ["9", "11"],
+     "priority": "2000-02-03", "publication": "US-1-A1", "url": "https://example.org/1", "applicants": ["Ann", "Bob"],
+     "publications": ["US-1-A1", "US-1-B2"], "cites": ["B-2", "B-2", "A-1", "X-9"], "categories": ["X", "", "A", "Y"]},
     {"family_id": "B-2", "title": "Größe <b>&amp;</b>", "abstract": "", "cites": ["A-1"]},
-    {"family_id": "C-3", "title": "Valve", "abstract": None, "ipc": None, "publications": ["US-1"]},
+    {"family_id": "C-3", "title": "Valve", "abstract": None, "ipc": None, "remarks": ["US-1"]},
 ]  # fmt: skip
 
 
@@ -51,7 +56,7 @@ def write(path: Path, families: list[dict[str, Any]]) -> Path:
                 )
     elif path.suffix == ".parquet":
         pq.write_table(
-            pa.Table.from_pylist([{**dict.fromkeys((*COLUMNS, "publications")), **family} for family in families]),
+            pa.Table.from_pylist([{**dict.fromkeys((*COLUMNS, "remarks")), **family} for family in families]),
             path,
         )
     else:
@@ -62,14 +67,14 @@ def write(path: Path, families: list[dict[str, Any]]) -> Path:
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".parquet", ".csv"])
 def test_every_format_gives_the_same_landscape(tmp_path: Path, suffix: str) -> None:
-    raw = formats.parse(write(tmp_path / f"own{suffix}", FAMILIES))
+    raw = own.parse(write(tmp_path / f"own{suffix}", FAMILIES))
     first, second, third = raw.families.to_dict("records")
     assert {key: first[key] for key in FAMILIES_TABLE.columns} == {
-        key: value for key, value in FAMILIES[0].items() if key != "cites"
+        key: value for key, value in FAMILIES[0].items() if key not in ("cites", "categories")
     }
     assert (second["title"], second["abstract"], second["ipc"], second["date"]) == ("Größe <b>&amp;</b>", "", [], "")
     assert (third["abstract"], third["ipc"]) == ("", [])
-    assert raw.citations.values.tolist() == [["A-1", "B-2"], ["B-2", "A-1"]]
+    assert raw.citations.values.tolist() == [["A-1", "B-2", "X"], ["B-2", "A-1", ""]]
     assert raw.notes["citations dropped, outside the landscape"] == 1
     assert raw.notes["citations dropped, to itself"] == 1
     assert raw.notes["citations dropped, repeated"] == 1
@@ -80,7 +85,7 @@ def test_every_format_gives_the_same_landscape(tmp_path: Path, suffix: str) -> N
 
 def test_unknown_columns_are_ignored_and_named(tmp_path: Path) -> None:
     for suffix in (".jsonl", ".csv", ".parquet"):
-        assert formats.parse(write(tmp_path / f"own{suffix}", FAMILIES)).notes["columns ignored"] == ["publications"]
+        assert own.parse(write(tmp_path / f"own{suffix}", FAMILIES)).notes["columns ignored"] == ["remarks"]
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
@@ -90,7 +95,7 @@ def test_blanks_around_the_entries_of_a_list_do_not_count(tmp_path: Path, suffix
         for family in FAMILIES
     ]
     plain, found = (
-        formats.parse(write(tmp_path / f"{name}{suffix}", rows)) for name, rows in (("a", FAMILIES), ("b", spaced))
+        own.parse(write(tmp_path / f"{name}{suffix}", rows)) for name, rows in (("a", FAMILIES), ("b", spaced))
     )
     pd.testing.assert_frame_equal(found.families, plain.families)
     pd.testing.assert_frame_equal(found.citations, plain.citations)
@@ -100,7 +105,7 @@ def test_byte_order_mark_and_blank_lines_are_no_content(tmp_path: Path) -> None:
     for suffix in (".jsonl", ".csv"):
         path = write(tmp_path / f"own{suffix}", FAMILIES)
         path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\n\n")
-        assert formats.parse(path).families["family_id"].tolist() == ["A-1", "B-2", "C-3"]
+        assert own.parse(path).families["family_id"].tolist() == ["A-1", "B-2", "C-3"]
 
 
 def line(**changes: Any) -> bytes:
@@ -150,7 +155,7 @@ def test_bad_lines_are_refused_with_place_and_mend(tmp_path: Path, name: str) ->
     path = tmp_path / "own.jsonl"
     path.write_bytes(content)
     with pytest.raises(UserError) as error:
-        formats.parse(path)
+        own.parse(path)
     assert str(error.value).startswith(f"{path}: ")
     assert message in str(error.value)
     assert "\n" not in str(error.value) and len(str(error.value)) < 400 + len(str(path))
@@ -162,11 +167,11 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         path = write(tmp_path / f"own{suffix}", many)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         with pytest.raises(UserError, match=message):
-            formats.parse(path)
+            own.parse(path)
     renamed = tmp_path / "plain.jsonl.gz"
     renamed.write_bytes(GOOD)
     with pytest.raises(UserError, match="damaged gzip"):
-        formats.parse(renamed)
+        own.parse(renamed)
 
 
 def test_a_parquet_file_with_a_damaged_footer_is_called_damaged_in_one_line(tmp_path: Path) -> None:
@@ -176,7 +181,7 @@ def test_a_parquet_file_with_a_damaged_footer_is_called_damaged_in_one_line(tmp_
     for place in range(footer, footer + 60):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         try:
-            formats.parse(path)
+            own.parse(path)
         except UserError as error:
             assert "\n" not in str(error) and "permissions" not in str(error)
 
@@ -184,15 +189,15 @@ def test_a_parquet_file_with_a_damaged_footer_is_called_damaged_in_one_line(tmp_
 def test_a_hint_can_be_printed(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("family\x1b_id,title,abstract\nA,t,a\n")
     with pytest.raises(UserError, match=r"did you mean family\\x1b_id\?"):
-        formats.parse(tmp_path / "own.csv")
+        own.parse(tmp_path / "own.csv")
 
 
 def test_rows_of_empty_fields_are_no_families(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("family_id,title,abstract\nA,t,a\n,,\nB,u,b\n,,\n,,\n")
-    assert formats.parse(tmp_path / "own.csv").families["family_id"].tolist() == ["A", "B"]
+    assert own.parse(tmp_path / "own.csv").families["family_id"].tolist() == ["A", "B"]
     (tmp_path / "own.csv").write_text("family_id,title,abstract\nA,t,a\n,u,b\n")
     with pytest.raises(UserError, match="row 2: family_id is empty"):
-        formats.parse(tmp_path / "own.csv")
+        own.parse(tmp_path / "own.csv")
 
 
 def test_bad_csv_and_parquet_are_refused(tmp_path: Path) -> None:
@@ -210,20 +215,20 @@ def test_bad_csv_and_parquet_are_refused(tmp_path: Path) -> None:
     for content, message in cases.values():
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         with pytest.raises(UserError, match=message):
-            formats.parse(path)
+            own.parse(path)
     frame = pd.DataFrame({"family_id": [1.0, 2.0], "title": ["a", "b"], "abstract": ["c", "d"]})
     frame.to_parquet(tmp_path / "own.parquet")
     with pytest.raises(UserError, match=r"row 1: column 'family_id' holds the decimal number 1\.0"):
-        formats.parse(tmp_path / "own.parquet")
+        own.parse(tmp_path / "own.parquet")
     frame.assign(family_id=["A", "A"]).to_parquet(tmp_path / "own.parquet")
     with pytest.raises(UserError, match="row 2: family_id 'A' is also on row 1"):
-        formats.parse(tmp_path / "own.parquet")
+        own.parse(tmp_path / "own.parquet")
     binary = pa.array([b"\xff", b"ok"]).cast(pa.binary()).view(pa.string())
     pq.write_table(
         pa.table({"family_id": ["A", "B"], "title": binary, "abstract": ["c", "d"]}), tmp_path / "own.parquet"
     )
     with pytest.raises(UserError, match=r"own\.parquet: "):
-        formats.parse(tmp_path / "own.parquet")
+        own.parse(tmp_path / "own.parquet")
 
 
 def test_paths_that_are_no_such_file_are_refused(tmp_path: Path) -> None:
@@ -231,10 +236,11 @@ def test_paths_that_are_no_such_file_are_refused(tmp_path: Path) -> None:
     for name, message in (
         ("gone.jsonl", "No such file"),
         ("folder.jsonl", "directory"),
-        ("own.xlsx", "unknown kind of file"),
+        ("own.xlsx", "No such file"),
+        ("own.dat", "No such file"),
     ):
         with pytest.raises(UserError, match=message):
-            formats.parse(tmp_path / name)
+            own.parse(tmp_path / name)
 
 
 def test_load_wants_the_file_that_was_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +287,7 @@ for _one in SIXTY:
 
 
 def read(path: Path) -> Raw:
-    return checked(formats.parse(path), str(path))
+    return checked(own.parse(path), str(path))
 
 
 def scopes(raw: Raw) -> dict[str, int]:
@@ -447,7 +453,7 @@ def test_ids_that_are_written_as_what_is_missing_stay_ids_and_are_said(tmp_path:
         pd.DataFrame(rows).assign(cites=[";".join(row["cites"]) for row in rows]).to_csv(path, index=False)
     else:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    raw = formats.parse(path)
+    raw = own.parse(path)
     assert sorted(raw.families["family_id"]) == sorted(ids)
     assert len(raw.citations) == len(ids) and ("0012", "nan") in set(
         raw.citations[["citing_id", "cited_id"]].itertuples(index=False, name=None)
@@ -456,7 +462,7 @@ def test_ids_that_are_written_as_what_is_missing_stay_ids_and_are_said(tmp_path:
     with path.open("a") as file:
         file.write("nan,again,a,\n" if suffix == ".csv" else json.dumps({**rows[7]}) + "\n")
     with pytest.raises(UserError, match="family_id 'nan' is also on"):
-        formats.parse(path)
+        own.parse(path)
 
 
 def test_absence_in_parquet_and_sheets(tmp_path: Path) -> None:
@@ -541,8 +547,58 @@ def test_cited_ids_that_no_family_has_are_not_called_none(
         write(tmp_path / "own.jsonl", [one | {"cites": [change(name) for name in one["cites"]]} for one in SIXTY])
     )
     assert raw.notes["cited ids that look unlike family ids"].startswith(said)
-    lines = summary(raw.families, raw.citations, "cited", raw.notes)
-    assert "none of the 144 cited ids is a family of the landscape: retrieval cannot be scored" in lines
+    lines = "\n".join(summary(held(raw, "cited", 0, 0)))
+    assert "none of the 144 cited ids is a family of the landscape" in lines and "no citations" not in lines
+
+
+@pytest.mark.parametrize(
+    ("named", "cited"),
+    [
+        (lambda name: f"US{name[1:].zfill(6)}", lambda name: f"US {name[1:].zfill(4)}"),
+        (lambda name: f"EP{name[1:]}B2", lambda name: f"EP{name[1:]}"),
+        (lambda name: f"EP-{name[1:]}-A1", lambda name: f"ep 0{name[1:]}"),
+    ],
+)
+def test_cited_numbers_in_another_spelling_are_resolved(
+    tmp_path: Path, named: Callable[[str], str], cited: Callable[[str], str]
+) -> None:
+    rows = [one | {"family_id": named(one["family_id"]), "cites": list(map(cited, one["cites"]))} for one in SIXTY]
+    raw = read(write(tmp_path / "own.jsonl", rows))
+    assert len(raw.citations) == 144 and raw.notes["citations dropped, outside the landscape"] == 0
+    assert raw.notes["cited numbers in another spelling than their family's, resolved"].startswith("144, such as ")
+    assert scopes(raw) == SCOPES and "cited ids that look unlike family ids" not in raw.notes
+
+
+def test_a_cited_number_of_two_families_or_of_none_is_left_as_it_is(tmp_path: Path) -> None:
+    rows = [
+        {"family_id": name, "title": "t", "abstract": "a", "cites": ["US 7", "f1", "EP-3-B1"], "publications": mine}
+        for name, mine in (("US7A", ["EP3A1"]), ("US7B", []), ("F1", []))
+    ]
+    raw = read(write(tmp_path / "own.jsonl", rows))
+    assert raw.citations.to_numpy().tolist() == [["F1", "US7A", ""], ["US7B", "US7A", ""]]
+    assert raw.notes["citations dropped, outside the landscape"] == 6 and raw.notes["citations dropped, to itself"] == 1
+
+
+def test_what_is_written_is_read_back_with_its_notes_and_has_the_same_bytes(tmp_path: Path) -> None:
+    raw = own.parse(write(tmp_path / "own.jsonl", FAMILIES))
+    said = raw.notes | {"format": ["one", "two"], "citations dropped, outside the landscape": 7}
+    for name, rows in (("a", raw.families), ("b", raw.families.iloc[::-1])):
+        own.write(replace(raw, families=rows, notes=said), tmp_path / f"{name}.parquet")
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    back = own.parse(tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(back.families, raw.families)
+    pd.testing.assert_frame_equal(back.citations, raw.citations)
+    assert {key: back.notes[key] for key in said} == said
+
+
+def test_categories_are_one_for_each_cited_id(tmp_path: Path) -> None:
+    rows = ["family_id,title,abstract,cites,categories", "A,t,a,B;nan;C,X;;Y examiner", "B,t,a,C;A;,;A;", "C,t,a,,"]
+    (tmp_path / "own.csv").write_text("\n".join(rows))
+    found = own.parse(tmp_path / "own.csv").citations.to_numpy().tolist()
+    assert found == [["A", "B", "X"], ["A", "C", "Y examiner"], ["B", "A", "A"], ["B", "C", ""]]
+    (tmp_path / "own.jsonl").write_bytes(line(cites=["G", "H"], categories=["X"]))
+    with pytest.raises(UserError, match="1 categories, but 2 cites; give each of cites one"):
+        own.parse(tmp_path / "own.jsonl")
 
 
 def test_citations_out_of_the_landscape_are_no_fault(tmp_path: Path) -> None:
@@ -581,7 +637,42 @@ def test_a_header_without_the_columns_is_shown_as_it_was_found(tmp_path: Path) -
 
 @pytest.mark.parametrize("suffix", [".JSONL", ".Parquet", ".CSV", ".JsonL.GZ"])
 def test_suffixes_are_known_in_capitals(suffix: str) -> None:
-    assert formats.suffix(Path(f"Own{suffix}")) == suffix.lower()
+    assert own.suffix(Path(f"Own{suffix}")) == suffix.lower()
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".parquet", ".xlsx"])
+@pytest.mark.parametrize("name", ["x.dat", "x", "x.jsonl", "x.csv", "x.parquet"])
+def test_a_file_is_known_by_its_content_whatever_its_name(tmp_path: Path, suffix: str, name: str) -> None:
+    plain = write(tmp_path / f"own{'.csv' if suffix in ('.csv.gz', '.xlsx') else suffix}", SIXTY)
+    if suffix == ".csv.gz":
+        (tmp_path / name).write_bytes(gzip.compress(plain.read_bytes()))
+    elif suffix == ".xlsx":
+        with plain.open(encoding="utf-8", newline="") as rows:
+            spreadsheet([["Our families"], [], *csv.reader(rows)], tmp_path / name)
+    else:
+        (tmp_path / name).write_bytes(plain.read_bytes())
+    assert own.looks(Source(tmp_path / name)) and own.kind(Source(tmp_path / name)) == suffix
+    assert own.READERS[own.suffix(tmp_path / name)] is own.READERS[suffix]
+    raw, right = read(tmp_path / name), read(plain)
+    pd.testing.assert_frame_equal(raw.families, right.families)
+    pd.testing.assert_frame_equal(raw.citations, right.citations)
+
+
+def test_what_is_not_in_our_own_form_does_not_look_so(tmp_path: Path) -> None:
+    for content in (b"", b"family_id", b"\0\1", b'{"id": 1}', b"[]", b"PAR1", b"id,title\n1,2\n", b"PK\x03\x04x"):
+        (tmp_path / "x.dat").write_bytes(content)
+        with pytest.raises(UserError, match=r"x\.dat: (unknown kind of file|damaged)"):
+            own.parse(tmp_path / "x.dat")
+        (tmp_path / "x.csv").write_bytes(content)
+        with pytest.raises(UserError, match=r"x\.csv: (no family in it|header: column|damaged)"):
+            own.parse(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+def test_a_table_in_another_encoding_is_refused_with_the_mend(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "own.csv").write_bytes("family_id,title,abstract\nA,Größe,a\n".encode(encoding))
+    with pytest.raises(UserError, match=r"own\.csv: after row 1: not UTF-8; save the file as UTF-8"):
+        own.parse(tmp_path / "own.csv")
 
 
 @pytest.mark.parametrize("indent", [None, 1, 4])
@@ -630,11 +721,11 @@ def test_a_hundred_thousand_columns_take_seconds(tmp_path: Path) -> None:
         ",".join(["family_id", "title", "abstract", *names]) + "\n" + ("F1,t,a" + ",x" * 100_000 + "\n")
     )
     (tmp_path / "twice.csv").write_text(",".join(["family_id", "title", "abstract", *names, "c7"]) + "\n")
-    start = time.perf_counter()
+    start = time.process_time()
     assert read(tmp_path / "own.csv").notes["columns ignored"][-1] == "and 99,980 more"
     with pytest.raises(UserError, match="column 'c7' is given twice"):
         read(tmp_path / "twice.csv")
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_long_lists_in_one_cell_take_no_time(tmp_path: Path) -> None:
@@ -642,9 +733,9 @@ def test_long_lists_in_one_cell_take_no_time(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text(
         f'family_id,title,abstract,ipc,cites\nA,t,a,"{many}",\nB,u,b,G06F1/00,"{cited},A"\n'
     )
-    start = time.perf_counter()
+    start = time.process_time()
     raw = read(tmp_path / "own.csv")
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     assert raw.families["ipc"].tolist() == [["A01B1/00"], ["G06F1/00"]] and len(raw.citations) == 1
 
 

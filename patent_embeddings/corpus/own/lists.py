@@ -1,0 +1,105 @@
+"""Lists in the cells of a table of text."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from patent_embeddings.corpus.codes import parse
+from patent_embeddings.corpus.own.fields import LISTS, Reading
+
+_SAMPLE = 10_000  # cells that a separator is decided on
+
+
+def split(file: Reading, records: list[dict[str, Any]]) -> None:
+    """Make lists of the cells, a column in one way that is decided on all of it and noted."""
+    said = []
+    forms: dict[str, str] = {}
+    for name in LISTS:
+        cells = [record[name] for record in records if name in record]
+        if not cells:
+            continue
+        known = [cell for cell in cells if not file.nothing(name, cell)][:_SAMPLE]
+        # Categories are as many as what is cited, some of them empty.
+        asked = "cites" if name == "categories" and "cites" in forms else name
+        forms[name] = form = forms[asked] if asked in forms else _form(name, known, file)
+        several = False
+        for record in records:
+            if not file.nothing(name, record[name]):
+                record[name] = _parts(form, record[name])
+                several = several or len(record[name]) > 1
+        said += [f"{name} by {form}"] if several else []
+    if said:
+        file.notes["lists separated"] = said
+
+
+def _form(name: str, cells: list[str], file: Reading) -> str:
+    """How the cells of a column hold lists: as most of their parts are codes, or ids of families, then as they look."""
+    proofs = {"ipc": _is_code, "cpc": _is_code, "cites": file.ids.__contains__}
+    if name in proofs:
+        right: dict[str, tuple[int, int]] = {}
+        for form in _FORMS:
+            parts = [part for cell in cells for part in _parts(form, cell) if not file.nothing(name, part)]
+            hits = sum(map(proofs[name], parts))
+            right[form] = (hits, hits - len(parts))
+        if max(right.values(), default=(0, 0))[0]:
+            return max(right, key=lambda form: right[form])
+    # A comma or a blank may be part of a label.
+    signs = {"';;'": ";;", "';'": ";", "'|'": "|", "line breaks": "\n"}
+    looks = {form: sum(sign in cell for cell in cells) for form, sign in signs.items()}
+    if sum(_BRACKETS.fullmatch(cell.strip()) is not None for cell in cells) * 2 > len(cells):
+        return "commas in brackets"
+    return max(looks, key=lambda form: looks[form]) if any(looks.values()) else "';'"
+
+
+def _parts(form: str, cell: str) -> list[str]:
+    """The entries of a cell, each without blanks and quotes around it."""
+    return [_QUOTED.sub(r"\2", part.strip()).strip() for part in _FORMS[form](cell)]
+
+
+def _is_code(part: str) -> bool:
+    return len(parse(part) or "") >= 3  # a letter alone proves nothing
+
+
+_BRACKETS = re.compile(r"""\[.*\]|\(\s*['"].*\)|\{.*\}""", re.DOTALL)  # of Python, JSON, numpy; a tuple; a set, SQL
+_QUOTED = re.compile(r"""\A(['"])([^'"]*)\1\Z""")
+_ITEM = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,'"\s][^,'"]*)\s*,?""", re.DOTALL)
+
+
+def _printed(cell: str) -> list[str]:
+    """The items of a list as a program prints it, quoted or not; a cell without brackets is one item."""
+    cell = cell.strip()
+    if not _BRACKETS.fullmatch(cell):
+        return [cell]
+    inner, at, items = cell[1:-1].rstrip(), 0, []
+    while at < len(inner):
+        item = _ITEM.match(inner, at)
+        if item is None:
+            return [cell]
+        at = item.end()
+        items.append(_unquoted(item[1]))
+    return items
+
+
+def _unquoted(item: str) -> str:
+    if item[0] not in "'\"":
+        return item.strip()
+    try:
+        return str(json.loads(item)) if item[0] == '"' else str(ast.literal_eval(item))
+    except (ValueError, SyntaxError):
+        return item[1:-1]
+
+
+_BETWEEN_COMMAS = re.compile(r"(?:[(\[][^()\[\]]*[)\]]|[^,])*+")  # (EP,US) is of one code
+_FORMS: dict[str, Callable[[str], list[str]]] = {
+    "';;'": lambda cell: cell.split(";;"),
+    "';'": lambda cell: cell.split(";"),
+    "'|'": lambda cell: cell.split("|"),
+    "line breaks": str.splitlines,
+    "commas in brackets": _printed,
+    "commas": lambda cell: [part for part in _BETWEEN_COMMAS.findall(cell) if part],
+    "blanks": str.split,
+}

@@ -1,0 +1,76 @@
+"""Parquet: columns of text and of lists of text; what our own files are kept as."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet as pq
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import replacing
+from patent_embeddings.corpus.families import Raw
+from patent_embeddings.corpus.own.fields import COLUMNS, LISTS, Reading
+
+_NOTES = b"notes"  # of the landscape, in the metadata of the file
+_ROWS = 500  # of a group
+
+
+def read(file: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows, the known columns of each."""
+    path, number = file.path, 0
+    try:
+        with pq.ParquetFile(path) as parquet:
+            file.kept = _notes((parquet.schema_arrow.metadata or {}).get(_NOTES, b"{}"))
+            names = file.takes(parquet.schema_arrow.names)
+            for batch in parquet.iter_batches(batch_size=1000, columns=[name for name in names if name in COLUMNS]):
+                file.expands(batch.nbytes)
+                for record in batch.to_pylist():
+                    number += 1
+                    yield f"row {number}", record
+    except (pyarrow.ArrowException, ValueError, OverflowError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # without a number it is what pyarrow says of damaged content
+            raise
+        said = " ".join(str(error).split())
+        raise UserError(f"{path}: after row {number}: damaged or not parquet ({said:.100}); write it again") from None
+
+
+def write(raw: Raw, path: Path) -> None:
+    """Write a landscape in our own form with all its columns and notes: the same bytes for the same landscape.
+
+    Raises UserError where the disk is full.
+    """
+    cited: dict[str, list[tuple[str, str]]] = {}
+    for citing, one, category in raw.citations.itertuples(index=False):
+        cited.setdefault(citing, []).append((one, category))
+    texts = pyarrow.string()
+    schema = pyarrow.schema([(name, pyarrow.list_(texts) if name in LISTS else texts) for name in COLUMNS])
+    said = json.dumps(raw.notes, ensure_ascii=False, separators=(",", ":")).encode()
+    order = raw.families["family_id"].argsort().to_numpy()
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(
+            temporary, schema.with_metadata({_NOTES: said}), compression="zstd", version="2.6", write_page_checksum=True
+        ) as writer,
+    ):
+        for start in range(0, len(order), _ROWS):  # a group at a time, as Python's texts take several times the room
+            families = raw.families.iloc[order[start : start + _ROWS]]
+            columns = {name: list(families[name]) for name in families}
+            pairs = [cited.get(name, []) for name in columns["family_id"]]
+            columns["cites"] = [[one for one, _ in each] for each in pairs]
+            categories = ([said for _, said in each] for each in pairs)
+            columns["categories"] = [each if any(each) else [] for each in categories]
+            writer.write_table(pyarrow.Table.from_pydict({name: columns[name] for name in COLUMNS}, schema=schema))
+
+
+def _notes(said: bytes) -> dict[str, Any]:
+    """Notes that `write` put there; none of a file that has others under that name."""
+    try:
+        found = json.loads(said)
+    except ValueError:
+        return {}
+    kinds = (str, int, list)
+    return {key: value for key, value in found.items() if isinstance(value, kinds)} if isinstance(found, dict) else {}
