@@ -59,15 +59,17 @@ lint: $(READY)  ## ruff and mypy
 	ruff format --check .
 	mypy
 
-bench: $(READY)  ## speed against peers at quick sizes: about 5 minutes
+bench: $(READY)  ## speed against peers at quick sizes: about 6 minutes
 	python -m benchmarks.encode --quick
 	python -m benchmarks.evaluation --quick
 	python -m benchmarks.bm25 --quick
+	python -m benchmarks.exports --quick
 
 bench-scale: $(READY)  ## the same at full sizes, then every stage at the study's size, and starting: hours
 	python -m benchmarks.encode
 	python -m benchmarks.evaluation
 	python -m benchmarks.bm25
+	python -m benchmarks.exports
 	python -m benchmarks.scale --bm25
 	python -m benchmarks.startup
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import comparison, encode, evaluation, results, scale, texts, workspace
+from benchmarks import comparison, encode, evaluation, exports, results, scale, texts, weeks, workspace
 from benchmarks.comparison import Agreement, Contest, Measurement
 from benchmarks.hardware import record
 from benchmarks.timing import Sample, command, function, in_turn, ratio
@@ -133,6 +133,18 @@ def test_the_share_of_families_that_ask_is_the_studys() -> None:
 def test_long_descriptions_have_the_length_asked_for_and_differ() -> None:
     made = texts.lengthened(["abc", "de", "f"], 12)
     assert made == ["abc\nde\nf\nabc", "de\nf\nabc\nde", "f\nabc\nde\nf\na"]
+
+
+def test_a_simulated_week_has_the_length_of_a_real_one_and_is_read_as_lxml_parses_it(tmp_path: Path) -> None:
+    week, rooted = str(tmp_path / "week.xml"), str(tmp_path / "rooted.xml")
+    size = weeks.write(60, week)["bytes"]
+    assert 90_000 < size / 60 < 120_000
+    text = Path(week).read_text(encoding="utf-8")
+    assert all(f"<{tag}" in text for tag in ("entry", "msub", "chemistry", "figref", "us-citation"))
+    exports.one_root(week, rooted)
+    ours, theirs = exports.ours(week), exports.bare(rooted, exports.ROOT_TAG)
+    assert ours["documents"] == theirs["documents"] == 60
+    assert exports.ours(week, "US8000000")["documents"] == 1
 
 
 @pytest.mark.pipeline

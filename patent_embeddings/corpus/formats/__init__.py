@@ -1,78 +1,167 @@
-"""Forms of a file of families: one reader a form, and the landscape that comes of what they read.
-
-A reader takes the `Reading` of a file and yields its records, each with the place that messages name.
-"""
+"""Formats of exports of patent databases: one module each, one row each in `FORMATS`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import io
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.families import Raw, assemble
-from patent_embeddings.corpus.formats import delimited, json_lines, lists, notes, parquet
-from patent_embeddings.corpus.formats.fields import COLUMNS, Fault, Reading, family, identifier, required
+from patent_embeddings.core.errors import UserError, nearest
+from patent_embeddings.corpus.families import Raw
+from patent_embeddings.corpus.formats import (
+    bigquery,
+    derwent,
+    espacenet,
+    google_patents,
+    hupd,
+    lens,
+    patentscope,
+    patentsview,
+    uspto,
+)
+from patent_embeddings.corpus.formats.format import Format
+from patent_embeddings.corpus.formats.publication import Publication
+from patent_embeddings.corpus.formats.selection import Select
+from patent_embeddings.corpus.merging import merged
+from patent_embeddings.corpus.reading import spreadsheet
+from patent_embeddings.corpus.reading.several import Several
+from patent_embeddings.corpus.reading.source import HEAD, Report, Source
+from patent_embeddings.corpus.reading.text import Lines
 
-Read = Callable[[Reading], Iterator[tuple[str, dict[str, Any]]]]
-READERS: dict[str, Read] = dict.fromkeys((".jsonl", ".jsonl.gz", ".json"), json_lines.read)
-READERS |= {".csv": delimited.read, ".tsv": delimited.read, ".parquet": parquet.read}
+_TOP = 30  # rows of a spreadsheet in which what it begins with is looked for
+FORMATS: tuple[Format, ...] = (
+    lens.FORMAT,
+    bigquery.FORMAT,
+    uspto.FORMAT,
+    patentsview.FORMAT,
+    derwent.FORMAT,
+    espacenet.FORMAT,
+    patentscope.FORMAT,
+    hupd.FORMAT,
+    google_patents.FORMAT,
+)
 
 
-def suffix(path: Path) -> str:
-    """The suffix that names the file's form, such as `.jsonl.gz`. Raises UserError at any other."""
-    for known in READERS:
-        if path.name.lower().endswith(known):
-            return known
-    raise UserError(f"{path}: unknown kind of file; rename or convert it to one of {', '.join(READERS)}")
+_FEW = 5  # files of a folder that are looked at
 
 
-def parse(path: Path) -> Raw:
-    """Read and check a file whole; text is kept to the letter, absent text, however it is spelled, becomes "".
+def named(name: str) -> Format:
+    """The format of a name. Raises UserError where there is none."""
+    for one in FORMATS:
+        if one.name == name:
+            return one
+    names = [one.name for one in FORMATS]
+    raise UserError(f"no format {name!r:.40}{nearest(name, names)}; formats are {', '.join(names)}")
 
-    Columns are those of `fields.COLUMNS`, others are ignored and noted. Raises UserError where the file cannot be read
-    or breaks the format; names the file, the line or row, and the mend.
+
+def recognise(source: Source) -> Format:
+    """The one format that a file looks like. Raises UserError where there is none, or more than one."""
+    found = _fitting(source)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = " and ".join(one.name for one in found)
+        raise UserError(f"{source.path}: looks like {names}; name one by --format")
+    if not source.members or (source.kind in ("gzip", "tar", "zip") and not source.head()):
+        raise UserError(f"{source.path}: nothing whole is in it; check the path, or copy it again")
+    known = ", ".join(f"{one.name} ({one.title})" for one in FORMATS)
+    if not (beginning := _beginning(source)):
+        if source.kind != "sheet":
+            with source.open(source.members[0]) as stream:  # what is damaged is not empty
+                stream.read(1)
+        raise UserError(f"{source.path}: is empty; export or copy it again")
+    raise UserError(f"{source.path}: no known export; it begins {beginning}; known are {known}")
+
+
+def _looking(source: Source, kind: Format) -> Format:
+    """A format that was named. Raises UserError where the file looks like another one."""
+    if not kind.looks(source) and (fitting := _fitting(source)):
+        others = " or ".join(one.name for one in fitting)
+        raise UserError(f"{source.path}: no export of {kind.name}; it looks like {others}; name that by --format")
+    return kind
+
+
+def _fitting(source: Source) -> list[Format]:
+    return [one for one in FORMATS if one.looks(source)]
+
+
+def _beginning(source: Source) -> str:
+    if source.kind == "folder" or len(source.members) > 1:
+        names = source.members
+        return f"with {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "with no file in it"
+    if source.kind == "sheet":
+        first = [", ".join(filter(None, row)) for row in spreadsheet.top(source, _TOP) if any(row)]
+    else:
+        first = [line.strip() for line in Lines(io.BytesIO(source.head()), Report()) if line.strip()]
+    return repr(f"{first[0]:.120}") if first else ""
+
+
+def read(paths: list[Path], name: str | None, select: Select) -> Raw:
+    """The landscape of what is selected of exports of one format, recognised by their content where none is named.
+
+    Raises UserError where a file cannot be read, is of no format or of another one, or nothing of it is selected.
     """
-    read = READERS[suffix(path)]
-    file = Reading(path)
-    try:
-        rows = _rows(read, file)
-        if not rows:
-            raise UserError(f"{path}: no family in it; it needs one family a line")
-        if file.flat:
-            lists.split(file, [record for _, record in rows])
-        families = []
-        for place, record in rows:
-            try:
-                families.append(family(record, file))
-            except Fault as fault:
-                raise fault.at(path, place) from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot read ({error.strerror or error!s:.100}); check path and permissions") from None
-    except MemoryError:
-        raise UserError(f"{path}: does not fit in this machine's memory; divide it, or take another machine") from None
-    if not any(one[name] for one in families for name in ("title", "abstract", "claims", "description")):
-        raise UserError(f"{path}: no family has any text; fill in title, abstract, claims or description")
-    raw = assemble(families, ((one["family_id"], cited) for one in families for cited in one["cites"]))
-    raw.notes.update(notes.of(file, families, {name for _, record in rows for name in record}))
-    return raw
+    report = Report()
+    sources = _filled([Source(path, report) for path in _apart(paths, report)], report)
+    if len(sources) > 1 and any(one.joined for source in sources for one in _fitting(source)):
+        sources = [Several([one.path for one in sources], report)]
+    kinds = [_looking(source, named(name)) if name else recognise(source) for source in sources]
+    for source, kind in zip(sources, kinds, strict=True):
+        if kind is not kinds[0]:
+            said = f"a file of {kind.name}, but {sources[0].path.name} is one of {kinds[0].name}"
+            raise UserError(f"{source.path}: {said}; add each as a landscape of its own")
+    found = (one for source in sources for one in kinds[0].read(source, select) if one.numbers or _counted(one, report))
+    raw = merged(select.chosen(found), report)
+    if raw.families.empty:
+        where = ", ".join(str(source.path) for source in sources)
+        counted = "; ".join(f"{what}: {count}" for what, count in report.notes().items()) or "is it whole?"
+        raise UserError(f"{where}: {select.nothing() if select.refused else f'no publication in it; {counted}'}")
+    refused = {f"publications left out by {why or 'the selection'}": count for why, count in select.refused.items()}
+    about = {"format": [kinds[0].title], "what such an export lacks": kinds[0].lacks}
+    return replace(raw, notes={**about, **raw.notes, **refused})
 
 
-def _rows(read: Read, file: Reading) -> list[tuple[str, dict[str, Any]]]:
-    """Places and known columns of all records, each with an id of its own; the reading learns ids and other columns."""
-    rows = []
-    places: dict[str, str] = {}
-    for place, record in read(file):
-        try:
-            required(record)
-            name = identifier(record["family_id"])
-            first = places.setdefault(name, place)
-            if first != place:
-                raise Fault(f"family_id {name!r:.80} is also on {first}; give every family one line")
-        except Fault as fault:
-            raise fault.at(file.path, place) from None
-        if not file.header:  # each object has its own
-            file.ignored.update(record.keys() - set(COLUMNS))
-        rows.append((place, {column: record[column] for column in COLUMNS if column in record} | {"family_id": name}))
-    file.ids.update(places)
-    return rows
+def _apart(paths: list[Path], report: Report) -> list[Path]:
+    """Each path once; in place of a folder of archives of many files, as of years or weeks, these and its exports."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        inner = [path / member for member in Source(path).members] if path.is_dir() else []
+        if any(map(_holds_many, inner[:_FEW])):
+            # An archive that is cut looks like no export; the cause is said when it is read.
+            fitting = [one for one in inner if _holds_many(one) or not Source(one).head() or _fitting(Source(one))]
+            for one in inner:
+                report.count("files of no known export, left out", one.name, one not in fitting)
+            inner = fitting
+        else:
+            inner = []
+        found.update(dict.fromkeys(inner or [path]))
+    return list(found)
+
+
+def _holds_many(path: Path) -> bool:
+    source = Source(path)
+    return source.kind == "tar" or (source.kind == "zip" and len(source.members) > 1)
+
+
+def _filled(sources: list[Source], report: Report) -> list[Source]:
+    """Those that are not empty, as a part of an export may be. Raises UserError where none is left."""
+    empty = [one for one in sources if _is_empty(one)]
+    if len(empty) == len(sources):
+        raise UserError(f"{empty[0].path}: is empty; export or copy it again")
+    for one in empty:
+        report.count("files that are empty, left out", one.path.name)
+    return [one for one in sources if one not in empty]
+
+
+def _is_empty(source: Source) -> bool:
+    """Whether a file has nothing in it. Raises UserError where it is damaged from its beginning."""
+    if source.kind not in ("plain", "gzip") or source.head().strip():
+        return False
+    seen = Report()
+    with Source(source.path, seen).open() as stream:
+        return not stream.read(HEAD).strip() and not seen.counts
+
+
+def _counted(one: Publication, report: Report) -> bool:
+    report.count("records without a number, left out", one.place)
+    return False

@@ -1,0 +1,123 @@
+"""Reading a week of USPTO full text against lxml's bare iterparse over the same documents.
+
+A weekly file is many XML documents one after another, which iterparse refuses; the peer gets them as one file, under
+one root and without their declarations, and drops each document at its end. How fast it is where it is asked for the
+ends of documents alone, the least that parsing costs, is written beside.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import comparison, results
+from benchmarks.timing import ROOT, Sample, function
+from patent_embeddings.core.running import run
+
+app = typer.Typer(add_completion=False)
+
+NAME = "exports"
+PEER = "lxml.iterparse"
+SLOWER, MEMORY = 2.0, 2048.0  # limits: times as long as the peer, MiB
+PACKAGES = ("lxml", "numpy", "pandas", "pyarrow")
+ROOT_TAG = "us-patent-grant"
+_BETWEEN = re.compile(rb"<\?xml [^>]*>|<!DOCTYPE [^>]*>")
+
+
+@app.command()
+def main(
+    documents: Annotated[int, typer.Option(min=10, help="Documents of the simulated week.")] = 6_500,
+    turns: Annotated[int, typer.Option(min=1, help="How often each runs.")] = 3,
+    quick: Annotated[bool, typer.Option("--quick", help="650 documents.")] = False,
+) -> None:
+    """Write a week, then read it and parse it in turn; the landscape that is made of it is measured once."""
+    documents = 650 if quick else documents
+    with tempfile.TemporaryDirectory(prefix="bench-") as place:
+        week, rooted = str(Path(place) / "week.xml"), str(Path(place) / "rooted.xml")
+        size = function("benchmarks.weeks:write", {"documents": documents, "file": week}, ROOT).values["bytes"] / 1e6
+        one_root(week, rooted)
+        contestants = {
+            "ours": partial(function, "benchmarks.exports:ours", {"file": week}, ROOT),
+            PEER: partial(function, "benchmarks.exports:bare", {"file": rooted}, ROOT),
+        }
+        agreement = comparison.Agreement("difference of documents", 0, difference)
+        case = f"USPTO week {documents} documents {size:.0f} MB"
+        contest = comparison.Contest(NAME, case, PEER, contestants, agreement, PACKAGES, "reading_seconds")
+        comparison.hold(contest, turns)
+        (row,) = (one for one in results.read(results.COMPARISONS) if one["case"] == case)
+        least = function("benchmarks.exports:bare", {"file": rooted, "tag": ROOT_TAG}, ROOT)
+        selected = function("benchmarks.exports:ours", {"file": week, "wanted": "US8000000"}, ROOT)
+        landscape = function("benchmarks.exports:landscape", {"file": week}, ROOT)
+
+    def rate(sample: Sample) -> float:
+        return size / float(sample.values["reading_seconds"])
+
+    found = [
+        comparison.Measurement("reading", size / float(row["ours"]), "MB/s"),
+        comparison.Measurement("bare iterparse", size / float(row["theirs"]), "MB/s"),
+        comparison.Measurement("iterparse of ends of documents alone", rate(least), "MB/s"),
+        comparison.Measurement("times as long as bare iterparse", 1 / float(row["ratio"]), "x", SLOWER),
+        comparison.Measurement("reading, one publication selected", rate(selected), "MB/s"),
+        comparison.Measurement("peak memory of reading", float(row["ours_mib"]), "MiB", MEMORY),
+        comparison.Measurement("peak memory of a landscape of all", landscape.peak_mib, "MiB", MEMORY),
+    ]
+    comparison.note(NAME, case, found, PACKAGES)
+
+
+def one_root(week: str, file: str) -> None:
+    """Write the documents of a week as one XML file."""
+    with Path(week).open("rb") as source, Path(file).open("wb") as target:
+        target.write(b"<weeks>\n")
+        for line in source:
+            target.write(_BETWEEN.sub(b"", line))
+        target.write(b"</weeks>\n")
+
+
+def ours(file: str, wanted: str = "") -> dict[str, float]:
+    """Seconds of reading each publication with its texts, or the one that is wanted, and how many there are."""
+    from patent_embeddings.corpus.formats import uspto
+    from patent_embeddings.corpus.formats.selection import Select
+    from patent_embeddings.corpus.reading.source import Source
+
+    select = Select(ids=frozenset({wanted} - {""}))
+    start = time.perf_counter()
+    documents = sum(1 for _ in uspto.read(Source(Path(file)), select))
+    return {"reading_seconds": time.perf_counter() - start, "documents": documents}
+
+
+def bare(file: str, tag: str | None = None) -> dict[str, float]:
+    """Seconds of parsing, with events of one element or of all, and the number of documents."""
+    from lxml import etree
+
+    documents = 0
+    start = time.perf_counter()
+    for _, element in etree.iterparse(file, tag=tag, huge_tree=True):
+        if element.tag == ROOT_TAG:
+            documents += 1
+            element.clear()
+            while element.getprevious() is not None:
+                del element.getparent()[0]
+    return {"reading_seconds": time.perf_counter() - start, "documents": documents}
+
+
+def landscape(file: str) -> dict[str, float]:
+    """Families of a landscape of all publications; it is the memory that matters."""
+    from patent_embeddings.corpus import formats
+    from patent_embeddings.corpus.formats.selection import Select
+
+    return {"families": len(formats.read([Path(file)], "uspto", Select()).families)}
+
+
+def difference(ours: Sample, theirs: Sample) -> float:
+    """Documents that one of them did not find."""
+    return abs(ours.values["documents"] - theirs.values["documents"])
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,137 @@
+"""Which publications of a source are wanted."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.codes import parse
+from patent_embeddings.corpus.formats.publication import Publication
+from patent_embeddings.corpus.numbers import bare
+
+_CLASS = re.compile(r"[A-HY](?:[0-9]{2}(?:[A-Z](?:[1-9][0-9]{0,3}(?:/[0-9]{2,6})?)?)?)?")
+
+
+@dataclass(frozen=True)
+class Select:
+    """What a publication has to be; an empty field asks nothing. It counts what it refuses."""
+
+    classes: tuple[str, ...] = ()  # codes in one form that one of its own is or lies under: `A61`, `H04L29`
+    since: str = ""  # ISO; the first date of publication
+    until: str = ""  # ISO; the last
+    jurisdictions: tuple[str, ...] = ()
+    ids: frozenset[str] = frozenset()  # family ids and publication numbers, see `numbers.bare`
+    listed: str = ""  # the file of the ids and how many it has, in words
+    limit: int = 0  # publications; 0: all
+    refused: Counter[str] = field(default_factory=Counter, compare=False)  # by condition; all under ""
+
+    def wants(self, one: Publication) -> bool:
+        """Whether a publication is wanted, by its numbers, dates, codes and country; its texts are not looked at."""
+        failed = []
+        if self.classes and not self._classed([*one.ipc, *one.cpc]):
+            failed.append("--class")
+        if self.since and not any(date >= self.since for date in one.dates):
+            failed.append("--since")
+        if self.until and not any(date and date <= self.until for date in one.dates):
+            failed.append("--until")
+        if not failed and self.since and self.until and not any(self.since <= date <= self.until for date in one.dates):
+            failed.append("--until")
+        countries = {one.jurisdiction.upper(), *(number[:2].upper() for number in one.numbers)}
+        if self.jurisdictions and countries.isdisjoint(self.jurisdictions):
+            failed.append("--jurisdiction")
+        numbers = [bare(number, one.jurisdiction) for number in one.numbers] if self.ids else []
+        if self.ids and self.ids.isdisjoint([one.family, one.key, *one.numbers, *numbers]):
+            failed.append("--ids")
+        self.refused.update([*failed, ""] if failed else [])
+        return not failed
+
+    def chosen(self, publications: Iterable[Publication]) -> Iterator[Publication]:
+        """Those that are wanted, up to the limit."""
+        kept = 0
+        for one in publications:
+            if self.wants(one):
+                yield one
+                kept += 1
+                if kept == self.limit:
+                    return
+
+    def nothing(self) -> str:
+        """Why nothing is left: how many were refused, and the condition that refuses most of them."""
+        most, count = max(((name, number) for name, number in self.refused.items() if name), key=lambda pair: pair[1])
+        return f"none of {self.refused['']:,} publications is selected; {most} alone leaves out {count:,}"
+
+    def said(self) -> dict[str, Any]:
+        """The conditions that ask for something, as plain values; ids by the file that lists them."""
+        asked = {one.name: getattr(self, one.name) for one in fields(self) if one.compare and one.name != "ids"}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items() if value}
+
+    def _classed(self, codes: Iterable[str]) -> bool:
+        return any(_under(parse(code) or "", wanted) for code in codes for wanted in self.classes)
+
+
+def _under(code: str, wanted: str) -> bool:
+    """Whether a code is another, or lies under it: `A61B5/00` under `A61B5`, not under `A61B50`."""
+    return code.startswith(wanted) if len(wanted) < 5 else code == wanted or code.startswith(f"{wanted}/")
+
+
+def select(classes: str, since: str, until: str, jurisdiction: str, ids: Path | None, limit: int) -> Select:
+    """The selection that options ask for. Raises UserError where a value is none of its kind, or `ids` has none."""
+    named = _ids(ids) if ids else set()
+    chosen = Select(
+        classes=tuple(_class(one) for one in _entries(classes)),
+        since=_date("--since", since),
+        until=_date("--until", until),
+        jurisdictions=tuple(_country(one) for one in _entries(jurisdiction)),
+        ids=frozenset((named | set(map(bare, named))) - {""}),
+        listed=f"{len(named):,} of {ids.name}" if ids else "",
+        limit=limit,
+    )
+    if chosen.since and chosen.until and chosen.since > chosen.until:
+        raise UserError(f"--since {since} is after --until {until}: nothing lies between; exchange them")
+    return chosen
+
+
+def _entries(text: str) -> list[str]:
+    return [entry.strip() for entry in text.split(",") if entry.strip()]
+
+
+def _class(text: str) -> str:
+    code = re.sub(r"\s", "", text.upper())
+    if not _CLASS.fullmatch(code):
+        raise UserError(f"--class {text!r:.40} is no IPC or CPC class; write them like A61, H04L or H04L29, by commas")
+    return code
+
+
+def _date(option: str, text: str) -> str:
+    try:
+        if text and datetime.date.fromisoformat(text).isoformat() != text:  # Python reads other forms too
+            raise ValueError
+    except ValueError:
+        raise UserError(f"{option} {text!r:.40} is no date; write it as YYYY-MM-DD") from None
+    return text
+
+
+def _country(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2}", text):
+        raise UserError(f"--jurisdiction {text!r:.40} is no country of publication; write them like US,EP")
+    return text.upper()
+
+
+def _ids(path: Path) -> set[str]:
+    """Ids of a file, one a line, as they are spelled."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"--ids {path}: not UTF-8; save the file as UTF-8, one id a line") from None
+    except OSError as error:
+        raise UserError(f"--ids {path}: cannot read ({error.strerror}); check path and permissions") from None
+    spelled = {line.strip().strip('"') for line in lines} - {""}
+    if not spelled:
+        raise UserError(f"--ids {path}: has no id; write one a line")
+    return spelled

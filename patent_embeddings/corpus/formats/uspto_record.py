@@ -1,0 +1,167 @@
+"""Bibliographic data of a document of USPTO full text."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator
+
+from lxml import etree
+
+from patent_embeddings.corpus.formats.publication import Citation, Publication, Text
+from patent_embeddings.corpus.formats.uspto_documents import Damaged
+from patent_embeddings.corpus.formats.uspto_texts import text
+from patent_embeddings.corpus.reading.source import Report
+
+_PAGE = "https://patents.google.com/patent/{}/en"
+_PADDED = re.compile(r"^([A-Z]*)0+(?=[0-9])")
+# Numbers of applications, which are no numbers of publications: `12/345,678`, `PCT/US2005/012345`.
+_APPLICATION = re.compile(r"[0-9]{2}/[0-9]{3},?[0-9]{3}$|.*\bPCT\b", re.IGNORECASE)
+_SERIAL = 6  # digits behind the series of an application
+# Related documents whose dates are those of publications, not of filings that are claimed.
+_NO_PRIORITY = ("related-publication", "correction")
+
+Values = dict[str, str]
+
+
+def publication(root: etree._Element, place: str, report: Report) -> Publication:
+    """A publication without what it cites, abstract, description and claims. Raises Damaged where it has no number."""
+    data = _data(root)
+    own = _document(data.find("publication-reference"))
+    number = _own_number(own)
+    if not number.startswith("US"):
+        raise Damaged("no number of a publication of the US")
+    others = [_document(one) for one in data.iterfind("us-related-documents/related-publication")]
+    # The publication of the international application that an application goes on with.
+    others += [_document(one) for one in data.iterfind("pct-or-regional-publishing-data")]
+    filed = _document(data.find("application-reference"))
+    language = language_of(root)
+    title = " ".join(" ".join(text(one) for one in data.iterchildren("invention-title")).split())
+    return Publication(
+        place=place,
+        numbers=[number],
+        dates=_dates([own, *others], place, report),
+        application=_application(filed, data.findtext("us-application-series-code") or ""),
+        also=[other for other in map(_own_number, others) if other],
+        priority=min(_dates([filed, *_claimed(data)], place, report), default=""),
+        title=[Text(title, language)] if title else [],
+        ipc=list(_ipc(data)),
+        cpc=list(map(_code, data.iterfind("classifications-cpc//classification-cpc"))),
+        url=_PAGE.format(number.replace(" ", "")),
+        applicants=_applicants(data),
+    )
+
+
+def language_of(root: etree._Element) -> str:
+    """The language of a document; "" where it does not say it."""
+    return root.get("lang", "").lower()
+
+
+def _data(root: etree._Element) -> etree._Element:
+    return next(root.iterchildren("us-bibliographic-data-grant", "us-bibliographic-data-application"), root)
+
+
+def _values(element: etree._Element) -> Values:
+    """Texts of the children of an element by their names."""
+    return {child.tag: (child.text or "").strip() for child in element}
+
+
+def _document(element: etree._Element | None) -> Values:
+    """The number, country, kind and date that an element holds, in a `document-id` or itself."""
+    inner = element if element is None else next(element.iterchildren("document-id"), element)
+    return {} if inner is None else _values(inner)
+
+
+def _number(one: Values) -> str:
+    """A number with its country and kind: `US 7271914 B2`, `WO 99/60605 A1`."""
+    number, country = one.get("doc-number", ""), one.get("country", "")
+    spelled = number if number.upper().startswith(country) else f"{country} {number}"
+    return f"{spelled} {one.get('kind', '')}".strip() if number else ""
+
+
+def _own_number(one: Values) -> str:
+    """A number as the front page has it, without padding: `US7271914 B2`, `USD743557 S1`."""
+    number, country = one.get("doc-number", "").replace(" ", ""), one.get("country", "")
+    if number and country == "US":
+        number = country + _PADDED.sub(r"\1", number.removeprefix(country))
+    return _number(one | {"doc-number": number})
+
+
+def _application(filed: Values, series: str) -> str:
+    """The number of an application, with its series; "" where that is not known."""
+    digits = re.sub(r"[^0-9]", "", filed.get("doc-number", ""))
+    if digits and len(digits) <= _SERIAL:
+        digits = f"{series.strip()}{digits.zfill(_SERIAL)}" if series.strip() else ""
+    return f"{filed.get('country', '')}{digits.zfill(_SERIAL + 2)}" if digits else ""
+
+
+def _claimed(data: etree._Element) -> Iterator[Values]:
+    """Filings that are claimed: priorities, parents, provisional and international ones."""
+    yield from map(_values, data.iterfind("priority-claims/priority-claim"))
+    for related in data.iterfind("us-related-documents/*"):
+        if related.tag not in _NO_PRIORITY:
+            yield from map(_document, list(related.iter("parent-doc")) or [related])
+    yield from map(_document, data.iterfind("pct-or-regional-filing-data"))
+
+
+def _dates(ones: list[Values], place: str, report: Report) -> list[str]:
+    """Dates, each once, as ISO writes them; what is no date is counted."""
+    found = []
+    for written in filter(None, (one.get("date") for one in ones)):
+        try:
+            sound = written.isdigit() and written[:2] > "14"  # 10740814 is a slip
+            found.append(datetime.date.fromisoformat(written if sound else "").isoformat())
+        except ValueError:
+            report.count("dates that are none, left out", f"{place}: {written}")
+    return list(dict.fromkeys(found))
+
+
+def _ipc(data: etree._Element) -> Iterator[str]:
+    """Codes of IPC, as since 2006 or as before."""
+    yield from map(_code, data.iterfind("classifications-ipcr/classification-ipcr"))
+    for group in data.iterchildren("classification-ipc"):
+        yield from (text(one).strip() for one in group.iterchildren("main-classification", "further-classification"))
+
+
+def _code(element: etree._Element) -> str:
+    """A code in one piece; the text of its element where it has no parts."""
+    parts = _values(element)
+    if not parts.get("section"):
+        return " ".join(text(element).split())
+    subclass = "".join(parts.get(part, "") for part in ("section", "class", "subclass"))
+    group, subgroup = parts.get("main-group"), parts.get("subgroup")
+    return f"{subclass}{group}/{subgroup}" if group and subgroup else subclass
+
+
+def _applicants(data: etree._Element) -> list[str]:
+    """Organisations that it is assigned to; else those who applied."""
+    found = [_values(one).get("orgname", "") for one in data.iterfind("assignees//*[orgname]")]
+    if not any(found):
+        paths = ("us-parties/us-applicants/us-applicant", "parties/applicants/applicant")
+        found = [_name(one) for path in paths for one in data.iterfind(path)]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def _name(element: etree._Element) -> str:
+    book = element.find("addressbook")
+    parts = _values(element if book is None else book)
+    person = ("first-name", "middle-name", "last-name")
+    return parts.get("orgname") or " ".join(parts[part] for part in person if parts.get(part))
+
+
+def cite(found: Publication, root: etree._Element, report: Report) -> None:
+    """Give a publication what its document cites."""
+    for group in _data(root).iterchildren("us-references-cited", "references-cited"):
+        for one in group.iterchildren("us-citation", "citation"):
+            parts = {part.tag: part for part in one}
+            if "patcit" not in parts:
+                found.literature += 1
+                continue
+            cited = _document(parts["patcit"])
+            category = parts["category"].text or "" if "category" in parts else ""
+            if not (number := _number(cited)):
+                report.count("citations without a number, left out", found.place)
+            elif _APPLICATION.match(cited["doc-number"]):
+                found.applications.append(number)
+            else:
+                found.cites.append(Citation(number, category.strip()))
