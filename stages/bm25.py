@@ -14,8 +14,8 @@ app = typer.Typer(add_completion=False)
 def main(landscape: str) -> None:
     """Rank the documents of one landscape for each of its queries by BM25."""
     from patent_embeddings.core import costs, params, tables
-    from patent_embeddings.corpus.schemas import POOL, QUERIES
-    from patent_embeddings.corpus.texts import texts
+    from patent_embeddings.corpus import texts
+    from patent_embeddings.corpus.schemas import POOL
     from patent_embeddings.retrieval import bm25, lucene
     from patent_embeddings.retrieval.schemas import RUN
     from patent_embeddings.retrieval.values import Bm25Values
@@ -23,9 +23,8 @@ def main(landscape: str) -> None:
     with costs.measured(layout.cost("bm25", landscape)) as cost:
         values = params.read("bm25", Bm25Values, landscape)
         pool = tables.read(layout.task(landscape, "pool"), POOL)
-        asked = tables.read(layout.task(landscape, "queries"), QUERIES)
-        documents = texts(landscape, values.document_view, pool.loc[pool["ranked"], "family_id"])
-        queries = texts(landscape, values.query_view, asked["query_id"])
+        documents = texts.texts(landscape, values.document_view, pool.loc[pool["ranked"], "family_id"])
+        queries = texts.queries(landscape, values.query_view)
         found = bm25.run(
             documents, queries, pool, values.bm25, earlier=values.pool == "earlier", label=f"bm25 {landscape}"
         )

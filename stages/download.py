@@ -1,4 +1,4 @@
-"""Raw source -> families, citations and own judgements of one landscape."""
+"""Raw source -> families, citations, own judgements and queries of one landscape."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(landscape: str) -> None:
-    """Fetch or generate a landscape and write its families, citations and own judgements."""
+    """Fetch or generate a landscape and write its families, citations, own judgements and queries."""
     from patent_embeddings.core import costs, layout, params, tables
     from patent_embeddings.core.progress import say
     from patent_embeddings.corpus import sources
-    from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, RELATIONS
+    from patent_embeddings.corpus.schemas import ASKED, CITATIONS, FAMILIES, RELATIONS
     from patent_embeddings.corpus.values import DownloadValues
 
     with costs.measured(layout.cost("download", landscape)) as cost:
@@ -24,6 +24,7 @@ def main(landscape: str) -> None:
         tables.write(raw.families, layout.families(landscape), FAMILIES)
         tables.write(raw.citations, layout.citations(landscape), CITATIONS)
         tables.write(raw.relations, layout.relations(landscape), RELATIONS)
+        tables.write(raw.queries, layout.queries(landscape), ASKED)
         cost.update(texts=len(raw.families), notes=raw.notes)
     say(f"{landscape}: {len(raw.families):,} families, {len(raw.citations):,} citations; licence {entry.licence}")
 

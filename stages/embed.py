@@ -13,19 +13,17 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(landscape: str) -> None:
     """Embed the documents and queries of one landscape, with the cell's adapter where there is one."""
-    from patent_embeddings.core import costs, params, scratch, tables
+    from patent_embeddings.core import costs, params, scratch
     from patent_embeddings.core.files import replacing
-    from patent_embeddings.corpus.schemas import QUERIES
-    from patent_embeddings.corpus.texts import texts
+    from patent_embeddings.corpus import texts
     from patent_embeddings.encoders import embedding, factory
     from patent_embeddings.encoders.loading import offline
     from patent_embeddings.encoders.values import EmbedValues
     from patent_embeddings.training import adapters
 
     values = params.read("embed", EmbedValues, landscape)
-    asked = tables.read(layout.task(landscape, "queries"), QUERIES)["query_id"]
-    documents = texts(landscape, values.document_view)
-    queries = texts(landscape, values.query_view, asked)
+    documents = texts.texts(landscape, values.document_view)
+    queries = texts.queries(landscape, values.query_view)
     embedding.require_text(documents.values(), landscape, values.document_view)
     adapter = adapters.sealed(layout.ADAPTER, values.model, values.trained)
     with offline(), costs.measured(layout.cost("embed", landscape)) as cost:

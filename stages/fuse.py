@@ -1,4 +1,4 @@
-"""BM25 and dense runs -> reciprocal rank fusion and interpolation, tuned on dev queries only."""
+"""BM25 and dense runs -> reciprocal rank fusion and interpolation, tuned on dev queries or cross-fitted."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def main(landscape: str) -> None:
     from patent_embeddings.core import costs, params, tables
     from patent_embeddings.corpus.pool import reachable
     from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
+    from patent_embeddings.corpus.splits import fold_of
     from patent_embeddings.retrieval import fusion
     from patent_embeddings.retrieval.schemas import FUSION, RUN
     from patent_embeddings.retrieval.values import FuseValues
@@ -29,11 +30,15 @@ def main(landscape: str) -> None:
         runs = (tables.read(layout.run(landscape, leg), RUN) for leg in ("bm25", "dense"))
         legs = fusion.legs(runs, asked, families, depth)
         reach = reachable(qrels, pool, earlier=values.pool == "earlier")
-        tuned = fusion.tune(legs, qrels, queries, values.fuse, label=f"fuse {landscape}: tune", reachable=reach)
+        folds = None if values.cross_fitted is None else fold_of(asked, values.cross_fitted)
+        label, least = f"fuse {landscape}: tune", values.threshold
+        tuned = fusion.tune(
+            legs, qrels, queries, values.fuse, label=label, reachable=reach, threshold=least, folds=folds
+        )
         for system, found in fusion.runs(legs, tuned, depth):
             tables.write(found, layout.run(landscape, system), RUN)
         tables.write(tuned.table, layout.fusion(landscape), FUSION)
-        cost.update(texts=len(asked), tuned=tuned.on_dev, chosen=tuned.chosen)
+        cost.update(texts=len(asked), tuned=tuned.on_dev, chosen=tuned.said)
 
 
 if __name__ == "__main__":

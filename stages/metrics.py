@@ -29,9 +29,11 @@ def main(landscape: str) -> None:
         labels = tables.read(layout.task(landscape, "labels"), LABELS)
         pool = tables.read(layout.task(landscape, "pool"), POOL)
         reach = pool_.reachable(qrels, pool, earlier=values.pool == "earlier")
-        if lost := pool_.out_of_reach(qrels, reach, queries):
+        for lost in pool_.limits(qrels, reach, queries, pool) if values.pool == "earlier" else ():
             say(f"{landscape}: {lost}")
-        judged, names = outcomes.Judged(queries, qrels, reach, labels), (*systems.RETRIEVAL, *systems.ORACLES)
+        measured = systems.metrics("retrieval", judged=values.relevance == "judged")
+        judged = outcomes.Judged(queries, qrels, reach, labels, measured, values.threshold)
+        names = (*systems.RETRIEVAL, *systems.ORACLES)
         found, scores = outcomes.measure(
             landscape, judged, names, lambda name: tables.read(layout.run(landscape, name), RUN), values
         )

@@ -14,7 +14,7 @@ app = typer.Typer(add_completion=False)
 def main(landscape: str) -> None:
     """Rerank the best families of one system's run; without a model write a run without rows."""
     from patent_embeddings.core import costs, params, tables
-    from patent_embeddings.corpus.texts import texts
+    from patent_embeddings.corpus import texts
     from patent_embeddings.retrieval.schemas import RUN
     from patent_embeddings.retrieval.values import RerankValues
 
@@ -28,7 +28,8 @@ def main(landscape: str) -> None:
 
             first = tables.read(layout.run(landscape, values.system), RUN)
             best = first[first["rank"] <= values.depth]
-            queries, documents = (texts(landscape, view) for view in (values.query_view, values.document_view))
+            queries = texts.queries(landscape, values.query_view)
+            documents = texts.texts(landscape, values.document_view)
             with offline():
                 cross = Cross(values.reranker, values.dtype)
                 found = reranking.run(best, queries, documents, cross, label=f"rerank {landscape}")

@@ -13,24 +13,31 @@ app = typer.Typer(add_completion=False)
 def main(landscape: str) -> None:
     """Write the task tables of one landscape."""
     from patent_embeddings.core import costs, layout, params, tables
-    from patent_embeddings.corpus.judgements import judgements, queries
+    from patent_embeddings.corpus import judgements, pool
     from patent_embeddings.corpus.labels import label_sets
-    from patent_embeddings.corpus.pool import pool
-    from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QRELS, QUERIES, RELATIONS
+    from patent_embeddings.corpus.schemas import ASKED, CITATIONS, FAMILIES, LABELS, POOL, QRELS, QUERIES, RELATIONS
     from patent_embeddings.corpus.splits import split_of
     from patent_embeddings.corpus.values import TasksValues
 
     with costs.measured(layout.cost("tasks", landscape)):
         values = params.read("tasks", TasksValues, landscape)
-        families = tables.read(layout.families(landscape), FAMILIES, ["family_id", "ipc", "cpc", "date", "labels"])
+        columns = ["family_id", "ipc", "cpc", "domains", "date", "priority", "labels"]
+        families = tables.read(layout.families(landscape), FAMILIES, columns)
         citations = tables.read(layout.citations(landscape), CITATIONS)
         relations = tables.read(layout.relations(landscape), RELATIONS)
-        judged = relations if len(relations) else judgements(citations, families, values.relevance)
-        splits = split_of(families["family_id"], values.seed, values.fold)
-        tables.write(queries(judged, splits), layout.task(landscape, "queries"), QUERIES)
+        asked = tables.read(layout.queries(landscape), ASKED)
+        own = values.relevance == "judged"
+        if values.dated:
+            pool.require_dates(asked, landscape)
+        judged = relations if len(relations) else judgements.judgements(citations, families, values.relevance)
+        judged = judgements.scoped(relations, families, asked) if own else judged
+        splits = split_of([*families["family_id"], *asked["query_id"]], values.seed, values.fold)
+        scored = dict.fromkeys(splits, "test") if values.cross_fitted is not None else splits
+        tables.write(judgements.queries(judged, scored, asked), layout.task(landscape, "queries"), QUERIES)
         tables.write(judged, layout.task(landscape, "qrels"), QRELS)
         tables.write(label_sets(families, splits), layout.task(landscape, "labels"), LABELS)
-        tables.write(pool(families, relations, splits), layout.task(landscape, "pool"), POOL)
+        ranked = pool.pool(families, relations.head(0) if own else relations, splits)
+        tables.write(pool.asked_too(ranked, asked, splits), layout.task(landscape, "pool"), POOL)
 
 
 if __name__ == "__main__":

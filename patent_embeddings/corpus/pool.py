@@ -8,8 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from patent_embeddings.core import tables
 from patent_embeddings.core.arrays import Integers
+from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.ids import known, places
+from patent_embeddings.corpus.schemas import POOL
 
 NEVER = 1 << 62  # date of a family that is not to be retrieved
 
@@ -18,8 +21,26 @@ def pool(families: pd.DataFrame, relations: pd.DataFrame, splits: dict[str, str]
     """Rows of `POOL`: every family is ranked, less those that the source gives as queries only."""
     only_queries = set(relations["query_id"]) - set(relations["family_id"])
     return families[["family_id", "date"]].assign(
-        split=families["family_id"].map(splits).astype("str"), ranked=~families["family_id"].isin(only_queries)
+        before=families["priority"].where(families["priority"] != "", families["date"]),
+        split=families["family_id"].map(splits).astype("str"),
+        ranked=~families["family_id"].isin(only_queries),
     )
+
+
+def asked_too(pool: pd.DataFrame, asked: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:
+    """Rows of `POOL` with the queries of `ASKED`, which are no families: never ranked, each before its own date."""
+    rows = {"family_id": asked["query_id"], "date": "", "before": asked["date"], "ranked": False}
+    more = tables.typed(pd.DataFrame(rows).assign(split=asked["query_id"].map(splits)), POOL)
+    return pd.concat([pool, more], ignore_index=True) if len(more) else pool
+
+
+def require_dates(asked: pd.DataFrame, landscape: str) -> None:
+    """Raise UserError where a query of `ASKED` has no date, so that nothing is earlier than it."""
+    undated = asked.loc[asked["date"] == "", "query_id"].tolist()
+    if undated:
+        said = f"{len(undated):,} of the {len(asked):,} queries of landscape {landscape!r} that are no families"
+        mend = "give them a column `date`, or set tasks.pool to all"
+        raise UserError(f"tasks.pool is earlier, and {said} have no date, such as {undated[0]!r}; {mend}")
 
 
 @dataclass(frozen=True)
@@ -34,16 +55,21 @@ class Candidates:
 
 
 def candidates(families: list[str], queries: list[str], pool: pd.DataFrame, *, earlier: bool) -> Candidates:
-    """Candidates of each query: the ranked families less its own; if `earlier`, only those dated strictly before it.
+    """Candidates of each query: the ranked families less its own; if `earlier`, only those published before it.
 
-    `families` are ids of documents, ascending. Without a date on a side there is no earlier one. Raises UserError where
-    a document or query is not in the pool, so that the files are of different runs.
+    That is strictly before its `before`: its priority, or its publication where that is unknown. `families` are ids of
+    documents, ascending. Without a date on a side there is no earlier one. Raises UserError where a document or query
+    is not in the pool, so that the files are of different runs.
     """
     documents, asked = (known(ids, pool["family_id"], "family {!r}") for ids in (families, queries))
-    _, date = np.unique(pool["date"].to_numpy(dtype=object), return_inverse=True)
-    dated = pool["date"].to_numpy() != ""
-    born = np.where(dated, date, NEVER) if earlier else np.zeros(len(pool), np.int64)
-    before = np.where(dated, date, -1) if earlier else np.ones(len(pool), np.int64)
+    if earlier:
+        dates = pool[["date", "before"]].to_numpy(dtype=object)
+        _, places_ = np.unique(dates.ravel(), return_inverse=True)
+        date, limit = places_.reshape(dates.shape).T
+        born = np.where(dates[:, 0] != "", date, NEVER)
+        before = np.where(dates[:, 1] != "", limit, -1)
+    else:
+        born, before = np.zeros(len(pool), np.int64), np.ones(len(pool), np.int64)
     born = np.where(pool["ranked"].to_numpy(), born, NEVER)
     own = places(queries, families)
     return Candidates(families, queries, own, born[documents], before[asked])
@@ -71,7 +97,29 @@ def out_of_reach(qrels: pd.DataFrame, open_: npt.NDArray[np.bool_], queries: pd.
         every, found = (qrels.loc[rows, "query_id"].nunique() for rows in (part, part & open_))
         asked.append(f"{every - found:,} of {every:,}")
     return (
-        f"{pairs[0]} relevant pairs ({pairs[1]} of the test queries) can never be found, as the family is not dated "
-        f"before the query, and count as not found; {asked[0]} queries ({asked[1]} test queries) have no other and are "
-        "left out of the scores"
+        f"{pairs[0]} relevant pairs ({pairs[1]} of the test queries) can never be found, as the family was not "
+        f"published before the query, and count as not found; {asked[0]} queries ({asked[1]} test queries) have no "
+        "other and are left out of the scores"
     )
+
+
+def limits(qrels: pd.DataFrame, open_: npt.NDArray[np.bool_], queries: pd.DataFrame, pool: pd.DataFrame) -> list[str]:
+    """What there is to say of a pool of what was earlier: `out_of_reach`, dates and priorities that lack."""
+    found = out_of_reach(qrels, open_, queries), _undated(qrels, pool), _by_publication(queries, pool)
+    return [said for said in found if said]
+
+
+def _undated(qrels: pd.DataFrame, pool: pd.DataFrame) -> str:
+    """How many relevant pairs cannot be told to be earlier, as one of the two has no date; "" where none."""
+    relevant = qrels[qrels["relevance"] > 0]
+    families, queries = set(pool.loc[pool["date"] == "", "family_id"]), set(pool.loc[pool["before"] == "", "family_id"])
+    count = int((relevant["family_id"].isin(families) | relevant["query_id"].isin(queries)).sum())
+    return f"in {count:,} of the pairs that can never be found the family or the query has no date" if count else ""
+
+
+def _by_publication(queries: pd.DataFrame, pool: pd.DataFrame) -> str:
+    """How many queries have no priority date, so that what was published before they were is ranked; "" where none."""
+    asked = pool[pool["family_id"].isin(queries["query_id"]) & (pool["date"] != "")]
+    unknown = int((asked["before"] == asked["date"]).sum())
+    what = "what was published before their publication is ranked, not before their priority"
+    return f"{unknown:,} of {len(asked):,} queries with a date have no priority date: {what}" if unknown else ""

@@ -43,12 +43,24 @@ class Simulated(_Source):
     citations_noise: Annotated[float, Field(ge=0)] = 0.1  # and to any other idea
 
 
+Raw = Annotated[str, Field(pattern=r"^data/raw/[a-z0-9-]+(\.[a-z]+)+$")]  # a file that DVC tracks
+
+
+class Kept(Entry):
+    """A file beside that of the families, as `python -m stages.landscape add` took it."""
+
+    file: Raw
+    sha256: Sha256
+
+
 class OwnFile(_Source):
     """The user's own file, as `python -m stages.landscape add` took it."""
 
     source: Literal["table"]
-    file: Annotated[str, Field(pattern=r"^data/raw/[a-z0-9-]+(\.[a-z]+)+$")]  # tracked by DVC
+    file: Raw
     sha256: Sha256
+    queries: Kept | None = None  # queries that are no families
+    qrels: Kept | None = None  # the user's own judgements
 
 
 class Kista(_Source):
@@ -112,4 +124,6 @@ class TasksValues(Values):
 
     seed: int = Field(alias="tasks.seed")
     fold: int = Field(alias="tasks.fold")
-    relevance: Literal["cited", "linked"] = Field(alias="landscape.relevance")
+    relevance: Literal["cited", "linked", "judged"] = Field(alias="landscape.relevance")
+    dated: bool  # judged queries need a date: only what is earlier is ranked for them
+    cross_fitted: int | None  # every query is scored, see `FuseValues`; None: those of the test split

@@ -17,7 +17,7 @@ from patent_embeddings.evaluation.clustering import METRICS, cluster
 from patent_embeddings.evaluation.retrieval import per_query
 from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
 from patent_embeddings.evaluation.statistics import mean_interval
-from patent_embeddings.evaluation.systems import FEWEST_OF, OPTIONAL
+from patent_embeddings.evaluation.systems import FEWEST_OF, OPTIONAL, metrics
 from patent_embeddings.evaluation.values import MetricsValues
 
 Parts = tuple[list[pd.DataFrame], list[pd.DataFrame]]
@@ -32,6 +32,8 @@ class Judged:
     qrels: pd.DataFrame  # rows of `QRELS`
     reachable: Booleans  # of each of those, whether the pool lets its family be found, [judgements]
     labels: pd.DataFrame  # rows of `LABELS`
+    metrics: Sequence[str] = metrics("retrieval")
+    threshold: int = 1  # least relevance that is relevant to metrics that know no grades
 
 
 def measure(
@@ -68,7 +70,9 @@ def retrieval(landscape: str, judged: Judged, systems: Sequence[str], run: Calla
         found = run(system)
         if system in OPTIONAL and found.empty:
             continue
-        scored = per_query(found, judged.qrels, judged.queries, reachable=judged.reachable)
+        scored = per_query(
+            found, judged.qrels, judged.queries, judged.metrics, judged.reachable, threshold=judged.threshold
+        )
         outcomes.append(scored.assign(system=system, task="retrieval"))
     return outcomes, mean_scores(outcomes)
 

@@ -2,8 +2,10 @@
 
 Definitions are trec_eval's, under the names that ir-measures gives them: gain of nDCG is the
 relevance and its discount log2(rank + 1); R@k divides by all relevant families; AP and RR look
-at the whole ranking. The `rank` column decides, scores are not looked at, so that ties cannot
-matter. What is relevant in another scope counts as not relevant, and keeps its rank.
+at the whole ranking. These three know relevant or not, by a threshold. The `rank` column decides,
+scores are not looked at, so that ties cannot matter. What is relevant in another scope counts as
+not relevant, and keeps its rank. Judged@k is the share of the k best that somebody judged, in
+whatever grade and scope.
 """
 
 from __future__ import annotations
@@ -26,13 +28,19 @@ _BLOCK = 1 << 22  # rows of a run looked up at once: bounds memory, not the resu
 
 
 def per_query(
-    run: Rows, qrels: Rows, queries: Rows, metrics: Sequence[str] = METRICS, reachable: Booleans | None = None
+    run: Rows,
+    qrels: Rows,
+    queries: Rows,
+    metrics: Sequence[str] = METRICS,
+    reachable: Booleans | None = None,
+    threshold: int = 1,
 ) -> Rows:
     """Score every query in every scope.
 
     `run` has `query_id`, `family_id` (text or categorical) and `rank` from 1; relevance 0 or less in `qrels` is not
     relevant; of queries that `queries` lacks nothing is asked. `metrics` are named as ir-measures writes them: `nDCG`,
-    `R` with `@k`, `AP`, `RR`. `reachable`: of each judgement, whether the pool lets its family be found; None: all are.
+    `R`, `Judged` with `@k`, `AP`, `RR`. `reachable`: of each judgement, whether the pool lets its family be found;
+    None: all are. `threshold`: the least relevance that is relevant to `R`, `AP` and `RR`.
 
     Returns `scope`, `metric`, `query_id`, `split`, `value` (float64 in 0..1), one row for every query that has a
     relevant family within reach in the scope; 0 where the run has nothing for it. The paired scopes hold the queries
@@ -46,6 +54,7 @@ def per_query(
     gain = relevant["relevance"].to_numpy(dtype=np.float64)
     scope = relevant["scope"].to_numpy()
     judgement, rank = _hits(run, ids, query, relevant["family_id"].to_numpy())
+    shares = {name: _judged(run, qrels, ids, int(name[7:])) for name in metrics if name.startswith("Judged@")}
 
     here: dict[str, Any] = {}
     values: dict[str, list[Doubles]] = {}
@@ -54,10 +63,8 @@ def per_query(
         found = chosen[judgement]
         here[name] = np.bincount(query[chosen & within], minlength=len(ids)) > 0
         hits = judgement[found]
-        values[name] = [
-            _values(metric, query[chosen], gain[chosen], query[hits], gain[hits], rank[found], len(ids))
-            for metric in metrics
-        ]
+        ours = query[chosen], gain[chosen], query[hits], gain[hits], rank[found], len(ids), threshold
+        values[name] = [shares[metric] if metric in shares else _values(metric, *ours) for metric in metrics]
     for name in ("in", "out"):
         here[f"{name}-paired"] = here["in"] & here["out"]
         values[f"{name}-paired"] = values[name]
@@ -88,8 +95,26 @@ def _hits(run: Rows, ids: Any, query: Integers, family: Any) -> tuple[Integers, 
     return judgement[order], rank[order]
 
 
+def _judged(run: Rows, qrels: Rows, ids: Any, cut: int) -> Doubles:
+    """Share of the results of each query down to a rank that are judged at all; 0 without a result."""
+    every, top = qrels[qrels["query_id"].isin(ids)], run[run["rank"] <= cut]
+    query = places(every["query_id"], ids)
+    found, _ = _hits(top, ids, query, every["family_id"].to_numpy())
+    asked = places(top["query_id"], ids)
+    return np.bincount(query[found], minlength=len(ids)) / np.maximum(
+        np.bincount(asked[asked >= 0], minlength=len(ids)), 1
+    )
+
+
 def _values(
-    metric: str, query: Integers, gain: Doubles, hit_query: Integers, hit_gain: Doubles, rank: Integers, n: int
+    metric: str,
+    query: Integers,
+    gain: Doubles,
+    hit_query: Integers,
+    hit_gain: Doubles,
+    rank: Integers,
+    n: int,
+    threshold: int,
 ) -> Doubles:
     """One metric for queries 0..n-1; 0 where a query has no relevant family or no hit.
 
@@ -97,11 +122,13 @@ def _values(
     query and rank. `hit_gain`: its relevance. `rank`: its rank.
     """
     name, _, cut = metric.partition("@")
-    relevant = np.maximum(np.bincount(query, minlength=n), 1)
     if name == "nDCG" and cut:
         best = np.lexsort((-gain, query))
         ideal = _discounted(query[best], gain[best], _places(query[best]), int(cut), n)
         return _discounted(hit_query, hit_gain, rank, int(cut), n) / np.where(ideal > 0, ideal, 1.0)
+    counted = hit_gain >= threshold
+    hit_query, hit_gain, rank = hit_query[counted], hit_gain[counted], rank[counted]
+    relevant = np.maximum(np.bincount(query[gain >= threshold], minlength=n), 1)
     if name == "R" and cut:
         near = rank <= int(cut)
         return _total(hit_query[near], hit_gain[near] > 0, n) / relevant
@@ -110,7 +137,7 @@ def _values(
     if name == "RR" and not cut:
         first = _places(hit_query) == 1
         return _total(hit_query[first], 1.0 / rank[first], n)
-    raise ValueError(f"metric {metric!r} is not one of nDCG@k, R@k, AP, RR")
+    raise ValueError(f"metric {metric!r} is not one of nDCG@k, R@k, AP, RR, Judged@k")
 
 
 def _discounted(query: Integers, gain: Doubles, rank: Integers, cut: int, n: int) -> Doubles:

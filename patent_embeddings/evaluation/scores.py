@@ -11,7 +11,7 @@ import pandas as pd
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.evaluation.schemas import SCORES
-from patent_embeddings.evaluation.systems import HEADLINE_LABELS, REQUIRED, Task
+from patent_embeddings.evaluation.systems import HEADLINE_LABELS, REQUIRED, Task, label_place
 
 # Short name -> task, system, scope (None: the first of HEADLINE_LABELS), metric.
 HEADLINE: dict[str, tuple[Task, str, str | None, str]] = {
@@ -20,6 +20,7 @@ HEADLINE: dict[str, tuple[Task, str, str | None, str]] = {
     "fused": ("retrieval", "interpolation", "all", "nDCG@10"),
     "f1": ("classification", "probe", None, "micro-F1"),
     "ami": ("clustering", "kmeans", None, "AMI"),
+    "judged": ("retrieval", "dense", "all", "Judged@10"),
 }
 
 
@@ -51,11 +52,12 @@ def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def headline(scores: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """`reports/metrics.json`: up to five numbers a landscape, under names that fit `dvc exp show`.
+    """`reports/metrics.json`: up to six numbers a landscape, under names that fit `dvc exp show`.
 
     `scores`: rows of `SCORES` of any landscapes. Returns by landscape and short name, four decimals. ndcg and out:
     nDCG@10 of the dense run, all relevant families and OUT ones; fused: of the interpolation; f1: micro-F1 of the probe
-    and ami: AMI of k-means, on IPC subclasses where the landscape has them. What was not measured is left out.
+    and ami: AMI of k-means, on IPC subclasses where the landscape has them; judged: share of the dense run's ten best
+    that somebody judged, where the user did. What was not measured is left out.
     """
     numbers: dict[str, dict[str, float]] = {}
     for landscape in sorted(scores["landscape"].unique()):
@@ -69,7 +71,7 @@ def pick(scores: pd.DataFrame, task: str, system: str, scope: str | None, metric
     """One score of a landscape, None where it was not measured; scope None: the first of HEADLINE_LABELS."""
     rows = scores[(scores["task"] == task) & (scores["system"] == system) & (scores["metric"] == metric)]
     values = dict(zip(rows["scope"], rows["value"], strict=True))
-    for name in [scope] if scope else HEADLINE_LABELS:
+    for name in [scope] if scope else sorted(values, key=lambda name: label_place(name, HEADLINE_LABELS)):
         if name in values:
             return float(values[name])
     return None
@@ -98,6 +100,11 @@ def short_table(scores: pd.DataFrame) -> str:
         shown = ["-" if value is None else f"{value:.4f}" for value in cells]
         filled = [f"{value:>{_width(head)}}" for head, value in zip(heads, shown, strict=True)]
         lines.append(f"{landscape:{width}}  " + "  ".join(filled))
+    for landscape in sorted(scores["landscape"].unique()):
+        ours = scores[scores["landscape"] == landscape]
+        shares = {system: pick(ours, "retrieval", system, "all", "Judged@10") for system in REQUIRED}
+        if said := [f"{system} {share:.0%}" for system, share in shares.items() if share is not None]:
+            lines.append(f"{landscape}: of the ten best judged: {', '.join(said)}; what is not counts as no answer")
     if simulated := sorted(scores.loc[scores["simulated"].astype(bool), "landscape"].unique()):
         lines.append(f"simulated: {', '.join(simulated)}; these scores say nothing about real patents")
     return "\n".join(lines)

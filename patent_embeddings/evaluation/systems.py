@@ -33,6 +33,7 @@ class Metric:
     # What `verify` allows between two machines: up to the first difference a score is OK, up to the second it is close.
     # None: `verify` does not look at it.
     tolerance: tuple[float, float] | None = None
+    judged: bool = False  # of landscapes with somebody's judgements only: elsewhere all that is relevant is known
 
 
 SYSTEMS = (
@@ -58,6 +59,7 @@ METRICS = (
     Metric("R@100", "retrieval", "recall_at_100", tolerance=(0.0005, 0.005)),
     Metric("AP", "retrieval", "map_at_1000", fewest=40),
     Metric("RR", "retrieval", "mrr_at_1000", fewest=40),
+    Metric("Judged@10", "retrieval", "judged_at_10", judged=True),
     Metric("micro-F1", "classification", "f1_micro", tolerance=(0.001, 0.01)),
     Metric("macro-F1", "classification", "f1"),
     Metric("LRAP", "classification", "lrap"),
@@ -65,8 +67,15 @@ METRICS = (
     Metric("AMI", "clustering", "ami", fewest=10),
     Metric("ARI", "clustering", "ari", fewest=10),
 )
-LABEL_SETS = ("ipc-section", "ipc-class", "ipc-subclass", "cpc-subclass", "own")
-HEADLINE_LABELS = ("ipc-subclass", "own", "cpc-subclass", "ipc-class", "ipc-section")  # the first that there is
+LABEL_SETS = ("ipc-section", "ipc-class", "ipc-subclass", "cpc-subclass", "domain", "own")
+# The first that there is stands for its landscape. A level of own labels, such as `own-topic`, has the place of `own`.
+HEADLINE_LABELS = ("ipc-subclass", "own", "cpc-subclass", "domain", "ipc-class", "ipc-section")
+
+
+def label_place(name: str, order: tuple[str, ...] = LABEL_SETS) -> tuple[int, str]:
+    """What label sets are sorted by: its place in an order, which is behind all others where it is not in it."""
+    known = "own" if name.startswith("own-") else name
+    return (order.index(known) if known in order else len(order), name)
 
 
 def systems(task: Task, *, oracles: bool = False) -> tuple[str, ...]:
@@ -74,9 +83,9 @@ def systems(task: Task, *, oracles: bool = False) -> tuple[str, ...]:
     return tuple(one.name for one in SYSTEMS if one.task == task and (one.role == "oracle") == oracles)
 
 
-def metrics(task: Task) -> tuple[str, ...]:
-    """Names of a task's metrics, in order."""
-    return tuple(one.name for one in METRICS if one.task == task)
+def metrics(task: Task, *, judged: bool = False) -> tuple[str, ...]:
+    """Names of a task's metrics, in order; with those of judged landscapes only, where they are asked for."""
+    return tuple(one.name for one in METRICS if one.task == task and one.judged <= judged)
 
 
 RETRIEVAL, ORACLES = systems("retrieval"), systems("retrieval", oracles=True)

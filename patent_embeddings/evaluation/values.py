@@ -16,4 +16,6 @@ class MetricsValues(Values):
     similarity: Literal["cosine", "dot", "maxsim"] = Field(alias="model.similarity")
     window: int | None = Field(alias="embed.passages.tokens")  # of passages; None: one vector a document
     simulated: bool = Field(alias="landscape.simulated")
+    relevance: Literal["cited", "linked", "judged"] = Field(alias="landscape.relevance")
+    threshold: int = Field(alias="landscape.threshold")
     metrics: Metrics

@@ -31,9 +31,11 @@ def _landscapes(cell: Params) -> None:
     for name in cell.evaluate_on:
         landscape = landscape_entry(name)
         # DVC may not have checked the file out yet (a fresh clone): its pointer in git is enough here.
-        if landscape.source == "table" and not any(Path(landscape.file + end).exists() for end in ("", ".dvc")):
-            mend = f"`dvc pull {landscape.file}` or add it again"
-            raise UserError(f"{landscape.file}: the file of landscape {name!r} is missing; {mend}")
+        kept = [landscape, landscape.queries, landscape.qrels] if landscape.source == "table" else []
+        for file in (one.file for one in kept if one):
+            if not any(Path(file + end).exists() for end in ("", ".dvc")):
+                mend = f"`dvc pull {file}` or add it again"
+                raise UserError(f"{file}: the file of landscape {name!r} is missing; {mend}")
     if len(set(cell.evaluate_on)) < len(cell.evaluate_on):
         raise UserError(f"{layout.PARAMS}: evaluate_on names a landscape twice: {', '.join(cell.evaluate_on)}")
 

@@ -9,7 +9,7 @@ import io
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.params import Params
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.corpus.entries import landscape_entry
+from patent_embeddings.corpus.splits import fold_of
 from patent_embeddings.evaluation.scores import parse_scores
 from patent_embeddings.grid.cell import Config, flat
 from patent_embeddings.grid.experiments import Experiment, parsed, show
@@ -60,6 +61,7 @@ def load(found: Sequence[Experiment], params: Params) -> Grid:
     base = flat(params.model_dump(mode="json"))
     outcomes, scores, costs = [], [], []
     places: dict[str, pd.DataFrame] = {}
+    judged: set[str] = set()
     with cache() as opened:
         for cell, one in track(_named(found), len(found), "read", unit="cells"):
             lock = parsed(one.commit, layout.LOCK.as_posix())["stages"].values()
@@ -70,13 +72,17 @@ def load(found: Sequence[Experiment], params: Params) -> Grid:
             keys: dict[str, Any] = dict(zip(KEYS, own, strict=True))
             scores.append(parse_scores(show(one.commit, layout.SCORES.as_posix())).assign(**keys))
             for name in one.params.evaluate_on:
-                table = _outcomes(outputs.read(layout.outcomes(name)))
-                outcomes.append(table.assign(landscape=name, simulated=landscape_entry(name).simulated, **keys))
+                table, entry = _outcomes(outputs.read(layout.outcomes(name))), landscape_entry(name)
+                table = table.assign(landscape=name, simulated=entry.simulated, **keys)
+                if entry.relevance == "judged":
+                    judged.add(name)
+                    table = table if config.trained_on else refolded(table, one.params.tasks.seed)
+                outcomes.append(table)
                 if name not in places and layout.families(name).as_posix() in hashes:
                     places[name] = _families(outputs.read(layout.families(name))).assign(landscape=name)
             costs += [keys | record for record in _costs(outputs, one.params.evaluate_on)]
     return Grid(
-        once(pd.concat(outcomes, ignore_index=True), places),
+        once(counted(pd.concat(outcomes, ignore_index=True), judged), places),
         pd.concat(scores, ignore_index=True),
         pd.DataFrame(costs, columns=list(_COSTS)),
         pd.concat(places.values(), ignore_index=True)[list(_PLACES)] if places else pd.DataFrame(columns=list(_PLACES)),
@@ -98,6 +104,20 @@ def _costs(outputs: Outputs, landscapes: Sequence[str]) -> Iterator[dict[str, An
             record = json.loads(outputs.read(path))
             taken = {key: record.get(key) for key in ("seconds", "texts_per_second", "peak_mib", "device")}
             yield {"where": path.parent.name, "stage": path.stem, **taken}
+
+
+def refolded(outcomes: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Outcomes with every query of retrieval in its own fold: where nothing trains, a cell of any fold scores all."""
+    asked = outcomes["task"] == "retrieval"
+    folds = fold_of(outcomes.loc[asked, "query_id"].unique(), seed)
+    return outcomes.assign(fold=outcomes["query_id"].map(folds).where(asked, outcomes["fold"]).astype("int64"))
+
+
+def counted(outcomes: pd.DataFrame, judged: Collection[str]) -> pd.DataFrame:
+    """Outcomes, those of judged landscapes once that cells of several folds have in common."""
+    own = ["config", "seed", "landscape", "fold", "task", "system", "scope", "metric", "query_id"]
+    several = (outcomes["task"] == "retrieval") & outcomes["landscape"].isin(list(judged))
+    return outcomes[~(several & outcomes.duplicated(own))] if judged else outcomes
 
 
 def once(outcomes: pd.DataFrame, families: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

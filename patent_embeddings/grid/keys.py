@@ -42,12 +42,15 @@ LANDSCAPE: dict[str, type[Values]] = {
 # from them. The second argument is the landscape of the stage.
 SOURCES: dict[str, Callable[[Params, str], Any]] = {
     "cell": lambda cell, place: cell,
+    "cross_fitted": lambda cell, place: cell.tasks.seed if _judged(place) and not _trains(cell) else None,
+    "dated": lambda cell, place: _judged(place) and cell.tasks.pool == "earlier",
+    "judged": lambda cell, place: [name for name in cell.evaluate_on if _judged(name)],
     "landscape": lambda cell, place: landscape_entry(place),
     "landscapes": lambda cell, place: {name: landscape_entry(name) for name in cell.evaluate_on},
     "model": lambda cell, place: _cut(cell, cell.embed.length),
     "recipe": lambda cell, place: recipe_entry(cell.recipe),
     "reranker": lambda cell, place: cell.rerank.model and reranker_entry(cell.rerank.model),
-    "trained": lambda cell, place: bool(recipe_entry(cell.recipe).signals),
+    "trained": lambda cell, place: _trains(cell),
     "trained_on": lambda cell, place: cell.trained_on(recipe_entry(cell.recipe)),
     "tuned": lambda cell, place: _cut(cell, cell.finetune.length),
     "view_ids": lambda cell, place: registry.ids("views"),
@@ -81,6 +84,15 @@ def resolved(cell: Params, stage: str, landscape: str = layout.CELL) -> dict[str
 def report(cell: Params) -> ReportValues:
     """Values of `report` for a cell as it is asked for, whatever was computed. Raises UserError as `write`."""
     return ReportValues.model_validate(resolved(cell, "report"))
+
+
+def _judged(landscape: str) -> bool:
+    """Whether a landscape is scored by judgements of the user's own."""
+    return bool(landscape_entry(landscape).relevance == "judged")
+
+
+def _trains(cell: Params) -> bool:
+    return bool(recipe_entry(cell.recipe).signals)
 
 
 def _cut(cell: Params, asked: int | None) -> Model:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from patent_embeddings.evaluation.systems import HEADLINE_LABELS, LEADING, Task
+from patent_embeddings.evaluation.systems import HEADLINE_LABELS, LEADING, Task, label_place
 from patent_embeddings.grid.cell import COLUMNS, ZERO_SHOT, Config
 
 UNIT = ["landscape", "fold", "query_id"]
@@ -77,8 +77,8 @@ def _seeds(sums: pd.DataFrame) -> pd.DataFrame:
 
 def headline_labels(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the first label set of `HEADLINE_LABELS` that their landscape has."""
-    place = {name: number for number, name in enumerate(HEADLINE_LABELS)}
-    rows = rows[rows["scope"].isin(list(place))]
+    every = sorted(rows["scope"].unique(), key=lambda name: label_place(name, HEADLINE_LABELS))
+    place = {name: number for number, name in enumerate(every)}
     first = rows["scope"].map(place).groupby(rows["landscape"]).transform("min")
     return rows[rows["scope"].map(place) == first]
 

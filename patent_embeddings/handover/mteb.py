@@ -12,7 +12,7 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import read_json, write_json
 from patent_embeddings.evaluation.scores import records
-from patent_embeddings.evaluation.systems import HEADLINE_LABELS, LEADING, METRICS
+from patent_embeddings.evaluation.systems import HEADLINE_LABELS, LEADING, METRICS, label_place
 from patent_embeddings.handover.subject import Subject
 
 NAMES = {one.name: one.mteb for one in METRICS}
@@ -60,8 +60,7 @@ def task_result(rows: pd.DataFrame, title: str, landscape: str, subject: Subject
     `rows` are the scores of one system on one landscape's task, `date` is ISO. Parameters and the versions that can
     change numbers are kept in the file.
     """
-    order = {name: place for place, name in enumerate(("all", *HEADLINE_LABELS))}
-    scopes = sorted(set(rows["scope"]), key=lambda name: (order.get(name, len(order)), name))
+    scopes = sorted(set(rows["scope"]), key=lambda name: label_place(name, ("all", *HEADLINE_LABELS)))
     costs = [path for stage in TIMED if (path := layout.cost(stage, landscape)).exists()]
     return {
         "task_name": title,
@@ -93,7 +92,8 @@ def dataset_revision(entry: dict[str, Any]) -> str:
     """What pins a landscape's data: the commit or hash of its registry entry, or the seed of the generator."""
     for key in ("revision", "commit", "sha256"):
         if entry.get(key):
-            return str(entry[key])
+            beside = [entry[one]["sha256"] for one in ("queries", "qrels") if entry.get(one)]
+            return "-".join([str(entry[key]), *(digest[:12] for digest in beside)])
     return f"seed-{entry['seed']}-families-{entry['families']}"
 
 

@@ -15,11 +15,12 @@ from patent_embeddings.evaluation.systems import ORACLES, RETRIEVAL
 from patent_embeddings.retrieval.schemas import RUN
 
 
-def write(folder: Path, landscape: str, *, earlier: bool) -> None:
+def write(folder: Path, landscape: str, *, earlier: bool, judged: bool = False) -> None:
     """Write the files of a landscape; a run that is not there or has no rows is left out.
 
-    With `earlier` only what was published before a query is ranked for it. Raises UserError where an id holds white
-    space, or a table is absent or damaged.
+    With `earlier` only what was published before a query is ranked for it. Where the user `judged`, what was judged and
+    is not relevant in a scope is there too, as 0. Raises UserError where an id holds white space, or a table is absent
+    or damaged.
     """
     queries = tables.read(layout.task(landscape, "queries"), QUERIES)
     qrels = tables.read(layout.task(landscape, "qrels"), QRELS)
@@ -27,7 +28,8 @@ def write(folder: Path, landscape: str, *, earlier: bool) -> None:
     reach = reachable(qrels, pool, earlier=earlier)
     tests = qrels["query_id"].isin(queries.loc[queries["split"] == "test", "query_id"])
     for scope, rows in scopes(qrels.assign(reachable=reach)[tests]).items():
-        write_text(folder / f"qrels.{scope}.txt", qrels_text(rows))
+        kept = [rows, irrelevant(qrels, rows)] if judged else [rows]
+        write_text(folder / f"qrels.{scope}.txt", qrels_text(pd.concat(kept)))
     for system in (*RETRIEVAL, *ORACLES):
         path = layout.run(landscape, system)
         if path.exists() and len(found := tables.read(path, RUN)):
@@ -46,6 +48,11 @@ def scopes(qrels: pd.DataFrame) -> dict[str, pd.DataFrame]:
     both = set(parts["in"]["query_id"]) & set(parts["out"]["query_id"])
     parts |= {f"{scope}-paired": parts[scope][parts[scope]["query_id"].isin(list(both))] for scope in ("in", "out")}
     return {scope: rows for scope, rows in parts.items() if len(rows)}
+
+
+def irrelevant(qrels: pd.DataFrame, relevant: pd.DataFrame) -> pd.DataFrame:
+    """What else was judged for the queries of relevant pairs, with relevance 0: both are rows of `QRELS`."""
+    return qrels[qrels["query_id"].isin(relevant["query_id"])].drop(relevant.index).assign(relevance=0)
 
 
 def run_text(found: pd.DataFrame, tag: str) -> str:

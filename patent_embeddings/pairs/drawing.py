@@ -10,7 +10,7 @@ import pandas as pd
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QUERIES, VIEW
+from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QRELS, QUERIES, VIEW
 from patent_embeddings.pairs import batches, signals
 from patent_embeddings.pairs.material import Material, joined
 from patent_embeddings.pairs.schemas import PAIRS
@@ -34,16 +34,26 @@ def drawn(values: PairsValues) -> pd.DataFrame:
 
 
 def _read(landscape: str, values: PairsValues) -> Material:
-    """What pairs are drawn from: families, texts, citations, labels and splits of one landscape."""
+    """What pairs are drawn from: families, texts, citations, labels and splits of one landscape.
+
+    Where nothing is cited and the user judged, a query and what is relevant to it stand for citing and cited.
+    """
     texts = tables.read(layout.view(landscape, values.document_view), VIEW)
+    citations, words = tables.read(layout.citations(landscape), CITATIONS, ["citing_id", "cited_id"]), {}
+    if citations.empty and landscape in values.judged:
+        asked = tables.read(layout.task(landscape, "queries"), QUERIES)
+        words = {query: text for query, text in zip(asked["query_id"], asked["text"], strict=True) if text}
+        judged = tables.read(layout.task(landscape, "qrels"), QRELS)
+        relevant = judged.loc[judged["relevance"] > 0, ["query_id", "family_id"]]
+        citations = relevant.set_axis(["citing_id", "cited_id"], axis=1)
     labels = tables.read(layout.task(landscape, "labels"), LABELS)
     pool = tables.read(layout.task(landscape, "pool"), POOL)
     ours = labels[labels["label_set"] == values.recipe.label_set]
     return Material(
         families=tables.read(layout.families(landscape), FAMILIES),
-        citations=tables.read(layout.citations(landscape), CITATIONS),
+        citations=citations,
         labels={family: list(names) for family, names in zip(ours["family_id"], ours["labels"], strict=True)},
-        texts=dict(zip(texts["family_id"], texts["text"], strict=True)),
+        texts=dict(zip(texts["family_id"], texts["text"], strict=True)) | words,
         splits=dict(zip(pool["family_id"], pool["split"], strict=True)),
         queries=frozenset(),
     )

@@ -32,4 +32,5 @@ class PairsValues(Values):
     amount: Amount = Field(alias="finetune")
     trained_on: list[Identifier]  # landscapes that pairs are drawn on
     evaluate_on: list[Identifier]
+    judged: list[Identifier]  # of these, landscapes with judgements of the user's own
     document_view: Identifier

@@ -1,8 +1,12 @@
-"""Fusion of the BM25 and the dense run, by reciprocal rank and by interpolation, tuned on dev queries only."""
+"""Fusion of the BM25 and the dense run, by reciprocal rank and by interpolation.
+
+It is tuned on dev queries only; or, where there are too few to set some aside, cross-fitted: each fold's queries are
+fused with what the queries of the other folds are best with.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +21,8 @@ from patent_embeddings.evaluation import retrieval
 from patent_embeddings.retrieval.ranking import best, frame, matrices
 from patent_embeddings.retrieval.schemas import FUSION
 
-UNTUNED = {"rrf": 60.0, "interpolation": 0.5}  # where no dev query has a relevant family
+UNTUNED = {"rrf": 60.0, "interpolation": 0.5}  # where no query to tune on has a relevant family
+Setting = float | Doubles  # one for all queries, or one for each, [queries]
 _HELD = 1 << 22  # candidates of both legs held at once: bounds memory, not the result
 
 
@@ -88,7 +93,7 @@ def min_max(scores: Floats) -> Doubles:
     return np.where(found, scaled, 0.0)
 
 
-def fuse(pair: Both, method: str, value: float, depth: int) -> tuple[Floats, Integers]:
+def fuse(pair: Both, method: str, value: Setting, depth: int) -> tuple[Floats, Integers]:
     """Fused ranking of some queries.
 
     `rrf` with constant k: the sum of 1 / (k + rank) (Cormack et al., SIGIR 2009). `interpolation` with weight w:
@@ -96,6 +101,7 @@ def fuse(pair: Both, method: str, value: float, depth: int) -> tuple[Floats, Int
 
     Returns scores and rows, [queries, at most depth].
     """
+    value = value if isinstance(value, float) else value[:, None]
     if method == "rrf":
         scores = (1.0 / (value + pair.ranks)).sum(axis=0)
     else:
@@ -103,12 +109,13 @@ def fuse(pair: Both, method: str, value: float, depth: int) -> tuple[Floats, Int
     return best(np.where(pair.rows < 0, -np.inf, scores).astype(np.float32), pair.rows, depth)
 
 
-def fused(legs: Legs, method: str, value: float, depth: int) -> pd.DataFrame:
+def fused(legs: Legs, method: str, value: Setting, depth: int) -> pd.DataFrame:
     """Fused run of every query, rows of `RUN`."""
     shape = (len(legs.queries), min(depth, legs.bm25[1].shape[1] + legs.dense[1].shape[1]))
     scores, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
     for part in legs.blocks(np.arange(len(legs.queries))):
-        scores[part], rows[part] = fuse(both(legs, part), method, value, depth)
+        ours = value if isinstance(value, float) else value[part]
+        scores[part], rows[part] = fuse(both(legs, part), method, ours, depth)
     return frame(legs.queries, legs.families, scores, rows)
 
 
@@ -116,11 +123,21 @@ def fused(legs: Legs, method: str, value: float, depth: int) -> pd.DataFrame:
 class Tuned:
     """Outcome of tuning."""
 
-    table: pd.DataFrame  # rows of `FUSION`: every setting on dev and on test
-    chosen: dict[str, float]  # per method the value best on dev, the first of the grid among equals
+    # Rows of `FUSION`: every setting on dev and on test; cross-fitted on test, and for each fold on the queries of all
+    # others, of which the value was chosen.
+    table: pd.DataFrame
+    chosen: dict[str, Setting]  # per method the value best on dev, the first of the grid among equals; or by fold
     # Per method the value best on test, likewise; the chosen one where test has no relevant family.
     oracle: dict[str, float]
-    on_dev: bool  # False where no dev query has a relevant family, so that fixed values were chosen
+    on_dev: bool  # False where no query to tune on has a relevant family, so that fixed values were chosen
+
+    @property
+    def said(self) -> dict[str, float | list[float]]:
+        """The chosen values, where each query has one all that there are."""
+        return {
+            method: value if isinstance(value, float) else sorted(set(value.tolist()))
+            for method, value in self.chosen.items()
+        }
 
 
 def runs(legs: Legs, tuned: Tuned, depth: int) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -128,7 +145,7 @@ def runs(legs: Legs, tuned: Tuned, depth: int) -> Iterator[tuple[str, pd.DataFra
     for method in UNTUNED:
         run = fused(legs, method, tuned.chosen[method], depth)
         yield method, run
-        if tuned.oracle[method] != tuned.chosen[method]:
+        if np.any(tuned.oracle[method] != tuned.chosen[method]):
             run = fused(legs, method, tuned.oracle[method], depth)
         yield f"oracle-{method}", run
 
@@ -141,35 +158,56 @@ def tune(
     *,
     label: str,
     reachable: Booleans | None = None,
+    threshold: int = 1,
+    folds: Mapping[str, int] | None = None,
 ) -> Tuned:
     """Score every setting of the grid on the dev and the test queries, over all scopes.
 
     Takes rows of `QRELS` and of `QUERIES`, these in the order of the legs. `reachable`: of each judgement, whether the
     pool lets its family be found; None: all are. A query whose relevant families are all out of reach says nothing of a
-    setting.
+    setting. `threshold` as in `per_query`. `folds`: the fold of each query by its id, to be cross-fitted; all are test.
     """
     relevant = qrels["relevance"] > 0
     judged, within = qrels[relevant], qrels[relevant if reachable is None else relevant & reachable]
     asked = queries[queries["split"].isin(["dev", "test"]) & queries["query_id"].isin(within["query_id"])]
-    on_dev = bool((asked["split"] == "dev").any())
+    # By what is tuned on them, places among `asked`.
+    tuned_on = {"dev": np.flatnonzero(asked["split"] == "dev")}
+    if folds is not None:
+        own = asked["query_id"].map(folds).to_numpy()
+        tuned_on = {f"fold-{fold}": np.flatnonzero(own != fold) for fold in sorted(set(folds.values()))}
+    tunable = all(map(len, tuned_on.values()))
     grids = {"rrf": [float(k) for k in settings.rrf_k], "interpolation": list(settings.weights)}
-    if not on_dev:
+    if not tunable:
         fixed = f"k = {UNTUNED['rrf']:g} and weight {UNTUNED['interpolation']:g}"
-        say(f"{label}: no dev query has a relevant family; {fixed} are used untuned")
+        lacking = "no dev query has a relevant family" if folds is None else "the scored queries are all of one fold"
+        say(f"{label}: {lacking}; {fixed} are used untuned")
         grids = {method: [*grid, UNTUNED[method]] for method, grid in grids.items()}
     grids = {method: list(dict.fromkeys(grid)) for method, grid in grids.items()}
-    means = _means(legs, judged, asked, grids, settings, label)
+    outcomes = _outcomes(legs, judged, asked, grids, settings, label, threshold)
+    means = {
+        (*key, str(split)): float(mean)
+        for key, values in outcomes.items()
+        for split, mean in values.groupby("split")["value"].mean().items()
+    }
+    for fold, rows_ in tuned_on.items():
+        if folds is not None and len(rows_):
+            means |= {(*key, fold): float(one["value"].iloc[rows_].mean()) for key, one in outcomes.items()}
 
-    chosen, oracle = dict(UNTUNED), dict(UNTUNED)
+    chosen: dict[str, Setting] = {}
+    oracle: dict[str, float] = {}
+    flags: dict[tuple[str, str], set[float]] = {}  # method and split -> what is chosen there
     for method, grid in grids.items():
-        chosen[method] = _best(grid, means, method, "dev", UNTUNED[method])
-        oracle[method] = _best(grid, means, method, "test", chosen[method])
+        found = {part: _best(grid, means, method, part, UNTUNED[method]) for part in tuned_on}
+        chosen[method] = found["dev"] if folds is None else np.array([found[f"fold-{folds[q]}"] for q in legs.queries])
+        oracle[method] = _best(grid, means, method, "test", found.get("dev", UNTUNED[method]))
+        flags |= {(method, part): {value} for part, value in found.items()}
+        flags[method, "test"] = set(found.values())
     rows = [
-        (method, value, split, settings.metric, score, value == chosen[method], value == oracle[method])
+        (method, value, split, settings.metric, score, value in flags[method, split], value == oracle[method])
         for (method, value, split), score in means.items()
     ]
     table = tables.typed(pd.DataFrame(rows, columns=list(FUSION.columns)), FUSION)
-    return Tuned(table, chosen, oracle, on_dev)
+    return Tuned(table, chosen, oracle, tunable)
 
 
 def _best(
@@ -180,10 +218,16 @@ def _best(
     return max(scored, key=lambda value: means[method, value, split], default=otherwise)
 
 
-def _means(
-    legs: Legs, judged: pd.DataFrame, asked: pd.DataFrame, grids: dict[str, list[float]], settings: Fuse, label: str
-) -> dict[tuple[str, float, str], float]:
-    """Mean of the metric for each method, value and split that has queries.
+def _outcomes(
+    legs: Legs,
+    judged: pd.DataFrame,
+    asked: pd.DataFrame,
+    grids: dict[str, list[float]],
+    settings: Fuse,
+    label: str,
+    threshold: int,
+) -> dict[tuple[str, float], pd.DataFrame]:
+    """`split` and `value` of the metric for each method and value, a row for each query of `asked`, in its order.
 
     Only the relevant families' ranks decide a metric, so that only they leave a block.
     """
@@ -200,11 +244,9 @@ def _means(
             scores, rows = fuse(pair, method, value, settings.depth)
             relevant = np.isin(part[:, None] * len(legs.families) + rows, keys) & (rows >= 0)
             found.append(frame(names, legs.families, scores, np.where(relevant, rows, -1)).astype({"query_id": "str"}))
-    means = {}
-    for (method, value), found in hits.items():
-        if found:
-            values = retrieval.per_query(pd.concat(found), judged, asked, [settings.metric])
-            everything = values[values["scope"] == "all"]
-            for split, mean in everything.groupby("split")["value"].mean().items():
-                means[method, value, str(split)] = float(mean)
-    return means
+    scored_ = {
+        key: retrieval.per_query(pd.concat(found), judged, asked, [settings.metric], threshold=threshold)
+        for key, found in hits.items()
+        if found
+    }
+    return {key: values.loc[values["scope"] == "all", ["split", "value"]] for key, values in scored_.items()}

@@ -11,10 +11,11 @@ RUN = Table(
     filled=("query_id", "family_id"),
     ranked=True,
 )
+# `fold-2`: on all queries but those of the fold, which are fused with the value that is best there.
 FUSION = Table(
     {"method": "text", "value": "float64", "split": "text", "metric": "text", "score": "float64"}
     | {"chosen": "bool", "oracle": "bool"},
     key=("method", "value", "split"),
-    among={"method": ("rrf", "interpolation"), "split": ("dev", "test")},
+    among={"method": ("rrf", "interpolation"), "split": ("dev", "test", *(f"fold-{fold}" for fold in range(5)))},
     finite=("value", "score"),
 )

@@ -34,6 +34,8 @@ class FuseValues(Values):
     """The stage `fuse`."""
 
     pool: Pool = Field(alias="tasks.pool")
+    threshold: int = Field(alias="landscape.threshold")
+    cross_fitted: int | None  # seed of the folds that it is tuned over; None: it is tuned on dev
     fuse: Fuse
 
 

@@ -390,7 +390,7 @@ def test_dapfam(hub: server.Hub, workspace: Path, python: Python, download: Pyth
     assert len(found["citations"]) == 40
     asked = found["relations"].query("relevance > 0")["query_id"].nunique()
     shown = python("stages.landscape", "show", "tiny")
-    assert f"queries: {asked} families with a relevant one (judged), 40 judged pairs" in shown.stdout, shown.stderr
+    assert f"queries: {asked} queries with a relevant family (judged), 40 judged pairs" in shown.stdout, shown.stderr
 
 
 def test_broken_download_is_taken_up_where_it_broke(hub: server.Hub, workspace: Path, download: Python) -> None:

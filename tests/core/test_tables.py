@@ -28,8 +28,10 @@ def families(**changes: object) -> pd.DataFrame:
         "jurisdiction": ["US", ""],
         "date": ["1999-01-02", ""],
         "labels": [["p", "q"], []],
+        **{name: [[], []] for name in ("domains", "publications", "applicants")},
+        **{name: ["", ""] for name in ("priority", "publication", "url")},
     }
-    return pd.DataFrame(rows | changes)
+    return pd.DataFrame(rows | changes)[list(FAMILIES.columns)]
 
 
 def run(**changes: object) -> pd.DataFrame:

@@ -3,28 +3,21 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from started import start
 
 from patent_embeddings.core import layout, tables
-from patent_embeddings.corpus import judgements, splits
+from patent_embeddings.corpus import families, judgements, splits
 from patent_embeddings.corpus import labels as labels_
 from patent_embeddings.corpus import pool as pool_
+from patent_embeddings.corpus.schemas import ASKED, LABELS, POOL, QRELS, QUERIES, RELATIONS
 from patent_embeddings.corpus.schemas import CITATIONS as CITATIONS_TABLE
 from patent_embeddings.corpus.schemas import FAMILIES as FAMILIES_TABLE
-from patent_embeddings.corpus.schemas import LABELS, POOL, QRELS, QUERIES, RELATIONS
 
 
 def frame(rows: dict[str, list[str]]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "family_id": list(rows),
-            "ipc": list(rows.values()),
-            "cpc": [[] for _ in rows],
-            "labels": [["x"] for _ in rows],
-            "date": "",
-        }
-    )
+    return families.frame({"family_id": name, "ipc": ipc, "labels": ["x"]} for name, ipc in rows.items())
 
 
 FAMILIES = frame({"q": ["A01B1/00", "H04L9/40"], "same": ["A01C3/00"], "other": ["B60K11/04"], "none": []})
@@ -88,11 +81,31 @@ def test_a_family_that_the_source_gives_as_query_only_is_not_ranked() -> None:
     }
 
 
+def test_what_is_earlier_is_earlier_than_the_priority_or_the_publication_where_that_is_unknown() -> None:
+    rows = [
+        ("a", "2000-01-01", ""),
+        ("b", "2001-06-01", "1999-12-31"),
+        ("c", "2001-01-01", "2000-06-01"),
+        ("d", "", ""),
+    ]
+    found = families.frame({"family_id": name, "date": date, "priority": before} for name, date, before in rows)
+    pool = pool_.pool(found, tables.empty(RELATIONS), splits.split_of(found["family_id"], 0, 0))
+    assert pool["before"].tolist() == ["2000-01-01", "1999-12-31", "2000-06-01", ""]
+    open_ = pool_.candidates(list("abcd"), list("abcd"), pool, earlier=True)
+    reach = {(q, f) for i, q in enumerate("abcd") for j, f in enumerate("abcd") if open_.born[j] < open_.before[i]}
+    assert reach == {("c", "a")}
+    queries = pd.DataFrame({"query_id": ["a", "b", "d"], "split": "test"})
+    said = pool_.limits(
+        pd.DataFrame({"query_id": [], "family_id": [], "relevance": []}), np.array([], bool), queries, pool
+    )
+    assert said[0].startswith("1 of 2 queries with a date have no priority date")
+
+
 def test_the_stage_writes_the_tables_of_a_landscape(workspace: Path) -> None:
-    rows = FAMILIES.assign(title="t", abstract="", claims="", description="", jurisdiction="")
-    tables.write(rows[list(FAMILIES_TABLE.columns)], layout.families("sim-alpha"), FAMILIES_TABLE)
-    tables.write(CITATIONS, layout.citations("sim-alpha"), CITATIONS_TABLE)
+    tables.write(FAMILIES, layout.families("sim-alpha"), FAMILIES_TABLE)
+    tables.write(CITATIONS.assign(category=""), layout.citations("sim-alpha"), CITATIONS_TABLE)
     tables.write(tables.empty(RELATIONS), layout.relations("sim-alpha"), RELATIONS)
+    tables.write(tables.empty(ASKED), layout.queries("sim-alpha"), ASKED)
     start("tasks", "sim-alpha")
     assert len(tables.read(layout.task("sim-alpha", "qrels"), QRELS)) == 4
     assert tables.read(layout.task("sim-alpha", "queries"), QUERIES)["query_id"].tolist() == ["q", "same"]

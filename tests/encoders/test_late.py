@@ -7,6 +7,7 @@ from typing import Any
 import memory
 import numpy as np
 import pytest
+import queried
 import tiny
 from started import start
 
@@ -149,8 +150,9 @@ def test_a_cell_embeds_and_ranks(bert: Path, workspace: Path, set_params: Callab
     texts = dict(zip("abcdefg", [*tiny.TEXTS, "a pump with a seal", "spring", "rope and wheel"], strict=True))
     view = pd.DataFrame({"family_id": list(texts), "text": list(texts.values()), "complete": True})
     tables.write(view, layout.view("tiny", "tac"), VIEW)
-    tables.write(pd.DataFrame({"query_id": ["b", "e"], "split": "test"}), layout.task("tiny", "queries"), QUERIES)
-    pool = pd.DataFrame({"family_id": list(texts), "date": "", "split": "test", "ranked": True})
+    queries = queried.table(pd.DataFrame({"query_id": ["b", "e"], "split": "test"}))
+    tables.write(queries, layout.task("tiny", "queries"), QUERIES)
+    pool = pd.DataFrame({"family_id": list(texts), "date": "", "before": "", "split": "test", "ranked": True})
     tables.write(pool[list(POOL.columns)], layout.task("tiny", "pool"), POOL)
     start("embed", "tiny")
     start("search", "tiny")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import queried
 import tiny
 from started import start
 
@@ -524,7 +525,7 @@ def test_no_stage_that_computes_with_a_model_asks_the_hub(
     view = pd.DataFrame({"family_id": ["a", "b"], "text": ["a pump", "a valve"], "complete": True})
     tables.write(view, layout.view("l", "tac"), VIEW)
     queries = pd.DataFrame({"query_id": ["a"], "split": ["test"]})
-    tables.write(queries, layout.task("l", "queries"), QUERIES)
+    tables.write(queried.table(queries), layout.task("l", "queries"), QUERIES)
     found = pd.DataFrame({"query_id": ["a"], "family_id": ["b"], "rank": [1], "score": [1.0]}).astype(
         {"score": "float32"}
     )

@@ -9,6 +9,7 @@ import ir_measures
 import numpy as np
 import pandas as pd
 import pytest
+import queried
 from started import start
 from typer.testing import CliRunner
 
@@ -52,8 +53,8 @@ def prepare() -> None:
     rng = np.random.default_rng(0)
     asked = FAMILIES[20:]
     queries = pd.DataFrame({"query_id": asked, "split": SPLITS[20:]})
-    tables.write(queries, layout.task("sim-alpha", "queries"), QUERIES)
-    pool = pd.DataFrame({"family_id": FAMILIES, "date": "", "split": SPLITS, "ranked": True})
+    tables.write(queried.table(queries), layout.task("sim-alpha", "queries"), QUERIES)
+    pool = pd.DataFrame({"family_id": FAMILIES, "date": "", "before": "", "split": SPLITS, "ranked": True})
     tables.write(pool, layout.task("sim-alpha", "pool"), POOL)
     qrels = [(query, family, int(rng.integers(1, 3)), str(rng.choice(["in", "out", "unknown"])))
              for query in asked for family in rng.choice(FAMILIES[:20], rng.integers(1, 6), replace=False)]  # fmt: skip
@@ -228,7 +229,7 @@ def test_queries_without_a_family_within_reach_have_no_score_in_the_earlier_pool
     params.write_text(params.read_text(encoding="utf-8").replace("pool: all ", "pool: earlier "), encoding="utf-8")
     rng = np.random.default_rng(7)
     dates = [f"20{year:02d}-01-01" if year < 10 else "" for year in rng.integers(0, 13, len(FAMILIES))]
-    pool = pd.DataFrame({"family_id": FAMILIES, "date": dates, "split": SPLITS, "ranked": True})
+    pool = pd.DataFrame({"family_id": FAMILIES, "date": dates, "before": dates, "split": SPLITS, "ranked": True})
     tables.write(pool, layout.task(landscape, "pool"), POOL)
     qrels = tables.read(layout.task(landscape, "qrels"), QRELS)
     date = dict(zip(FAMILIES, dates, strict=True))

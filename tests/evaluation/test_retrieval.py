@@ -114,3 +114,44 @@ def test_an_unknown_metric_is_refused() -> None:
     run, qrels, queries = planted(7)
     with pytest.raises(ValueError, match="ERR"):
         retrieval.per_query(run, qrels, queries, ["ERR@10"])
+
+
+@pytest.mark.parametrize(
+    ("found", "value"),
+    [
+        ([1, 3], (1 + 3 / np.log2(3)) / (3 + 1 / np.log2(3))),  # 0.7967
+        ([3, 0, 1], (3 + 1 / 2) / (3 + 1 / np.log2(3))),  # 0.9639
+        ([0, 1, 0, 3], (1 / np.log2(3) + 3 / np.log2(5)) / (3 + 1 / np.log2(3))),
+    ],
+)
+def test_grades_are_linear_gains(found: list[int], value: float) -> None:
+    """Of a query whose only relevant families have grades 3 and 1, those of the ranking in order, by hand."""
+    ids = [f"f{place}" for place in range(len(found))]
+    run = pd.DataFrame({"query_id": "q", "family_id": ids, "rank": range(1, len(found) + 1)})
+    qrels = pd.DataFrame({"query_id": "q", "family_id": ids, "relevance": found, "scope": "unknown"})
+    queries = pd.DataFrame({"query_id": ["q"], "split": ["test"]})
+    scored = retrieval.per_query(run, qrels, queries, ["nDCG@10"])
+    assert scored.loc[scored["scope"] == "all", "value"].tolist() == pytest.approx([value], abs=1e-12)
+    assert reference(run, qrels)["nDCG@10", "q"] == pytest.approx(value, abs=1e-9)
+    assert found != [1, 3] or round(value, 4) == 0.7967
+
+
+@pytest.mark.parametrize("threshold", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_threshold_and_what_is_judged_at_all_equal_ir_measures(seed: int, threshold: int) -> None:
+    run, qrels, queries = planted(seed)
+    names = {"R@100": f"R(rel={threshold})@100", "AP": f"AP(rel={threshold})", "RR": f"RR(rel={threshold})",
+             "nDCG@10": "nDCG@10", "Judged@10": "Judged@10"}  # fmt: skip
+    ours = retrieval.per_query(run, qrels, queries, list(names), threshold=threshold)
+    judged = qrels.rename(columns={"family_id": "doc_id"})
+    ranked = run.rename(columns={"family_id": "doc_id"}).assign(score=-run["rank"].astype(float))
+    measures = {ir_measures.parse_measure(theirs): name for name, theirs in names.items()}
+    found = ir_measures.iter_calc([*measures], judged, ranked[["query_id", "doc_id", "score"]])
+    truth = {(measures[row.measure], row.query_id): row.value for row in found}
+    every = ours[ours["scope"] == "all"]
+    assert set(every["query_id"]) == set(qrels.loc[qrels["relevance"] > 0, "query_id"])
+    for metric, query, value in zip(every["metric"], every["query_id"], every["value"], strict=True):
+        assert value == pytest.approx(truth.get((metric, query), 0.0), abs=1e-9), (metric, query)
+    # In whatever scope: what was judged does not depend on it.
+    shares = ours[ours["metric"] == "Judged@10"].drop_duplicates(["query_id", "value"])
+    assert shares["query_id"].is_unique and 0 < shares["value"].mean() < 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from patent_embeddings.core.params import Fuse, Rerank
-from patent_embeddings.corpus.labels import CODES
+from patent_embeddings.corpus.labels import CODES, DOMAIN, OWN
 from patent_embeddings.evaluation import systems
 from patent_embeddings.evaluation.classification import CLASSIFIERS
 from patent_embeddings.pages.colours import COLOURS, PALETTE
@@ -33,7 +33,7 @@ def test_what_params_may_name_is_in_the_table() -> None:
 
 def test_classifiers_and_label_sets_are_those_that_are_computed() -> None:
     assert tuple(CLASSIFIERS) == systems.CLASSIFICATION
-    assert (*CODES, "own") == systems.LABEL_SETS
+    assert (*CODES, DOMAIN, OWN) == systems.LABEL_SETS
     assert sorted(systems.HEADLINE_LABELS) == sorted(systems.LABEL_SETS)
 
 
@@ -42,3 +42,17 @@ def test_systems_of_one_task_have_colours_of_their_own_and_floors_are_grey() -> 
         assert len({COLOURS[name] for name in names}) == len(names)
     assert {one.name for one in systems.SYSTEMS if COLOURS.get(one.name) == PALETTE[-1]} == {"prior", "random"}
     assert not set(systems.ORACLES) & set(COLOURS)
+
+
+def test_a_level_of_own_labels_has_the_place_of_own_labels() -> None:
+    names = ["own-use", "cpc-subclass", "unheard-of", "own-topic", "domain", "ipc-subclass", "ipc-section"]
+    assert sorted(names, key=systems.label_place) == [
+        "ipc-section", "ipc-subclass", "cpc-subclass", "domain", "own-topic", "own-use", "unheard-of",
+    ]  # fmt: skip
+    headline = sorted(names[:5], key=lambda name: systems.label_place(name, systems.HEADLINE_LABELS))
+    assert headline == ["own-topic", "own-use", "cpc-subclass", "domain", "unheard-of"]
+
+
+def test_what_was_judged_is_a_metric_of_judged_landscapes_only() -> None:
+    assert systems.metrics("retrieval") == ("nDCG@10", "nDCG@100", "R@100", "AP", "RR")
+    assert systems.metrics("retrieval", judged=True) == (*systems.metrics("retrieval"), "Judged@10")

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 from planted import Planted
 
+from patent_embeddings.corpus.splits import fold_of
 from patent_embeddings.grid import gather
-from patent_embeddings.grid.units import changed
+from patent_embeddings.grid.cell import Config
+from patent_embeddings.grid.units import changed, paired, units
 
 
 def test_a_landscape_under_a_second_id_counts_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,3 +28,27 @@ def test_a_landscape_under_a_second_id_counts_once(capsys: pytest.CaptureFixture
     assert "left out: b, as most of its queries" in capsys.readouterr().err
     # Two landscapes that number their families alike hold other patents.
     assert len(gather.once(both, {**titles, "b": titles["b"].assign(title="other")})) == len(both)
+
+
+def test_where_nothing_trains_every_query_counts_once_and_in_its_own_fold() -> None:
+    """Zero-shot cells of two folds, each over all queries, beside a tuned cell of one fold over its own."""
+    names = [f"q{number}" for number in range(40)]
+    folds = fold_of(names, 0)
+    zero = Config("m", "zero-shot", (), "tac", "tac")
+    tuned = replace(zero, recipe="r1", trained_on=("mine",))
+
+    def rows(config: Config, fold: int, asked: list[str]) -> pd.DataFrame:
+        frame = pd.DataFrame({"query_id": asked, "value": [0.1 * folds[name] for name in asked]})
+        about = {"config": config, "fold": fold, "seed": 0, "landscape": "mine", "task": "retrieval"}
+        every = {"system": "dense", "scope": "all", "metric": "nDCG@10", "split": "test", "simulated": False}
+        return frame.assign(**about, **every)
+
+    both = [gather.refolded(rows(zero, fold, names), 0) for fold in (0, 3)]
+    own = rows(tuned, 3, [name for name in names if folds[name] == 3])
+    found = units(gather.counted(pd.concat([*both, own], ignore_index=True), {"mine"}), "retrieval")
+    ours = found[found["config"] == zero]
+    assert sorted(ours["query_id"]) == sorted(names) and dict(zip(ours["query_id"], ours["fold"], strict=True)) == folds
+    pairs = paired(found[found["config"] == tuned], ours, ["recipe", "trained_on"])
+    assert sorted(pairs["query_id"]) == sorted(own["query_id"]) and set(pairs["fold"]) == {3}
+    labels = rows(zero, 3, names).assign(task="classification")
+    assert set(gather.refolded(labels, 0)["fold"]) == {3}

@@ -14,6 +14,7 @@ import ir_measures
 import numpy as np
 import pandas as pd
 import pytest
+import queried
 import yaml
 from cells import write_cell
 
@@ -66,7 +67,7 @@ def planted_run() -> None:
     judged = [(query, family, 1, ["in", "out", "unknown"][int(generator.integers(3))])
               for query in ids[:30] for family in generator.choice(ids[30:], 4, replace=False)]  # fmt: skip
     kinds = {"query_id": "str", "family_id": "str", "scope": "str"}
-    tables.write(queries, layout.task(L, "queries"), QUERIES)
+    tables.write(queried.table(queries), layout.task(L, "queries"), QUERIES)
     tables.write(pd.DataFrame(judged, columns=list(QRELS.columns)).astype(kinds), layout.task(L, "qrels"), QRELS)
     for system in ("bm25", "dense"):
         rows = [
@@ -109,8 +110,8 @@ def test_judgements_of_the_earlier_pool_are_of_the_queries_that_are_scored(cell:
     layout.PARAMS.write_text(text, encoding="utf-8")
     ids = [f"F{number:03d}" for number in range(80)]
     dates = [f"200{number % 10}-01-01" for number in range(30)] + [f"200{number % 7 + 3}-06-01" for number in range(50)]
-    pool = pd.DataFrame({"family_id": ids, "date": dates, "split": "test", "ranked": True}).astype({"split": "str"})
-    tables.write(pool, layout.task(L, "pool"), POOL)
+    pool = pd.DataFrame({"family_id": ids, "date": dates, "before": dates, "split": "test", "ranked": True})
+    tables.write(pool.astype({"split": "str"}), layout.task(L, "pool"), POOL)
     export_stage.trec(cell / "out")
     qrels, queries = tables.read(layout.task(L, "qrels"), QRELS), tables.read(layout.task(L, "queries"), QUERIES)
     date = dict(zip(ids, dates, strict=True))

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import queried
+import workspaces
 from started import start
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QUERIES, VIEW
+from patent_embeddings.corpus.families import frame
+from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QRELS, QUERIES, VIEW
 from patent_embeddings.corpus.splits import split_of
 from patent_embeddings.pairs import batches, signals
 from patent_embeddings.pairs.drawing import fewer, laid_out
@@ -235,7 +238,9 @@ def test_no_pair_touches_a_query_of_a_landscape_that_is_only_scored_on(
     splits = split_of(ids, 0, 0)
     asking = {"home": ids[100:], "away": ids[:100], "third": ids[:20]}
     families = {"home": ids, "away": ids[:100], "third": ids[:100]}
+    simulated = {"source": "simulated", "description": "d", "licence": "l", "seed": 1, "families": 200}
     for name, mine in families.items():
+        workspaces.register(workspace, "landscapes", name, simulated)
         number = len(mine)
         table = pd.DataFrame(
             {
@@ -251,7 +256,7 @@ def test_no_pair_touches_a_query_of_a_landscape_that_is_only_scored_on(
                 "labels": [["A61B"]] * number,
             }
         )
-        tables.write(table, layout.families(name), FAMILIES)
+        tables.write(frame(table.to_dict("records")), layout.families(name), FAMILIES)
         edges = sorted(
             {(query, mine[j]) for query in asking[name] for j in rng.integers(0, number, 4) if mine[j] != query}
         )
@@ -264,12 +269,12 @@ def test_no_pair_touches_a_query_of_a_landscape_that_is_only_scored_on(
         )
         tables.write(labels, layout.task(name, "labels"), LABELS)
         tables.write(
-            pd.DataFrame({"family_id": mine, "date": "", "split": split, "ranked": True}),
+            pd.DataFrame({"family_id": mine, "date": "", "before": "", "split": split, "ranked": True}),
             layout.task(name, "pool"),
             POOL,
         )
         queries = pd.DataFrame({"query_id": asking[name], "split": [splits[family] for family in asking[name]]})
-        tables.write(queries, layout.task(name, "queries"), QUERIES)
+        tables.write(queried.table(queries), layout.task(name, "queries"), QUERIES)
     away = {family for family in asking["away"] if splits[family] != "train"}
     assert len(away) > 20 and not away & set(asking["home"])
     set_params(
@@ -296,7 +301,7 @@ def test_fewer_pairs_than_asked_for_are_said(material: Material) -> None:
     def said(**amount: int) -> list[str]:
         values = PairsValues(
             recipe=RECIPES["r1"], amount=SETTINGS.model_copy(update=amount), trained_on=["x"], evaluate_on=["x"],
-            document_view="ta",
+            judged=[], document_view="ta",
         )  # fmt: skip
         return list(fewer(laid_out({"x": material}, values.recipe, values.amount), values))
 
@@ -306,3 +311,50 @@ def test_fewer_pairs_than_asked_for_are_said(material: Material) -> None:
     ]
     (line,) = said(pairs=1000, steps=125)
     assert "distinct training pairs, fewer than the 1000 asked for; all are used, steps stay 125" in line
+
+
+@pytest.mark.parametrize("cited", [False, True])
+def test_judgements_of_train_queries_stand_in_where_nothing_is_cited(
+    cited: bool, workspace: Path, set_params: Callable[..., None]
+) -> None:
+    """Forty questions, and forty queries that are families, each with four judged families, three of them relevant."""
+    rng = np.random.default_rng(2)
+    ids, words = [f"F-{i:03d}" for i in range(200)], {f"q{i:02d}": f"question {i}" for i in range(40)}
+    splits = split_of([*ids, *words], 0, 0)
+    tables.write(frame({"family_id": family} for family in ids), layout.families("mine"), FAMILIES)
+    view = pd.DataFrame({"family_id": ids, "text": [f"text of {family}" for family in ids], "complete": True})
+    tables.write(view, layout.view("mine", "ta"), VIEW)
+    edges = [(ids[150], ids[151], "")] if cited else []
+    tables.write(tables.typed(pd.DataFrame(edges, columns=list(CITATIONS.columns)), CITATIONS),
+                 layout.citations("mine"), CITATIONS)  # fmt: skip
+    asking = sorted([*words, *ids[:40]])
+    judged = [
+        (query, ids[place], grade, "unknown")
+        for query in asking
+        for grade, place in zip((0, 1, 2, 3), rng.choice(np.arange(40, 200), 4, replace=False), strict=True)
+    ]
+    tables.write(pd.DataFrame(judged, columns=list(QRELS.columns)), layout.task("mine", "qrels"), QRELS)
+    queries = queried.table(pd.DataFrame({"query_id": asking, "split": [splits[query] for query in asking]}))
+    queries["text"] = [words.get(query, "") for query in asking]
+    tables.write(queries, layout.task("mine", "queries"), QUERIES)
+    tables.write(tables.empty(LABELS), layout.task("mine", "labels"), LABELS)
+    pool = pd.DataFrame({"family_id": [*ids, *words], "date": "", "before": "", "split": [*splits.values()]})
+    tables.write(pool.assign(ranked=pool["family_id"].isin(ids)), layout.task("mine", "pool"), POOL)
+    entry = {"source": "table", "description": "d", "licence": "l", "relevance": "judged", "sha256": "0" * 64}
+    kept = {"file": "data/raw/mine.qrels.parquet", "sha256": "0" * 64}
+    workspaces.register(workspace, "landscapes", "mine", {**entry, "file": "data/raw/mine.jsonl", "qrels": kept})
+    set_params(recipe="r1", landscape="mine", evaluate_on=["mine"], document_view="ta")
+    if cited:  # one citation is enough: judgements are not mixed in
+        with pytest.raises(UserError, match="no citations between its families to draw train pairs"):
+            start("pairs")
+        return
+    start("pairs")
+    drawn = tables.read(layout.PAIRS, PAIRS)
+    relevant = {(query, family) for query, family, grade, _ in judged if grade}
+    for split, held in (("train", {"dev", "test"}), ("dev", {"test"})):
+        part = drawn[drawn["split"] == split]
+        pairs = set(zip(part["anchor_id"], part["positive_id"], strict=True))
+        assert pairs <= relevant and {query[0] for query, _ in pairs} == {"q", "F"}
+        assert not {query for query, _ in pairs if splits[query] in held}
+    texts = dict(zip(drawn["anchor_id"], drawn["anchor"], strict=True))
+    assert all(text == words.get(query, f"text of {query}") for query, text in texts.items())

@@ -153,7 +153,8 @@ def test_clusters_follow_the_codes_and_random_vectors_do_not(scores: pd.Series) 
 def test_no_family_is_in_two_splits(cell: Path) -> None:
     labels = tables.read(layout.task(L, "labels"), LABELS)[["family_id", "split"]]
     pool = tables.read(layout.task(L, "pool"), POOL)[["family_id", "split"]]
-    queries = tables.read(layout.task(L, "queries"), QUERIES).rename(columns={"query_id": "family_id"})
+    queries = tables.read(layout.task(L, "queries"), QUERIES)[["query_id", "split"]]
+    queries = queries.rename(columns={"query_id": "family_id"})
     assert pd.concat([labels, pool, queries]).drop_duplicates()["family_id"].is_unique
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import queried
 from started import resolve, start
 from workspaces import ROOT
 
@@ -45,12 +46,11 @@ def landscape(workspace: Path, documents: list[str]) -> str:
     tables.write(view, layout.view(L, "tac"), VIEW)
     tables.write(view.assign(text=[asked(text) for text in documents]), layout.view(L, "ta"), VIEW)
     dates = [("", "2001-05-05", "2003-01-01", "2002-01-01")[i % 4] for i in range(SIZE)]
-    pool = pd.DataFrame(
-        {"family_id": IDS, "date": dates, "split": "train", "ranked": [i < SIZE - 5 for i in range(SIZE)]}
-    )
+    ranked = [i < SIZE - 5 for i in range(SIZE)]
+    pool = pd.DataFrame({"family_id": IDS, "date": dates, "before": dates, "split": "train", "ranked": ranked})
     tables.write(pool, layout.task(L, "pool"), POOL)
     queries = pd.DataFrame({"query_id": [IDS[i] for i in order if i % 3 == 0], "split": "test"})
-    tables.write(queries, layout.task(L, "queries"), QUERIES)
+    tables.write(queried.table(queries), layout.task(L, "queries"), QUERIES)
     return L
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import queried
 import yaml
 from started import resolve, start
 
@@ -51,11 +52,13 @@ def build(workspace: Path, set_params: Callable[..., None], vectors: np.ndarray)
         models = yaml.safe_load(path.read_text())
         path.write_text(yaml.safe_dump({**models, "toy": {**models["minilm"], "similarity": similarity}}))
         set_params(model="toy", **params)
-        pool = pd.DataFrame({"family_id": names, "date": dates or [""] * len(names), "split": "train", "ranked": True})
+        dated = {"date": dates or [""] * len(names), "before": dates or [""] * len(names)}
+        pool = pd.DataFrame({"family_id": names, **dated, "split": "train", "ranked": True})
         pool.loc[50:, "ranked"] = False
         tables.write(pool, layout.task(L, "pool"), POOL)
         queries = sorted(names[:20])
-        tables.write(pd.DataFrame({"query_id": queries, "split": "test"}), layout.task(L, "queries"), QUERIES)
+        asked = queried.table(pd.DataFrame({"query_id": queries, "split": "test"}))
+        tables.write(asked, layout.task(L, "queries"), QUERIES)
         for side, of in (("documents", sorted(names)), ("queries", queries)):
             column = "query_id" if side == "queries" else "family_id"
             kind = QUERY_ROWS if side == "queries" else ROWS
@@ -203,7 +206,7 @@ def test_twice_the_same_bytes(build: Build) -> None:
 
 def test_no_queries(workspace: Path, build: Build, vectors: np.ndarray) -> None:
     build()
-    tables.write(pd.DataFrame({"query_id": [], "split": []}, dtype="str"), layout.task(L, "queries"), QUERIES)
+    tables.write(tables.empty(QUERIES), layout.task(L, "queries"), QUERIES)
     tables.write(pd.DataFrame({"query_id": []}, dtype="str"), layout.vector_ids(L, "queries"), QUERY_ROWS)
     np.save(layout.vectors(L, "queries"), np.zeros((0, DIMENSION), np.float32))
     start("search", L)

@@ -12,6 +12,7 @@ import ir_measures
 import numpy as np
 import pandas as pd
 import pytest
+import queried
 from started import resolve, start
 
 from patent_embeddings.core import layout, tables
@@ -22,7 +23,7 @@ from patent_embeddings.retrieval import fusion
 from patent_embeddings.retrieval.ranking import frame
 from patent_embeddings.retrieval.schemas import FUSION, RUN
 
-L = "toy"
+L = "sim-alpha"
 FAMILIES = [f"f{i:02d}" for i in range(40)]
 QUERIES = pd.DataFrame({"query_id": [f"q{i}" for i in range(12)], "split": ["train", "dev", "dev", "test"] * 3})
 ASKED = QUERIES["query_id"].tolist()
@@ -200,6 +201,47 @@ def test_without_dev_queries_fixed_values_are_used_and_said(capsys: pytest.Captu
     assert "no dev query has a relevant family; k = 60 and weight 0.5 are used untuned" in capsys.readouterr().err
 
 
+def test_cross_fitting_tunes_each_fold_on_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    every, folds = QUERIES.assign(split="test"), np.arange(len(ASKED)) % 3
+    tuned = fusion.tune(
+        legs(run(1), run(2)),
+        qrels(),
+        every,
+        SETTINGS,
+        label="test",
+        folds=dict(zip(ASKED, folds.tolist(), strict=True)),
+    )
+    runs = dict(fusion.runs(legs(run(1), run(2)), tuned, 1000))
+    for method in ("rrf", "interpolation"):
+        for fold in range(3):
+            rest = every[folds != fold].assign(split="dev")
+            alone = fusion.tune(legs(run(1), run(2)), qrels(), rest, SETTINGS, label="test")
+            best = alone.chosen[method]
+            assert (tuned.chosen[method][folds == fold] == best).all()  # type: ignore[index]
+            table = tuned.table[(tuned.table["method"] == method) & (tuned.table["split"] == f"fold-{fold}")]
+            assert table.loc[table["chosen"], "value"].tolist() == [best]
+            on_dev = alone.table[(alone.table["method"] == method) & (alone.table["split"] == "dev")]
+            np.testing.assert_allclose(table["score"], on_dev["score"], rtol=0, atol=1e-12)
+            mine = [query for query, own in zip(ASKED, folds, strict=True) if own == fold]
+            whole = fusion.fused(legs(run(1), run(2)), method, best, 1000)
+            parts = [
+                one[one["query_id"].isin(mine)].astype(str).reset_index(drop=True) for one in (runs[method], whole)
+            ]
+            pd.testing.assert_frame_equal(*parts)
+    assert len(set(tuned.chosen["interpolation"])) > 1 and tuned.on_dev  # type: ignore[arg-type]
+    assert tuned.said["rrf"] == sorted(set(tuned.chosen["rrf"]))  # type: ignore[arg-type]
+
+
+def test_queries_of_one_fold_are_fused_untuned(capsys: pytest.CaptureFixture[str]) -> None:
+    folds = dict.fromkeys(ASKED, 3)
+    tuned = fusion.tune(
+        legs(run(1), run(2)), qrels(), QUERIES.assign(split="test"), SETTINGS, label="test", folds=folds
+    )
+    assert set(tuned.chosen["rrf"]) == {60.0} and set(tuned.chosen["interpolation"]) == {0.5}  # type: ignore[arg-type]
+    assert set(tuned.table["split"]) == {"test"} and not tuned.on_dev
+    assert "the scored queries are all of one fold" in capsys.readouterr().err
+
+
 def test_without_any_judgement_there_is_no_table_but_a_choice() -> None:
     tuned = fusion.tune(legs(run(1), run(2)), qrels()[:0], QUERIES, SETTINGS, label="test")
     assert tuned.table.empty and tuned.oracle == tuned.chosen == {"rrf": 60.0, "interpolation": 0.5}
@@ -209,9 +251,9 @@ def test_without_any_judgement_there_is_no_table_but_a_choice() -> None:
 def landscape(workspace: Path, set_params: Callable[..., None]) -> str:
     """Runs and task tables of a landscape."""
     set_params(fuse=SETTINGS.model_dump())
-    pool = pd.DataFrame({"family_id": [*FAMILIES, *ASKED], "date": "", "split": "train", "ranked": True})
+    pool = pd.DataFrame({"family_id": [*FAMILIES, *ASKED], "date": "", "before": "", "split": "train", "ranked": True})
     tables.write(pool, layout.task(L, "pool"), POOL)
-    tables.write(QUERIES, layout.task(L, "queries"), QUERIES_TABLE)
+    tables.write(queried.table(QUERIES), layout.task(L, "queries"), QUERIES_TABLE)
     tables.write(qrels(), layout.task(L, "qrels"), QRELS)
     tables.write(run(1), layout.run(L, "bm25"), RUN)
     tables.write(run(2), layout.run(L, "dense"), RUN)
@@ -244,6 +286,7 @@ def test_what_is_out_of_reach_does_not_tune(landscape: str, set_params: Callable
         {
             "family_id": [*FAMILIES, *ASKED],
             "date": ["2000-01-01"] * len(FAMILIES) + list(asked.values()),
+            "before": ["2000-01-01"] * len(FAMILIES) + list(asked.values()),
             "split": "train",
             "ranked": True,
         }
@@ -275,6 +318,6 @@ def test_a_missing_run_ends_in_one_line(landscape: str) -> None:
     done = subprocess.run([sys.executable, "-P", "-m", "stages.fuse", L], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (
         2,
-        "error: data/runs/toy/dense.parquet: no such file; run `dvc repro` first\n",
+        "error: data/runs/sim-alpha/dense.parquet: no such file; run `dvc repro` first\n",
     )
     assert not layout.fusion(L).exists() and not layout.run(L, "rrf").exists()

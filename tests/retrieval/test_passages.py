@@ -11,6 +11,7 @@ import memory
 import numpy as np
 import pandas as pd
 import pytest
+import queried
 import yaml
 from started import start
 
@@ -153,8 +154,9 @@ def test_a_cell_embeds_passages_and_ranks_families(
     view = pd.DataFrame({"family_id": list(texts), "text": list(texts.values()), "complete": True})
     tables.write(view, layout.view("t", "tac"), VIEW)
     asked = ["f1", "f7"]
-    tables.write(pd.DataFrame({"query_id": asked, "split": "test"}), layout.task("t", "queries"), QUERIES)
-    pool = pd.DataFrame({"family_id": list(texts), "date": "", "split": "test", "ranked": True})
+    queries = queried.table(pd.DataFrame({"query_id": asked, "split": "test"}))
+    tables.write(queries, layout.task("t", "queries"), QUERIES)
+    pool = pd.DataFrame({"family_id": list(texts), "date": "", "before": "", "split": "test", "ranked": True})
     tables.write(pool, layout.task("t", "pool"), POOL)
     start("embed", "t")
     start("search", "t")
@@ -219,7 +221,7 @@ def test_the_dense_stage_ranks_like_before_where_every_family_is_one_passage() -
     queries = rng.standard_normal((5, 8)).astype(np.float32)
     plain, margin = exact.inner_product(queries, documents)
     cut, _ = passages.search(queries, documents, np.arange(50), 1, lambda part: part)
-    pool = pd.DataFrame({"family_id": [f"{i:02d}" for i in range(50)], "date": "", "ranked": True})
+    pool = pd.DataFrame({"family_id": [f"{i:02d}" for i in range(50)], "date": "", "before": "", "ranked": True})
     asked = [f"{i:02d}" for i in range(5)]
     open_ = pool_.candidates(pool["family_id"].tolist(), asked, pool, earlier=False)
     one, two = (ranking.retrieve(find, open_, 20, label="", block=3, margin=margin) for find in (plain, cut))

@@ -18,10 +18,11 @@ def ids(n: int) -> list[str]:
     return [f"f{i:03d}" for i in range(n)]
 
 
-def pool(n: int, dates: list[str] | None = None, ranked: list[bool] | None = None) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"family_id": ids(n), "date": dates or [""] * n, "split": ["train"] * n, "ranked": ranked or [True] * n}
-    )
+def pool(
+    n: int, dates: list[str] | None = None, ranked: list[bool] | None = None, before: list[str] | None = None
+) -> pd.DataFrame:
+    dated = {"date": dates or [""] * n, "before": before or dates or [""] * n}
+    return pd.DataFrame({"family_id": ids(n), **dated, "split": ["train"] * n, "ranked": ranked or [True] * n})
 
 
 def top(table: np.ndarray) -> arrays.Search:
@@ -43,17 +44,18 @@ def test_the_best_of_what_may_be_ranked_and_ties_by_family_id(data: st.DataObjec
         data.draw(st.lists(st.lists(few, min_size=size, max_size=size), min_size=1, max_size=size)), np.float32
     )
     dates = [f"20{day:02d}-01-01" if day else "" for day in data.draw(st.lists(few, min_size=size, max_size=size))]
+    before = [f"20{day:02d}-01-01" if day else "" for day in data.draw(st.lists(few, min_size=size, max_size=size))]
     ranked = data.draw(st.lists(st.booleans(), min_size=size, max_size=size))
     names, asked = ids(size), ids(size)[: len(scores)]
 
-    allowed = pool_.candidates(names, asked, pool(size, dates, ranked), earlier=earlier)
+    allowed = pool_.candidates(names, asked, pool(size, dates, ranked, before), earlier=earlier)
     found = ranking.frame(names, names, *ranking.retrieve(top(scores), allowed, depth, label="test", block=7))
 
     for query in range(len(asked)):
         rest = [
             family
             for family in range(size)
-            if ranked[family] and family != query and (not earlier or "" < dates[family] < dates[query])
+            if ranked[family] and family != query and (not earlier or "" < dates[family] < before[query])
         ]
         expected = sorted(rest, key=lambda family: (-scores[query, family], names[family]))[:depth]
         mine = found[found["query_id"] == names[query]]
@@ -105,6 +107,8 @@ def test_what_is_out_of_reach_of_the_earlier_pool_by_hand() -> None:
     said = pool_.out_of_reach(qrels, reach, queries)
     assert said.startswith("4 of 6 relevant pairs (3 of 4 of the test queries) can never be found")
     assert "2 of 4 queries (1 of 2 test queries) have no other" in said
+    dated = pool(6, dates).assign(before=dates, date=dates)
+    assert pool_.limits(qrels, reach, queries, dated)[1].startswith("in 2 of the pairs that can never be found")
     assert pool_.reachable(qrels, pool(6, dates), earlier=False).all()
     assert pool_.out_of_reach(qrels, pool_.reachable(qrels, pool(6, dates), earlier=False), queries) == ""
     # Ranked last or not at all, a pair within reach is one that a search over everything can return.

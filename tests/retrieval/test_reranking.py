@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import queried
 import tiny
 import yaml
 from started import resolve, start
 
 from patent_embeddings.core import layout, registry, tables
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.schemas import VIEW
+from patent_embeddings.corpus.schemas import QUERIES, VIEW
 from patent_embeddings.encoders.entries import Reranker, reranker_entry
 from patent_embeddings.retrieval import reranking
 from patent_embeddings.retrieval.schemas import RUN
@@ -56,6 +57,8 @@ def landscape(workspace: Path) -> str:
     run = pd.DataFrame(rows, columns=["query_id", "family_id", "rank", "score"]).astype({"score": "float32"})
     for system in ("rrf", "bm25"):
         tables.write(run, layout.run(name, system), RUN)
+    queries = queried.table(pd.DataFrame({"query_id": ["f0", "f1", "f2"], "split": "test"}))
+    tables.write(queries, layout.task(name, "queries"), QUERIES)
     return name
 
 

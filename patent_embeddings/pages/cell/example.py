@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from patent_embeddings.corpus.codes import prefixes
+from patent_embeddings.corpus.codes import classes
+from patent_embeddings.corpus.judgements import domains
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
 
 TOP = 5  # results shown for each system
@@ -29,7 +30,8 @@ def example(cell: CellResults, landscape: LandscapeResults) -> dict[str, Any] | 
     hits = dict(zip(ours["family_id"], ours["scope"], strict=True))
     families = landscape.families
     titles = dict(zip(families["family_id"], families["title"], strict=True))
-    codes = prefixes(families.loc[families["family_id"] == query, "ipc"].iloc[0], 3)
+    asked = landscape.queries.set_index("query_id").loc[query]
+    codes = classes(asked["ipc"]) if asked["text"] else domains(families)[query]
     systems = []
     for system, run in landscape.runs.items():
         ranked = run.sort_values("rank")
@@ -43,7 +45,8 @@ def example(cell: CellResults, landscape: LandscapeResults) -> dict[str, Any] | 
     return {
         "landscape": landscape.name,
         "query": query,
-        "title": titles[query] or "(no title)",
+        "title": asked["text"] or titles[query] or "(no title)",
+        "kind": "Domains" if families["domains"].str.len().any() and not asked["text"] else "IPC classes",
         "codes": ", ".join(sorted(codes)) or "none",
         "relevant": ", ".join(f"{count.count(scope)} {scope}" for scope in ("in", "out", "unknown") if scope in count),
         "systems": systems,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
-from patent_embeddings.core.tables import SPLITS
-from patent_embeddings.corpus.pool import out_of_reach, reachable
+from patent_embeddings.corpus.pool import limits, reachable
+from patent_embeddings.corpus.scorable import unclassified, unclustered
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
 
 
@@ -17,7 +15,8 @@ def missing(cell: CellResults, landscape: LandscapeResults) -> list[str]:
     if landscape.qrels.empty:
         out.append(f"{landscape.name} has no citations between its families: no retrieval and no fusion.")
     elif retrieved.empty:
-        out.append(f"{landscape.name} has no test query with a relevant family: no retrieval scores.")
+        found = " that was published before it" if (landscape.queries["split"] == "test").any() else ""
+        out.append(f"{landscape.name} has no test query with a relevant family{found}: no retrieval scores.")
     else:
         scopes = set(retrieved["scope"])
         lacking = [name.upper() for name in ("in", "out") if name not in scopes]
@@ -25,8 +24,10 @@ def missing(cell: CellResults, landscape: LandscapeResults) -> list[str]:
             out.append(f"{landscape.name} has no test query with relevant families {' or '.join(lacking)}.")
         elif "in-paired" not in scopes:
             out.append(f"{landscape.name} has no test query with relevant families both IN and OUT: nothing paired.")
-    if len(landscape.fusion) and "dev" not in set(landscape.fusion["split"]):
-        out.append(f"{landscape.name} has no dev query with a relevant family: its fusions are not tuned.")
+    if len(landscape.fusion) and set(landscape.fusion["split"]) == {"test"}:
+        crossed = landscape.judged and not cell.recipe.signals
+        lacks = "scored queries of one fold only" if crossed else "no dev query with a relevant family"
+        out.append(f"{landscape.name} has {lacks}: its fusions are not tuned.")
     if landscape.labels.empty:
         out.append(f"{landscape.name} has neither codes nor labels: no classification and no clustering.")
     else:
@@ -41,25 +42,6 @@ def missing(cell: CellResults, landscape: LandscapeResults) -> list[str]:
     return out
 
 
-def unclassified(labels: pd.DataFrame) -> str:
-    """Why no label set could be classified: what some split lacks."""
-    lacking = [split for split in SPLITS if split not in set(labels["split"])]
-    if lacking:
-        return f"has no family with a code or label in its {' and '.join(lacking)} split{'s' * (len(lacking) > 1)}"
-    return "has no label set with families in each of train, dev and test"
-
-
-def unclustered(labels: pd.DataFrame) -> str:
-    """Why no label set could be clustered: what its test families lack."""
-    test = labels[labels["split"] == "test"]
-    if test.empty:
-        return "has no family with a code or label in its test split"
-    names = test["labels"].str[0].groupby(test["label_set"]).nunique()
-    if names.max() < 2:
-        return f"has one code or label only among its {test['family_id'].nunique()} test families"
-    return f"has {test['family_id'].nunique()} test families with codes or labels, fewer than two for each of them"
-
-
 def noted(cell: CellResults, landscape: LandscapeResults) -> list[str]:
     """What was read in a way to bear in mind, and what the pool keeps out of reach, a sentence each."""
     notes = cell.costs.get(landscape.name, {}).get("download", {}).get("notes", {})
@@ -67,8 +49,39 @@ def noted(cell: CellResults, landscape: LandscapeResults) -> list[str]:
     out = [f"{landscape.name}: {key}: {value}." for key, value in notes.items() if isinstance(value, str)]
     if cell.params.tasks.pool == "earlier":
         reach = reachable(landscape.qrels, landscape.pool, earlier=True)
-        lost = out_of_reach(landscape.qrels, reach, landscape.queries)
-        out += [f"{landscape.name}: {lost}."] if lost else []
+        said = limits(landscape.qrels, reach, landscape.queries, landscape.pool)
+        out += [f"{landscape.name}: {one}." for one in said]
+    return out
+
+
+def judged(cell: CellResults, landscape: LandscapeResults) -> list[str]:
+    """How a landscape with judgements of the user's own is scored, a sentence each; none of another."""
+    if not landscape.judged:
+        return []
+    name, least = landscape.name, landscape.entry.threshold
+    tests = landscape.queries.loc[landscape.queries["split"] == "test", "query_id"]
+    relevant = landscape.qrels[landscape.qrels["query_id"].isin(tests) & (landscape.qrels["relevance"] >= least)]
+    without = len(tests) - relevant["query_id"].nunique()
+    zero = f" ({without} of {len(tests)} test queries have none, and count 0 there)" if without else ""
+    out = [
+        f"{name}: relevant is what its judgements say. nDCG takes their grades as gain; R@100, AP and RR count grade "
+        f"{least} and more{zero}. What nobody judged counts as not relevant: Judged@10 is the share of the ten best "
+        "that somebody judged, in whatever grade."
+    ]
+    asked = int((landscape.queries["text"] != "").sum())
+    if asked:
+        which = f"{asked} of {len(landscape.queries)} queries are no families"
+        out.append(f"{name}: {which}, and are asked in their own words, whatever the view for queries.")
+    counted = cell.costs.get(name, {}).get("download", {}).get("notes", {})
+    if "citation" in cell.recipe.signals and name in cell.trained_on and not counted.get("citations kept"):
+        out.append(
+            f"{name}: nothing is cited, so that training pairs of citations are judgements of its train queries."
+        )
+    if folds := landscape.cross_fitted:
+        out.append(
+            f"{name}: nothing is trained, so all {len(tests)} queries are test queries. Fusion is cross-fitted over "
+            f"{len(folds)} folds: the queries of each are fused with what is best on those of the others."
+        )
     return out
 
 
@@ -79,5 +92,5 @@ def unknown(landscape: LandscapeResults) -> str:
     count = pairs["scope"].value_counts()
     return (
         f"{landscape.name}: {len(tests)} test queries, {len(pairs)} relevant pairs: {count.get('in', 0)} IN, "
-        f"{count.get('out', 0)} OUT, {count.get('unknown', 0)} of unknown scope (a side has no IPC code)."
+        f"{count.get('out', 0)} OUT, {count.get('unknown', 0)} of unknown scope (a side has no IPC code or domain)."
     )

@@ -36,6 +36,7 @@ def page(cell: CellResults) -> str:
         facts=facts(cell),
         missing=[sentence for landscape in cell.landscapes for sentence in notes.missing(cell, landscape)],
         noted=[sentence for landscape in cell.landscapes for sentence in notes.noted(cell, landscape)],
+        judged=[sentence for landscape in cell.landscapes for sentence in notes.judged(cell, landscape)],
         unknown=[notes.unknown(landscape) for landscape in cell.landscapes if len(landscape.qrels)],
         published=scores.published(cell),
         lengths=[(landscape.name, account.lengths(cell, landscape)) for landscape in cell.landscapes],

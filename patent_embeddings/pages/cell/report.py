@@ -82,7 +82,7 @@ def _landscape(name: str, values: ReportValues) -> LandscapeResults:
     return LandscapeResults(
         name=name,
         entry=values.landscapes[name],
-        families=tables.read(layout.families(name), FAMILIES, ["family_id", "title", "ipc"]),
+        families=tables.read(layout.families(name), FAMILIES, ["family_id", "title", "ipc", "domains"]),
         queries=queries,
         qrels=qrels,
         labels=tables.read(layout.task(name, "labels"), LABELS),

@@ -19,7 +19,7 @@ class LandscapeResults:
 
     name: str
     entry: Any
-    families: pd.DataFrame  # family_id, title, ipc
+    families: pd.DataFrame  # family_id, title, ipc, domains
     queries: pd.DataFrame
     qrels: pd.DataFrame
     labels: pd.DataFrame
@@ -29,6 +29,16 @@ class LandscapeResults:
     example: str | None  # the query of the worked example
     runs: dict[str, pd.DataFrame]  # system -> query_id, family_id, rank of that query
     published: pd.DataFrame  # figures that others printed, and `ours`: rows of `calibration.beside`
+
+    @property
+    def judged(self) -> bool:
+        """Whether relevant is what the user judged so."""
+        return bool(self.entry.relevance == "judged")
+
+    @property
+    def cross_fitted(self) -> list[int]:
+        """Folds over which fusion is cross-fitted; none where it is tuned on dev queries."""
+        return sorted({int(split[5:]) for split in self.fusion["split"] if split.startswith("fold-")})
 
 
 @dataclass(frozen=True)
@@ -74,3 +84,8 @@ class CellResults:
     def simulated(self) -> list[str]:
         """Landscapes of the cell whose families are generated."""
         return [landscape.name for landscape in self.landscapes if landscape.entry.simulated]
+
+    @property
+    def judged(self) -> list[str]:
+        """Landscapes of the cell where relevant is what the user judged so."""
+        return [landscape.name for landscape in self.landscapes if landscape.judged]

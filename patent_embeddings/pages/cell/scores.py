@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from patent_embeddings.evaluation.scores import records
-from patent_embeddings.evaluation.systems import LABEL_SETS, ORACLES, REQUIRED, RETRIEVAL, Task, metrics, systems
+from patent_embeddings.evaluation.systems import ORACLES, REQUIRED, RETRIEVAL, Task, label_place, metrics, systems
 from patent_embeddings.handover.sheets import Score, Sheet, Shown
 from patent_embeddings.pages.cell.results import CellResults
 
@@ -19,7 +19,8 @@ SCOPES = {"in": "IN", "out": "OUT", "in-paired": "IN, paired", "out-paired": "OU
 def retrieval(cell: CellResults) -> Sheet | None:
     """Headline table: every system on every landscape, all relevant families."""
     rows = cell.scores[(cell.scores["task"] == "retrieval") & (cell.scores["scope"] == "all")]
-    return _scored(rows, metrics("retrieval"), RETRIEVAL, "All relevant families, mean over n test queries")
+    columns = metrics("retrieval", judged=bool(cell.judged))
+    return _scored(rows, columns, RETRIEVAL, "All relevant families, mean over n test queries")
 
 
 def inout(cell: CellResults) -> Sheet | None:
@@ -32,7 +33,7 @@ def inout(cell: CellResults) -> Sheet | None:
 
 
 def fusion(cell: CellResults) -> Sheet | None:
-    """Both legs, both fusions as chosen on dev, and the oracles, set apart."""
+    """Both legs, both fusions as chosen on dev or for each fold, and the oracles, set apart."""
     rows: list[list[Shown]] = []
     for landscape in cell.landscapes:
         ours = cell.scores[
@@ -55,10 +56,13 @@ def fusion(cell: CellResults) -> Sheet | None:
 
 def _setting(table: pd.DataFrame, system: str) -> str:
     method, flag = system.removeprefix("oracle-"), "oracle" if system in ORACLES else "chosen"
-    found = table.loc[(table["method"] == method) & table[flag], "value"]
+    found = table[(table["method"] == method) & table[flag]]
     if found.empty:
         return ""
-    return f"k = {found.iloc[0]:g}" if method == "rrf" else f"weight of dense {found.iloc[0]:g}"
+    folds = found[found["split"].str.startswith("fold-")].sort_values("split") if flag == "chosen" else found.head(0)
+    values = [f"{value:g}" for value in (folds if len(folds) else found.head(1))["value"]]
+    shown = ", ".join(values) + (" by fold" if len(folds) else "")
+    return f"k = {shown}" if method == "rrf" else f"weight of dense {shown}"
 
 
 def published(cell: CellResults) -> Sheet | None:
@@ -93,8 +97,7 @@ def _scored(
         lines.setdefault(key, {})[row["metric"]] = row
     if not lines:
         return None
-    sets = {name: place for place, name in enumerate(LABEL_SETS)}
-    ordered = sorted(lines, key=lambda key: (key[0], sets.get(key[1], len(sets)), key[1], names.index(key[2])))
+    ordered = sorted(lines, key=lambda key: (key[0], label_place(key[1]), names.index(key[2])))
     table: list[list[Shown]] = []
     for key in ordered:
         line = lines[key]

@@ -22,6 +22,7 @@ def _of(landscape: LandscapeResults) -> list[dict[str, Any]]:
     if landscape.fusion.empty:
         return []
     rows = landscape.fusion.rename(columns={"value": "setting", "score": "value"})
+    rows = rows[rows["split"].isin(["dev", "test"])]
     test = rows["split"] == "test"
     marked = [rows[~(test & (rows["chosen"] | rows["oracle"]))].assign(mark="")]
     marked += [rows[test & rows[flag]].assign(mark=flag) for flag in ("chosen", "oracle")]
@@ -41,7 +42,7 @@ def _draw() -> Any:
     }
     fading = alt.Scale(domain=["test", "dev"], range=[1, 0.4])
     split = alt.Opacity("split:N", title="split", sort=["test", "dev"], scale=fading)
-    said = "datum.label == 'chosen' ? 'chosen on dev' : 'oracle: best on test, not a score'"
+    said = "datum.label == 'chosen' ? 'chosen on other queries' : 'oracle: best on test, not a score'"
     shapes = alt.Scale(domain=["chosen", "oracle"], range=["circle", "diamond"])
     mark = alt.Shape("mark:N", title="on test", scale=shapes, legend=alt.Legend(labelExpr=said))
     marked = weights.transform_filter("datum.split == 'test' && datum.mark != ''")
