@@ -50,8 +50,12 @@ def baselines() -> dict[str, set[str]]:
 def state(commits: Collection[str]) -> State:
     """Where DVC's queue stands with the experiments whose baseline is one of some commits."""
     with _queue() as queue:
-        ended = ((entry for entry, _ in some) for some in (queue.iter_success(), queue.iter_failed()))
-        return State(*(_names(some, commits) for some in (queue.iter_queued(), queue.iter_active(), *ended)))
+        queued, running = _names(queue.iter_queued(), commits), _names(queue.iter_active(), commits)
+        done, failed = (
+            _names((entry for entry, _ in some), commits) for some in (queue.iter_success(), queue.iter_failed())
+        )
+    # A task that was killed stays among the failed ones when its cell has been computed since.
+    return State(queued, running, done, failed - done)
 
 
 def pending(commits: Collection[str]) -> tuple[set[str], set[str]]:

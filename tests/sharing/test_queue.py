@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -65,3 +67,21 @@ def test_a_watch_starts_a_lost_worker_again(
     monkeypatch.setattr(queue, "start", starts.append)
     queue.watch(["a", "b"], {"c"}, 2)
     assert starts == started
+
+
+def test_a_cell_that_was_computed_after_a_killed_task_of_its_name_has_not_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """DVC keeps the killed task: named as failed, the cell would be computed and called failed at once."""
+
+    def task(name: str, baseline: str = "c") -> SimpleNamespace:
+        return SimpleNamespace(name=name, baseline_rev=baseline)
+
+    tasks = SimpleNamespace(
+        iter_queued=lambda: [task("d"), task("e", "other")],
+        iter_active=lambda: [],
+        iter_success=lambda: [(task("a"), None), (task("b", "other"), None)],
+        iter_failed=lambda: [(task("a"), None), (task("b"), None)],
+    )
+    monkeypatch.setattr(queue, "_queue", lambda: nullcontext(tasks))
+    assert queue.state({"c"}) == queue.State(queued={"d"}, done={"a"}, failed={"b"})
