@@ -22,11 +22,13 @@ Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 def trec(out: Out = OUT / "trec") -> None:
     """Write a run file for each system and qrels of the test queries for each scope, by landscape."""
     from patent_embeddings.core import params
+    from patent_embeddings.corpus.entries import landscape_entry
     from patent_embeddings.handover import trec
 
     cell = params.load()
     for landscape in cell.evaluate_on:
-        trec.write(out / landscape, landscape, earlier=cell.tasks.pool == "earlier")
+        judged = landscape_entry(landscape).relevance == "judged"
+        trec.write(out / landscape, landscape, earlier=cell.tasks.pool == "earlier", judged=judged)
     print(f"{out}: try `ir_measures {out}/LANDSCAPE/qrels.all.txt {out}/LANDSCAPE/dense.run nDCG@10`")
 
 

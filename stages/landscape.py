@@ -1,32 +1,127 @@
-"""Landscapes of the registry: add your own, list them, show one."""
+"""Landscapes of the registry: add your own, replace and remove them, list them, show one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from patent_embeddings.core.running import run
 
+if TYPE_CHECKING:
+    from patent_embeddings.corpus.adding import Added
+
 app = typer.Typer(add_completion=False, help=__doc__)
 
-FILE = "JSON lines or an array (.jsonl, .jsonl.gz, .json), .parquet, .csv or .tsv, one family a line."
-RELEVANCE = "Relevant to a family: those it cites, or also those citing it."
+Id = Annotated[str, typer.Argument(metavar="ID")]
+New = Annotated[str, typer.Argument(metavar="ID", help="New id: a-z, 0-9 and '-'.")]
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...", help="Exports of a patent database (see `formats`), or one file in our own form."
+    ),
+]
+Format = Annotated[str | None, typer.Option(help="Format of the files, see `formats`; else found out by their looks.")]
+Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would come of it, and touch nothing.")]
+Class = Annotated[str, typer.Option("--class", help="Only of these IPC or CPC classes: A61,H04L29.")]
+Since = Annotated[str, typer.Option(help="Only published on this day or later: YYYY-MM-DD.")]
+Until = Annotated[str, typer.Option(help="Only published on this day or earlier: YYYY-MM-DD.")]
+Jurisdiction = Annotated[str, typer.Option(help="Only of these countries of publication: US,EP.")]
+Ids = Annotated[Path | None, typer.Option(help="Only publications or families of this file, one a line.")]
+Limit = Annotated[int, typer.Option(min=0, help="Only so many publications, the first ones; 0: all.")]
+Queries = Annotated[
+    Path | None, typer.Option(help="Queries of your own: ids with texts, or ids or numbers of families; needs --qrels.")
+]
+Qrels = Annotated[
+    Path | None, typer.Option(help="Judgements of your own: TREC's qrels, or query_id,family_id,relevance.")
+]
+Threshold = Annotated[
+    int | None, typer.Option(min=1, help="Least grade of --qrels that is relevant to R@100, AP and RR; 1 by default.")
+]
+Description = Annotated[str | None, typer.Option(help="One sentence for lists and pages.")]
+Licence = Annotated[str | None, typer.Option(help="Licence of the data, shown on every page.")]
+Relevance = Annotated[
+    Literal["cited", "linked"] | None,
+    typer.Option(help="Relevant to a family: those it cites, or also those citing it."),
+]
 
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(metavar="ID", help="New id: a-z, 0-9 and '-'.")],
-    file: Annotated[Path, typer.Argument(help=FILE)],
-    description: Annotated[str, typer.Option(help="One sentence for lists and pages.")] = "",
-    licence: Annotated[str, typer.Option(help="Licence of the data, shown on every page.")] = "not stated",
-    relevance: Annotated[Literal["cited", "linked"], typer.Option(help=RELEVANCE)] = "cited",
-) -> None:
-    """Check a file of families, say what is in it, track it with DVC and add its registry entry."""
+    name: New, files: Files, format: Format = None, dry_run: Dry = False, classes: Class = "", since: Since = "",
+    until: Until = "", jurisdiction: Jurisdiction = "", ids: Ids = None, limit: Limit = 0,
+    queries: Queries = None, qrels: Qrels = None, threshold: Threshold = None,
+    description: Description = None, licence: Licence = None, relevance: Relevance = None,
+) -> None:  # fmt: skip
+    """Read files, say what is in them, track what is kept with DVC and add the registry entry."""
+    from patent_embeddings.corpus import adding
+    from patent_embeddings.corpus.formats.selection import select
+    from patent_embeddings.corpus.taking import Asked
+
+    asked = Asked(files, format, select(classes, since, until, jurisdiction, ids, limit), queries, qrels)
+    _say(name, adding.add(name, asked, _said(description, licence, relevance, threshold), dry=dry_run))
+
+
+@app.command()
+def replace(
+    name: Id, files: Files, format: Format = None, dry_run: Dry = False, classes: Class = "", since: Since = "",
+    until: Until = "", jurisdiction: Jurisdiction = "", ids: Ids = None, limit: Limit = 0,
+    queries: Queries = None, qrels: Qrels = None, threshold: Threshold = None,
+    description: Description = None, licence: Licence = None, relevance: Relevance = None,
+) -> None:  # fmt: skip
+    """Put other files in the place of those of a landscape of your own; what is not said stays as it is."""
+    from patent_embeddings.corpus import adding
+    from patent_embeddings.corpus.formats.selection import select
+    from patent_embeddings.corpus.taking import Asked
+
+    asked = Asked(files, format, select(classes, since, until, jurisdiction, ids, limit), queries, qrels)
+    _say(name, adding.replaced(name, asked, _said(description, licence, relevance, threshold), dry=dry_run))
+
+
+def _said(*values: str | int | None) -> dict[str, Any]:
+    """What the user says of the landscape."""
+    names = ("description", "licence", "relevance", "threshold")
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
+
+
+def _say(name: str, added: Added) -> None:
+    """Print what a landscape holds and what to do next; write its page, unless nothing was to be touched."""
+    from patent_embeddings.core import layout, params
+    from patent_embeddings.corpus.summary import held, summary
+    from patent_embeddings.pages.landscape.page import write
+
+    cell = params.load()
+    found = held(added.raw, added.relevance, cell.tasks.seed, cell.tasks.fold, added.threshold)
+    print("\n".join([*summary(found), *added.todo]))
+    if added.entry:
+        write(name, found, added.entry)
+        print(f"page:       {layout.landscape_page(name)}")
+
+
+@app.command()
+def remove(name: Id) -> None:
+    """Remove a landscape of your own: its entry, its files, and what was computed of it here."""
+    from patent_embeddings.core import params
     from patent_embeddings.corpus import adding
 
-    print("\n".join(adding.add(name, file, description, licence, relevance)))
+    cell = params.load()
+    print("\n".join(adding.remove(name, [cell.landscape, *cell.evaluate_on])))
+
+
+@app.command()
+def formats() -> None:
+    """List the formats of exports that are read."""
+    from patent_embeddings.core.columns import aligned
+    from patent_embeddings.corpus.formats import FORMATS
+    from patent_embeddings.corpus.taking import OWN
+
+    rows = [(one.name, one.title, one.lacks) for one in FORMATS]
+    print(
+        "\n".join(
+            aligned([("name", "export", "what it lacks"), *rows, (OWN, "our own form, see docs/landscapes.md", "")])
+        )
+    )
 
 
 @app.command("list")
@@ -42,16 +137,27 @@ def list_() -> None:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Show a landscape's registry entry and, once it is downloaded, what is in it."""
-    from patent_embeddings.core import layout
+def show(
+    name: Id,
+    page: Annotated[bool, typer.Option("--page", help="Also write its page, reports/landscapes/ID.html.")] = False,
+) -> None:
+    """Show a landscape's registry entry and, once it is here, what is in it."""
+    from patent_embeddings.core import layout, params
     from patent_embeddings.corpus.entries import landscape_entry
-    from patent_embeddings.corpus.summary import downloaded
+    from patent_embeddings.corpus.sources import at_hand
+    from patent_embeddings.corpus.summary import held, summary
+    from patent_embeddings.pages.landscape.page import write
 
-    entry = landscape_entry(name)
+    cell, entry = params.load(), landscape_entry(name)
     print("\n".join(f"{key}: {value}" for key, value in entry.model_dump(exclude_none=True).items()))
-    todo = f"not downloaded yet: `dvc repro` does it once evaluate_on in {layout.PARAMS} names {name}"
-    print("\n".join(downloaded(name, entry.relevance) or [todo]))
+    if (raw := at_hand(name, entry)) is None:
+        print(f"not downloaded yet: `dvc repro` does it once evaluate_on in {layout.PARAMS} names {name}")
+        return
+    found = held(raw, entry.relevance, cell.tasks.seed, cell.tasks.fold, entry.threshold)
+    print("\n".join(summary(found)))
+    if page:
+        write(name, found, entry)
+        print(f"page: {layout.landscape_page(name)}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import yaml
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core import params as params_
 from patent_embeddings.core.files import write_json
+from patent_embeddings.corpus.families import frame
 from patent_embeddings.corpus.schemas import FAMILIES, LABELS, LENGTHS, POOL, QRELS, QUERIES
 from patent_embeddings.evaluation.schemas import SCORES
 from patent_embeddings.grid import keys
@@ -59,16 +60,18 @@ def _landscape(name: str, rng: np.random.Generator, without: str) -> None:
     texts = {"title": titles, "abstract": "A valve.", "claims": "1. A valve.", "description": ""}
     codes = {"ipc": [[] if lacking_codes else [c] for c in code], "cpc": [[] for _ in ids]}
     rest = {"jurisdiction": "US", "date": "2001-01-01", "labels": [[] for _ in ids]}
-    families = pd.DataFrame({"family_id": ids, **texts, **codes, **rest})
+    families = frame(pd.DataFrame({"family_id": ids, **texts, **codes, **rest}).to_dict("records"))
     tables.write(families, layout.families(name), FAMILIES)
     splits = ["test" if i < 10 else "dev" if i < 15 else "train" for i in range(40)]
-    tables.write(families[["family_id", "date"]].assign(split=splits, ranked=True), layout.task(name, "pool"), POOL)
+    pool = families[["family_id", "date"]].assign(before=families["date"], split=splits, ranked=True)
+    tables.write(pool, layout.task(name, "pool"), POOL)
 
     asked = [] if without == "citations" else list(range(15))
     scope = ["unknown"] * 2 if lacking_codes else ["in", "out"]
     qrels = [(ids[q], ids[q + 20], 1, scope[0]) for q in asked] + [(ids[q], ids[q + 21], 1, scope[1]) for q in asked]
     tables.write(_frame(qrels, QRELS), layout.task(name, "qrels"), QRELS)
-    tables.write(_frame([(ids[q], splits[q]) for q in asked], QUERIES), layout.task(name, "queries"), QUERIES)
+    queries = [(ids[q], splits[q], "", [], "") for q in asked]
+    tables.write(_frame(queries, QUERIES), layout.task(name, "queries"), QUERIES)
     labelled = [] if lacking_codes else [(ids[i], "ipc-subclass", [code[i][:4]], splits[i]) for i in range(40)]
     tables.write(_frame(labelled, LABELS), layout.task(name, "labels"), LABELS)
 

@@ -76,6 +76,22 @@ def load(name, entry):
     rows = [{"family_id": str(number), "title": f"{entry.word} {number}"} for number in range(3)]
     return assemble(rows, [("0", "1")])
 '''
+FORMAT = '''
+"""A list of toys: a word and a title a line."""
+
+from patent_embeddings.corpus.formats.format import Format
+from patent_embeddings.corpus.formats.publication import Publication, Text
+
+
+def read(source, select):
+    with source.open() as lines:
+        for number, line in enumerate(lines):
+            word, _, title = line.decode().strip().partition(" ")
+            yield Publication(f"line {number}", [f"US{number + 1000}A1"], title=[Text(title)], domains=[word])
+
+
+FORMAT = Format("toy", "List of toys", lambda source: source.head().startswith(b"toy "), read)
+'''
 SIGNAL = '''
 """Neighbours in the list of families."""
 
@@ -146,6 +162,16 @@ TOYS = {
         raw = sources.load("toy", values.landscape)
         assert raw.families["title"].tolist() == ["seal 0", "seal 1", "seal 2"] and len(raw.citations) == 1
         assert not landscape_entry("toy").simulated
+        """,
+    ),
+    "a format of exports": Toy(
+        (FORMAT,),
+        (both(inserted("    uspto,\n", "    toy,\n"), inserted("    lens.FORMAT,\n", "    toy.FORMAT,\n")),),
+        """
+        from patent_embeddings.corpus.taking import Asked, take
+        Path("toys.dat").write_text("toy A seal\\ntoy A valve\\n")
+        taken = take(Asked([Path("toys.dat")]))
+        assert taken.read["format"] == "toy" and taken.raw.families["title"].tolist() == ["A seal", "A valve"]
         """,
     ),
     "a view": Toy(

@@ -1,68 +1,168 @@
-"""A landscape of the user's own: its file is checked, copied, tracked with DVC and registered, or nothing is."""
+"""Landscapes of the user's own: added, replaced and removed, whole or not at all."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import pandas as pd
 import yaml
-from filelock import FileLock, Timeout
 
 from patent_embeddings.core import layout, registry
-from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.files import replacing, sha256
-from patent_embeddings.core.progress import say
-from patent_embeddings.corpus import formats
+from patent_embeddings.core.errors import UserError, nearest
+from patent_embeddings.core.files import read_yaml, sha256, workplace, writable
 from patent_embeddings.corpus.entries import Landscape
-from patent_embeddings.corpus.families import checked
-from patent_embeddings.corpus.summary import summary
+from patent_embeddings.corpus.families import Raw
+from patent_embeddings.corpus.registering import drop, put
+from patent_embeddings.corpus.taking import Asked, Taken, take
 
 # Words that YAML or the grammar of `dvc exp run -S` takes for truth, nothing or a number, in any case.
 _WORDS = {"y", "yes", "on", "true", "n", "no", "off", "false", "none", "null", "nil", "nan", "inf", "infinity"}
 _LONGEST = 64  # of an id, which is part of the names of files
 
 
-def add(name: str, file: Path, description: str, licence: str, relevance: Literal["cited", "linked"]) -> list[str]:
-    """Add a file of families as the landscape `name`; what is in it, and what to do next, in lines.
+@dataclass(frozen=True)
+class Added:
+    """A landscape that was added, or would be."""
 
-    Raises:
-        UserError: the id cannot be one or is taken, the file breaks its format, or it cannot be copied or tracked;
-            nothing is left of it then.
+    raw: Raw
+    relevance: str
+    threshold: int  # least grade that is relevant to metrics that know no grades
+    todo: list[str]  # what to do next, in lines
+    entry: Any = None  # of the registry; None where it was not added
+
+
+def add(name: str, asked: Asked, said: Mapping[str, Any], *, dry: bool = False) -> Added:
+    """Add files as the landscape `name`.
+
+    `said` are `description`, `licence`, `relevance` and `threshold`, each where the user says it; `dry`: only what
+    would come of it. Raises UserError where the id cannot be one or is taken, a file breaks its format, or it cannot be
+    kept or tracked; nothing is left of it then.
     """
     _check_id(name)
-    target = layout.raw(name, formats.suffix(file))
-    try:
-        digest = sha256(file)
-    except OSError as error:
-        raise UserError(f"{file}: cannot read ({error.strerror}); check path and permissions") from None
-    say(f"reading {file}")
-    raw = checked(formats.parse(file), str(file))
-    block = {"source": "table", "description": description or f"Families of {file.name}", "licence": licence}
-    block |= {"relevance": relevance, "file": target.as_posix(), "sha256": digest}
-    with _alone():
-        _register(name, block, file, target)
-    path = layout.registry("landscapes")
+    about = {"description": f"Families of {asked.files[0].name}", "licence": "not stated", "relevance": "cited"}
+    return _kept(name, take(asked), about, said, dry=dry)
+
+
+def replaced(name: str, asked: Asked, said: Mapping[str, Any], *, dry: bool = False) -> Added:
+    """Put files in the place of those of the landscape `name`, which keeps what is not said; see `add`."""
+    old = _own(name)
+    keys: tuple[str, ...] = ("description", "licence", "relevance", "threshold")
+    about = {key: old[key] for key in keys if key in old}
+    return _kept(name, take(asked), about, said, dry=dry, old=_files(old))
+
+
+def remove(name: str, used: Iterable[str]) -> list[str]:
+    """Remove a landscape of the user's own and all that is here of it; what to do next, in lines.
+
+    `used` are the landscapes that params.yaml names. Raises UserError where this is one of them, or came with the
+    repository.
+    """
+    old = _own(name)
+    if name in used:
+        where = f"landscape or evaluate_on of {layout.PARAMS}"
+        raise UserError(f"landscape {name!r} is named by {where}; take it out there first")
+    drop(name, _files(old), [*derived(name), layout.landscape_page(name)])
+    listed = layout.registry("landscapes")
     return [
-        *summary(raw.families, raw.citations, relevance, raw.notes),
-        f"added {name} to {path}; its file is {target}",
-        f"keep it:    git add {path} {target}.dvc && git commit -m 'Landscape {name}'",
-        f"compute it: dvc exp run -S landscape={name} -S 'evaluate_on=[{name}]'{_options(raw.families)}",
+        f"removed {name} from {listed}, and its files from {layout.DATA}; DVC's cache has them until `dvc gc`",
+        f"keep it: git add -A {listed} {layout.RAW} && git commit -m 'Landscape {name} removed'",
     ]
 
 
-def _options(families: pd.DataFrame) -> str:
+def derived(name: str) -> list[Path]:
+    """What stages have written of a landscape."""
+    folders = [layout.DATA / kind for kind in layout.PER_LANDSCAPE]
+    found = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.stem == name]
+    return [*found, layout.VALUES / name]
+
+
+def _kept(
+    name: str,
+    taken: Taken,
+    about: dict[str, Any],
+    said: Mapping[str, Any],
+    *,
+    dry: bool,
+    old: Sequence[Path] = (),
+) -> Added:
+    about = _about(name, about, said, judged=bool(taken.beside))
+    threshold, highest = about.get("threshold", 1), int(taken.raw.relations["relevance"].max() if taken.beside else 1)
+    if threshold > highest:
+        said_ = f"no judgement has a grade so high, the highest is {highest}, so that R@100, AP and RR would be 0"
+        raise UserError(f"threshold {threshold} of landscape {name!r}: {said_}; give --threshold {highest} or less")
+    target, listed, done = layout.raw(name, taken.suffix), layout.registry("landscapes"), "replaced" if old else "added"
+    if dry:
+        return Added(
+            taken.raw, about["relevance"], threshold, [f"dry run: {name} would be {done}; nothing was touched"]
+        )
+    writes = {target: taken.write} | {layout.raw(name, f".{key}.parquet"): one for key, one in taken.beside.items()}
+    layout.RAW.mkdir(parents=True, exist_ok=True)
+    with workplace("landscape", layout.RAW) as folder:
+        made = {path: folder / path.name for path in writes}
+        for path, write in writes.items():
+            with writable(path):
+                write(made[path])
+        block = {"source": "table", **about, "file": target.as_posix(), "sha256": sha256(made[target])}
+        for key in taken.beside:
+            path = layout.raw(name, f".{key}.parquet")
+            block[key] = {"file": path.as_posix(), "sha256": sha256(made[path])}
+        block |= {"read": taken.read} if taken.read else {}
+        put(name, block, made, old)
+    keep = f"-A {listed} {layout.RAW}" if old else " ".join([str(listed), *(f"{path}.dvc" for path in writes)])
+    todo = [
+        f"{done} {name} {'in' if old else 'to'} {listed}; its file is {target}",
+        f"keep it:    git add {keep} && git commit -m 'Landscape {name}'",
+        f"compute it: dvc exp run -S landscape={name} -S 'evaluate_on=[{name}]'{_options(taken.raw)}",
+    ]
+    entry = registry.validated("landscapes", name, block, Landscape)
+    return Added(taken.raw, about["relevance"], threshold, todo, entry)
+
+
+def _about(name: str, about: dict[str, Any], said: Mapping[str, Any], *, judged: bool) -> dict[str, Any]:
+    """What an entry says beside its files. Raises UserError where that does not go with judgements, or their lack."""
+    if judged and "relevance" in said:
+        raise UserError(f"--relevance {said['relevance']}: --qrels says what is relevant; leave one of the two out")
+    if not judged and "threshold" in said:
+        raise UserError("--threshold: is of judgements; name them by --qrels, or leave it out")
+    if not judged and (about | dict(said))["relevance"] == "judged":
+        old = "has judgements, which name families of its old files"
+        raise UserError(f"landscape {name!r} {old}; give --qrels anew, or --relevance cited")
+    found = about | dict(said) | ({"relevance": "judged"} if judged else {})
+    return found if judged else {key: value for key, value in found.items() if key != "threshold"}
+
+
+def _own(name: str) -> dict[str, Any]:
+    """The entry of a landscape of the user's own. Raises UserError where there is none."""
+    path = layout.registry("landscapes")
+    blocks = read_yaml(path)
+    if name not in blocks:
+        raise UserError(f"landscape {name!r} is not in {path}{nearest(name, sorted(blocks))}")
+    registry.validated("landscapes", name, blocks[name], Landscape)
+    block: dict[str, Any] = blocks[name]
+    if block["source"] != "table":
+        said = f"came with the repository (source: {block['source']}), and is not replaced or removed by commands"
+        raise UserError(f"landscape {name!r} {said}; edit {path}, or add yours under an id of its own")
+    return block
+
+
+def _files(block: dict[str, Any]) -> list[Path]:
+    """The files that an entry names, all tracked by DVC."""
+    return [Path(one["file"]) for one in (block, block.get("queries"), block.get("qrels")) if one]
+
+
+def _options(raw: Raw) -> str:
     """What a first cell of the landscape has to set, as not every family of it can have the sections of the default."""
-    if (families["claims"] == "").all():
+    lacks = {name for name in ("abstract", "claims", "description") if (raw.families[name] == "").all()}
+    if {"abstract", "claims"} <= lacks:
+        return " -S recipe=zero-shot -S query_view=title -S document_view=title"
+    if "claims" in lacks:
         return " -S recipe=zero-shot -S query_view=ta -S document_view=ta"
-    if (families["abstract"] == "").all():
-        return " -S recipe=zero-shot" if (families["description"] == "").all() else " -S recipe=r3-cd"
-    return ""
+    if "abstract" in lacks:
+        return " -S recipe=zero-shot" if "description" in lacks else " -S recipe=r3-cd"
+    return " -S recipe=zero-shot" if len(raw.relations) else ""
 
 
 def _is_text(name: str) -> bool:
@@ -90,70 +190,5 @@ def _check_id(name: str) -> None:
     if name == layout.CELL:
         raise UserError(f"landscape id {name!r}: stands for the cell's own stages in costs; choose another")
     if name in registry.ids("landscapes"):
-        raise UserError(f"landscape {name!r} is already in {path}; choose another id, or remove that entry first")
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the lock of the registry, waiting for another `add` to end."""
-    lock = FileLock(layout.ADDING, timeout=120)
-    try:
-        layout.ADDING.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise UserError(f"{layout.ADDING}: another landscape is being added; run again when that is done") from None
-    except OSError as error:
-        raise UserError(f"{layout.ADDING}: cannot write ({error.strerror}); check permissions and free space") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _register(name: str, block: dict[str, Any], file: Path, target: Path) -> None:
-    """Copy, track and register a checked file; on any failure all three are as before.
-
-    The new registry lies complete beside the old one before all else, and takes its place by one rename at the end.
-    """
-    pointer = Path(f"{target}.dvc")
-    for path in (target, pointer):
-        if path.exists():
-            raise UserError(f"{path} is in the way though {name!r} is no landscape; move it elsewhere and add again")
-    listed = layout.registry("landscapes")
-    with replacing(listed) as temporary:
-        temporary.write_bytes(_appended(listed, name, block).encode("utf-8"))
-        try:
-            with replacing(target) as copy:
-                shutil.copyfile(file, copy)
-                if sha256(copy) != block["sha256"]:
-                    raise UserError(f"{file}: changed while it was read; add it again")
-            _dvc_add(target)
-        except BaseException:
-            target.unlink(missing_ok=True)
-            pointer.unlink(missing_ok=True)
-            raise
-
-
-def _appended(path: Path, name: str, block: dict[str, Any]) -> str:
-    """Text of the registry with an entry more at its end. Raises UserError where that would not be read as one."""
-    registry.validated("landscapes", name, block, Landscape)
-    for key in ("description", "licence"):
-        if not block[key].isprintable():
-            raise UserError(f"--{key} {block[key]!r:.80}: has a character that cannot be printed; write plain text")
-    old = path.read_text(encoding="utf-8")
-    if name in yaml.safe_load(old):
-        raise UserError(f"landscape {name!r} has just been added to {path} by someone else; choose another id")
-    # On one line: git merges what two clones add line by line (.gitattributes), and blocks have lines in common.
-    entry = yaml.safe_dump(block, sort_keys=False, allow_unicode=True, width=10**9, default_flow_style=True)
-    new = f"{old.rstrip()}\n\n{name}: {entry}"
-    with suppress(yaml.YAMLError):
-        if yaml.safe_load(new) == yaml.safe_load(old) | {name: block}:
-            return new
-    raise UserError(f"{path}: an entry put at its end would not be read as one; write every entry as an indented block")
-
-
-def _dvc_add(path: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "dvc", "add", path.as_posix()], capture_output=True, check=False)
-    if done.returncode:
-        said = " ".join(done.stderr.decode("utf-8", "replace").replace("ERROR:", "").split())
-        raise UserError(f"{path}: `dvc add` failed ({said[:300]}); mend that and add again")
+        mend = f"choose another id, or `landscape replace {name}`"
+        raise UserError(f"landscape {name!r} is already in {path}; {mend}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 import pandas as pd
 
 from patent_embeddings.core import tables
@@ -10,15 +13,33 @@ from patent_embeddings.corpus.schemas import LABELS
 
 # Label set -> column of codes and the number of characters that name the label.
 CODES = {"ipc-section": ("ipc", 1), "ipc-class": ("ipc", 3), "ipc-subclass": ("ipc", 4), "cpc-subclass": ("cpc", 4)}
-OWN = "own"  # the label set of the landscape's own labels
+DOMAIN = "domain"  # the label set of the landscape's own domains
+OWN = "own"  # of its own labels; of one level of them `own-LEVEL`
+_LEVEL = re.compile(r"([A-Za-z0-9_-]{1,30}):(.*\S.*)", re.DOTALL)
 
 
 def label_sets(families: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:
     """Rows of `LABELS`: of each family under each set, in order of first appearance; none where it has no label."""
+    columns = ("family_id", "ipc", "cpc", "domains", "labels")
+    levelled = not beside_levels(label for own in families["labels"] for label in own)
     rows = []
-    for family, ipc, cpc, own in zip(*(families[name] for name in ("family_id", "ipc", "cpc", "labels")), strict=True):
+    for family, ipc, cpc, domains, own in zip(*(families[name] for name in columns), strict=True):
         codes = {"ipc": ipc, "cpc": cpc}
         sets = {name: prefixes(codes[column], length) for name, (column, length) in CODES.items()}
-        sets[OWN] = list(dict.fromkeys(own))
+        sets[DOMAIN] = list(dict.fromkeys(domains))
+        sets |= _levels(own) if levelled else {OWN: list(dict.fromkeys(own))}
         rows += [(family, name, labels, splits[family]) for name, labels in sets.items() if labels]
     return tables.typed(pd.DataFrame(rows, columns=list(LABELS.columns)), LABELS)
+
+
+def beside_levels(labels: Iterable[str]) -> list[str]:
+    """Labels that are not written as `LEVEL:LABEL`; where there is one, a colon means nothing in any of them."""
+    return [label for label in labels if not _LEVEL.fullmatch(label)]
+
+
+def _levels(labels: Iterable[str]) -> dict[str, list[str]]:
+    """Labels by the set of their level, without it."""
+    sets: dict[str, dict[str, None]] = {}
+    for level, label in (_LEVEL.fullmatch(label).groups() for label in labels):  # type: ignore[union-attr]
+        sets.setdefault(f"{OWN}-{level}", {})[label.strip()] = None
+    return {name: list(each) for name, each in sets.items()}

@@ -1,68 +1,188 @@
-"""What a landscape holds, in lines for people."""
+"""What a landscape holds, in lines for people: the same when it is added and whenever it is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from patent_embeddings.core import layout, tables
-from patent_embeddings.core.files import read_json
-from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, RELATIONS
+from patent_embeddings.corpus.alike import near
+from patent_embeddings.corpus.families import Raw
+from patent_embeddings.corpus.judgements import judgements, queries, scoped
+from patent_embeddings.corpus.labels import OWN, beside_levels, label_sets
+from patent_embeddings.corpus.scorable import scorable
+from patent_embeddings.corpus.splits import split_of
+
+SECTIONS = ("title", "abstract", "claims", "description")
+_HINTED = "columns that may be known ones under another name (rename them to have them read)"
+LACKS = "what such an export lacks"
+_OUTSIDE = "citations dropped, outside the landscape"
+_LANGUAGE = re.compile(rf"({'|'.join(SECTIONS)}): in (.+)")
+_ABSTRACT = 2000  # letters that are compared of each text
+_SHOWN = 6  # countries that are named
 
 
-def summary(families: pd.DataFrame, citations: pd.DataFrame, relevance: str, notes: Mapping[str, Any]) -> list[str]:
-    """What a landscape holds, one line each: sections, queries, codes, labels, dates, what cannot be scored, notes.
+@dataclass(frozen=True)
+class Held:
+    """What a landscape holds, and what its tasks are made of."""
 
-    Args:
-        families: rows of `FAMILIES`, at least one.
-        citations: rows of `CITATIONS`, or who is relevant to whom in the same columns.
-        relevance: `cited`, `linked` or `judged`; decides which families are queries.
-        notes: what the source counted, none where that is not known.
-    """
-    total = len(families)
-
-    def having(column: str) -> str:
-        count = int((families[column].str.len() > 0).sum())
-        return f"{count:,} families ({count / total:.1%})"
-
-    def distinct(column: str) -> int:
-        return families[column].explode().dropna().nunique()
-
-    ends = ["citing_id", "cited_id"] if relevance == "linked" else ["citing_id"]
-    queries = len(set(citations[ends].to_numpy().ravel()))
-    dates = families["date"][families["date"] != ""]
-    lines = [f"families: {total:,}"]
-    lines += [f"{section}: {having(section)}" for section in ("title", "abstract", "claims", "description")]
-    pairs = f"{len(citations):,} {'judged' if relevance == 'judged' else 'citation'} pairs"
-    lines += [f"queries: {queries:,} families with a relevant one ({relevance}), {pairs}"]
-    lines += [f"{column}: {having(column)}, {distinct(column):,} distinct" for column in ("ipc", "cpc", "labels")]
-    lines += [f"date: {having('date')}" + (f", {dates.min()} to {dates.max()}" if len(dates) else "")]
-    if not queries:
-        outside = notes.get("citations dropped, outside the landscape", 0)
-        lost = f"none of the {outside:,} cited ids is a family of the landscape" if outside else "no citations"
-        lines.append(f"{lost}: retrieval cannot be scored")
-    if not any(map(distinct, ("ipc", "cpc", "labels"))):
-        lines.append("no codes or labels: classification and clustering cannot be scored")
-    if queries and not distinct("ipc"):
-        lines.append("no IPC codes: in-domain and out-of-domain cannot be told apart")
-
-    def told(value: Any) -> str:
-        return ", ".join(value) if isinstance(value, list) else f"{value:,}" if isinstance(value, int) else str(value)
-
-    return [*lines, *(f"{key}: {told(value)}" for key, value in notes.items() if value)]
+    raw: Raw
+    relevance: str
+    own: bool  # the judgements are the user's
+    qrels: pd.DataFrame  # rows of `QRELS`
+    queries: pd.DataFrame  # rows of `QUERIES`
+    labels: pd.DataFrame  # rows of `LABELS`
+    threshold: int  # least grade that is relevant to metrics that know no grades
 
 
-def downloaded(name: str, relevance: str) -> list[str]:
-    """The summary of a landscape as the pipeline has it here, by its entry's relevance; empty if not downloaded."""
-    if not (layout.families(name).exists() and layout.citations(name).exists()):
+def held(raw: Raw, relevance: str, seed: int, fold: int, threshold: int = 1) -> Held:
+    """A landscape with its tasks, under a split; `relevance` is `cited`, `linked` or `judged`, as its entry says."""
+    families, own = raw.families, relevance == "judged"
+    splits = split_of([*families["family_id"], *raw.queries["query_id"]], seed, fold)
+    if own:
+        judged = scoped(raw.relations, families, raw.queries)
+    else:
+        judged = raw.relations if len(raw.relations) else judgements(raw.citations, families, relevance)
+    kind = "judged" if len(raw.relations) else relevance
+    asked, labels = queries(judged, splits, raw.queries), label_sets(families, splits)
+    return Held(raw, kind, own, judged, asked, labels, threshold)
+
+
+def summary(found: Held) -> list[str]:
+    """What a landscape holds, a line each below the heading of its group."""
+    return [line for name, lines in grouped(found).items() for line in (name, *(f"  {one}" for one in lines))]
+
+
+def grouped(found: Held) -> dict[str, list[str]]:
+    """What a landscape holds, by group; what was noted when it was read stands where it belongs."""
+    notes = {key: told(value) for key, value in found.raw.notes.items() if value and key != "families"}
+    empty = (found.raw.families[["ipc", "claims"]].map(len) == 0).all().any()
+    if len(found.queries) and not empty:
+        notes.pop(LACKS, None)  # it is of some exports of the format only
+    groups: dict[str, Iterable[str]] = {
+        "families": [
+            *_families(found.raw.families, _languages(notes)),
+            *_taken(notes, r"publication|^families of|: (trunc|place)"),
+        ],
+        "codes and labels": [*_codes(found.raw.families), *_taken(notes, r"entries left out|^lists separated")],
+        "citations": _taken(notes, r"citation|cited"),
+        "queries": [*_queries(found), *_taken(notes, r"quer(y|ies)|judge")],
+        "texts": [*_taken(notes, r"that share"), *_near(found.raw.families)],
+        "what can be scored": scorable(found.qrels, found.queries, found.labels, _lost(found), every=found.own),
+        "how it was read": [f"{key}: {value}" for key, value in notes.items()],
+    }
+    return {name: lines for name, found_ in groups.items() if (lines := list(found_))}
+
+
+def told(value: Any) -> str:
+    """A note's value as text."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _taken(notes: dict[str, str], pattern: str) -> list[str]:
+    """The notes whose key has the pattern, which no later group says again."""
+    names = [name for name in notes if re.search(pattern, name)]
+    return [f"{name}: {notes.pop(name)}" for name in names]
+
+
+def _languages(notes: dict[str, str]) -> dict[str, str]:
+    """Languages of each section, which no group says again."""
+    found: dict[str, list[str]] = {}
+    for name in [name for name in notes if _LANGUAGE.fullmatch(name)]:
+        section, language = _LANGUAGE.fullmatch(name).groups()  # type: ignore[union-attr]
+        found.setdefault(section, []).append(f"{notes.pop(name)} {language}")
+    return {section: f"; language: {', '.join(each)}" for section, each in found.items()}
+
+
+def _families(families: pd.DataFrame, languages: dict[str, str]) -> Iterable[str]:
+    yield f"families: {len(families):,}"
+    for section in SECTIONS:
+        count = words(families, section)
+        median = f", median {count.median():,.0f} words" if len(count) else ""
+        yield f"{section}: {having(families, section)}{median}{languages.get(section, '')}"
+    for column in ("date", "priority"):
+        dates = families[column][families[column] != ""]
+        if len(dates) or column == "date":
+            yield f"{column}: {having(families, column)}" + (f", {dates.min()} to {dates.max()}" if len(dates) else "")
+    offices = Counter(families["jurisdiction"][families["jurisdiction"] != ""])
+    if offices:
+        named = ", ".join(f"{name} {count:,}" for name, count in offices.most_common(_SHOWN))
+        yield f"jurisdiction: {named}" + (f", {len(offices) - _SHOWN} more" if len(offices) > _SHOWN else "")
+
+
+def _codes(families: pd.DataFrame) -> Iterable[str]:
+    for column in ("ipc", "cpc", "domains", "labels"):
+        if column != "domains" or families[column].str.len().any():
+            yield f"{column}: {having(families, column)}, {distinct(families, column):,} distinct"
+    labels = list(families["labels"].explode().dropna())
+    plain = beside_levels(labels)
+    if labels and not plain:
+        levels = sorted({label.split(":")[0] for label in labels})
+        yield f"levels of labels: {', '.join(f'{level} ({OWN}-{level})' for level in levels)}"
+    elif 0 < len(plain) < len(labels):
+        yield f"labels without LEVEL: {len(plain):,} of {len(labels):,}, such as {plain[0]:.60}; so colons mean nothing"
+
+
+def _queries(found: Held) -> Iterable[str]:
+    relevant = found.qrels[found.qrels["relevance"] > 0]
+    kind = "judged" if found.relevance == "judged" else "citation"
+    pairs = len(relevant) if found.relevance == "judged" else len(found.raw.citations)
+    named = f"queries with a relevant family ({found.relevance})"
+    yield f"queries: {len(found.queries):,} {named}, {pairs:,} {kind} pairs"
+    if relevant.empty:
+        return
+    scopes = relevant["scope"].value_counts()
+    yield f"relevant pairs by domain: {', '.join(f'{scopes.get(one, 0):,} {one}' for one in ('in', 'out', 'unknown'))}"
+    sides = {one: set(relevant.loc[relevant["scope"] == one, "query_id"]) for one in ("in", "out", "unknown")}
+    asked = [f"{len(those):,} {one}" for one, those in sides.items()]
+    yield f"queries with such: {', '.join(asked)}; {len(sides['in'] & sides['out']):,} both in and out"
+    if found.own and found.threshold > 1:
+        high = relevant[relevant["relevance"] >= found.threshold]
+        lacking = len(found.queries) - high["query_id"].nunique()
+        none = f"; {lacking:,} queries have none and score 0 there" if lacking else ""
+        yield f"of grade {found.threshold} or more, which R@100, AP and RR count: {len(high):,} pairs{none}"
+    coded = int((found.raw.queries["ipc"].str.len() > 0).sum())
+    if coded and found.raw.families["domains"].str.len().any():
+        yield f"queries with codes, which say nothing as the families have domains: {coded:,}"
+
+
+def _near(families: pd.DataFrame) -> list[str]:
+    """Families whose text nearly is another's: of the abstract, or of the claims or description where there is none."""
+    text = families["abstract"].where(families["abstract"] != "", families["claims"])
+    text = text.where(text != "", families["description"]).str.slice(stop=_ABSTRACT)
+    if not (pairs := near(text.tolist())):
         return []
-    citations = tables.read(layout.citations(name), CITATIONS)
-    judged = tables.read(layout.relations(name), RELATIONS)
-    if len(judged):
-        pairs = judged.loc[judged["relevance"] > 0, ["query_id", "family_id"]]
-        citations, relevance = pairs.set_axis(["citing_id", "cited_id"], axis=1), "judged"
-    cost = layout.cost("download", name)
-    notes = read_json(cost).get("notes", {}) if cost.exists() else {}
-    return summary(tables.read(layout.families(name), FAMILIES), citations, relevance, notes)
+    first, second = (families["family_id"].iloc[place] for place in pairs[0])
+    return [f"families whose abstract nearly is another's: {len(pairs):,}, such as {second} and {first}"]
+
+
+def _lost(found: Held) -> str:
+    """Why no family is relevant to another, in words."""
+    notes = found.raw.notes
+    outside = notes.get(_OUTSIDE, 0)
+    if isinstance(outside, int) and outside:
+        return f"none of the {outside:,} cited ids is a family of the landscape"
+    hinted = [name for name in notes.get(_HINTED, []) if "cites" in name.split(" (")[1]]
+    return f"no column cites, for which {hinted[0].split(' (')[0]} may stand" if hinted else "no citations"
+
+
+def words(families: pd.DataFrame, section: str) -> pd.Series[int]:
+    """Words of a section in each family that has it."""
+    return pd.Series([len(text.split()) for text in families[section] if text], dtype=int)
+
+
+def having(families: pd.DataFrame, column: str) -> str:
+    """How many families have something in a column."""
+    count = int((families[column].str.len() > 0).sum())
+    return f"{count:,} families ({count / len(families):.1%})"
+
+
+def distinct(families: pd.DataFrame, column: str) -> int:
+    """Distinct entries of a column of lists."""
+    return int(families[column].explode().dropna().nunique())

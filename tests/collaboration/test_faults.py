@@ -24,7 +24,6 @@ from collaboration.clones import BUT_REPORT, Clone, L, ran
 from collaboration.test_kills import forget, inside, wait
 from patent_embeddings.core import tables
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.schemas import QUERIES
 from patent_embeddings.retrieval.schemas import RUN as RUN_TABLE
 
 RUN = "data/runs/tiny/bm25.parquet"
@@ -60,14 +59,15 @@ def test_no_flipped_bit_of_a_table_changes_what_is_read(tmp_path: Path) -> None:
     import pandas as pd
 
     path = tmp_path / "t.parquet"
+    pair = tables.Table({"query_id": "text", "split": "text"}, key=("query_id",), among={"split": tables.SPLITS})
     frame = pd.DataFrame({"query_id": [f"q{i:04}" for i in range(600)], "split": ["train", "dev", "test"] * 200})
-    tables.write(frame, path, QUERIES)
+    tables.write(frame, path, pair)
     whole = path.read_bytes()
     refused = 0
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         try:
-            assert tables.read(path, QUERIES).equals(frame)
+            assert tables.read(path, pair).equals(frame)
         except UserError:
             refused += 1
     assert refused > len(whole) // 2

@@ -16,32 +16,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from own_files import REGISTRY, families, kept_files, prepare, write
+from workspaces import ROOT
 
-from patent_embeddings.core import files, layout
+from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
-from patent_embeddings.corpus import adding
-from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, RELATIONS
-from patent_embeddings.corpus.summary import summary
+from patent_embeddings.corpus import registering
+from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES
 from stages import landscape as landscape_stage
 
-ROOT = Path(__file__).parents[2]
-REGISTRY = """# A comment that stays.
-
-sim-alpha:
-  source: simulated   # and this one
-  description: Simulated.
-  licence: CC0-1.0
-  seed: 1
-  families: 600
-"""
 COLUMNS = (
     "family_id",
     "title",
@@ -55,40 +45,20 @@ COLUMNS = (
     "labels",
     "cites",
 )
-LISTS = ("ipc", "cpc", "labels", "cites")
-
-
-def families(count: int = 4) -> list[dict[str, Any]]:
-    return [
-        {"family_id": f"F{i}", "title": f"Pump {i}", "abstract": "A pump.", "claims": "", "description": "",
-         "ipc": ["F04B1/00"], "cpc": [], "jurisdiction": "US", "date": f"200{i}-01-01", "labels": [],
-         "cites": [f"F{i - 1}", "X"] if i else []}
-        for i in range(count)
-    ]  # fmt: skip
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
+LISTS = ("ipc", "cpc", "labels", "domains", "publications", "applicants", "cites", "categories")
 
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a registry of its own, where DVC's part is played by a pointer file."""
+    """A folder with a registry of its own."""
     monkeypatch.chdir(tmp_path)
-    layout.registry("landscapes").parent.mkdir(parents=True)
-    layout.registry("landscapes").write_text(REGISTRY, encoding="utf-8")
-    monkeypatch.setattr(adding, "_dvc_add", lambda path: Path(f"{path}.dvc").write_text("pointer\n"))
+    prepare(tmp_path, monkeypatch)
     return tmp_path
-
-
-def kept_files() -> list[str]:
-    return sorted(path.as_posix() for path in layout.DATA.rglob("*") if path.is_file() and path != layout.ADDING)
 
 
 def test_add_copies_registers_and_counts(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(workspace / "own.jsonl", families())
-    landscape_stage.add("own", file, description="Pumps: all of them", licence="CC0-1.0", relevance="linked")
+    landscape_stage.add("own", [file], description="Pumps: all of them", licence="CC0-1.0", relevance="linked")
     text = layout.registry("landscapes").read_text(encoding="utf-8")
     assert text.startswith(REGISTRY)
     assert yaml.safe_load(text)["own"] == {
@@ -101,46 +71,13 @@ def test_add_copies_registers_and_counts(workspace: Path, capsys: pytest.Capture
         "families: 4\n",
         "abstract: 4 families (100.0%)",
         "claims: 0 families (0.0%)",
-        "queries: 4 families with a relevant one (linked), 3 citation pairs",
+        "queries: 4 queries with a relevant family (linked), 3 citation pairs",
         "ipc: 4 families (100.0%), 1 distinct",
         "2000-01-01 to 2003-01-01",
         "citations dropped, outside the landscape: 3",
         "'evaluate_on=[own]'",
     ):
         assert said in out
-
-
-def test_show_says_what_was_counted_when_the_landscape_was_read(
-    workspace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from patent_embeddings.core import tables
-    from patent_embeddings.core.files import write_json
-
-    frame = pd.DataFrame(families(2)).drop(columns="cites")
-    tables.write(frame, layout.families("sim-alpha"), FAMILIES)
-    tables.write(
-        pd.DataFrame({"citing_id": [], "cited_id": []}).astype("str"), layout.citations("sim-alpha"), CITATIONS
-    )
-    none = pd.DataFrame(columns=list(RELATIONS.columns)).astype({"relevance": "int64"})
-    tables.write(none, layout.relations("sim-alpha"), RELATIONS)
-    notes = {"citations dropped, outside the landscape": 7, "cited ids that look unlike family ids": "7, such as 'f1'"}
-    write_json(layout.cost("download", "sim-alpha"), {"seconds": 1.0, "notes": notes})
-    landscape_stage.show("sim-alpha")
-    out = capsys.readouterr().out
-    assert "none of the 7 cited ids is a family of the landscape: retrieval cannot be scored" in out
-    assert "cited ids that look unlike family ids: 7, such as 'f1'" in out and "no citations" not in out
-
-
-def test_summary_says_what_cannot_be_scored() -> None:
-    blank = {"title": "t", "abstract": "", "claims": "", "description": "", "cpc": [], "date": "", "labels": []}
-    frame = pd.DataFrame([{"family_id": "A", "ipc": [], **blank}, {"family_id": "B", "ipc": [], **blank}])
-    none = pd.DataFrame({"citing_id": [], "cited_id": []})
-    said = summary(frame, none, "cited", {})
-    assert "no citations: retrieval cannot be scored" in said
-    assert "no codes or labels: classification and clustering cannot be scored" in said
-    said = summary(frame, pd.DataFrame({"citing_id": ["A"], "cited_id": ["B"]}), "cited", {})
-    assert "queries: 1 families with a relevant one (cited), 1 citation pairs" in said
-    assert any(line.startswith("no IPC codes") for line in said)
 
 
 @pytest.mark.parametrize(
@@ -189,22 +126,22 @@ def test_summary_says_what_cannot_be_scored() -> None:
 def test_bad_ids_are_refused(workspace: Path, name: str, message: str) -> None:
     file = write(workspace / "own.jsonl", families())
     with pytest.raises(UserError, match=message):
-        landscape_stage.add(name, file)
+        landscape_stage.add(name, [file])
     assert layout.registry("landscapes").read_text() == REGISTRY and kept_files() == []
 
 
 @pytest.mark.parametrize("name", ["3d-printing", "a-1", "north", "non", "h2o", "e5", "x" * 64])
 def test_words_are_good_ids(workspace: Path, name: str) -> None:
-    landscape_stage.add(name, write(workspace / "own.jsonl", families()))
+    landscape_stage.add(name, [write(workspace / "own.jsonl", families())])
     assert name in yaml.safe_load(layout.registry("landscapes").read_text())
 
 
 def test_a_second_add_of_an_id_is_refused_even_at_the_same_moment(workspace: Path) -> None:
     file = write(workspace / "own.jsonl", families())
-    landscape_stage.add("own", file)
+    landscape_stage.add("own", [file])
     # The registry as this process first read it did not have the id, as when two adds race.
     with pytest.raises(UserError, match="in the way"):
-        landscape_stage.add("own", file)
+        landscape_stage.add("own", [file])
     assert list(yaml.safe_load(layout.registry("landscapes").read_text())) == ["sim-alpha", "own"]
     assert Path("data/raw/own.jsonl").exists()
 
@@ -219,9 +156,9 @@ def test_a_failure_leaves_nothing_behind(workspace: Path, monkeypatch: pytest.Mo
             raise KeyboardInterrupt
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(*((shutil, "copyfile", fail) if broken == "copy" else (adding, "_dvc_add", fail)))
+    monkeypatch.setattr(*((shutil, "copyfile", fail) if broken == "copy" else (registering, "_dvc_add", fail)))
     with pytest.raises((UserError, KeyboardInterrupt)):
-        landscape_stage.add("own", write(workspace / "own.jsonl", families()))
+        landscape_stage.add("own", [write(workspace / "own.jsonl", families())])
     assert layout.registry("landscapes").read_text() == REGISTRY
     assert kept_files() == [] and not list(Path("data/raw").glob(".own*"))
     assert [path.name for path in layout.REGISTRY.iterdir()] == ["landscapes.yaml"]
@@ -232,7 +169,7 @@ def test_a_file_that_changes_meanwhile_is_refused(workspace: Path, monkeypatch: 
     copy = shutil.copyfile
     monkeypatch.setattr(shutil, "copyfile", lambda source, to: (write(file, families(3)), copy(source, to)))
     with pytest.raises(UserError, match="changed while it was read"):
-        landscape_stage.add("own", file)
+        landscape_stage.add("own", [file])
     assert kept_files() == []
 
 
@@ -240,7 +177,7 @@ def test_a_registry_that_cannot_take_an_entry_at_its_end_stays(workspace: Path) 
     flow = "{sim-alpha: {source: simulated, description: d, licence: l, seed: 1, families: 600}}\n"
     layout.registry("landscapes").write_text(flow, encoding="utf-8")
     with pytest.raises(UserError, match="write every entry as an indented block"):
-        landscape_stage.add("own", write(workspace / "own.jsonl", families()))
+        landscape_stage.add("own", [write(workspace / "own.jsonl", families())])
     assert layout.registry("landscapes").read_text() == flow and kept_files() == []
 
 
@@ -356,7 +293,7 @@ def read_plainly(suffix: str, content: bytes) -> list[dict[str, Any]]:
 
 def filled(value: Any) -> Any:
     """A value as it must be kept: nothing where it stands for nothing."""
-    blank = value is None or value != value or (isinstance(value, str) and value.strip() in ("", "-"))
+    blank = value is None or value != value or (isinstance(value, str) and value.strip() in ("", "-", "[]", "{}"))
     return "" if blank else value
 
 
@@ -397,16 +334,14 @@ def test_mutated_files_are_taken_whole_or_refused() -> None:
 def taken(suffix: str, content: bytes) -> bool:
     """Whether `add` takes the file; asserts that it does so whole, or refuses it without a trace."""
     with tempfile.TemporaryDirectory() as folder, inside(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adding, "_dvc_add", lambda path: Path(f"{path}.dvc").write_text("pointer\n"))
+        prepare(Path(), patch)
         registry = layout.registry("landscapes")
-        registry.parent.mkdir(parents=True)
-        registry.write_text(REGISTRY, encoding="utf-8")
         own = Path(f"own{suffix}")
         own.write_bytes(content)
         stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         try:
             with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(io.StringIO()):
-                landscape_stage.add("own", own)
+                landscape_stage.add("own", [own])
         except UserError as error:
             assert own.name in str(error) and len(str(error)) < 500
             assert registry.read_text(encoding="utf-8") == REGISTRY and kept_files() == []
@@ -419,9 +354,9 @@ def taken(suffix: str, content: bytes) -> bool:
 
 def check_same_content(path: Path, suffix: str, content: bytes) -> None:
     from patent_embeddings.core import tables
-    from patent_embeddings.corpus import formats
+    from patent_embeddings.corpus import own
 
-    raw = formats.parse(path)
+    raw = own.parse(path)
     tables.write(raw.families, Path("families.parquet"), FAMILIES)
     tables.write(raw.citations, Path("citations.parquet"), CITATIONS)
     kept = tables.read(Path("families.parquet"), FAMILIES).set_index("family_id")
@@ -434,64 +369,12 @@ def check_same_content(path: Path, suffix: str, content: bytes) -> None:
             if column != "family_id":
                 value = kept.at[row["family_id"], column]
                 told = filled(row.get(column))
-                if column in LISTS:
+                if FAMILIES.columns[column] == "list":
                     assert list(value) == [part.strip() for part in told or [] if filled(part)]
                 else:
                     assert value == told
         pairs |= {(row["family_id"], cited) for cited in row.get("cites") or [] if cited in ids - {row["family_id"]}}
-    assert set(map(tuple, raw.citations.to_numpy())) == pairs
-
-
-def block(name: str, **changed: object) -> dict[str, object]:
-    return {
-        "source": "table",
-        "description": f'Families of {name}: 5 % {{of}} them, [all] "new" # ä',
-        "licence": "not stated",
-        "relevance": "cited",
-        "file": f"data/raw/{name}.jsonl",
-        "sha256": "0" * 64,
-        **changed,
-    }
-
-
-def merged(folder: Path, monkeypatch: pytest.MonkeyPatch, *entries: dict[str, dict[str, object]]) -> Path:
-    """The registry after two clones, each with entries of its own added, were merged by git."""
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main"]
-    registry = layout.registry("landscapes")
-    for name in (registry, Path(".gitattributes")):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
-    monkeypatch.chdir(folder)
-    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "start"], ["checkout", "-qb", "ours"]):
-        subprocess.run([*git, *command], check=True)
-    for place, added in enumerate(entries):
-        if place:
-            subprocess.run([*git, "checkout", "-qb", "theirs", "main"], check=True)
-        for name, one in added.items():
-            registry.write_text(adding._appended(registry, name, dict(one)), encoding="utf-8")
-        subprocess.run([*git, "commit", "-qam", "add"], check=True)
-    done = subprocess.run([*git, "merge", "-q", "--no-edit", "ours"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
-    return registry
-
-
-@pytest.mark.parametrize("more", [False, True])
-def test_what_two_clones_add_is_merged_by_git_as_both(
-    more: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = [["a-field", "z-field"], ["m-field", "b-field"]] if more else [["a-field"], ["b-field"]]
-    entries = [{name: block(name) for name in side} for side in names]
-    before = yaml.safe_load((ROOT / layout.registry("landscapes")).read_text(encoding="utf-8"))
-    registry = merged(tmp_path, monkeypatch, *entries)
-    assert files.read_yaml(registry) == before | entries[0] | entries[1]
-    assert yaml.safe_load(registry.read_text(encoding="utf-8")) == before | entries[0] | entries[1]
-
-
-def test_one_id_that_two_clones_add_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = merged(tmp_path, monkeypatch, {"own": block("own")}, {"own": block("own", sha256="1" * 64)})
-    with pytest.raises(UserError, match=r"landscapes\.yaml: .*'own' stands there twice; keep one of them") as caught:
-        files.read_yaml(registry)
-    assert "\n" not in str(caught.value)
+    assert set(map(tuple, raw.citations[["citing_id", "cited_id"]].to_numpy())) == pairs
 
 
 # With DVC itself, in a clone.

@@ -45,7 +45,7 @@ def test_what_is_no_code_is_none(text: str) -> None:
 
 
 def test_a_hostile_text_takes_no_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for text in (
         "A01B1/00" + " A" * 50_000 + "!",
         "A01B1/00" + " " * 100_000 + "x",
@@ -54,7 +54,7 @@ def test_a_hostile_text_takes_no_time() -> None:
         "A01B1/00" + " ()" * 60 + "x",
     ):
         assert codes.parse(text) is None
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_prefixes_are_of_codes_alone() -> None:

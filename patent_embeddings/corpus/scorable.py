@@ -1,0 +1,108 @@
+"""What a landscape can be scored on under a split, and the reason for each thing that it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from patent_embeddings.core.tables import SPLITS
+
+FEWEST = 6  # test queries behind an interval
+
+
+def scorable(qrels: pd.DataFrame, queries: pd.DataFrame, labels: pd.DataFrame, lost: str, *, every: bool) -> list[str]:
+    """A line for each task: on how many queries or families it is scored, or why not.
+
+    Args:
+        qrels: rows of `QRELS`.
+        queries: rows of `QUERIES`.
+        labels: rows of `LABELS`.
+        lost: why there is no relevant pair, where there is none.
+        every: queries of every split are scored where nothing trains, as few of them were judged.
+    """
+    return [*_retrieval(qrels, queries, lost, every=every), *_labelled(labels)]
+
+
+def _retrieval(qrels: pd.DataFrame, queries: pd.DataFrame, lost: str, *, every: bool) -> Iterator[str]:
+    if queries.empty:
+        yield f"{lost}: retrieval cannot be scored"
+        return
+    in_split = queries["split"].value_counts()
+    tests, devs = int(in_split.get("test", 0)), int(in_split.get("dev", 0))
+    if every:
+        few = f"; fewer than {FEWEST}, so without intervals" if len(queries) < FEWEST else ""
+        trained = f"where a recipe trains, on {f'{tests:,} test queries' if tests else 'none, as none is a test query'}"
+        yield f"retrieval: can be scored, on all {len(queries):,} queries{few}; {trained}"
+        queries = queries.assign(split="test")
+    elif not tests:
+        mend = "another tasks.fold may have some"
+        yield f"none of the {len(queries):,} queries is in the test split: retrieval cannot be scored; {mend}"
+        return
+    else:
+        few = f"; fewer than {FEWEST}, so without intervals" if tests < FEWEST else ""
+        yield f"retrieval: can be scored, on {tests:,} test queries of {len(queries):,}{few}"
+    if not devs and not every:
+        yield "none of the queries is in the dev split: fusion is not tuned"
+    asked = set(queries.loc[queries["split"] == "test", "query_id"])
+    relevant = qrels[(qrels["relevance"] > 0) & qrels["query_id"].isin(asked)]
+    if set(relevant["scope"]) == {"unknown"}:
+        lacking = (
+            "of no query and relevant family both have IPC codes or domains" if every else "no IPC codes or domains"
+        )
+        yield f"{lacking}: in-domain and out-of-domain cannot be told apart"
+        return
+    by = {scope: set(relevant.loc[relevant["scope"] == scope, "query_id"]) for scope in ("in", "out")}
+    for scope, those in by.items():
+        if not those:
+            yield f"no test query has a relevant family {scope.upper()}, which is not scored"
+    if all(by.values()) and not by["in"] & by["out"]:
+        yield "no test query has relevant families both IN and OUT: nothing is paired"
+
+
+def _labelled(labels: pd.DataFrame) -> Iterator[str]:
+    if labels.empty:
+        yield "no codes or labels: classification and clustering cannot be scored"
+        return
+    if labels.explode("labels").groupby("label_set")["labels"].nunique().max() < 2:
+        yield "one code or label only: classification tells nothing apart"
+    classified, clustered = [], []
+    for name, part in labels.groupby("label_set", sort=True):
+        if set(SPLITS) <= set(part["split"]):
+            classified.append(f"{name} ({(part['split'] == 'test').sum():,} test families)")
+        if _clusters(part):
+            clustered.append(str(name))
+    for task, sets, why in (
+        ("classification", classified, unclassified(labels)),
+        ("clustering", clustered, unclustered(labels)),
+    ):
+        if sets:
+            yield f"{task}: can be scored, by {', '.join(sets)}"
+        else:
+            yield f"the landscape {why}: {task} cannot be scored"
+
+
+def unclassified(labels: pd.DataFrame) -> str:
+    """Why no label set can be classified: what some split lacks."""
+    lacking = [split for split in SPLITS if split not in set(labels["split"])]
+    if lacking:
+        return f"has no family with a code or label in its {' and '.join(lacking)} split{'s' * (len(lacking) > 1)}"
+    return "has no label set with families in each of train, dev and test"
+
+
+def unclustered(labels: pd.DataFrame) -> str:
+    """Why no label set can be clustered: what its test families lack."""
+    test = labels[labels["split"] == "test"]
+    if test.empty:
+        return "has no family with a code or label in its test split"
+    names = test["labels"].str[0].groupby(test["label_set"]).nunique()
+    if names.max() < 2:
+        return f"has one code or label only among its {test['family_id'].nunique()} test families"
+    return f"has {test['family_id'].nunique()} test families with codes or labels, fewer than two for each of them"
+
+
+def _clusters(part: pd.DataFrame) -> bool:
+    """Whether a label set has two labels among its test families, and two families a label."""
+    test = part[part["split"] == "test"]
+    found = test["labels"].str[0].nunique()
+    return bool(found > 1 and len(test) >= 2 * found)

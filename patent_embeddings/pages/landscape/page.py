@@ -1,0 +1,70 @@
+"""The page of one landscape, and where it is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.files import write_text
+from patent_embeddings.corpus.summary import SECTIONS, Held, grouped, words
+from patent_embeddings.handover.sheets import Sheet, Shown
+from patent_embeddings.pages.landscape.pictures import PICTURES
+from patent_embeddings.pages.shell import render
+
+PARTS = (10, 25, 50, 75, 90)  # percentiles of the lengths
+
+
+def write(name: str, found: Held, entry: Any) -> None:
+    """Write the page; `entry` is the landscape's of the registry."""
+    write_text(layout.landscape_page(name), page(name, found, entry))
+
+
+def page(name: str, found: Held, entry: Any) -> str:
+    """The whole page as HTML."""
+    drawn = {key: (picture, rows) for key, picture in PICTURES.items() if (rows := picture.rows(found))}
+    return render(
+        "landscape.html.j2",
+        charts={key: picture.spec(rows) for key, (picture, rows) in drawn.items()},
+        pictures={key: picture for key, (picture, _) in drawn.items()},
+        name=name,
+        entry=entry,
+        facts=facts(entry),
+        groups=grouped(found),
+        tables={"lengths": lengths(found), "classes": _sheet(drawn, "classes"), "dates": _sheet(drawn, "dates"),
+                "relevant": _sheet(drawn, "relevant")},
+    )  # fmt: skip
+
+
+def facts(entry: Any) -> list[tuple[str, str]]:
+    """Where a landscape is from, and under which licence."""
+    read = getattr(entry, "read", None)
+    found = [("Source", entry.source), ("Licence", entry.licence), ("Relevance", entry.relevance)]
+    if read:
+        found += [("Format", read.format), ("Read of", ", ".join(one.name for one in read.files))]
+        asked = [
+            f"{key} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+            for key, value in read.select.items()
+        ]
+        found += [("Selected", "; ".join(asked))] if asked else []
+    return found
+
+
+def lengths(found: Held) -> Sheet:
+    """Words of each section at some percentiles."""
+    rows: list[list[Shown]] = []
+    for section in SECTIONS:
+        count = words(found.raw.families, section)
+        parts = [int(count.quantile(part / 100)) if len(count) else None for part in PARTS]
+        rows.append([section, len(count), *parts])
+    return Sheet(
+        ["section", "families", *(f"{part} %" for part in PARTS)], rows, "Words at percentiles of the families"
+    )
+
+
+def _sheet(drawn: dict[str, Any], key: str) -> Sheet | None:
+    """The rows of a picture as a table, under its caption."""
+    if key not in drawn:
+        return None
+    _, rows = drawn[key]
+    head = [name for name in rows[0] if name != "place"]
+    return Sheet(head, [[str(row[head[0]]), *(row[name] for name in head[1:])] for row in rows], texts=len(head) - 1)
