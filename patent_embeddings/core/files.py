@@ -36,7 +36,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     with ExitStack() as stack:
         with writable(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise UserError(f"{path.parent}: a file is where a folder is needed; move it elsewhere") from None
             # DVC links outputs read-only into its cache: replace them, never write through.
             folder = stack.enter_context(_owned(path.parent, f".{path.name}."))
         temporary = folder / path.name

@@ -16,11 +16,12 @@ from patent_embeddings.core.files import read_yaml, sha256, workplace, writable
 from patent_embeddings.corpus.entries import Landscape
 from patent_embeddings.corpus.families import Raw
 from patent_embeddings.corpus.registering import drop, put
-from patent_embeddings.corpus.taking import Asked, Taken, take
+from patent_embeddings.corpus.taking import Asked, take
 
 # Words that YAML or the grammar of `dvc exp run -S` takes for truth, nothing or a number, in any case.
 _WORDS = {"y", "yes", "on", "true", "n", "no", "off", "false", "none", "null", "nil", "nan", "inf", "infinity"}
 _LONGEST = 64  # of an id, which is part of the names of files
+_DESCRIBED = "Families of "  # what a landscape is called that nobody describes
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def add(name: str, asked: Asked, said: Mapping[str, Any], *, dry: bool = False) 
     kept or tracked; nothing is left of it then.
     """
     _check_id(name)
-    about = {"description": f"Families of {asked.files[0].name}", "licence": "not stated", "relevance": "cited"}
-    return _kept(name, take(asked), about, said, dry=dry)
+    about = {"description": f"{_DESCRIBED}{asked.files[0].name}", "licence": "not stated", "relevance": "cited"}
+    return _kept(name, asked, about, said, dry=dry)
 
 
 def replaced(name: str, asked: Asked, said: Mapping[str, Any], *, dry: bool = False) -> Added:
@@ -51,7 +52,9 @@ def replaced(name: str, asked: Asked, said: Mapping[str, Any], *, dry: bool = Fa
     old = _own(name)
     keys: tuple[str, ...] = ("description", "licence", "relevance", "threshold")
     about = {key: old[key] for key in keys if key in old}
-    return _kept(name, take(asked), about, said, dry=dry, old=_files(old))
+    if about["description"].startswith(_DESCRIBED):
+        about["description"] = f"{_DESCRIBED}{asked.files[0].name}"
+    return _kept(name, asked, about, said, dry=dry, old=_files(old))
 
 
 def remove(name: str, used: Iterable[str]) -> list[str]:
@@ -81,14 +84,15 @@ def derived(name: str) -> list[Path]:
 
 def _kept(
     name: str,
-    taken: Taken,
+    asked: Asked,
     about: dict[str, Any],
     said: Mapping[str, Any],
     *,
     dry: bool,
     old: Sequence[Path] = (),
 ) -> Added:
-    about = _about(name, about, said, judged=bool(taken.beside))
+    about = _about(name, about, said, judged=bool(asked.qrels))
+    taken = take(asked)
     threshold, highest = about.get("threshold", 1), int(taken.raw.relations["relevance"].max() if taken.beside else 1)
     if threshold > highest:
         said_ = f"no judgement has a grade so high, the highest is {highest}, so that R@100, AP and RR would be 0"

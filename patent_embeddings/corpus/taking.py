@@ -73,6 +73,8 @@ def _families(asked: Asked) -> Taken:
     for path in asked.files:
         if not path.exists():
             raise UserError(f"{path}: no such file or folder; check the path")
+    if asked.format and asked.format != OWN:
+        formats.named(asked.format, OWN)
     if not _is_own(asked):
         raw = formats.read(list(asked.files), asked.format, asked.select)
         (name,) = (one.name for one in formats.FORMATS if [one.title] == raw.notes["format"])

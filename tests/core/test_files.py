@@ -167,3 +167,11 @@ def test_a_file_that_cannot_be_read_is_not_called_one_that_cannot_be_written(tmp
     ):
         raise PermissionError(13, "Permission denied", str(temporary / "part"))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_where_a_folder_is_needed_is_said(tmp_path: Path) -> None:
+    (tmp_path / "pages").write_text("not a folder")
+    for path in (tmp_path / "pages/one.html", tmp_path / "pages/deep/one.html"):
+        with pytest.raises(UserError, match=r"pages.*: a file is where a folder is needed"):
+            write_text(path, "text")
+    assert (tmp_path / "pages").read_text() == "not a folder"

@@ -227,3 +227,26 @@ def test_one_id_that_two_clones_add_is_refused_by_name(tmp_path: Path, monkeypat
     with pytest.raises(UserError, match=r"landscapes\.yaml: .*'own' stands there twice; keep one of them") as caught:
         files.read_yaml(registry)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "after"),
+    [(None, None, "Families of new.jsonl"), ("Pumps", None, "Pumps"), (None, "Valves", "Valves")],
+)
+def test_a_description_that_nobody_wrote_names_the_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None, said: str | None, after: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path, monkeypatch)
+    landscape_stage.add("own", [write(tmp_path / "old.jsonl", families())], description=before)
+    landscape_stage.replace("own", [write(tmp_path / "new.jsonl", families()[1:])], description=said)
+    assert entries()["own"]["description"] == after
+
+
+def test_a_threshold_without_judgements_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path, monkeypatch)
+    with pytest.raises(UserError, match="--threshold: is of judgements"):
+        landscape_stage.add("own", [tmp_path / "absent.jsonl"], threshold=2)

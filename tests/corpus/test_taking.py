@@ -113,7 +113,7 @@ def test_queries_and_judgements_are_kept_beside(workspace: Path, capsys: pytest.
         (
             ["bigquery.jsonl"],
             {"format": "bigqery"},
-            "no format 'bigqery' .did you mean bigquery.*; formats are .*uspto",
+            "no format 'bigqery' .did you mean bigquery.*; formats are .*uspto.*, own",
         ),
         (["bigquery.jsonl"], {"format": "derwent"}, r"bigquery\.jsonl"),
         (["bigquery.jsonl", "derwent.ciw"], {}, r"derwent\.ciw: a file of derwent, but bigquery\.jsonl is one of"),

@@ -45,12 +45,12 @@ FORMATS: tuple[Format, ...] = (
 _FEW = 5  # files of a folder that are looked at
 
 
-def named(name: str) -> Format:
-    """The format of a name. Raises UserError where there is none."""
+def named(name: str, *others: str) -> Format:
+    """The format of a name. Raises UserError where there is none, which lists `others` too."""
     for one in FORMATS:
         if one.name == name:
             return one
-    names = [one.name for one in FORMATS]
+    names = [*(one.name for one in FORMATS), *others]
     raise UserError(f"no format {name!r:.40}{nearest(name, names)}; formats are {', '.join(names)}")
 
 

@@ -34,7 +34,7 @@ class Select:
     def wants(self, one: Publication) -> bool:
         """Whether a publication is wanted, by its numbers, dates, codes and country; its texts are not looked at."""
         failed = []
-        if self.classes and not self._classed([*one.ipc, *one.cpc]):
+        if self.classes and not self.classed([*one.ipc, *one.cpc]):
             failed.append("--class")
         if self.since and not any(date >= self.since for date in one.dates):
             failed.append("--since")
@@ -71,7 +71,8 @@ class Select:
         asked = {one.name: getattr(self, one.name) for one in fields(self) if one.compare and one.name != "ids"}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items() if value}
 
-    def _classed(self, codes: Iterable[str]) -> bool:
+    def classed(self, codes: Iterable[str]) -> bool:
+        """Whether one of some codes is one of the classes, or lies under it."""
         return any(_under(parse(code) or "", wanted) for code in codes for wanted in self.classes)
 
 
@@ -85,8 +86,8 @@ def select(classes: str, since: str, until: str, jurisdiction: str, ids: Path | 
     named = _ids(ids) if ids else set()
     chosen = Select(
         classes=tuple(_class(one) for one in _entries(classes)),
-        since=_date("--since", since),
-        until=_date("--until", until),
+        since=day("--since", since),
+        until=day("--until", until),
         jurisdictions=tuple(_country(one) for one in _entries(jurisdiction)),
         ids=frozenset((named | set(map(bare, named))) - {""}),
         listed=f"{len(named):,} of {ids.name}" if ids else "",
@@ -108,7 +109,8 @@ def _class(text: str) -> str:
     return code
 
 
-def _date(option: str, text: str) -> str:
+def day(option: str, text: str) -> str:
+    """A date as an option gives it, or "". Raises UserError where it is neither."""
     try:
         if text and datetime.date.fromisoformat(text).isoformat() != text:  # Python reads other forms too
             raise ValueError
