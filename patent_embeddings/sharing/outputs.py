@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dvc.api
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc_data.hashfile.hash_info import HashInfo
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.sharing import records
+from patent_embeddings.core.tables import MEND
+from patent_embeddings.sharing import objects, records
 
 cache = Repo  # a context, in which outputs can be read
 
@@ -32,12 +35,19 @@ class Outputs:
     commit: str
     hashes: Mapping[str, str]
 
-    def read(self, path: Path) -> bytes:
-        """Content of an output, which has the hash that the commit says; DVC itself trusts its cache and remote.
+    @classmethod
+    def of(cls, repo: Repo, name: str, commit: str, lock: Mapping[str, Any]) -> Outputs:
+        """The outputs that the content of a commit's dvc.lock names."""
+        outs = (out for stage in lock["stages"].values() for out in stage.get("outs", []))
+        return cls(repo, name, commit, {out["path"]: out["md5"] for out in outs})
 
-        Raises UserError where there is no such output, or neither cache nor remote has it whole.
+    def read(self, path: Path) -> bytes:
+        """Content of an output, or of a file of one that is a folder; it has the hash that the commit says.
+
+        DVC itself trusts its cache and remote. Raises UserError where there is no such output, or neither cache nor
+        remote has it whole.
         """
-        oid = self.hashes.get(path.as_posix())
+        oid = self.hashes.get(path.as_posix()) or self._within(path)
         if oid is None:
             mend = "remove it with `dvc exp remove` and run it again"
             raise UserError(f"{path}: experiment {self.name} has no such output; {mend}")
@@ -54,11 +64,31 @@ class Outputs:
             raise UserError(f"{path} of experiment {self.name}: damaged in {place}; {mend}") from None
         return content
 
+    def _within(self, path: Path) -> str | None:
+        """Hash of a file of a folder, by the folder's list; None where there is no such folder or file."""
+        folder = next((one for one in path.parents if one.as_posix() in self.hashes), None)
+        if folder is None:
+            return None
+        oid = self.hashes[folder.as_posix()]
+        remote = self.repo.cloud.get_remote() if self.repo.config["core"].get("remote") else None
+        found = objects.folders(self.repo, remote, [HashInfo("md5", oid, folder.as_posix())])
+        if oid in found.unfit:
+            raise UserError(f"{folder} of experiment {self.name}: {found.unfit[oid]}; {MEND}")
+        if oid not in found.lists:
+            raise self._absent(folder)
+        return found.lists[oid].get(path.relative_to(folder).as_posix())
+
     def _fetched(self, path: Path) -> bytes:
         try:
             content: bytes = dvc.api.read(path.as_posix(), rev=self.commit, mode="rb")
         except (DvcException, OSError):
-            mend = f"`dvc exp remove {self.name}` and run the grid again"
-            where = "neither in the cache nor in a remote"
-            raise UserError(f"{path} of experiment {self.name} is {where}; {mend}") from None
+            raise self._absent(path) from None
         return content
+
+    def _absent(self, path: Path) -> UserError:
+        # A commit of no experiment is called by its first digits.
+        named, removed = f" EXPERIMENT={self.name}", f"`dvc exp remove {self.name}` and "
+        if self.commit.startswith(self.name):
+            named = removed = ""
+        mend = f"`make restore{named}` where somebody shares it, else {removed}run it again"
+        return UserError(f"{path} of experiment {self.name} is neither in the cache nor in a remote; {mend}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from dvc.config import NoRemoteError
@@ -18,20 +19,33 @@ from patent_embeddings.core.errors import UserError
 
 
 @contextmanager
-def opened() -> Iterator[Repo]:
+def opened(patience: float = 0.0) -> Iterator[Repo]:
     """The repository of the current folder, locked against other DVC commands.
 
-    Raises UserError where another command is at work there, or DVC fails.
+    Raises UserError where another command is at work there, for more seconds than there is patience, or DVC fails.
     """
     # Commits from before a stage ran lack its outputs: DVC warns of each, at length.
     logging.getLogger("dvc").setLevel(logging.ERROR)
     try:
-        with Repo() as repo, lock_repo(repo):
+        with Repo() as repo, ExitStack() as stack:
+            _lock(repo, stack, time.monotonic() + patience)
             yield repo
     except LockError:
         raise UserError("another DVC command is at work in this clone; wait for it and try again") from None
     except DvcException as error:
         raise UserError(str(error)) from None
+
+
+def _lock(repo: Repo, stack: ExitStack, until: float) -> None:
+    """Lock the repository for the time of a stack; whoever holds it is waited for until then, a try takes seconds."""
+    while True:
+        try:
+            stack.enter_context(lock_repo(repo))
+        except LockError:
+            if time.monotonic() >= until:
+                raise
+        else:
+            return
 
 
 def default_remote(repo: Repo, command: str) -> Any:
