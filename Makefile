@@ -64,12 +64,14 @@ bench: $(READY)  ## speed against peers at quick sizes: about 6 minutes
 	python -m benchmarks.evaluation --quick
 	python -m benchmarks.bm25 --quick
 	python -m benchmarks.exports --quick
+	python -m benchmarks.find --quick
 
 bench-scale: $(READY)  ## the same at full sizes, then every stage at the study's size, and starting: hours
 	python -m benchmarks.encode
 	python -m benchmarks.evaluation
 	python -m benchmarks.bm25
 	python -m benchmarks.exports
+	python -m benchmarks.find
 	python -m benchmarks.scale --bm25
 	python -m benchmarks.startup
 

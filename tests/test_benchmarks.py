@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import comparison, encode, evaluation, exports, results, scale, texts, weeks, workspace
+from benchmarks import comparison, encode, evaluation, exports, find, results, scale, texts, weeks, workspace
 from benchmarks.comparison import Agreement, Contest, Measurement
 from benchmarks.hardware import record
 from benchmarks.timing import Sample, command, function, in_turn, ratio
@@ -200,3 +200,11 @@ def test_mteb_scores_the_same() -> None:
         theirs = function("benchmarks.evaluation:by_mteb", {"view": "ta"}, folder)
     assert 0 < ours.values["nDCG@10"] < 1
     assert evaluation.difference(ours, theirs) <= 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.pipeline
+def test_find_is_asked_twice_with_what_stands_in_for_a_model() -> None:
+    values = find.measure(60).values
+    assert set(values) == {"open", "first", "kept", "median", "slowest", "processors", "passages"}
+    assert values["first"] > values["kept"] > 0 and values["slowest"] >= values["median"] > 0

@@ -210,6 +210,17 @@ def tune(
     return Tuned(table, chosen, oracle, tunable)
 
 
+def tuned_to(table: pd.DataFrame, method: str, fold: int | None, *, cross_fitted: bool) -> float:
+    """What a query is fused with, by rows of `FUSION`: a query of the landscape as its run.
+
+    `fold`: of a query of a cross-fitted landscape; None: of no query, which there has what is best on all of them.
+    """
+    found = table[(table["method"] == method) & table["oracle" if cross_fitted and fold is None else "chosen"]]
+    if fold is not None:
+        found = found[found["split"] == f"fold-{fold}"]
+    return float(found["value"].iloc[0]) if len(found) else UNTUNED[method]
+
+
 def _best(
     grid: list[float], means: dict[tuple[str, float, str], float], method: str, split: str, otherwise: float
 ) -> float:

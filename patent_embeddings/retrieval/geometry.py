@@ -22,6 +22,8 @@ def prepared(vectors: Vectors, dimensions: int | None, similarity: str) -> Float
     Raises UserError: the vectors have fewer dimensions.
     """
     rows = vectors.rows
+    if not len(rows):  # nothing was encoded, so that nothing says how many dimensions there are
+        return rows
     if dimensions is not None and dimensions > rows.shape[1]:
         have = f"the vectors of {vectors.path} have {rows.shape[1]}; use fewer, or null for all"
         raise UserError(f"{layout.PARAMS}: search.dimensions is {dimensions}, {have}")
@@ -62,6 +64,8 @@ def centred(rows: Floats, mean: Floats, similarity: str) -> Floats:
     every score of a query by the same q.m and change no rank; taken from queries, it lowers each document's by m.d,
     so that those which are near everything no longer lead every list. It is taken from both.
     """
+    if not len(rows):
+        return rows
     moved = np.where(_placed(rows, similarity)[:, None], rows - mean, rows)
     return _unit(moved) if similarity == "cosine" else moved
 

@@ -8,6 +8,7 @@ Of pyserini only `pyserini.index.lucene` is imported: the packages beside it loa
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import resource
@@ -35,6 +36,7 @@ MAX_TERMS = 1 << 20  # distinct terms of a query; Lucene's own limit is 1,024, a
 _HEAP = 4 << 30  # bytes, at most
 _BESIDE = 2 << 30  # bytes of address space that Java takes beside its heap
 _LEAST = 256 << 20
+_FIELD = "contents"  # of Pyserini's indexer
 _BATCH = 1000  # documents handed to the indexer at once
 _ANOTHER = f"unset JAVA_HOME to use the packaged Java, or point it at Java {JAVA} or newer"
 
@@ -122,11 +124,20 @@ def _heap() -> int:
 class Index:
     """A Lucene index that can be searched by text."""
 
-    def __init__(self, folder: str, k1: float, b: float, query_side: bool, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        k1: float,
+        b: float,
+        query_side: bool,
+        threads: ThreadPoolExecutor,
+        rows: Integers | None = None,
+    ) -> None:
+        """Open what `build` wrote; see `index`. `rows`: those of an earlier opening, which need not be read then."""
         java = _jvm()
         from jnius import cast  # its import starts the JVM, with options that `_jvm` sets first
 
-        directory = java("org.apache.lucene.store.FSDirectory").open(java("java.nio.file.Paths").get(folder))
+        directory = java("org.apache.lucene.store.FSDirectory").open(java("java.nio.file.Paths").get(str(folder)))
         reader = java("org.apache.lucene.index.DirectoryReader").open(directory)
         searcher = java("org.apache.lucene.search.IndexSearcher")(cast("org.apache.lucene.index.IndexReader", reader))
         searcher.setSimilarity(java("org.apache.lucene.search.similarities.BM25Similarity")(k1, b))
@@ -134,12 +145,18 @@ class Index:
         weighed, bag = (f"io.anserini.search.query.{name}QueryGenerator" for name in ("QuerySideBm25", "BagOfWords"))
         self._queries = java(weighed)(k1, b, reader) if query_side else java(bag)()
         self._analyzer = java("io.anserini.analysis.DefaultEnglishAnalyzer").newDefaultInstance()
+        self._analyse = java("io.anserini.analysis.AnalyzerUtils").analyze
         self._json = java("com.fasterxml.jackson.databind.ObjectMapper")()
-        every = searcher.search(java("org.apache.lucene.search.MatchAllDocsQuery")(), max(1, reader.maxDoc()))
-        ids = java("io.anserini.search.ScoredDocs").fromTopDocs(every, searcher)
-        # Lucene numbers documents as its threads happen to finish; the ids are our rows.
-        self._rows = np.full(reader.maxDoc(), -1, np.int64)
-        self._rows[list(ids.lucene_docids)] = [int(name) for name in ids.docids]
+        self.rows = self._numbered() if rows is None else rows
+
+    def _numbered(self) -> Integers:
+        """Our row of each of Lucene's documents: it numbers them as its threads happen to finish."""
+        java, reader = _jvm(), self._reader
+        every = self._searcher.search(java("org.apache.lucene.search.MatchAllDocsQuery")(), max(1, reader.maxDoc()))
+        ids = java("io.anserini.search.ScoredDocs").fromTopDocs(every, self._searcher)
+        rows = np.full(reader.maxDoc(), -1, np.int64)
+        rows[list(ids.lucene_docids)] = [int(name) for name in ids.docids]
+        return rows
 
     def search(self, texts: Sequence[str], k: int) -> tuple[Floats, Integers]:
         """The k best documents of each text, all of its terms counted.
@@ -149,14 +166,25 @@ class Index:
         scores = np.full((len(texts), k), -np.inf, np.float32)
         rows = np.full((len(texts), k), -1, np.int64)
         for place, hits in enumerate(self._threads.map(lambda text: self._hits(text, k), texts)):
-            rows[place, : len(hits)] = self._rows[np.array([hit["doc"] for hit in hits], np.int64)]
+            rows[place, : len(hits)] = self.rows[np.array([hit["doc"] for hit in hits], np.int64)]
             scores[place, : len(hits)] = [hit["score"] for hit in hits]
         return scores, rows
 
     def _hits(self, text: str, k: int) -> list[dict[str, Any]]:
-        query = self._queries.buildQuery("contents", self._analyzer, text)
+        query = self._queries.buildQuery(_FIELD, self._analyzer, text)
         # One string for all hits: a Java object each, read field by field, takes longer than the search.
         return json.loads(self._json.writeValueAsString(self._searcher.search(query, k)))["scoreDocs"]
+
+    def tokens(self, text: str) -> list[str]:
+        """Terms of a text, as Lucene analyses it, in their order."""
+        found: list[str] = json.loads(self._json.writeValueAsString(self._analyse(self._analyzer, text)))
+        return found
+
+    def idf(self, token: str) -> float:
+        """What a term weighs in BM25: log(1 + (N - n + .5) / (n + .5)), where n of N documents have it."""
+        term = _jvm()("org.apache.lucene.index.Term")(_FIELD, token)
+        count, having = self._reader.getDocCount(_FIELD), self._reader.docFreq(term)
+        return math.log(1 + (count - having + 0.5) / (having + 0.5))
 
     def close(self) -> None:
         """Close Lucene's reader."""
@@ -172,17 +200,28 @@ def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False
     how often they occur (the query-side BM25 of Anserini, as BRIGHT has it: Su et al., arXiv:2407.12883). Raises
     UserError: no usable Java; see `java_home`.
     """
+    with workplace("lucene") as place, threads() as pool:
+        build(texts, place / "index", label)
+        with closing(Index(place / "index", k1, b, query_side, pool)) as opened:
+            yield opened
+
+
+def build(texts: Sequence[str], folder: Path, label: str, ids: Sequence[str] | None = None) -> None:
+    """Index texts into a new folder, on all cores, by their ids, else by their rows; see `index`.
+
+    Raises UserError: no usable Java.
+    """
     _jvm()
     from pyserini.index.lucene import LuceneIndexer  # it starts a JVM of its own where there is none
 
-    cores = os.cpu_count() or 1
-    with workplace("lucene") as place, ThreadPoolExecutor(cores) as threads:
-        folder = str(place / "index")
-        indexer = LuceneIndexer(folder, threads=cores)
-        filled = [row for row, text in enumerate(texts) if text.strip()]
-        batches = [filled[start : start + _BATCH] for start in range(0, len(filled), _BATCH)]
-        for batch in track(batches, total=len(filled), label=label, unit="documents", weight=_BATCH):
-            indexer.add_batch_dict([{"id": str(row), "contents": texts[row]} for row in batch])
-        indexer.close()
-        with closing(Index(folder, k1, b, query_side, threads)) as opened:
-            yield opened
+    indexer = LuceneIndexer(str(folder), threads=os.cpu_count() or 1)
+    filled = [row for row, text in enumerate(texts) if text.strip()]
+    batches = [filled[start : start + _BATCH] for start in range(0, len(filled), _BATCH)]
+    for batch in track(batches, total=len(filled), label=label, unit="documents", weight=_BATCH):
+        indexer.add_batch_dict([{"id": ids[row] if ids else str(row), "contents": texts[row]} for row in batch])
+    indexer.close()
+
+
+def threads() -> ThreadPoolExecutor:
+    """As many threads to search with as there are cores."""
+    return ThreadPoolExecutor(os.cpu_count() or 1)

@@ -15,37 +15,44 @@ from patent_embeddings.core.vectors import Vectors, blocks
 from patent_embeddings.retrieval import ranking
 from patent_embeddings.retrieval.geometry import centre, centred, cut
 
+Ready = Callable[[Floats], Floats]
 BEST = {"best": 1, "top3": 3}  # how many of a family's passages its score is the mean of
 _HELD = 1 << 23  # numbers of a block of scores or vectors: bounds memory, not the result
 _ROWS = 1 << 14  # passages that the mean is taken over at once: its sums are of such blocks
 
 
-def by_family(
-    queries: Floats, documents: Vectors, ranked: Booleans, settings: Settings, similarity: str
-) -> tuple[Search, float]:
-    """Exact search over passages that are prepared block by block; see `search`.
+def opened(
+    documents: Vectors, ranked: Booleans, settings: Settings, similarity: str
+) -> tuple[Floats, Floats | None, Ready]:
+    """Passages as they lie, their mean where the landscape is centred, and what makes some ready to be searched.
 
-    `queries` are float32 [queries, dimension], prepared but not centred; `ranked` says which families may be retrieved,
-    [families]; `similarity` is `cosine` or `dot`.
+    `ranked` says which families may be retrieved, [families]; `similarity` is `cosine` or `dot`. The mean is float32
+    [dimension], to be taken from the queries too.
     """
-    stored, offsets, best = documents.rows, documents.first, BEST[settings.passages]
+    stored, offsets = documents.rows, documents.first
     assert offsets is not None
 
     def ready(part: Floats) -> Floats:
         return cut(part, settings.dimensions, similarity)
 
     if settings.centre == "none":
-        return search(queries, stored, offsets, best, ready)
+        return stored, None, ready
     mask = np.repeat(ranked, np.diff(np.append(offsets, len(stored))))
     places = (slice(start, start + _ROWS) for start in range(0, len(stored), _ROWS))
     parts = ((ready(stored[place]), mask[place]) for place in places)
-    mean = centre(parts, queries.shape[1], similarity)
-    queries = centred(queries, mean, similarity)
-    return search(queries, stored, offsets, best, lambda part: centred(ready(part), mean, similarity))
+    mean = centre(parts, ready(stored[:1]).shape[1], similarity)
+    return stored, mean, lambda part: centred(ready(part), mean, similarity)
+
+
+def longest(documents: Floats, offsets: Integers, ready: Ready) -> float:
+    """Length of the longest passage as it is searched; arrays as in `search`."""
+    starts = np.append(offsets, len(documents))
+    parts = blocks(starts, max(1, _HELD // max(1, documents.shape[1])))
+    return max((ranking.longest(ready(documents[starts[first] : starts[last]])) for first, last in parts), default=0.0)
 
 
 def search(
-    queries: Floats, documents: Floats, offsets: Integers, best: int, ready: Callable[[Floats], Floats]
+    queries: Floats, documents: Floats, offsets: Integers, best: int, ready: Ready, most: float | None = None
 ) -> tuple[Search, float]:
     """Exact search by inner product over passages, a family's score the mean of its best ones; and its margin.
 
@@ -54,13 +61,12 @@ def search(
 
     `queries` are float32 [queries, dimension], `documents` float32 [passages of all families, dimension], maybe a
     memory map, made `ready` as they are searched; `offsets` int64 [families], first row of each, which has at least
-    one. A family with fewer passages than `best` has the mean of all of them.
+    one. A family with fewer passages than `best` has the mean of all of them. `most`: `longest`, where it is known.
     """
     starts = np.append(offsets, len(documents))
     width = max(1, queries.shape[1])
-    parts = blocks(starts, max(1, _HELD // width))
-    lengths = [ranking.longest(ready(documents[starts[first] : starts[last]])) for first, last in parts]
-    margin = ranking.margin(ranking.longest(queries), max(lengths, default=0.0))
+    most = longest(documents, offsets, ready) if most is None else most
+    margin = ranking.margin(ranking.longest(queries), most)
 
     def run(part: Integers, k: int) -> tuple[Floats, Integers]:
         asked = queries[part]
@@ -103,9 +109,7 @@ def _portions(near: Booleans, rows: Integers, starts: Integers, width: int) -> I
             yield query[part], place[part]
 
 
-def _exact(
-    asked: Floats, families: Integers, documents: Floats, starts: Integers, best: int, ready: Callable[[Floats], Floats]
-) -> Floats:
+def _exact(asked: Floats, families: Integers, documents: Floats, starts: Integers, best: int, ready: Ready) -> Floats:
     """Scores of pairs of a query [pairs, dimension] and a family [pairs], each by itself in float64."""
     counts = np.diff(starts)[families]
     begin = np.cumsum(counts) - counts

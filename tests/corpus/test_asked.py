@@ -171,6 +171,41 @@ def test_documents_without_a_grade_are_relevant_and_that_is_said(tmp_path: Path)
     assert notes["documents named without a grade, taken for relevant"] == 2
 
 
+def test_rows_that_are_not_judged_yet_are_left_out_and_counted(tmp_path: Path) -> None:
+    judged = "query_id,family_id,relevance\nq1,F1,2\nq1,F2,\nq2,F3, \nq1,F3,0\n"
+    _, relations, notes = read(tmp_path, "q1\ta pump\nq2\ta valve\n", judged)
+    assert judgements(relations) == [("q1", "F1", 2), ("q1", "F3", 0)]
+    assert notes["rows whose grade is empty, not judged, left out"] == "2, such as 'F2' for 'q1'"
+    assert notes["queries that nobody judged anything for, not scored"] == "1, such as 'q2'"
+
+
+def test_a_line_of_several_words_is_a_question(tmp_path: Path) -> None:
+    """Numbered by its line; the number of a publication, however it is spelled, is that and never a question."""
+    lines = "How does a pump start?\n\nEP 1169021 A1\nin-vehicle 5G antenna\nx7\ta valve\n"
+    queries, relations, _ = read(tmp_path, lines, "q1 0 F1 1\nq3 0 F2 1\nF3 0 F1 2\nx7 0 F3 1\n")
+    assert dict(zip(queries["query_id"], queries["text"], strict=True)) == {
+        "q1": "How does a pump start?", "q3": "in-vehicle 5G antenna", "x7": "a valve"
+    }  # fmt: skip
+    assert judgements(relations) == [("F3", "F1", 2), ("q1", "F1", 1), ("q3", "F2", 1), ("x7", "F3", 1)]
+    for wrong in (
+        "EP 9999999 A1",
+        "US 2013/0000001 A1",
+        "WO 2002/000001",
+        "pump",
+        "q1,a pump that starts",
+        "q1;a pump",
+    ):
+        with pytest.raises(UserError, match="has no text and is no family"):
+            read(tmp_path, f"a first question\n{wrong}\n", "q1 0 F1 1\n")
+
+
+@pytest.mark.parametrize("name", ["1,3-butadiene", "N,N'-methylenebisacrylamide", "2,2′,4a-substituted", "2,4-D"])
+def test_a_question_may_begin_with_a_name_of_chemistry(tmp_path: Path, name: str) -> None:
+    """Whose locants are no cells of a table without a header."""
+    queries, _, _ = read(tmp_path, f"how is it made\n{name} as a monomer\n", "q2 0 F1 1\n")
+    assert queries["text"].tolist()[-1] == f"{name} as a monomer"
+
+
 def test_only_numbers_of_publications_have_other_spellings(tmp_path: Path) -> None:
     """An id without a digit, or one that ends like a kind code, stands for itself alone; a number of two for none."""
     families = frame(
@@ -204,7 +239,8 @@ def test_only_numbers_of_publications_have_other_spellings(tmp_path: Path) -> No
         (None, TREC, "judged.y: line 1: query 'q1' is no family of the landscape; .*--queries"),
         ("q1\ta\n", "q1 0 F1 high\n", "line 1: the grade 'high' is no whole number"),
         ("q1\ta\n", "q1 0 F1 1.5\n", "the grade '1.5' is no whole number"),
-        ("q1\ta\n", "query_id,family_id,relevance\nq1,F1,\n", "row 1: the grade '' is no whole number"),
+        ("q1\ta\n", "query_id,family_id,relevance\nq1,F1,\nq1,F2,\n", r"nothing is judged yet \(rows .*: 2, such"),
+        ("q1\ta\n", "query_id,family_id,relevance\nq1,F1,\nq1,ZZ,1\n", r"no judgement remains \(rows .*'ZZ'"),
         ("q1\ta\n", "query_id,family_id,relevance\nq1,,1\n", "row 1: no document is named"),
         ("q1\ta\n", "q1,F1,1\n", "line 1: 'q1,F1,1' is none, and no header .*TREC"),
         ("q1\ta\n", "q1 0 F1 0\n", "none of 1 judgements is relevant"),

@@ -204,11 +204,13 @@ def test_twice_the_same_bytes(build: Build) -> None:
     assert layout.run(L, "dense").read_bytes() == first
 
 
-def test_no_queries(workspace: Path, build: Build, vectors: np.ndarray) -> None:
-    build()
+@pytest.mark.parametrize("options", [{}, {"search__centre": "landscape"}, {"search__dimensions": 4}])
+def test_no_queries(workspace: Path, build: Build, options: dict[str, Any]) -> None:
+    """Of nothing that is encoded nothing says how many dimensions it has."""
+    build(**options)
     tables.write(tables.empty(QUERIES), layout.task(L, "queries"), QUERIES)
     tables.write(pd.DataFrame({"query_id": []}, dtype="str"), layout.vector_ids(L, "queries"), QUERY_ROWS)
-    np.save(layout.vectors(L, "queries"), np.zeros((0, DIMENSION), np.float32))
+    np.save(layout.vectors(L, "queries"), np.zeros((0, 0), np.float32))
     start("search", L)
     assert tables.read(layout.run(L, "dense"), RUN).empty
 

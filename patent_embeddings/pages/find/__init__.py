@@ -1,0 +1,1 @@
+"""The command `find`: from its options to what it writes."""

@@ -1,0 +1,80 @@
+"""The page of what a search has found."""
+
+from __future__ import annotations
+
+import re
+
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+from patent_embeddings.core import layout
+from patent_embeddings.handover.hits import Found, Hit, as_csv
+from patent_embeddings.pages.shell import render
+
+_WORD = re.compile(r"[^\W\d_]\w{2,}")
+_ENDING = re.compile(r"(?<=\w{4})(?:ings?|e[ds]?|s)$")
+_LINKED = ("http://", "https://")  # a link of any other kind is text: it may run what it holds
+
+
+def page(found: Found) -> str:
+    """The whole page as HTML."""
+    marks = {answer.question.id: words(answer.question.text) for answer in found.answers}
+    return render(
+        "find.html.j2",
+        charts={},
+        found=found,
+        facts=[("Cell", found.cell), ("Landscape", found.landscape), ("System", found.system), *_asked(found)],
+        title=_title(found),
+        marked=lambda hit, text: marked(text, marks[hit.query_id]),
+        link=lambda hit: hit.url if hit.url.lower().startswith(_LINKED) else "",
+        about=_about,
+        csv=as_csv(found),
+        source=_source(found),
+    )
+
+
+def marked(text: str, words: frozenset[str]) -> list[tuple[str, bool]]:
+    """A text in pieces, and whether each is one of the words; only endings of English set these apart."""
+    pieces, at = [], 0
+    for one in _WORD.finditer(text):
+        if _stem(one[0]) in words:
+            pieces += [(text[at : one.start()], False), (one[0], True)]
+            at = one.end()
+    return [piece for piece in [*pieces, (text[at:], False)] if piece[0]]
+
+
+def words(text: str) -> frozenset[str]:
+    """What is marked of a question: its words but for scikit-learn's English stop words."""
+    found = (one.casefold() for one in _WORD.findall(text))
+    return frozenset(_stem(one) for one in found if one not in ENGLISH_STOP_WORDS)
+
+
+def _stem(word: str) -> str:
+    return _ENDING.sub("", word.casefold())
+
+
+def _source(found: Found) -> str:
+    """What was ranked, and of which cell."""
+    ranked = [table(found.landscape).as_posix() for table in (layout.families, layout.embeddings)]
+    return f"{', '.join(ranked)} and the texts in {layout.view(found.landscape, '*').parent.as_posix()} of {found.cell}"
+
+
+def _title(found: Found) -> str:
+    count = len(found.answers)
+    return f"{count:,} questions" if count > 1 else found.answers[0].question.text
+
+
+def _asked(found: Found) -> list[tuple[str, str]]:
+    entries = found.filters.items()
+    said = "; ".join(f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in entries)
+    return [("Filters", said)] if said else []
+
+
+def _about(hit: Hit) -> str:
+    """Who, when and where, in a line."""
+    members = [one for one in hit.publications if one != hit.publication]
+    parts = (
+        "; ".join(hit.applicants), f"published {hit.date}" if hit.date else "",
+        f"priority {hit.priority}" if hit.priority else "", hit.jurisdiction,
+        f"also {', '.join(members)}" if members else "",
+    )  # fmt: skip
+    return " · ".join(filter(None, parts))

@@ -1,0 +1,139 @@
+"""One landscape of the cell at hand, opened with the options of `find`: questions in, hits or rows to judge out."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from patent_embeddings.core.arrays import Booleans
+from patent_embeddings.core.errors import UserError, nearest
+from patent_embeddings.core.params import Params
+from patent_embeddings.core.progress import say
+from patent_embeddings.corpus import asking
+from patent_embeddings.corpus.entries import landscape_entry
+from patent_embeddings.grid.cell import digest, full_name
+from patent_embeddings.grid.current import require_current
+from patent_embeddings.handover import hits, judging
+from patent_embeddings.retrieval.filters import Filters, mask
+from patent_embeddings.retrieval.find import Finder, Question, opened
+
+_LIKE = re.compile(r"^like\s+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A landscape, and how its families are ranked for every question."""
+
+    finder: Finder
+    cell: str  # its name, of which no other cell has the same
+    simulated: bool
+    system: str
+    k: int
+    filters: Filters
+    known: pd.DataFrame  # see `hits.families`
+    among: Booleans | None  # which families pass the filters
+    began: dict[str, float]  # seconds before the first question, beside those of the Finder: check, families
+
+    @property
+    def took(self) -> dict[str, float]:
+        """Seconds by what they were spent on."""
+        return self.began | self.finder.took
+
+    def of_text(self, text: str, id: str = "q1") -> Question:
+        """A question in words. Raises UserError: there is none in it, or it is an id or a number, not a question."""
+        words = " ".join(text.split())
+        if not any(sign.isalnum() for sign in words):
+            raise UserError("the question is empty; write it in words, or name a patent by --like")
+        if self._pool.family(words):
+            raise UserError(f"{words!r:.80} is a family of {self.finder.landscape!r}; ask for its like by --like")
+        if asking.spelled(words):
+            self._pool.required(words)
+        return self.finder.question(words, id)
+
+    def like(self, number: str, id: str | None = None) -> Question:
+        """The question that a family is, named by its id or a member's number. Raises UserError: no such family."""
+        return self.finder.like(self._pool.required(number.strip()), id)
+
+    def of_file(self, path: Path) -> list[Question]:
+        """The questions of a file, in its order. Raises UserError as `asking.read` does."""
+        found, notes = asking.read(path, self._pool)
+        for what, value in notes.items():
+            say(f"{path}: {what}: {value}")
+        return [self.finder.like(one.family, one.id) if one.family else self.finder.question(one.text, one.id)
+                for one in found]  # fmt: skip
+
+    def of_line(self, line: str, id: str) -> Question:
+        """A question of a conversation: a text, or the id or number of a patent, `like` before it or not."""
+        name = _LIKE.sub("", line.strip())
+        if self._pool.family(name) or asking.spelled(name):
+            return self.like(name, id)
+        return self.of_text(line, id)
+
+    def found(self, questions: Sequence[Question]) -> hits.Found:
+        """The best families of each question."""
+        answers = hits.answers(self.finder, self.known, questions, self.system, self.k, self.among)
+        return hits.Found(
+            self.cell, self.finder.landscape, self.simulated, self.system, self.filters.said(), answers
+        )  # fmt: skip
+
+    def judge(self, questions: Sequence[Question], path: Path) -> judging.Judging:
+        """Write the best families by all systems of the cell for somebody to judge; see `judging.write`."""
+        judging.held_by(path, questions)  # what cannot be added to is said before minutes of work
+        rows = judging.pooled(self.finder, self.known, questions, self.cell, self.k, self.among)
+        return judging.write(path, rows, questions, self.cell)
+
+    @cached_property
+    def _pool(self) -> asking.Pool:
+        return asking.Pool.of(self.known, {})
+
+
+@contextmanager
+def opened_search(
+    cell: Params, landscape: str | None, system: str | None, k: int, filters: Filters
+) -> Iterator[Search]:
+    """Open a landscape, which may be left out where the cell has one; the best system where none is named.
+
+    What the filters leave is said. Raises UserError: no such landscape or system, what is computed is of an older state
+    of the repository, or no family passes the filters.
+    """
+    place = _landscape(cell, landscape)
+    entry = landscape_entry(place)
+    start = time.perf_counter()
+    require_current(cell, f"fuse@{place}", f"rerank@{place}")
+    began = {"check": time.perf_counter() - start}
+    with opened(place) as finder:
+        if system and system not in finder.systems:
+            has = f"the cell has {', '.join(finder.systems)}"
+            more = (
+                "; set rerank.model for a second stage" if system == "reranked" else nearest(system, [*finder.systems])
+            )
+            raise UserError(f"--system {system}: {has}{more}")
+        start = time.perf_counter()
+        known = hits.families(place)
+        among, lines = mask(filters, known.loc[finder.families], place)
+        began["families"] = time.perf_counter() - start
+        for line in lines:
+            say(line)
+        if among is not None:
+            say(f"{int(among.sum()):,} of {len(among):,} ranked families of {place} pass all filters")
+        if entry.simulated:
+            say(f"{place} is simulated: what is found there says nothing about real patents")
+        name = f"{full_name(cell)}-{digest(cell)[:4]}"
+        yield Search(finder, name, entry.simulated, system or finder.systems[-1], k, filters, known, among, began)
+
+
+def _landscape(cell: Params, asked: str | None) -> str:
+    every = cell.evaluate_on
+    if asked is None and len(every) == 1:
+        return every[0]
+    if asked in every:
+        return str(asked)
+    said = "several landscapes are at hand" if asked is None else f"the cell at hand has no landscape {asked!r:.60}"
+    raise UserError(f"{said}; name one of them by --landscape: {', '.join(every)}")

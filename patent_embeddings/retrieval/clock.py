@@ -1,0 +1,35 @@
+"""Seconds by what they were spent on, each counted once however the work is nested."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PARTS = ("open", "model", "encode", "rank", "rerank")
+
+
+class Clock:
+    """A watch over nested work: while the inner runs, the outer stands still."""
+
+    def __init__(self) -> None:
+        self.took = dict.fromkeys(PARTS, 0.0)
+        self._at_work: list[str] = []
+        self._since = time.perf_counter()
+
+    @contextmanager
+    def timing(self, part: str) -> Iterator[None]:
+        """Count the block's seconds for one of `PARTS`."""
+        self._count()
+        self._at_work.append(part)
+        try:
+            yield
+        finally:
+            self._count()
+            self._at_work.pop()
+
+    def _count(self) -> None:
+        now = time.perf_counter()
+        if self._at_work:
+            self.took[self._at_work[-1]] += now - self._since
+        self._since = now

@@ -1,0 +1,231 @@
+"""Search of a landscape by the cell at hand: its families ranked for a question, exactly as in the cell's runs.
+
+A server of one's own, which holds a landscape open and answers in JSON, one question at a time:
+
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from patent_embeddings.retrieval import find
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self):
+            text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            hits = finder.rank([finder.question(text)], ["interpolation"], k=10)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(hits.to_json(orient="records").encode())
+    with find.opened("sim-alpha") as finder:
+        HTTPServer(("localhost", 8000), Answer).serve_forever()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from patent_embeddings.core.arrays import Booleans, Floats, Integers
+from patent_embeddings.core.errors import UserError, nearest
+from patent_embeddings.corpus.splits import fold_of
+from patent_embeddings.retrieval import excerpts, fusion
+from patent_embeddings.retrieval.asking import Asking
+from patent_embeddings.retrieval.clock import Clock
+from patent_embeddings.retrieval.landscape import Landscape
+from patent_embeddings.retrieval.legs import Dense, Lexical, Order, stored
+
+_SYSTEMS = ("bm25", "dense", "rrf", "interpolation")
+_RERANKED = "reranked"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is searched for."""
+
+    id: str  # of the query; "q1", ... where none was given
+    text: str
+    own: str | None  # the family that the question is: never among its results; None: it is none
+
+
+class Finder:
+    """One landscape of the cell at hand, opened for question after question.
+
+    What a question needs (index, model) is opened, built or loaded when it is first needed, and kept.
+
+    Attributes:
+        landscape: its id.
+        families: ids of the ranked documents, ascending.
+        systems: of the cell: bm25, dense, rrf, interpolation, and reranked where the cell has a reranker.
+        took: seconds since it was opened, by what for: open (files, vectors, index), model, encode, rank, rerank.
+    """
+
+    def __init__(self, landscape: str, stack: ExitStack) -> None:
+        """See `opened`; `stack` closes the index."""
+        clock = Clock()
+        self.landscape, self.took, self._clock = landscape, clock.took, clock
+        with clock.timing("open"):
+            self._here = Landscape(landscape)
+            self._asking = Asking(self._here, clock)
+            self._lexical = Lexical(self._here, stack, clock)
+            self._dense = Dense(self._here, self._asking, clock)
+        self.families = self._here.families
+        self.systems = (*_SYSTEMS, *([_RERANKED] if self._here.rerank.reranker is not None else []))
+        self._excerpts = excerpts.Excerpts(self._here.documents, self._lexical)
+
+    def question(self, text: str, id: str = "q1") -> Question:
+        """A question by its text; one whose text is that of a family in the query view is that family.
+
+        Several families with one text: the one that `id` names, else the first by id, which is said. Raises UserError:
+        the text is empty.
+        """
+        if not text.strip():
+            raise UserError(f"question {id!r}: it has no text; ask in words")
+        text = text.encode("utf-8", "replace").decode()  # bytes of a terminal or pipe that are no UTF-8
+        with self._clock.timing("open"):
+            known = self._here.asks(text, id)
+        if known is None:
+            return Question(id, text, None)
+        name, exact = known
+        return Question(id, exact, name if name in self._here.views else None)
+
+    def like(self, family: str, id: str | None = None) -> Question:
+        """The question that a family of the landscape is, in the query view; without an id it has the family's.
+
+        Raises UserError: no such family, or it has no text in the query view.
+        """
+        text = self._here.views.get(family)
+        if text is None:
+            raise UserError(f"{family!r}: no family of landscape {self.landscape!r}")
+        if not text.strip():
+            raise UserError(f"{family!r}: this family has no text in view {self._here.embed.query_view!r}")
+        return Question(id or family, text, family)
+
+    def rank(
+        self, questions: Sequence[Question], systems: Sequence[str], k: int, among: Booleans | None = None
+    ) -> pd.DataFrame:
+        """The k best families of each question by each system, among those that `among` lets pass, [families].
+
+        A system lists what its run lists, and then the rest of the landscape: BM25 what shares a term with the
+        question, a fusion what neither leg lists (score 0), by the sum of its reciprocal ranks in both. The reranker
+        lists what it reads, which is as many as in its run of the first that pass.
+
+        Returns a row a hit, by question and system (in the order given) and rank: `query_id`, `system`, `family_id`,
+        `rank` (from 1, among those that pass), `rank_of_all` and `score` (float32), both in the whole landscape, and
+        `bm25_rank` and `dense_rank` (Int64; <NA> where that leg does not find it). Raises UserError: a system that the
+        cell does not have, or what it needs is missing or damaged.
+        """
+        for system in systems:
+            if system not in self.systems:
+                has = f"this cell has {', '.join(self.systems)}{nearest(system, list(self.systems))}"
+                mend = "; `rerank.model` names a reranker" if system == _RERANKED else ""
+                raise UserError(f"system {system!r}: {has}{mend}")
+        passing = np.ones(len(self.families), dtype=bool) if among is None else among
+        found: list[pd.DataFrame] = []
+        for question in questions:
+            with self._clock.timing("rank"):
+                found += self._ranked(question, systems, k, passing)
+        columns = ["query_id", "system", "family_id", "rank", "rank_of_all", "score", "bm25_rank", "dense_rank"]
+        return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+    def _ranked(self, question: Question, systems: Sequence[str], k: int, passing: Booleans) -> Iterator[pd.DataFrame]:
+        """The hits of one question by each system."""
+        here = self._here
+        known = here.known(question.text, question.own, question.id)
+        open_ = here.open_to(known)
+        legs = {
+            "bm25": self._lexical.order(question.text, open_),
+            "dense": self._dense.order(question.text, known, open_),
+        }
+        ranks = {f"{name}_rank": leg.ranks(len(self.families)) for name, leg in legs.items()}
+        orders = dict(legs)
+        for system in systems:
+            first = here.rerank.system if system == _RERANKED else system
+            if first not in orders:
+                orders[first] = self._fused(legs, first, known, open_)
+            if system == _RERANKED:
+                rows, scores, places = self._reranked(question.text, known, orders[first], passing)
+            else:
+                order = orders[system]
+                places = np.flatnonzero(passing[order.rows])[:k]
+                rows, scores, places = order.rows[places], order.scores[places], places + 1
+            rows = rows[:k]
+            hits = {
+                "query_id": question.id,
+                "system": system,
+                "family_id": pd.Series([self.families[row] for row in rows], dtype="str"),
+                "rank": np.arange(1, len(rows) + 1),
+                "rank_of_all": places[:k],
+                "score": scores[:k].astype(np.float32),
+            }
+            known_ranks = {name: pd.arrays.IntegerArray(rank[rows], rank[rows] == 0) for name, rank in ranks.items()}
+            yield pd.DataFrame({**hits, **known_ranks})
+
+    def _fused(self, legs: dict[str, Order], method: str, known: str | None, open_: Booleans) -> Order:
+        """A fusion as tuned, and behind it what neither leg lists, which has a score of 0."""
+        here = self._here
+        seed = here.fuse.cross_fitted
+        fold = fold_of([known], seed)[known] if seed is not None and known in here.asked else None
+        value = fusion.tuned_to(here.fusion, method, fold, cross_fitted=seed is not None)
+        listed = [leg.top(here.fuse.fuse.depth) for leg in legs.values()]
+        runs = [(leg.scores[None], leg.rows[None]) for leg in listed]
+        pair = fusion.both(fusion.Legs([""], self.families, *runs), np.zeros(1, np.int64))
+        scores, rows = (values[0] for values in fusion.fuse(pair, method, value, pair.rows.shape[1]))
+        scores, rows = scores[rows >= 0], rows[rows >= 0]
+        left = open_.copy()
+        left[rows] = False
+        rest = np.flatnonzero(left)
+        nearness = np.zeros(len(rest))
+        for leg in legs.values():
+            rank = leg.ranks(len(open_))[rest]
+            nearness += np.divide(1.0, rank, out=np.zeros(len(rest)), where=rank > 0)
+        rest = rest[np.lexsort((rest, -nearness))]
+        depth = min(here.fuse.fuse.depth, len(rows))
+        zeros = np.zeros(len(rest), np.float32)
+        return Order(np.concatenate([rows, rest]), np.concatenate([scores, zeros]), depth)
+
+    def _reranked(
+        self, text: str, known: str | None, first: Order, passing: Booleans
+    ) -> tuple[Integers, Floats, Integers]:
+        """Families that the reranker reads, best first, their scores and their ranks in the whole landscape.
+
+        It reads the first that pass, as many as in the run. Those that it does not read in the whole landscape keep
+        their rank in the run that it reranks.
+        """
+        depth = self._here.rerank.depth
+        whole = first.top(depth).rows
+        run = stored(self._here, _RERANKED, known)
+        if run is not None:
+            self._asking.remember(text, [self.families[row] for row in run[1]], run[0])
+        first_rank = first.ranks(len(self.families))
+        read = first.rows[passing[first.rows]][: len(whole) if passing.all() else depth]
+        orders = []
+        for rows in (whole, read):
+            scores = self._asking.scores(text, [self.families[row] for row in rows])
+            given = np.array([scores[self.families[row]] for row in rows], np.float32)
+            order = np.lexsort((rows, -given))
+            orders.append((rows[order], given[order]))
+        first_rank[orders[0][0]] = np.arange(1, len(whole) + 1)
+        rows, given = orders[1]
+        return rows, given, first_rank[rows]
+
+    def passages(self, question: Question, families: Sequence[str]) -> dict[str, str]:
+        """The best passage of each family for a question.
+
+        Of a cell with passages the window that scores best; else the sentences, at most three, that share most of
+        BM25's weight with the question, in the order of the text. "" of a family without text.
+        """
+        if self._here.search.window is None:
+            return {family: self._excerpts.best(question.text, family) for family in families}
+        known = self._here.known(question.text, question.own, question.id)
+        vector = self._dense.vector(question.text, known)
+        best = {family: self._dense.space.passage(vector, self._dense.rows[family]) for family in families}
+        return {family: self._asking.windows(family)[place] for family, place in best.items()}
+
+
+@contextmanager
+def opened(landscape: str) -> Iterator[Finder]:
+    """Open a landscape of the cell at hand; nothing is computed that the stages have computed.
+
+    Raises UserError: it is none of the cell's landscapes, nothing is computed, or a file is missing or damaged.
+    """
+    with ExitStack() as stack:
+        yield Finder(landscape, stack)

@@ -1,0 +1,90 @@
+"""Lucene's index of some texts kept in the scratch: built once, for question after question."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from patent_embeddings.core import layout, scratch
+from patent_embeddings.core.files import read_json, replacing, sha256, writable, write_json
+from patent_embeddings.core.progress import say
+from patent_embeddings.retrieval import lucene
+
+_ROWS = "rows.npy"
+_FILES = "files.json"  # SHA-256 of every other file
+
+
+@contextmanager
+def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False, label: str) -> Iterator[lucene.Index]:
+    """`lucene.index` for the time of the block, of the scratch where it holds one of these texts, else built into it.
+
+    Of two processes that need it at once, one builds and the other waits. One that is damaged is said and built again.
+    Raises UserError: no usable Java, or no room.
+    """
+    place = layout.scratch() / "lucene" / _key(texts)
+    with writable(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    with lucene.threads() as pool:
+        # Held until its files are open, which then stay, whoever removes them; a lock goes with its process.
+        with writable(place), _held(FileLock(place.with_suffix(".lock")), label):
+            if made := not _whole(place):
+                with replacing(place) as folder:
+                    _build(texts, folder, label)
+            opened = lucene.Index(place / "index", k1, b, query_side, pool, np.load(place / _ROWS))
+        if made:
+            scratch.clean(layout.scratch())
+        with closing(opened):
+            yield opened
+
+
+@contextmanager
+def _held(lock: FileLock, label: str) -> Iterator[None]:
+    """Hold a lock; that another process has it is said."""
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        say(f"{label}: another process builds it; waiting")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _key(texts: Sequence[str]) -> str:
+    """Digest of all that decides an index: the texts in their order, who analyses them, and how we hand them over."""
+    digest = hashlib.sha256(f"{version('pyserini')} {sha256(Path(lucene.__file__))}\n".encode())
+    for text in texts:
+        digest.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+    return digest.hexdigest()[:32]
+
+
+def _build(texts: Sequence[str], folder: Path, label: str) -> None:
+    lucene.build(texts, folder / "index", label)
+    with lucene.threads() as pool, closing(lucene.Index(folder / "index", 0.9, 0.4, False, pool)) as built:
+        np.save(folder / _ROWS, built.rows)
+    write_json(folder / _FILES, _digests(folder))
+
+
+def _whole(place: Path) -> bool:
+    """Whether an index is there as it was built; one that is damaged is said."""
+    if not place.exists():
+        return False
+    try:
+        whole = bool(read_json(place / _FILES) == _digests(place))
+    except Exception:  # whatever became of its files, they are not those that were written
+        whole = False
+    if not whole:
+        say(f"{place}: damaged index, built again")
+    return whole
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != _FILES)
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}

@@ -1,0 +1,127 @@
+"""A landscape of the cell at hand as questions meet it: its texts, who asks what, and what may be found for whom."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property
+
+import numpy as np
+
+from patent_embeddings.core import layout, params, tables
+from patent_embeddings.core.arrays import Booleans
+from patent_embeddings.core.errors import UserError, nearest
+from patent_embeddings.core.progress import say
+from patent_embeddings.corpus import texts
+from patent_embeddings.corpus.pool import Candidates, candidates
+from patent_embeddings.corpus.schemas import POOL, QUERIES
+from patent_embeddings.encoders.values import EmbedValues
+from patent_embeddings.retrieval.schemas import FUSION
+from patent_embeddings.retrieval.values import Bm25Values, FuseValues, RerankValues, SearchValues
+
+_FIRST = 8  # words that texts are told apart by, before all of them are
+
+
+class Landscape:
+    """Everything of a landscape that the stages left and a question needs, but vectors and index."""
+
+    def __init__(self, name: str) -> None:
+        """Read it. Raises UserError: none of the cell's, nothing is computed, or a file is missing or damaged."""
+        require(name)
+        self.name = name
+        self.embed = params.read("embed", EmbedValues, name)
+        self.bm25 = params.read("bm25", Bm25Values, name)
+        self.search = params.read("search", SearchValues, name)
+        self.fuse = params.read("fuse", FuseValues, name)
+        self.rerank = params.read("rerank", RerankValues, name)
+        self.fusion = tables.read(layout.fusion(name), FUSION)
+        self.pool = tables.read(layout.task(name, "pool"), POOL)
+        self.families: list[str] = self.pool.loc[self.pool["ranked"], "family_id"].tolist()
+        every = texts.texts(name, self.bm25.document_view)
+        missing = next((family for family in self.families if family not in every), None)
+        if missing is not None:
+            path = layout.view(name, self.bm25.document_view)
+            raise UserError(f"{path}: family {missing!r} of the landscape's pool is not there; run `dvc repro`")
+        self.documents = {family: every[family] for family in self.families}
+        same = self.bm25.query_view == self.bm25.document_view
+        self.views = every if same else texts.texts(name, self.bm25.query_view)  # every family in the query view
+        asked = tables.read(layout.task(name, "queries"), QUERIES, ["query_id", "text"])
+        self.queries: list[str] = asked["query_id"].tolist()
+        self.asked = frozenset(self.queries)
+        self._told = False
+        # Queries that are no families, by their own words.
+        self.own_words = {query: text for query, text in zip(asked["query_id"], asked["text"], strict=True) if text}
+
+    def asks(self, text: str, id: str) -> tuple[str, str] | None:
+        """Who of the landscape asks in these words, however their white space is: its id and exact text; None: nobody.
+
+        Of several the family or query that `id` names, else one with exactly this text, the first of them by id, which
+        is said.
+        """
+        found = self._alike(text)
+        exact = [one for one in found if self.text(one) == text] or found
+        if not exact:
+            return None
+        chosen = id if id in found else exact[0]
+        if len(found) > 1 and id not in found:
+            say(f"{self.name}: {len(found)} families or queries have this text; taken for {chosen}, the first by id")
+        return chosen, self.text(chosen)
+
+    def text(self, id: str) -> str:
+        """Text of a family in the query view, or of a query that is none in its own words."""
+        return self.own_words[id] if id in self.own_words else self.views[id]
+
+    def _alike(self, text: str) -> list[str]:
+        """Families and queries whose words are those of a text, by id."""
+        words = text.split()
+        return [id for id in self._by_start.get(_start(text), []) if self.text(id).split() == words]
+
+    @cached_property
+    def _by_start(self) -> dict[tuple[str, ...], list[str]]:
+        """Families and queries by the first words of their texts: splitting all of a landscape's takes seconds."""
+        found: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for id in sorted({*self.views, *self.own_words}):
+            found[_start(self.text(id))].append(id)
+        return found
+
+    def known(self, text: str, own: str | None, id: str) -> str | None:
+        """The family that a question is, or the query of the landscape that is none and has its words; None: new."""
+        if own is not None:
+            return own
+        found = [one for one in self._alike(text) if one in self.own_words]
+        return id if id in found else next(iter(found), None)
+
+    def open_to(self, known: str | None) -> Booleans:
+        """Which families may be found, [families]: by whom the landscape knows those of its run, by others all."""
+        if known is None:
+            if self.search.pool == "earlier" and not self._told:
+                say(f"{self.name}: a question of its own has no date, so that all families are ranked for it")
+                self._told = True
+            return np.ones(len(self.families), dtype=bool)
+        place = self._pool_place[known]
+        open_: Booleans = self._open.born < self._open.before[place]
+        if self._open.own[place] >= 0:
+            open_[self._open.own[place]] = False
+        return open_
+
+    @cached_property
+    def _pool_place(self) -> dict[str, int]:
+        return {id: place for place, id in enumerate(self.pool["family_id"])}
+
+    @cached_property
+    def _open(self) -> Candidates:
+        ids = self.pool["family_id"].tolist()
+        return candidates(self.families, ids, self.pool, earlier=self.search.pool == "earlier")
+
+
+def require(name: str) -> None:
+    """Raise UserError where a landscape is none of the cell's, or nothing is computed."""
+    if not layout.VALUES.is_dir():
+        raise UserError(f"{layout.VALUES}: no such folder, so that no cell is computed here; run `dvc repro` first")
+    known = sorted(path.name for path in layout.VALUES.iterdir() if path.is_dir() and path.name != layout.CELL)
+    if name not in known:
+        has = f"the cell at hand has {', '.join(known)}{nearest(name, known)}"
+        raise UserError(f"landscape {name!r}: {has}; name one of them, or add it to evaluate_on and run `dvc repro`")
+
+
+def _start(text: str) -> tuple[str, ...]:
+    return tuple(text.split(None, _FIRST)[:_FIRST])

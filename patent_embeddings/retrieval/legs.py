@@ -1,0 +1,179 @@
+"""Both legs of a search for one question: every family that a leg scores, the run's own list first."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from patent_embeddings.core import layout, tables, vectors
+from patent_embeddings.core.arrays import Booleans, Floats, Integers, Search
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.vectors import Vectors
+from patent_embeddings.retrieval import indexes, ranking
+from patent_embeddings.retrieval.asking import Asking
+from patent_embeddings.retrieval.clock import Clock
+from patent_embeddings.retrieval.exact import BLOCK, Space
+from patent_embeddings.retrieval.landscape import Landscape
+from patent_embeddings.retrieval.lucene import Index
+from patent_embeddings.retrieval.schemas import RUN
+
+_AGAIN = 1 << 21  # scores of a run's block that are computed once more for one of its queries
+
+
+@dataclass(frozen=True)
+class Order:
+    """Families in the order of a leg or a fusion, best first."""
+
+    rows: Integers  # places among the ranked families, int64 [found]
+    scores: Floats  # [found]
+    listed: int  # how many of them, the first ones, a run has
+
+    def ranks(self, families: int) -> Integers:
+        """Rank of each family from 1, int64 [families]; 0 where it is not found."""
+        ranks = np.zeros(families, np.int64)
+        ranks[self.rows] = np.arange(1, len(self.rows) + 1)
+        return ranks
+
+    def top(self, depth: int) -> Order:
+        """What a run of at most this depth has."""
+        kept = min(depth, self.listed)
+        return Order(self.rows[:kept], self.scores[:kept], kept)
+
+
+def ordered(scores: Floats, open_: Booleans, depth: int) -> Order:
+    """All families that are open and scored (not -inf), [families], equal scores by family id."""
+    rows = np.flatnonzero(open_ & ~np.isneginf(scores))
+    best = ranking.best(scores[None, rows], rows[None], len(rows))
+    return Order(best[1][0], best[0][0], min(depth, len(rows)))
+
+
+class Lexical:
+    """BM25 over Lucene's index, which the scratch keeps."""
+
+    def __init__(self, landscape: Landscape, stack: ExitStack, clock: Clock) -> None:
+        self._landscape, self._stack, self._clock = landscape, stack, clock
+
+    @cached_property
+    def index(self) -> Index:
+        """The index, opened, or built where the scratch has none."""
+        here, options = self._landscape, self._landscape.bm25.bm25.model_dump(include={"k1", "b", "query_side"})
+        opened = indexes.index(list(here.documents.values()), **options, label=f"bm25 {here.name}: index")
+        with self._clock.timing("open"):
+            return self._stack.enter_context(opened)
+
+    def order(self, text: str, open_: Booleans) -> Order:
+        """Every open family that shares a term with the text."""
+        scores = np.full(len(open_), -np.inf, np.float32)
+        found, rows = self.index.search([text], max(1, len(self.index.rows)))
+        scores[rows[rows >= 0]] = found[rows >= 0]
+        return ordered(scores, open_, self._landscape.bm25.bm25.depth)
+
+
+class Dense:
+    """Exact search over the vectors that are on disk."""
+
+    def __init__(self, landscape: Landscape, asking: Asking, clock: Clock) -> None:
+        """Read the vectors. Raises UserError: a file is missing, damaged or of another run."""
+        name, values = landscape.name, landscape.search
+        self._landscape, self._asking, self._clock = landscape, asking, clock
+        self._block: tuple[int, Floats] | None = None  # of the run: its first query, and scores [queries, documents]
+        several = vectors.several(values.similarity, values.window)
+        self.documents = vectors.read(name, "documents", ragged=several)
+        self._queries = vectors.read(name, "queries", ragged=vectors.several(values.similarity, None))
+        if self._queries.ids != landscape.queries:
+            found = layout.vector_ids(name, "queries")
+            raise UserError(f"{found}: not the queries of {layout.task(name, 'queries')}; run `dvc repro`")
+        self._place = {query: place for place, query in enumerate(self._queries.ids)}
+        self.rows = {family: row for row, family in enumerate(self.documents.ids)}
+        missing = next((family for family in landscape.families if family not in self.rows), None)
+        if missing is not None:
+            path = layout.vector_ids(name, "documents")
+            raise UserError(f"{path}: family {missing!r} of the landscape's pool has no vector; run `dvc repro`")
+        # Row of each ranked family among the documents, [families].
+        self._ranked = np.array([self.rows[family] for family in landscape.families], np.int64)
+
+    @cached_property
+    def space(self) -> Space:
+        """The documents made ready to be searched."""
+        ranked = np.zeros(len(self.documents.ids), dtype=bool)
+        ranked[self._ranked] = True
+        with self._clock.timing("open"):
+            return Space(self.documents, ranked, self._landscape.search)
+
+    @cached_property
+    def _search(self) -> Search:
+        """The run's search, of all queries of the landscape."""
+        space = self.space
+        with self._clock.timing("open"):
+            return space.search(self._queries)[0]
+
+    @cached_property
+    def _sides_are_one(self) -> bool:
+        """Whether a family asks with the vector that it is found by, as all queries that are families do."""
+        here = self._landscape
+        both = [(place, self.rows[query]) for query, place in self._place.items() if query in self.rows]
+        if here.embed.query_view != here.embed.document_view or self.documents.first is not None or not both:
+            return False
+        asking, found = np.array(both).T
+        return np.array_equal(self._queries.rows[asking], self.documents.rows[found])
+
+    def vector(self, text: str, known: str | None) -> Vectors:
+        """The vector of a question: of the disk where it is there, else by the cell's own encoder."""
+        if known in self._place:
+            return _only(self._queries, self._place[known])
+        if known in self.rows and self._sides_are_one:
+            return _only(self.documents, self.rows[known])
+        return self._asking.vectors(text)
+
+    def order(self, text: str, known: str | None, open_: Booleans) -> Order:
+        """Every open family; of a query of the landscape first what its run lists, which last digits may decide.
+
+        Where the run is not here, its own matrix product is taken again, if it is small: a product rounds by the place
+        of a number in it.
+        """
+        listed = stored(self._landscape, "dense", known)
+        scores = self._again(known) if listed is None else None
+        scores = self.space.every(self.vector(text, known)) if scores is None else scores
+        order = ordered(scores[self._ranked], open_, self._landscape.search.search.depth)
+        if listed is None:
+            return order
+        rest = ~np.isin(order.rows, listed[1])
+        rows, scores = np.append(listed[1], order.rows[rest]), np.append(listed[0], order.scores[rest])
+        return Order(rows, scores, len(listed[1]))
+
+    def _again(self, known: str | None) -> Floats | None:
+        """Scores of all documents by the run's own product, [documents]; None: of no query, or the product is large."""
+        size, place = len(self.documents.ids), self._place.get(known or "", -1)
+        first = place - place % BLOCK
+        block = np.arange(first, min(len(self._place), first + BLOCK))
+        if place < 0 or len(block) * size > _AGAIN:
+            return None
+        if self._block is None or self._block[0] != first:
+            scores, rows = self._search(block, size)
+            self._block = (first, np.take_along_axis(scores, rows.argsort(axis=1), axis=1))
+        return self._block[1][place - first]
+
+
+def stored(landscape: Landscape, system: str, query: str | None) -> tuple[Floats, Integers] | None:
+    """What the landscape's run lists for one of its queries, scores and places of families, best first.
+
+    None: it is no query, or the run is not here.
+    """
+    path = layout.run(landscape.name, system)
+    if query not in landscape.asked or not path.exists():
+        return None
+    run = tables.read(path, RUN, only=("query_id", query))
+    scores, rows = ranking.matrices(run, [query], landscape.families, len(landscape.families))
+    return scores[0], rows[0]
+
+
+def _only(vectors: Vectors, place: int) -> Vectors:
+    """The vectors of one id."""
+    if vectors.first is None:
+        return Vectors(vectors.path, vectors.ids[place : place + 1], vectors.rows[place : place + 1], None)
+    starts = np.append(vectors.first, len(vectors.rows))
+    rows = vectors.rows[starts[place] : starts[place + 1]]
+    return Vectors(vectors.path, vectors.ids[place : place + 1], rows, np.zeros(1, np.int64))
