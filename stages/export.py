@@ -16,6 +16,7 @@ app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 
 OUT = Path("exports")
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
+Landscape = Annotated[str | None, typer.Option(help="One of the cell's; all, where none is named.")]
 
 
 @app.command()
@@ -23,9 +24,11 @@ def trec(out: Out = OUT / "trec") -> None:
     """Write a run file for each system and qrels of the test queries for each scope, by landscape."""
     from patent_embeddings.core import params
     from patent_embeddings.corpus.entries import landscape_entry
+    from patent_embeddings.grid.current import require_current
     from patent_embeddings.handover import trec
 
     cell = params.load()
+    require_current(cell, *(f"metrics@{name}" for name in cell.evaluate_on))
     for landscape in cell.evaluate_on:
         judged = landscape_entry(landscape).relevance == "judged"
         trec.write(out / landscape, landscape, earlier=cell.tasks.pool == "earlier", judged=judged)
@@ -39,25 +42,88 @@ def mteb(out: Out = OUT / "mteb") -> None:
     from patent_embeddings.core.git import git
     from patent_embeddings.evaluation.scores import read_scores
     from patent_embeddings.grid.cell import digest
+    from patent_embeddings.grid.current import require_current
     from patent_embeddings.handover import mteb
     from patent_embeddings.handover.subject import subject
 
     cell = subject(params.load())
+    require_current(cell.params, "report")
     commit, date = git("log", "-1", "--format=%H %cI").split()
     print(f"{out}: results of {mteb.write(out, cell, read_scores(), digest(cell.params), (commit, date))}")
 
 
 @app.command()
-def model(out: Out = OUT / "model") -> None:
-    """Write a model folder as the Hugging Face hub has them: the adapter, and a card with its scores."""
+def model(
+    out: Out = OUT / "model",
+    merged: Annotated[bool, typer.Option("--merged", help="The whole model, its adapter merged.")] = False,
+) -> None:
+    """Write a model folder as the Hugging Face hub has them: the adapter, or the whole model, and a card."""
     from patent_embeddings.core import params
     from patent_embeddings.evaluation.scores import read_scores
+    from patent_embeddings.grid.current import require_current
     from patent_embeddings.handover import model
     from patent_embeddings.handover.subject import subject
 
     cell = subject(params.load())
-    model.write(out, cell, read_scores())
-    print(f"{out}: load it with SentenceTransformer({cell.model.hub!r}).load_adapter({str(out)!r})")
+    require_current(cell.params, "report")
+    if merged:
+        from patent_embeddings.handover import whole  # torch, which takes seconds
+
+        print(f"{out}: load it with {whole.write(out, cell, read_scores())}({str(out)!r})")
+    else:
+        model.write(out, cell, read_scores())
+        print(f"{out}: load it with SentenceTransformer({cell.model.hub!r}).load_adapter({str(out)!r})")
+
+
+@app.command()
+def vectors(out: Out = OUT / "vectors", landscape: Landscape = None) -> None:
+    """Write the documents' vectors with their ids, as parquet and as faiss indexes, and what each index loses."""
+    from patent_embeddings.core import params
+    from patent_embeddings.grid.current import require_current
+    from patent_embeddings.handover import vectors
+    from patent_embeddings.handover.subject import subject
+
+    cell = subject(params.load())
+    names = cell.chosen(landscape)
+    require_current(cell.params, *(f"metrics@{name}" for name in names))
+    for name in names:
+        vectors.write(out / name, name, cell)
+        print(f"{out / name}: {vectors.LOSSES} has what each index loses, README.md how to search them")
+
+
+@app.command()
+def dataset(out: Out = OUT / "dataset", landscape: Landscape = None) -> None:
+    """Write queries, corpus and judgements, as a folder of the Hugging Face hub and as BEIR's files."""
+    from patent_embeddings.core import params
+    from patent_embeddings.grid.current import require_current
+    from patent_embeddings.handover import dataset
+    from patent_embeddings.handover.subject import subject
+
+    cell = subject(params.load())
+    names = cell.chosen(landscape)
+    require_current(cell.params, *(f"{stage}@{name}" for name in names for stage in ("views", "tasks")))
+    for name in names:
+        dataset.write(out / name, name, cell)
+        print(f"{out / name}: try `datasets.load_dataset({str(out / name)!r}, 'corpus')`")
+
+
+@app.command()
+def system(
+    out: Out = OUT / "system",
+    landscape: Annotated[str | None, typer.Option(help="One of the cell's; its own, where none is named.")] = None,
+) -> None:
+    """Write the winner: one folder with all that ranks a landscape's families, and the file of 60 lines that does."""
+    from patent_embeddings.core import params
+    from patent_embeddings.evaluation.scores import read_scores
+    from patent_embeddings.grid.current import require_current
+    from patent_embeddings.handover.subject import subject
+    from patent_embeddings.handover.system import writer
+
+    cell = subject(params.load())
+    (name,) = cell.chosen(landscape or cell.params.landscape)
+    require_current(cell.params, "report")
+    settings = writer.write(out, name, cell, read_scores())
+    print(f"{out}: ranks {name} by {settings['system']}; try `python {out}/{writer.SCRIPT} 'a valve that ...'`")
 
 
 @app.command()
@@ -69,13 +135,17 @@ def table(
     """Write a table of a page as CSV or LaTeX (booktabs)."""
     from patent_embeddings.core import params
     from patent_embeddings.core.files import write_text
+    from patent_embeddings.grid.current import require_current
     from patent_embeddings.handover.latex import latex
     from patent_embeddings.handover.spreadsheet import comma_separated
-    from patent_embeddings.pages.sheets import sheet
+    from patent_embeddings.pages.sheets import SHEETS, sheet
 
+    cell = params.load()
+    if name in SHEETS:  # of the cell at hand; a grid's are of experiments
+        require_current(cell, "report")
     text, suffix = {"csv": (comma_separated, "csv"), "latex": (latex, "tex")}[form]
     path = out / f"{name}.{suffix}"
-    write_text(path, text(sheet(name, params.load())))
+    write_text(path, text(sheet(name, cell)))
     print(path)
 
 

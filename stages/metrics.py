@@ -1,4 +1,4 @@
-"""Runs and vectors -> scores of the test split with intervals, and the outcome of every query, family or run."""
+"""Runs and vectors -> scores with intervals, the outcome of every query, family or run, and what fewer bytes lose."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ def main(landscape: str) -> None:
     from patent_embeddings.corpus import pool as pool_
     from patent_embeddings.corpus.schemas import LABELS, POOL, QRELS, QUERIES
     from patent_embeddings.evaluation import outcomes, systems
-    from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
+    from patent_embeddings.evaluation.schemas import COMPRESSION, OUTCOMES, SCORES
     from patent_embeddings.evaluation.values import MetricsValues
+    from patent_embeddings.retrieval import compression
     from patent_embeddings.retrieval.schemas import RUN
 
     with costs.measured(layout.cost("metrics", landscape)) as cost:
@@ -37,8 +38,10 @@ def main(landscape: str) -> None:
         found, scores = outcomes.measure(
             landscape, judged, names, lambda name: tables.read(layout.run(landscape, name), RUN), values
         )
+        fewer = compression.measure(landscape, judged, pool, values)
         tables.write(found, layout.outcomes(landscape), OUTCOMES)
         tables.write(scores, layout.scores(landscape), SCORES)
+        tables.write(fewer, layout.compression(landscape), COMPRESSION)
         cost.update(queries=len(queries), labelled=labels["family_id"].nunique())
 
 

@@ -47,7 +47,9 @@ EXPECTED = REPORTS / "expected.csv"
 RECORDS = REPORTS / "records.txt"  # of past runs that `make restore` may take in, where there is such a file
 
 CELL = "cell"  # where the costs of stages lie that have no landscape
-_FOLDERS = "families citations relations queries views tasks lengths embeddings runs fusion outcomes scores costs"
+_FOLDERS = (
+    "families citations relations queries views tasks lengths embeddings runs fusion outcomes scores compression costs"
+)
 PER_LANDSCAPE = tuple(_FOLDERS.split())
 
 
@@ -67,10 +69,12 @@ embeddings = _named(DATA / "embeddings", "")
 fusion = _named(DATA / "fusion", ".parquet")  # scores of every setting on dev and test, and which one was chosen
 outcomes = _named(DATA / "outcomes", ".parquet")  # of every query (or unit), system and metric, at full precision
 scores = _named(DATA / "scores", ".parquet")  # of the test split, with intervals
+compression = _named(DATA / "compression", ".parquet")  # what the vectors lose in fewer bytes
 plot = _named(PLOTS, ".csv")  # data of a picture, as `dvc plots` reads it
-figure = _named(FIGURES, ".png")
+figure = _named(FIGURES, ".svg")
 landscape_page = _named(REPORTS / "landscapes", ".html")
-grid_figure = _named(GRID / "figures", ".png")
+comparison_page = _named(REPORTS / "comparisons", ".html")
+grid_figure = _named(GRID / "figures", ".svg")
 template = _named(TEMPLATES, ".json")  # Vega-Lite template of a picture, where `dvc plots` looks for it
 running = _named(DVC / "tmp" / "running", ".lock")  # held by a stage at work here; queued experiments have their own
 

@@ -1,4 +1,4 @@
-"""Tables of outcomes and scores: columns and rules."""
+"""Tables of outcomes and scores, and of what vectors lose in fewer bytes: columns and rules."""
 
 from __future__ import annotations
 
@@ -19,4 +19,15 @@ SCORES = Table(
     key=("landscape", "task", "system", "scope", "metric"),
     finite=("value",),
     around={"value": ("ci_low", "ci_high")},
+)
+# Of vectors: as they are searched, in half and a quarter of their dimensions, and in fewer bits.
+FORMS = ("float32", "half", "quarter", "float16", "int8", "binary")
+COMPRESSION = Table(
+    dict.fromkeys(("form", "metric", "scope"), "text")
+    | dict.fromkeys(("value", "difference", "low", "high"), "float64")
+    | {"n": "int", "dimensions": "int", "bytes": "int", "bytes_per_family": "float64"},
+    key=("form", "metric", "scope"),
+    among={"form": FORMS},
+    finite=("value", "difference", "bytes_per_family"),
+    around={"difference": ("low", "high")},
 )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from patent_embeddings.core.params import Metrics, Values
+from patent_embeddings.core.params import Metrics, Search, Values
 
 
 class MetricsValues(Values):
@@ -18,4 +18,5 @@ class MetricsValues(Values):
     simulated: bool = Field(alias="landscape.simulated")
     relevance: Literal["cited", "linked", "judged"] = Field(alias="landscape.relevance")
     threshold: int = Field(alias="landscape.threshold")
+    search: Search
     metrics: Metrics

@@ -1,4 +1,7 @@
-"""A model folder as the Hugging Face hub has them: the adapter, and a card with its scores."""
+"""A model folder as the Hugging Face hub has them: the adapter, and a card with its scores.
+
+The whole model is in `whole`, which loads it.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ from patent_embeddings.evaluation.systems import SHOWN
 from patent_embeddings.handover.subject import Subject
 from patent_embeddings.training import adapters
 
+README = "README.md"
+_NAMES = (adapters.CONFIG, "config_sentence_transformers.json")  # of which a model folder has one
 TAGS = ["sentence-transformers", "peft", "lora", "patents", "feature-extraction"]
 
 
@@ -28,52 +33,67 @@ def write(out: Path, subject: Subject, scores: pd.DataFrame) -> None:
     """
     params = subject.params
     if not subject.recipe.signals:
-        mend = "`dvc exp apply` a tuned cell first"
+        mend = "add --merged for the model as published, or `dvc exp apply` a tuned cell first"
         raise UserError(f"recipe {params.recipe!r} trains nothing: there is no adapter; {mend}")
     if params.embed.adapter_scale == 0:
-        mend = "set another part of the adapter"
+        mend = "add --merged for that, or set another part of the adapter"
         raise UserError(f"embed.adapter_scale is 0: what was scored is the model as published; {mend}")
     adapters.sealed(layout.ADAPTER, subject.model, trains=True)
-    if out.exists() and not (out / adapters.CONFIG).exists():
-        raise UserError(f"{out}: exists and is no model folder of an earlier export; name another with --out")
+    require_ours(out)
     with replacing(out) as folder:
         seal = shutil.ignore_patterns(adapters.SEAL)  # of what may be weighed anew here
         shutil.copytree(layout.ADAPTER, folder, copy_function=shutil.copyfile, ignore=seal)
         if params.embed.adapter_scale != 1:
             adapters.weigh(folder, params.embed.adapter_scale)
-        (folder / "README.md").write_text(card(subject, scores), encoding="utf-8")
+        (folder / README).write_text(card(subject, scores), encoding="utf-8")
 
 
-def card(subject: Subject, scores: pd.DataFrame) -> str:
-    """Model card: what it was trained on and how, its scores at home and abroad, and under which licences."""
+def require_ours(out: Path) -> None:
+    """Raise UserError where something is there that is no model folder, so that nothing else is replaced by one."""
+    if out.exists() and not any((out / name).exists() for name in _NAMES):
+        raise UserError(f"{out}: exists and is no model folder of an earlier export; name another with --out")
+
+
+def card(subject: Subject, scores: pd.DataFrame, whole: str | None = None) -> str:
+    """Model card: what it was trained on and how, its scores at home and abroad, and under which licences.
+
+    `whole` says how a folder with the whole model is loaded; None: the folder holds the adapter alone.
+    """
     params, model, homes = subject.params, subject.model, subject.homes
     front = {
         "base_model": model.hub,
         "library_name": "sentence-transformers",
-        "license": model.licence,
-        **({"language": "en"} if subject.english(homes) else {}),
-        "tags": TAGS,
+        **_licence(subject),
+        **({"language": "en"} if homes and subject.english(homes) else {}),
+        "tags": [tag for tag in TAGS if not whole or tag not in ("peft", "lora")],
         "pipeline_tag": "feature-extraction",
     }
     simulated = ", ".join(name for name in params.evaluate_on if subject.landscapes[name].simulated)
     said = f"**Simulated landscapes: {simulated}.** Their scores say nothing about real patents."
     warning = ["", said] if simulated else []
-    simulated = ", ".join(name for name in params.evaluate_on if subject.landscapes[name].simulated)
-    said = f"**Simulated landscapes: {simulated}.** Their scores say nothing about real patents."
-    warning = ["", said] if simulated else []
-    link = f"[{model.hub}](https://huggingface.co/{model.hub})"
+    link = f"[{model.hub}](https://huggingface.co/{model.hub}), revision `{model.revision or 'not pinned'}`"
+    loading = f"model = SentenceTransformer({model.hub!r}, revision={model.revision!r}); model.load_adapter(FOLDER)"
+    what = ("The whole model" if subject.tuned else "The model as published") if whole else "LoRA adapter"
     lines = [
         *["---", yaml.safe_dump(front, sort_keys=False).strip(), "---", ""],
-        *[f"# {params.model} tuned with {params.recipe} on {', '.join(homes)}", ""],
-        *[f"LoRA adapter of {link}, revision `{model.revision}`, for patent families.", ""],
+        *[f"# {params.model} {subject.made}", ""],
+        *[f"{what} of {link}, for patent families. Load it with", "", f"    {whole or loading}", ""],
         *_making(subject),
-        *["", "## Scores", "", "Test split; the landscape of training is marked as home.", *warning, ""],
+        *["", "## Scores", "", f"Test split{'; the landscape of training is marked as home' if homes else ''}."],
+        *[*warning, ""],
         *_scored(scores, homes),
         *["", "## Licences", "", f"- Base model: {model.licence}"],
         *[f"- {name}: {subject.landscapes[name].licence}" for name in sorted(params.evaluate_on)],
         "",
     ]
     return "\n".join(lines)
+
+
+def _licence(subject: Subject) -> dict[str, str]:
+    """Licence that the hub shows: the base model's, but `other` and all names where texts of other terms tuned it."""
+    base, homes = subject.model.licence, subject.homes if subject.tuned else []
+    asked = sorted({subject.landscapes[name].licence for name in homes} - {base, "CC0-1.0"})
+    return {"license": "other", "license_name": ", ".join([base, *asked])} if asked else {"license": base}
 
 
 def _making(subject: Subject) -> list[str]:
@@ -83,15 +103,18 @@ def _making(subject: Subject) -> list[str]:
     prompts = {"query": model.prompts.query, "document": model.prompts.document}
     said = ", ".join(f"{side} `{text}`" for side, text in prompts.items() if text)
     weight = subject.recipe.weight * params.embed.adapter_scale
+    training = (
+        f"- {tuning.pairs} pairs asked for, {tuning.steps} steps of {tuning.batch}, seed {tuning.seed}, "
+        f"texts cut at {tuning.length} tokens"
+    )
     return [
         f"- Recipe {params.recipe}: {subject.recipe.description}",
         *[f"- Training landscape {name}: {subject.landscapes[name].description}" for name in subject.homes],
-        f"- {tuning.pairs} pairs asked for, {tuning.steps} steps of {tuning.batch}, seed {tuning.seed}, "
-        f"texts cut at {tuning.length} tokens",
+        *([training] if subject.homes else []),
         f"- Evaluated with view {params.query_view} for queries and {params.document_view} for documents, "
         f"cut at {params.embed.length or model.length} tokens",
         f"- Prompts: {said or 'none'}",
-        *([f"- The adapter is kept at {weight:g} of what was trained"] if weight != 1 else []),
+        *([f"- The adapter is kept at {weight:g} of what was trained"] if weight != 1 and subject.homes else []),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,19 @@ class Sheet:
     """A table for people.
 
     A row's None is shown as a dash, a number with four significant places, a Score with its interval. The first `texts`
-    columns are text; the others are numbers, set to the right.
+    columns are text; the others are numbers, set to the right. `source` says in a line which file of which cell its
+    numbers are from.
     """
 
     head: Sequence[str]
     rows: Sequence[Sequence[Shown]]
     caption: str = ""
     texts: int = 1
+    source: str = ""
+
+    def filled(self) -> Sheet:
+        """The table without the columns in which nothing stands."""
+        kept = [place for place in range(len(self.head)) if any(row[place] not in (None, "") for row in self.rows)]
+        rows = [[row[place] for place in kept] for row in self.rows]
+        texts = sum(place < self.texts for place in kept)
+        return replace(self, head=[self.head[place] for place in kept], rows=rows, texts=texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from patent_embeddings.handover.sheets import Score, Sheet, Shown
@@ -12,25 +13,33 @@ _FORMULA = tuple("=+-@\t\n＝＋－＠")
 
 
 def comma_separated(sheet: Sheet) -> str:
-    """A sheet as CSV; a score takes three columns, its value and both bounds; no cell is a formula."""
-    scored = [any(isinstance(row[place], Score) for row in sheet.rows) for place in range(len(sheet.head))]
+    """A sheet as CSV at full precision; no cell is a formula.
+
+    A column of scores takes three, their values and both bounds, and one more where something is noted beside one.
+    """
+    columns = [_columns([row[place] for row in sheet.rows]) for place in range(len(sheet.head))]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    heads = zip(sheet.head, scored, strict=True)
     writer.writerow(
-        [name for head, wide in heads for name in ([head, f"{head} low", f"{head} high"] if wide else [head])]
+        [f"{head} {one}" if one else head for head, parts in zip(sheet.head, columns, strict=True) for one in parts]
     )
     for row in sheet.rows:
-        cells = [one for value, wide in zip(row, scored, strict=True) for one in _spread(value, wide)]
+        cells = [_part(value, one) for value, parts in zip(row, columns, strict=True) for one in parts]
         writer.writerow(["" if one is None or one != one else plain(one) for one in cells])
     return text.getvalue()
 
 
-def _spread(value: Shown, wide: bool) -> list[Any]:
-    """The columns that a value takes; three in a column that holds a score."""
+def _columns(values: Sequence[Shown]) -> list[str]:
+    """What a column becomes: the value, "", and of scores what stands beside it."""
+    scores = [value for value in values if isinstance(value, Score)]
+    return ["", *(["low", "high"] if scores else []), *(["note"] if any(one.note for one in scores) else [])]
+
+
+def _part(value: Shown, name: str) -> Any:
+    """The value itself, "", or what stands beside a score by its name."""
     if isinstance(value, Score):
-        return [value.value, value.low, value.high]
-    return [value, None, None] if wide else [value]
+        return getattr(value, name or "value")
+    return None if name else value
 
 
 def plain(value: Any) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.core.params import Params
 from patent_embeddings.corpus.entries import landscape_entry
 from patent_embeddings.encoders.entries import Model, model_entry
@@ -25,6 +27,24 @@ class Subject:
     def homes(self) -> list[str]:
         """Landscapes that it was trained on; none where nothing was trained."""
         return self.params.trained_on(self.recipe)
+
+    @property
+    def tuned(self) -> bool:
+        """Whether any of an adapter was scored."""
+        return bool(self.homes) and self.params.embed.adapter_scale > 0
+
+    @property
+    def made(self) -> str:
+        """How the model came to be, as in "minilm tuned with r1 on sim-alpha"."""
+        return f"tuned with {self.params.recipe} on {', '.join(self.homes)}" if self.tuned else "as published"
+
+    def chosen(self, landscape: str | None) -> list[str]:
+        """The landscape that was asked for, else all. Raises UserError where it is none of the cell's."""
+        known = list(self.params.evaluate_on)
+        if landscape not in (None, *known):
+            said = f"evaluate_on of {layout.PARAMS} has {', '.join(known)}{nearest(str(landscape), known)}"
+            raise UserError(f"landscape {landscape!r} is none of the cell's: {said}")
+        return known if landscape is None else [landscape]
 
     def english(self, landscapes: Iterable[str]) -> bool:
         """Whether the texts of these landscapes are known to be: all but a file of the user's, which does not say."""

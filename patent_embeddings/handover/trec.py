@@ -14,6 +14,8 @@ from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
 from patent_embeddings.evaluation.systems import ORACLES, RETRIEVAL
 from patent_embeddings.retrieval.schemas import RUN
 
+_SCOPES = ("all", "in", "out", "in-paired", "out-paired")
+
 
 def write(folder: Path, landscape: str, *, earlier: bool, judged: bool = False) -> None:
     """Write the files of a landscape; a run that is not there or has no rows is left out.
@@ -27,6 +29,8 @@ def write(folder: Path, landscape: str, *, earlier: bool, judged: bool = False) 
     pool = tables.read(layout.task(landscape, "pool"), POOL)
     reach = reachable(qrels, pool, earlier=earlier)
     tests = qrels["query_id"].isin(queries.loc[queries["split"] == "test", "query_id"])
+    for name in (*(f"{system}.run" for system in (*RETRIEVAL, *ORACLES)), *(f"qrels.{scope}.txt" for scope in _SCOPES)):
+        (folder / name).unlink(missing_ok=True)  # of another cell, which may have had what this one lacks
     for scope, rows in scopes(qrels.assign(reachable=reach)[tests]).items():
         kept = [rows, irrelevant(qrels, rows)] if judged else [rows]
         write_text(folder / f"qrels.{scope}.txt", qrels_text(pd.concat(kept)))

@@ -49,6 +49,8 @@ def cell(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     here = workspace / "cell"
     here.mkdir()
     monkeypatch.chdir(here)
+    # It has no pipeline: tests of their own hold what is current.
+    monkeypatch.setattr("patent_embeddings.grid.current.require_current", lambda *_: None)
     write_cell(here)
     git(here, "init", "-q")
     git(here, "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty", "-m", "x")
@@ -260,11 +262,44 @@ def test_a_run_without_rows_is_not_written(cell: Path) -> None:
     assert not (cell / f"out/{L}/reranked.run").exists() and (cell / f"out/{L}/dense.run").exists()
 
 
+def test_no_run_of_another_cell_stays_beside_those_of_this_one(cell: Path) -> None:
+    planted_run()
+    (cell / f"out/{L}").mkdir(parents=True)
+    for name in ("reranked.run", "qrels.out.txt", "mine.run"):
+        (cell / f"out/{L}/{name}").write_text("of another cell", encoding="utf-8")
+    export_stage.trec(cell / "out")
+    assert not (cell / f"out/{L}/reranked.run").exists()
+    assert (cell / f"out/{L}/qrels.out.txt").read_text(encoding="utf-8") != "of another cell"
+    assert (cell / f"out/{L}/mine.run").exists()
+
+
+@pytest.mark.parametrize("command", ["trec", "mteb", "model", "vectors", "dataset", "system", "table"])
+def test_what_is_out_of_date_is_not_exported(cell: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    def changed(*_: object) -> None:
+        raise UserError("computed before a change")
+
+    monkeypatch.setattr("patent_embeddings.grid.current.require_current", changed)
+    arguments = {"name": "retrieval"} if command == "table" else {}
+    with pytest.raises(UserError, match="before a change"):
+        getattr(export_stage, command)(out=cell / "out", **arguments)
+    assert not (cell / "out").exists()
+
+
 def test_zero_shot_has_no_model_to_export(cell: Path) -> None:
     text = layout.PARAMS.read_text(encoding="utf-8")
     layout.PARAMS.write_text(text.replace("recipe: r3", "recipe: zero-shot"), encoding="utf-8")
     with pytest.raises(UserError, match="no adapter"):
         export_stage.model(cell / "out")
+
+
+def test_the_licence_of_a_tuned_model_names_that_of_its_texts(cell: Path) -> None:
+    ours = subject(params.load())
+    home = ours.landscapes[L].model_copy(update={"licence": "CC BY-NC-SA 4.0"})
+    text = card(dataclasses.replace(ours, landscapes={**ours.landscapes, L: home}), pd.read_csv(layout.SCORES))
+    assert "license: other\nlicense_name: apache-2.0, CC BY-NC-SA 4.0\n" in text
+    # Scored on such texts, but not made of them.
+    abroad = {name: home if name != L else entry for name, entry in ours.landscapes.items()}
+    assert "license: apache-2.0\n" in card(dataclasses.replace(ours, landscapes=abroad), pd.read_csv(layout.SCORES))
 
 
 def test_the_card_says_where_it_was_trained_and_how_it_does(cell: Path) -> None:

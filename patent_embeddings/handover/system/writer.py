@@ -1,0 +1,132 @@
+"""The folder of a system: everything that ranks a landscape's families for a text, and the file that does it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from patent_embeddings.core import layout, tables, vectors
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import replacing, write_json
+from patent_embeddings.corpus.schemas import FAMILIES
+from patent_embeddings.encoders.cross import Cross
+from patent_embeddings.encoders.loading import offline
+from patent_embeddings.evaluation.systems import REQUIRED, metrics
+from patent_embeddings.handover import model, whole
+from patent_embeddings.handover.subject import Subject
+from patent_embeddings.handover.system import card
+from patent_embeddings.retrieval import lucene, quantised
+from patent_embeddings.retrieval.fusion import UNTUNED, tuned_to
+from patent_embeddings.retrieval.landscape import Landscape
+from patent_embeddings.retrieval.searched import Searched, searched
+
+SCRIPT, SETTINGS = "search.py", "settings.json"
+LEADING = metrics("retrieval")[0]
+_SPARE = 16  # hits beyond a list's length: the question's own family, and ties at the cut
+_SHOWN = ["family_id", "publication", "title", "date", "url"]
+
+
+def write(out: Path, landscape: str, subject: Subject, scores: pd.DataFrame) -> dict[str, Any]:
+    """Write the folder of one landscape of the cell at hand; its settings, of which `system` is the best one's name.
+
+    Its Lucene index has other bytes in every export, and ranks the same. `scores` are rows of reports/scores.csv. A
+    folder of an earlier export is replaced. Raises UserError where the cell ranks by what its file cannot, something is
+    not on this machine, or the folder is something else.
+    """
+    if out.exists() and not ((out / SCRIPT).exists() and (out / SETTINGS).exists()):
+        raise UserError(f"{out}: exists and is no system of an earlier export; name another with --out")
+    here = Landscape(landscape)
+    require_plain(here, subject)
+    windows = {"documents": here.search.window, "queries": None}
+    sides = {side: vectors.read(landscape, side, ragged=window is not None) for side, window in windows.items()}
+    found = searched(sides, np.isin(sides["documents"].ids, here.families), here.search)
+    settings = said(here, found, best(here, scores))
+    with replacing(out) as folder, offline():
+        folder.mkdir()
+        shutil.copyfile(Path(__file__).with_name(SCRIPT), folder / SCRIPT)
+        write_json(folder / SETTINGS, settings)
+        (folder / "requirements.txt").write_text(card.requirements(), encoding="ascii")
+        _families(folder, here)
+        _vectors(folder, here, found)
+        index = folder.resolve() / "lucene"  # Java does not follow where this process moves
+        lucene.build(list(here.documents.values()), index, f"bm25 {landscape}: index", here.families)
+        whole.save(folder / "model", subject, scores)
+        if here.rerank.reranker is not None:
+            cross = Cross(here.rerank.reranker, here.rerank.dtype).model
+            cross.activation_fn = torch.nn.Identity()  # logits, as they were ranked by
+            cross.save_pretrained(str(folder / "reranker"))
+            whole.share(folder / "reranker")
+        (folder / model.README).write_text(card.text(here, subject, settings, scores), encoding="utf-8")
+    return settings
+
+
+def require_plain(here: Landscape, subject: Subject) -> None:
+    """Raise UserError where the cell ranks by what the file of a system, which is short, has no lines for."""
+    similarity, name = here.search.similarity, subject.params.model
+    if similarity == "maxsim":
+        what = "a vector for every token, and a score that is a sum over tokens, which no faiss index ranks by"
+        raise UserError(f"model {name!r} is of late interaction: {what}; export its model alone, or another cell")
+    if similarity == "dot":
+        what = f"model {name!r} is compared by inner product, and the file of a system by cosine"
+        raise UserError(f"{what}; export its model alone, or another cell")
+    if here.bm25.bm25.query_side:
+        what = "bm25.query_side is true: a system ranks by Pyserini's own searcher, which weighs no query so"
+        raise UserError(f"{what}; set it to false and run `dvc repro`")
+    if here.rerank.reranker is not None and here.rerank.reranker.remote_code:
+        what = f"{here.rerank.reranker.hub} runs code of its own repository, which no folder can bring"
+        raise UserError(f"{what}; set rerank.model to null and run `dvc repro`, or use another")
+
+
+def said(here: Landscape, found: Searched, system: str) -> dict[str, Any]:
+    """How the landscape is ranked, as the file of a system reads it."""
+    crossed = here.fuse.cross_fitted is not None
+    rrf, weight = (tuned_to(here.fusion, method, None, cross_fitted=crossed) for method in UNTUNED)
+    depths = {"bm25": here.bm25.bm25.depth, "dense": here.search.search.depth}
+    rows = len(found.documents)
+    return {
+        "landscape": here.name,
+        "system": system,
+        "systems": systems(here),
+        "bm25": here.bm25.bm25.model_dump(include={"k1", "b"}),
+        "hits": depths["bm25"] + _SPARE,
+        "vectors": rows if found.several else min(rows, depths["dense"] + _SPARE),
+        "passages": found.best,
+        "fusion": {"rrf": dict.fromkeys(depths, rrf), "interpolation": {"bm25": 1.0 - weight, "dense": weight}},
+        "depth": {leg: min(depth, here.fuse.fuse.depth) for leg, depth in depths.items()},
+        "rerank": {"system": here.rerank.system, "k": here.rerank.depth} if here.rerank.reranker else None,
+    }
+
+
+def systems(here: Landscape) -> list[str]:
+    """Names of the systems that a landscape of the cell is ranked by."""
+    return [*REQUIRED, *(["reranked"] if here.rerank.reranker else [])]
+
+
+def best(here: Landscape, scores: pd.DataFrame) -> str:
+    """The system that scores best on the test queries of a landscape, the first among equals; fused where none has."""
+    rows = scores[(scores["landscape"] == here.name) & (scores["scope"] == "all") & (scores["metric"] == LEADING)]
+    values = rows.set_index("system")["value"].reindex(systems(here)).dropna()
+    return str(values.idxmax()) if len(values) else "interpolation"
+
+
+def _families(folder: Path, here: Landscape) -> None:
+    """Write who each family is, and the text that it was ranked by."""
+    table = tables.read(layout.families(here.name), FAMILIES, _SHOWN).set_index("family_id", drop=False)
+    rows = table.loc[here.families].to_dict("records")
+    texts = here.documents
+    entries = {str(row["family_id"]): row | {"text": texts[str(row["family_id"])]} for row in rows}
+    (folder / "families.json").write_text(json.dumps(entries, indent=0), encoding="ascii")
+
+
+def _vectors(folder: Path, here: Landscape, found: Searched) -> None:
+    """Write the vectors as they are searched, the family of each, and what all are less."""
+    (folder / "vectors.faiss").write_bytes(quantised.as_bytes(quantised.built("float32", found.documents)))
+    mean = np.zeros(found.documents.shape[1], np.float32) if found.mean is None else found.mean
+    owners = np.repeat(np.array(here.families), np.diff(found.starts))
+    np.savez(folder / "arrays.npz", mean=mean, family=owners)
