@@ -18,6 +18,11 @@ def run_(
         list[str] | None, typer.Option("-S", help="An axis, key=value1,value2; also narrows a preset's.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Cells computed at the same time.")] = 1,
+    part: Annotated[str, typer.Option(metavar="I/N", help="Only the I-th of N shares of the cells.")] = "1/1",
+    fetch: Annotated[bool, typer.Option("--fetch", help="Download the models that are not here yet.")] = False,
+    only_available: Annotated[
+        bool, typer.Option("--only-available", help="Leave out cells of models that cannot be used here.")
+    ] = False,
 ) -> None:
     """Compute the cells that no experiment of this code version holds, through DVC's queue.
 
@@ -28,7 +33,8 @@ def run_(
     from patent_embeddings.grid import computing
 
     params.load()
-    computing.compute(computing.wanted(read_yaml(layout.PARAMS), preset, setting or []), jobs)
+    cells = computing.share(computing.wanted(read_yaml(layout.PARAMS), preset, setting or []), part)
+    computing.compute(cells, jobs, fetch=fetch, only_available=only_available)
     print("every cell is there; look at them with `python -m stages.grid report`")
 
 
@@ -53,9 +59,10 @@ def recommend(
     """Name the model, recipe, view and system to use on a landscape, what it costs, and how sure that is."""
     from patent_embeddings.core import params
     from patent_embeddings.grid import experiments, gather
-    from patent_embeddings.grid.recommendation import advice
+    from patent_embeddings.grid.recommendation import advise, lines
 
-    print("\n".join(advice(gather.load(experiments.current(), params.load()), landscape, task)))
+    found = gather.load(experiments.current(), params.load())
+    print("\n".join(lines(advise(found, landscape, task), found)))
 
 
 if __name__ == "__main__":

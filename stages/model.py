@@ -1,4 +1,4 @@
-"""Models of the registry: list, show, fetch, check."""
+"""Models of the registry: list, show, pin, fetch, check."""
 
 from __future__ import annotations
 
@@ -28,6 +28,14 @@ def show(name: str) -> None:
 
     block = model_entry(name).model_dump()
     print(yaml.safe_dump(block, sort_keys=False, allow_unicode=True, width=120).rstrip())
+
+
+@app.command()
+def pin(names: list[str]) -> None:
+    """Write the newest commit of models and rerankers into their entries, and say what has changed since."""
+    from patent_embeddings.encoders import pinning
+
+    print("\n".join(pinning.pin(names)))
 
 
 @app.command()

@@ -23,6 +23,7 @@ class Repository:
     files: dict[str, bytes]
     gated: bool = False
     sent: dict[str, bytes] = field(default_factory=dict)
+    older: dict[str, dict[str, bytes]] = field(default_factory=dict)  # files of earlier commits
 
 
 @dataclass
@@ -82,7 +83,8 @@ def serve() -> Iterator[Hub]:
                 return
             tree = re.fullmatch(r"/api/(?:models/)?((?:datasets/)?[^/]+/[^/]+)/tree/([^/]+)/?", path)
             file = re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
-            asked = tree or file
+            info = re.fullmatch(r"/api/(?:models/)?((?:datasets/)?[^/]+/[^/]+)/revision/([^/]+)", path)
+            asked = tree or file or info
             if not asked:
                 self.answer(200, b"a hub", body)
                 return
@@ -91,6 +93,11 @@ def serve() -> Iterator[Hub]:
                 self.answer(401, b"", body, {"X-Error-Code": "RepoNotFound"})
             elif repository.gated:
                 self.answer(403, b"", body, {"X-Error-Code": "GatedRepo"})
+            elif info and info[2] == "main":
+                self.answer(200, json.dumps({"id": info[1], "sha": repository.revision}).encode(), body)
+            elif asked[2] in repository.older and tree:
+                found = repository.older[asked[2]]
+                self.answer(200, json.dumps([self.entry(*item) for item in found.items()]).encode(), body)
             elif asked[2] != repository.revision:
                 self.answer(404, b"", body, {"X-Error-Code": "RevisionNotFound"})
             elif tree:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,20 +46,64 @@ def download(
             wants the user to accept terms first, or a file differs from its checksum (it is then removed).
     """
     # Here, as lists of models take this module and need no client.
-    from huggingface_hub import constants, errors, get_session, snapshot_download
+    from huggingface_hub import errors, snapshot_download
 
-    page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{repository}"
     files = {"allow_patterns": list(patterns), "ignore_patterns": list(skip)}
-    try:
+    with _asked(repository, kind, revision, retry):
         try:
             folder = snapshot_download(repository, repo_type=kind, revision=revision, local_files_only=True, **files)
             if not all(any(Path(folder).glob(pattern)) for pattern in needs):  # another program's part of it
                 raise errors.LocalEntryNotFoundError("incomplete")
         except errors.LocalEntryNotFoundError:
-            _limit(get_session())
-            # Once and without the client's five retries: who is offline is told so at once.
-            get_session().head(constants.ENDPOINT, timeout=10)
+            _reached()
             folder = snapshot_download(repository, repo_type=kind, revision=revision, **files)
+    if name := _changed(Path(folder), pins or {}):
+        (Path(folder) / name).resolve().unlink()
+        (Path(folder) / name).unlink(missing_ok=True)
+        raise UserError(
+            f"{repository}: {name} is not the file that was pinned (its checksum differs); it was removed, "
+            f"run `{retry}`, and if it differs again, do not use it"
+        )
+    return Path(folder)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a commit."""
+
+    id: str  # git's of its content, or of the pointer to a large one
+    size: int  # bytes
+    sha256: str | None  # of a large file; None: the hub does not say
+
+
+def newest(repository: str, kind: Kind, *, retry: str) -> str:
+    """Full commit that the main branch of a repository is at. Raises UserError as `download`."""
+    from huggingface_hub import HfApi
+
+    with _asked(repository, kind, "main", retry):
+        _reached()
+        return str(HfApi().repo_info(repository, repo_type=kind, revision="main", timeout=60).sha)
+
+
+def listing(repository: str, revision: str, kind: Kind, *, retry: str) -> dict[str, File]:
+    """Files of a commit by path. Raises UserError as `download`."""
+    from huggingface_hub import HfApi, RepoFile
+
+    with _asked(repository, kind, revision, retry):
+        _reached()
+        found = HfApi().list_repo_tree(repository, repo_type=kind, revision=revision, recursive=True)
+        files = [one for one in found if isinstance(one, RepoFile)]
+    return {one.path: File(one.blob_id, one.size, one.lfs.sha256 if one.lfs else None) for one in files}
+
+
+@contextmanager
+def _asked(repository: str, kind: Kind, revision: str, retry: str) -> Iterator[None]:
+    """One UserError of one line for whatever the hub answers that is no answer; see `download`."""
+    from huggingface_hub import constants, errors
+
+    page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{repository}"
+    try:
+        yield
     except errors.GatedRepoError:
         said = f"its owners want you to accept their terms: do so at {page}, run `hf auth login`, then `{retry}`"
         raise UserError(f"{repository}: {said}") from None
@@ -69,16 +115,16 @@ def download(
     except Exception as error:  # of any type where the answers are nonsense
         if told(error) is not None:
             raise
-        said = f"could not be downloaded from {page} ({_reason(error)}); connect, then run `{retry}`"
+        said = f"could not be read from {page} ({_reason(error)}); connect, then run `{retry}`"
         raise UserError(f"{repository}: {said}") from None
-    if name := _changed(Path(folder), pins or {}):
-        (Path(folder) / name).resolve().unlink()
-        (Path(folder) / name).unlink(missing_ok=True)
-        raise UserError(
-            f"{repository}: {name} is not the file that was pinned (its checksum differs); it was removed, "
-            f"run `{retry}`, and if it differs again, do not use it"
-        )
-    return Path(folder)
+
+
+def _reached() -> None:
+    """Ask the hub for anything, once and without the client's five retries: who is offline is told so at once."""
+    from huggingface_hub import constants, get_session
+
+    _limit(get_session())
+    get_session().head(constants.ENDPOINT, timeout=10)
 
 
 def _limit(session: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from patent_embeddings.core import hub, registry
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say
@@ -26,10 +28,14 @@ def models() -> list[tuple[str, ...]]:
 
 def fetch(names: list[str]) -> None:
     """Download models and rerankers by their ids. Raises UserError, at an unknown id before anything is downloaded."""
-    rerankers = registry.ids("rerankers")
-    entries = {name: reranker_entry(name) if name in rerankers else model_entry(name) for name in names}
-    for name, entry in entries.items():
+    for name, entry in entries_of(names).items():
         _download(name, entry)
+
+
+def entries_of(names: Iterable[str]) -> dict[str, Terms]:
+    """Entries of models and rerankers by their ids. Raises UserError at an unknown one."""
+    rerankers = registry.ids("rerankers")
+    return {name: reranker_entry(name) if name in rerankers else model_entry(name) for name in names}
 
 
 def _download(name: str, entry: Terms) -> None:
@@ -39,7 +45,8 @@ def _download(name: str, entry: Terms) -> None:
         say(f"{name}: lies at {weights.locate(entry)}, nothing to download")
         return
     if not entry.revision:
-        weights.locate(entry)  # raises, and says how to pin
+        pin = f"run `python -m stages.model pin {name}`, which writes the newest commit into its entry"
+        raise UserError(f"{name}: no commit of {entry.hub} is pinned; {pin}, then `{retry}`")
     say(f"{name}: {entry.hub} at {str(entry.revision)[:12]}, licence {entry.licence}")
     patterns = [*FILES, *entry.weights, *(["*.py"] if entry.remote_code else [])]
     needs, pins = list(entry.weights) or ["*.safetensors"], entry.weights
@@ -47,6 +54,6 @@ def _download(name: str, entry: Terms) -> None:
         entry.hub, str(entry.revision), "model", patterns, skip=OTHERS, pins=pins, needs=needs, retry=retry
     )
     if weights.missing(folder) == "model.safetensors":
-        mend = f"pin the sha256 of its pytorch_model.bin in `weights` of its entry, then run `{retry}`"
+        mend = f"`python -m stages.model pin {name}` pins the sha256 of its pytorch_model.bin, then run `{retry}`"
         raise UserError(f"{name}: {entry.hub} has no safetensors; {mend}")
     say(f"{name}: {weights.locate(entry)}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from filelock import FileLock
@@ -10,7 +11,8 @@ from filelock import FileLock
 from patent_embeddings.core import layout, registry
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say
-from patent_embeddings.grid import axes, experiments
+from patent_embeddings.encoders import catalogue, readiness
+from patent_embeddings.grid import axes, check, experiments, forecast
 from patent_embeddings.grid.cell import Cell
 from patent_embeddings.grid.entries import Axes, Preset
 from patent_embeddings.sharing import queue
@@ -30,21 +32,71 @@ def wanted(base: Mapping[str, Any], preset: str | None, settings: Sequence[str])
     return axes.union(base, grids)
 
 
-def compute(cells: Sequence[Cell], jobs: int) -> None:
+def share(cells: Sequence[Cell], part: str) -> list[Cell]:
+    """The cells of a part `I/N`: every N-th, from the I-th on, so that N parts have each cell once.
+
+    Raises UserError where the part is not of this form.
+    """
+    numbers = [int(one) for one in part.split("/") if one.isdecimal()]
+    if part.count("/") != 1 or len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1]:
+        raise UserError(f"--part {part!r:.40}: write I/N with I from 1 to N, such as 2/8")
+    return list(cells[numbers[0] - 1 :: numbers[1]])
+
+
+def compute(cells: Sequence[Cell], jobs: int, *, fetch: bool = False, only_available: bool = False) -> None:
     """Compute the cells that no experiment of this code version has, `jobs` at the same time.
 
-    Raises UserError where what a cell depends on is not committed, or a cell fails.
+    `fetch`: download the models that only have to be. `only_available`: leave out cells of models that lack something.
+    Raises UserError where what a cell depends on is not committed, a cell cannot run, a model lacks something, or a
+    cell fails; nothing is queued but in the last case.
     """
     experiments.clean()
+    for cell in cells:
+        with _named(cell):
+            check.validate(cell.params)
     commit = experiments.head()
     missing = _missing(cells, commit)
     say(f"{len(cells)} cells, {len(cells) - len(missing)} of them held by experiments of this code version")
+    missing = _ready(missing, fetch=fetch, only_available=only_available)
     if missing:
+        for line in forecast.forecast(missing, experiments.by_inputs().values()):
+            say(line)
         _through_the_queue(missing, commit, jobs)
     if left := missing and _missing(cells, commit):
         mend = "run this again, and `dvc queue logs NAME` shows what became of them"
         why = f"ended, but no experiment holds them as they are now; {mend}"
         raise UserError(f"{left[0].name} and {len(left) - 1} more: {why}")
+
+
+@contextmanager
+def _named(cell: Cell) -> Iterator[None]:
+    """Say of a fault which cell has it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"cell {cell.name}: {error}") from None
+
+
+def _ready(cells: Sequence[Cell], *, fetch: bool, only_available: bool) -> list[Cell]:
+    """The cells whose models can be used here: all, or with `only_available` those. Raises UserError, after a table."""
+    used = {cell.name: [one for one in (cell.params.model, cell.params.rerank.model) if one] for cell in cells}
+    entries = catalogue.entries_of(dict.fromkeys(name for names in used.values() for name in names))
+    dtype = cells[0].params.embed.dtype if cells else "float32"
+    found = readiness.readiness(entries, dtype)
+    if fetch and (names := [one.name for one in found if one.fetched]):
+        catalogue.fetch(names)
+        found = readiness.readiness(entries, dtype)
+    lacking = {one.name for one in found if one.lacks}
+    if not lacking:
+        return list(cells)
+    print(readiness.table(found))
+    kept = [cell for cell in cells if not lacking & set(used[cell.name])]
+    if not (only_available and kept):
+        more = "--fetch downloads what can be, " if any(one.fetched for one in found) else ""
+        mend = f"{more}--only-available computes the {len(kept)} cells of the others" if kept else f"{more}see above"
+        raise UserError(f"{len(lacking)} of {len(found)} models cannot be used yet, so nothing is queued; {mend}")
+    say(f"left out: {len(cells) - len(kept)} cells of models that lack something")
+    return kept
 
 
 def _missing(cells: Sequence[Cell], commit: str) -> list[Cell]:

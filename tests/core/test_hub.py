@@ -188,8 +188,8 @@ def test_the_registry_pins_what_the_commit_does_not(
         ("gated", ["accept", "hf auth login", "stages.model fetch tiny"]),
         ("revision", [REVISION, "mend `revision`"]),
         ("absent", ["no such model", "stages.model fetch tiny"]),
-        ("off", ["could not be downloaded", "connect, then run `python -m stages.model fetch tiny`"]),
-        ("offline", ["could not be downloaded", "stages.model fetch tiny"]),
+        ("off", ["could not be read", "connect, then run `python -m stages.model fetch tiny`"]),
+        ("offline", ["could not be read", "stages.model fetch tiny"]),
     ],
 )
 def test_every_failure_is_one_line_with_a_mend(
@@ -243,15 +243,15 @@ def test_a_hub_that_answers_nonsense_or_never_ends_is_one_line_each(hub: server.
         "html": (
             "tree",
             [b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>Sign in</html>"],
-            "could not be downloaded",
+            "could not be read",
         ),
-        "list": ("tree", json_(b'[3, "x"]'), "could not be downloaded"),
-        "shape": ("tree", json_(b'[{"type": "file"}]'), "could not be downloaded"),
-        "deep": ("tree", json_(b"[" * 100_000), "could not be downloaded"),
+        "list": ("tree", json_(b'[3, "x"]'), "could not be read"),
+        "shape": ("tree", json_(b'[{"type": "file"}]'), "could not be read"),
+        "deep": ("tree", json_(b"[" * 100_000), "could not be read"),
         "gzip": (
             "tree",
             [b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"],
-            "could not be downloaded",
+            "could not be read",
         ),
         "endless-list": ("tree", Endless(0), "an answer does not end after 1,048,576 bytes"),
         "endless-file": ("GET /datasets/lies/endless-file/resolve", Endless(0), "an answer does not end after"),

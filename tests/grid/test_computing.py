@@ -39,6 +39,19 @@ def test_a_grid_that_no_experiment_holds_in_the_end_is_not_there(monkeypatch: py
         command.run_(preset="sample")
 
 
+def test_shares_have_every_cell_once() -> None:
+    from patent_embeddings.grid import computing
+
+    cells = axes.expand(BASE, {"tasks.fold": [0, 1, 2, 3, 4], "recipe": ["r1", "r2"]})
+    shares = [computing.share(cells, f"{number}/4") for number in (1, 2, 3, 4)]
+    assert [len(one) for one in shares] == [3, 3, 2, 2]
+    assert sorted(cell.name for one in shares for cell in one) == sorted(cell.name for cell in cells)
+    assert computing.share(cells, "1/1") == cells
+    for wrong in ("0/4", "5/4", "1", "1/2/3", "a/b", "-1/4", "1/0", ""):
+        with pytest.raises(UserError, match=r"write I/N"):
+            computing.share(cells, wrong)
+
+
 @pytest.fixture(scope="session")
 def grid(forks: Forks) -> Grid:
     """Run the grid's command in a folder."""
@@ -179,8 +192,9 @@ def test_report_compares_what_was_planted(repo: Path, grid: Grid) -> None:
         "contradicted",
     }
     assert {verdict for (_, ground), verdict in verdicts.items() if ground == "real"} == {"not tested"}
-    assert (folder / "figures/transfer.png").exists()
-    assert not (folder / "figures/views.png").exists()
+    assert (folder / "figures/transfer.svg").exists()
+    assert not (folder / "figures/views.svg").exists()
+    assert not (folder / "figures/cost.svg").exists()  # the load of the machine is in it
     first = (folder / "index.html").read_bytes()
     grid(repo, "report")
     assert (folder / "index.html").read_bytes() == first

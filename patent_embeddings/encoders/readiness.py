@@ -1,0 +1,98 @@
+"""Whether a model can be used on this machine, and what it lacks: files, a commit, consent, an account, memory."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import psutil
+
+from patent_embeddings.core.columns import aligned
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.encoders import weights
+from patent_embeddings.encoders.entries import Terms
+
+_GB = 10**9
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+Kind = Literal["files", "commit", "account", "consent", "memory", "other"]
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What one model lacks, in words by kind; nothing where it can be used."""
+
+    name: str
+    millions: float
+    lacks: dict[Kind, str]
+
+    @property
+    def fetched(self) -> bool:
+        """Whether a download is all that is to be done."""
+        return set(self.lacks) == {"files"}
+
+
+def readiness(entries: Mapping[str, Terms], dtype: str) -> list[Readiness]:
+    """What each model or reranker lacks here, by its id; `dtype` is what it would be loaded in. Asks no network."""
+    return [Readiness(name, one.parameters, dict(_lacks(one, dtype))) for name, one in entries.items()]
+
+
+def table(found: list[Readiness]) -> str:
+    """A line a model, and below them the commands that mend what is lacking."""
+    rows = [(one.name, f"{one.millions:,.0f}", "; ".join(one.lacks.values()) or "ready") for one in found]
+    lines = aligned([("model", "millions", "here"), *rows], right=(1,))
+    for kind, mend in _MENDS.items():
+        if names := [one.name for one in found if kind in one.lacks]:
+            lines += ["", f"{mend.format(' '.join(names))}"]
+    return "\n".join(lines)
+
+
+_MENDS: dict[Kind, str] = {
+    "commit": "pin a commit:      python -m stages.model pin {0}",
+    "account": "accept the terms on the page of {0}, then `hf auth login`",
+    "files": "download:          python -m stages.model fetch {0}",
+    "consent": f"read the code that comes with {{0}}; to agree to run it, set {weights.CONSENT}=1",
+    "memory": "halve the memory:  -S embed.dtype=bfloat16, or compute {0} on a larger machine",
+}
+
+
+def _lacks(entry: Terms, dtype: str) -> Iterator[tuple[Kind, str]]:
+    size = entry.parameters * 1e6 * _BYTES[getattr(entry, "precision", "float32")] / _GB
+    if not weights.available(entry):
+        try:
+            if entry.source != "hub":
+                weights.locate(entry)
+            elif entry.revision:
+                yield "files", f"not here, about {size:.2g} GB"
+            else:
+                yield "commit", f"no commit pinned, about {size:.2g} GB"
+            if entry.gated:
+                yield "account", "needs an account"
+        except UserError as error:
+            yield "other", str(error)
+    try:
+        weights.consented(entry)
+    except UserError:
+        yield "consent", "runs code of its own"
+    gpu = _gpu_memory()
+    half = dtype == "bfloat16" or (dtype == "auto" and gpu is not None)
+    needs, has = entry.parameters * 1e6 * (2 if half else 4), gpu or psutil.virtual_memory().total
+    if needs > has:
+        where = "the GPU" if gpu else "this machine"
+        yield "memory", f"weights of {needs / _GB:,.0f} GB in memory, {where} has {has / _GB:,.0f}"
+
+
+@cache
+def _gpu_memory() -> int | None:
+    """Bytes of the first GPU; None without one. Its driver is asked, as torch takes seconds to load."""
+    if (tool := shutil.which("nvidia-smi")) is None:
+        return None
+    asked = [tool, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    first = done.stdout.split()
+    return int(first[0]) << 20 if done.returncode == 0 and first and first[0].isdecimal() else None
