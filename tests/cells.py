@@ -14,8 +14,8 @@ from patent_embeddings.core import layout, tables
 from patent_embeddings.core import params as params_
 from patent_embeddings.core.files import write_json
 from patent_embeddings.corpus.families import frame
-from patent_embeddings.corpus.schemas import FAMILIES, LABELS, LENGTHS, POOL, QRELS, QUERIES
-from patent_embeddings.evaluation.schemas import SCORES
+from patent_embeddings.corpus.schemas import FAMILIES, LABELS, LENGTHS, POOL, QRELS, QUERIES, VIEW
+from patent_embeddings.evaluation.schemas import COMPRESSION, FORMS, OUTCOMES, SCORES
 from patent_embeddings.grid import keys
 from patent_embeddings.pairs.schemas import PAIRS
 from patent_embeddings.retrieval.schemas import FUSION, RUN
@@ -102,6 +102,24 @@ def _landscape(name: str, rng: np.random.Generator, without: str) -> None:
     # Too few queries for an interval.
     rows = [(*row[:7], float("nan"), float("nan"), 5) if row[4] == "out" else row for row in rows]
     tables.write(_frame(rows, SCORES), layout.scores(name), SCORES)
+    # Each form a little worse than the one before, and the last two beyond chance.
+    sizes = dict(zip(FORMS, (61485, 30765, 15405, 30781, 18429, 1953), strict=True))
+    lost = [
+        (form, metric, s, 0.5 - less, -less, -1.5 * less, 0.03 - less if less else 0.0, 10, 384, size, size / 40)
+        for s in (scopes[:3] if asked else [])
+        for metric in ("R@100", "nDCG@10")
+        for less, (form, size) in zip((0, 0.01, 0.02, 0.03, 0.04, 0.05), sizes.items(), strict=True)
+    ]
+    tables.write(_frame(lost, COMPRESSION), layout.compression(name), COMPRESSION)
+
+    luck = np.random.default_rng([len(scores), *map(ord, name)])
+    outcomes = [
+        (system, "retrieval", s, "nDCG@10", ids[q], splits[q], float(luck.uniform(0, 1)))
+        for system in (*SYSTEMS, *ORACLES)
+        for s in (scopes if asked else [])
+        for q in asked
+    ]
+    tables.write(_frame(outcomes, OUTCOMES), layout.outcomes(name), OUTCOMES)
 
     fused = [
         ("interpolation", w / 10, split, "nDCG@10", 0.4 + 0.02 * w - 0.0017 * w * w, w == 6, w == 7)
@@ -116,6 +134,9 @@ def _landscape(name: str, rng: np.random.Generator, without: str) -> None:
     tables.write(_frame(fused if asked else [], FUSION), layout.fusion(name), FUSION)
 
     views = sorted(yaml.safe_load(layout.registry("views").read_text(encoding="utf-8")))
+    for view in views:
+        read = [(one, f"{title}\nA valve.", True) for one, title in zip(ids, titles, strict=True)]
+        tables.write(_frame(read, VIEW), layout.view(name, view), VIEW)
     lengths = [(view, statistic, value) for view in views for statistic, value in
                {"families": 40, "empty": 0, "incomplete": 3, "truncated": 12, "median-tokens": 180, "p90-tokens": 320,
                 "length": 256, "sampled": 40} .items()]  # fmt: skip
@@ -124,7 +145,7 @@ def _landscape(name: str, rng: np.random.Generator, without: str) -> None:
     for stage in ("download", "embed", "bm25", "search"):
         write_json(
             layout.cost(stage, name),
-            {"seconds": 3.25, "texts": 55, "texts_per_second": 16.9, "peak_mib": 410, "device": "cpu"},
+            {"seconds": 3.25, "texts": 55, "readper_second": 16.9, "peak_mib": 410, "device": "cpu"},
         )
 
 

@@ -14,7 +14,8 @@ from imports import ROOT, imported, modules, tree
 TIERS = (
     ("core",),
     ("corpus", "encoders", "evaluation"),
-    ("pairs", "retrieval", "training"),
+    ("pairs", "training"),
+    ("retrieval",),  # a search by a cell loads what its training left
     ("handover", "sharing"),
     ("grid",),
     ("pages",),

@@ -19,7 +19,8 @@ from typing import Any
 
 from patent_embeddings.core.params import Params
 from patent_embeddings.evaluation.systems import RETRIEVAL
-from patent_embeddings.pairs.entries import recipe_entry
+from patent_embeddings.grid.wording import WORDS
+from patent_embeddings.pairs.entries import Recipe, recipe_entry
 
 ZERO_SHOT = "zero-shot"
 SIDES = ("query_view", "document_view")
@@ -65,7 +66,7 @@ class Config:
 
     @cached_property
     def words(self) -> tuple[str, str, str, str, str, int, str]:
-        """Its fields as tables show them, `COLUMNS`; configurations are sorted by them."""
+        """Its fields as files have them, `COLUMNS`; configurations are sorted by them."""
         sources, shown = "+".join(self.trained_on), " ".join(said(key, value) for key, value in self.options)
         return (self.model, self.recipe, sources, self.query_view, self.document_view, self.dimensions, shown)
 
@@ -77,13 +78,24 @@ class Config:
 
     @property
     def extra(self) -> list[str]:
-        """Words for what model, recipe and views do not say of it."""
-        return [*([f"{self.dimensions} dimensions"] if self.dimensions else []), *filter(None, [self.words[-1]])]
+        """In words for people what model, recipe and views do not say of it."""
+        cut = [f"vectors cut to {self.dimensions}"] if self.dimensions else []
+        return [*cut, *(worded(key, value) for key, value in self.options)]
 
     @property
     def label(self) -> str:
-        """The cell in words: model, recipe, where it was trained, views, and what else differs."""
-        return " ".join(word for word in (*self.words[:3], self.views, *self.extra) if word)
+        """The cell as files have it: model, recipe, where it was trained, views, and what else differs by key."""
+        cut = [f"{self.dimensions} dimensions"] if self.dimensions else []
+        return " ".join(word for word in (*self._short, *cut, self.words[-1]) if word)
+
+    @property
+    def title(self) -> str:
+        """The cell as people read it: as `label`, its options in words."""
+        return ", ".join([" ".join(filter(None, self._short)), *self.extra])
+
+    @property
+    def _short(self) -> tuple[str, ...]:
+        return (*self.words[:3], self.views)
 
     @property
     def base(self) -> Config:
@@ -165,9 +177,12 @@ def _name(params: Params, changed: Mapping[str, Any], keys: Iterable[str]) -> st
     return re.sub(r"[^A-Za-z0-9-]+", "_", "-".join(parts))
 
 
-def full_name(params: Params) -> str:
-    """`minilm-r3-sim-alpha-tac-fold0`: the same whatever params.yaml says, as reports/expected.csv has it."""
-    sources = params.trained_on(recipe_entry(params.recipe))
+def full_name(params: Params, recipe: Recipe | None = None) -> str:
+    """`minilm-r3-sim-alpha-tac-fold0`: the same whatever params.yaml says, as reports/expected.csv has it.
+
+    `recipe` is its entry; that of the registry unless given.
+    """
+    sources = params.trained_on(recipe or recipe_entry(params.recipe))
     words = [params.model, params.recipe, *(["+".join(sources)] if sources else []), _sides(params)]
     return "-".join([*words, f"fold{params.tasks.fold}"])
 
@@ -176,12 +191,13 @@ def _sides(params: Params) -> str:
     return "-to-".join(dict.fromkeys((params.query_view, params.document_view)))
 
 
-def digest(params: Params) -> str:
+def digest(params: Params, recipe: Recipe | None = None) -> str:
     """Twelve hexadecimal digits of the parameters that the outcomes of a cell depend on.
 
     Options that are off have no part in it, so that a new one leaves the expected scores of older cells theirs.
+    `recipe` is its entry; that of the registry unless given.
     """
-    trained = bool(params.trained_on(recipe_entry(params.recipe)))
+    trained = bool(params.trained_on(recipe or recipe_entry(params.recipe)))
     content = json.dumps(decisive(params, trained, off=False), sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
@@ -224,8 +240,13 @@ def options(values: Mapping[str, Any]) -> Options:
 
 
 def said(key: str, value: Any) -> str:
-    """An option in words."""
+    """An option as files have it."""
     return f"{key}={_thawed(value)}"
+
+
+def worded(key: str, value: Any) -> str:
+    """An option in words for people; as files have it where it has no words of its own."""
+    return WORDS[key](value) if key in WORDS else said(key, value)
 
 
 def _frozen(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,9 +40,17 @@ class Tested:
 
     @property
     def words(self) -> tuple[str, str]:
-        """Both sides in words; their systems too, where systems are compared."""
+        """Both sides as files have them; their systems too, where systems are compared."""
+        return self._sides(lambda one: one.label)
+
+    @property
+    def titles(self) -> tuple[str, str]:
+        """Both sides as people read them."""
+        return self._sides(lambda one: one.title)
+
+    def _sides(self, words: Callable[[Config], str]) -> tuple[str, str]:
         differ = self.first[1] != self.second[1]
-        first, second = (one.label + (f", {system}" if differ else "") for one, system in (self.first, self.second))
+        first, second = (words(one) + (f", {system}" if differ else "") for one, system in (self.first, self.second))
         return first, second
 
     @property

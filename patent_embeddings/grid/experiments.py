@@ -81,6 +81,14 @@ def current() -> list[Experiment]:
     return sorted(ours, key=lambda one: one.name)
 
 
+def of_this_code(commit: str) -> bool:
+    """Whether a commit holds a finished cell, and the code version of HEAD would compute the same."""
+    params = finished(commit)
+    if params is None:
+        return False
+    return _same(head(), Experiment("", commit, params, _hash(commit, params, _locked(commit))))
+
+
 def _same(commit: str, one: Experiment) -> bool:
     try:
         return inputs(commit, one.params) == one.inputs

@@ -64,9 +64,7 @@ def load(found: Sequence[Experiment], params: Params) -> Grid:
     judged: set[str] = set()
     with cache() as opened:
         for cell, one in track(_named(found), len(found), "read", unit="cells"):
-            lock = parsed(one.commit, layout.LOCK.as_posix())["stages"].values()
-            hashes = {out["path"]: out["md5"] for stage in lock for out in stage.get("outs", [])}
-            outputs = Outputs(opened, one.name, one.commit, hashes)
+            outputs = Outputs.of(opened, one.name, one.commit, parsed(one.commit, layout.LOCK.as_posix()))
             config = Config.of(one.params, base)
             own = (cell, config, one.params.tasks.fold, one.params.finetune.seed)
             keys: dict[str, Any] = dict(zip(KEYS, own, strict=True))
@@ -78,7 +76,7 @@ def load(found: Sequence[Experiment], params: Params) -> Grid:
                     judged.add(name)
                     table = table if config.trained_on else refolded(table, one.params.tasks.seed)
                 outcomes.append(table)
-                if name not in places and layout.families(name).as_posix() in hashes:
+                if name not in places and layout.families(name).as_posix() in outputs.hashes:
                     places[name] = _families(outputs.read(layout.families(name))).assign(landscape=name)
             costs += [keys | record for record in _costs(outputs, one.params.evaluate_on)]
     return Grid(
@@ -88,6 +86,13 @@ def load(found: Sequence[Experiment], params: Params) -> Grid:
         pd.concat(places.values(), ignore_index=True)[list(_PLACES)] if places else pd.DataFrame(columns=list(_PLACES)),
         dict(_named(found)),
     )
+
+
+def seconds(one: Experiment) -> float:
+    """Seconds that all stages of a finished cell took. Raises UserError where its costs are lost."""
+    with cache() as opened:
+        outputs = Outputs.of(opened, one.name, one.commit, parsed(one.commit, layout.LOCK.as_posix()))
+        return float(sum(record["seconds"] for record in _costs(outputs, one.params.evaluate_on)))
 
 
 def _named(found: Sequence[Experiment]) -> Iterator[tuple[str, Experiment]]:

@@ -104,9 +104,13 @@ def objects(configs: Iterable[Config], index: pd.Index) -> pd.Series:
     return pd.Series(list(configs), index, dtype=object)
 
 
-def described(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with columns of words, `COLUMNS`, in place of their configuration: to be shown."""
-    words = pd.DataFrame([one.words for one in rows["config"]], columns=list(COLUMNS))
+def described(rows: pd.DataFrame, *, keyed: bool = False) -> pd.DataFrame:
+    """The rows with columns of words, `COLUMNS`, in place of their configuration: to be shown.
+
+    `variant` has all that model, recipe and views do not say; `keyed` as files have it, options by their keys.
+    """
+    known = {one: one.words if keyed else (*one.words[:-1], ", ".join(one.extra)) for one in set(rows["config"])}
+    words = pd.DataFrame([known[one] for one in rows["config"]], columns=list(COLUMNS))
     order = [name for column in rows.columns for name in (COLUMNS if column == "config" else (column,))]
     return rows.assign(**{name: words[name].array for name in COLUMNS})[order]
 

@@ -1,28 +1,27 @@
-"""Vega-Lite on our pages: the look that all pictures share, what draws it in a browser, and the PNG of it."""
+"""Vega-Lite on our pages: the look that all pictures share, and what draws it in a browser."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import PIL.Image
 import vl_convert
+
+from patent_embeddings.pages.colours import INK
 
 
 def styled(chart: Any) -> Any:
     """The look that all pictures share."""
-    # `currentColor` follows the page between light and dark. Liberation Sans comes with vl-convert,
-    # so that the PNG does not depend on the fonts of the machine.
-    ink = "currentColor"
+    ink = INK  # follows the page between light and dark
     words = {"labelColor": ink, "titleColor": ink, "titleFontWeight": "normal", "labelFontSize": 11}
     lines = {"gridColor": ink, "gridOpacity": 0.12, "domainColor": ink, "domainOpacity": 0.4, "tickColor": ink}
     return (
-        chart.configure(font="Liberation Sans, Arial, Helvetica, sans-serif")
+        chart.configure(font="system-ui, Liberation Sans, Arial, sans-serif")
         .configure_axis(**words, **lines, titleFontSize=11, tickCount=6, tickOpacity=0.4)
         .configure_legend(**words, titleFontSize=11, orient="bottom", labelLimit=260, columns=3)
         .configure_header(labelColor=ink, labelFontSize=12, labelFontWeight="bold", labelAnchor="start")
+        .configure_title(color=ink, subtitleColor=ink, fontSize=14, subtitleFontSize=11, subtitlePadding=6)
         .configure_view(stroke=None)
     )
 
@@ -46,11 +45,3 @@ def template_page() -> str:
         "<style>body { font: 15px sans-serif; margin: 2rem; }</style>\n"
         f"<script>{script()}</script>\n</head>\n<body>\n{{plot_divs}}\n</body>\n</html>\n"
     )
-
-
-def png(spec: dict[str, Any]) -> bytes:
-    """The picture on white at twice its size; the same spec gives the same bytes."""
-    image = vl_convert.vegalite_to_png({**spec, "background": "white", "padding": 12}, scale=2)
-    smaller = io.BytesIO()  # vl-convert hardly compresses, and git keeps every version
-    PIL.Image.open(io.BytesIO(image)).convert("RGB").save(smaller, "PNG", optimize=True)
-    return smaller.getvalue()

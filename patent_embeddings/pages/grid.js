@@ -1,3 +1,15 @@
+// What does not fit is drawn when it is unfolded: a closed place has no width.
+for (const fold of document.querySelectorAll("details.folded")) {
+  fold.addEventListener("toggle", () => {
+    const [now, before] = fold.open ? ["chart", "folded"] : ["folded", "chart"];
+    for (const place of fold.querySelectorAll(`[data-${before}]`)) {
+      place.dataset[now] = place.dataset[before];
+      delete place.dataset[before];
+    }
+    if (fold.open) draw();
+  });
+}
+
 // Tables that sort by a column and filter by words.
 for (const block of document.querySelectorAll(".sortable")) {
   const body = block.querySelector("tbody");

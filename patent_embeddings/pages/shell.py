@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import markupsafe
 
 from patent_embeddings.handover.sheets import Score, Shown
+from patent_embeddings.handover.spreadsheet import comma_separated
 from patent_embeddings.pages.charts import script
 
 
 def render(template: str, charts: dict[str, dict[str, Any]], **context: Any) -> str:
     """One self-contained HTML page of a template that extends `shell.html.j2`; `charts` are specs, rows included."""
-    return _environment().get_template(template).render(charts=charts, bundle=markupsafe.Markup(script()), **context)
+    bundle = script() if charts else ""  # nothing else needs it, and it is most of a page
+    return _environment().get_template(template).render(charts=charts, bundle=markupsafe.Markup(bundle), **context)
 
 
 @cache
@@ -26,9 +29,17 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {}  # columns of rows stay in their order
     environment.filters["number"] = _number
+    environment.filters["comma_separated"] = comma_separated
+    environment.filters["csv_address"] = _csv_address
     environment.tests["score"] = lambda value: isinstance(value, Score)
     return environment
+
+
+def _csv_address(text: str) -> str:
+    """A CSV file as an address, which a link saves without any script."""
+    return f"data:text/csv;charset=utf-8,{quote(text, safe=' ,;:()/')}"
 
 
 def _number(value: Shown) -> str:

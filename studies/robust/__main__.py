@@ -9,7 +9,7 @@ from studies.robust.record import HERE
 
 
 def main() -> None:
-    """Write `tables/`, `frontier.png` and `README.md` beside this file; minutes, most of them of resampling."""
+    """Write `tables/`, `frontier.svg` and `README.md` beside this file; minutes, most of them of resampling."""
     declared, rows = protocol.read(), record.read()
     grounds = record.grounds(rows, declared)
     tables = {
@@ -24,7 +24,7 @@ def main() -> None:
     for name, table in tables.items():
         table.to_csv(HERE / "tables" / f"{name}.csv", index=False, float_format="%.5f", lineterminator="\n")
     points = tables["frontier"].query("ground == 'exploratory'")
-    (HERE / "frontier.png").write_bytes(figure.frontier(points))
+    (HERE / "frontier.svg").write_text(figure.frontier(points), encoding="utf-8")
     (HERE / "README.md").write_text(readme.rendered(), encoding="utf-8")
 
 

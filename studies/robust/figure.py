@@ -5,25 +5,27 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from patent_embeddings.pages.charts import png, styled
+from patent_embeddings.pages.charts import styled
+from patent_embeddings.pages.colours import BLUE, INK
+from patent_embeddings.pages.outlines import svg
 
 
-def frontier(points: pd.DataFrame) -> bytes:
-    """PNG of rows of `changes.frontier` with their `cell` in words; whiskers are 95 % intervals."""
+def frontier(points: pd.DataFrame) -> str:
+    """SVG of rows of `changes.frontier` with their `cell` in words, as its table has them; whiskers: 95 % intervals."""
     sides = {"home": "at home", "mean": "abroad"}
     columns = ["cell", "change", "low", "high"]
     parts = [
-        points[["cell", side, f"{side}_low", f"{side}_high"]].set_axis(columns, axis=1).assign(side=name)
+        points[["cell", side, f"{side}_low", f"{side}_high"]].round(5).set_axis(columns, axis=1).assign(side=name)
         for side, name in sides.items()
     ]
     order = points.sort_values("mean", ascending=False)["cell"].tolist()
     rows = alt.Chart().encode(y=alt.Y("cell:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)))
     x = alt.X("change:Q", title="change of nDCG@10", axis=alt.Axis(format="+%"))
     chart = alt.layer(
-        alt.Chart().mark_rule(strokeDash=[3, 3], opacity=0.5).encode(x=alt.datum(0)),
-        rows.mark_rule(strokeWidth=2, opacity=0.5).encode(x="low:Q", x2="high:Q"),
-        rows.mark_point(filled=True, size=60, opacity=1).encode(x=x),
+        alt.Chart().mark_rule(strokeDash=[3, 3], color=INK).encode(x=alt.datum(0)),
+        rows.mark_rule(strokeWidth=2, color=BLUE).encode(x="low:Q", x2="high:Q"),
+        rows.mark_point(filled=True, size=60, opacity=1, color=BLUE).encode(x=x),
         data=pd.concat(parts, ignore_index=True),
         width=300,
     )
-    return png(styled(chart.facet(alt.Column("side:N", title=None, sort=list(sides.values())))).to_dict())
+    return svg(styled(chart.facet(alt.Column("side:N", title=None, sort=list(sides.values())))).to_dict())

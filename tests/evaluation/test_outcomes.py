@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.vectors import ROWS, TOKEN_ROWS
+from patent_embeddings.core.vectors import QUERY_ROWS, ROWS, TOKEN_ROWS
 from patent_embeddings.corpus.schemas import LABELS, POOL, QRELS, QUERIES
 from patent_embeddings.evaluation import outcomes as outcomes_
-from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
+from patent_embeddings.evaluation.schemas import COMPRESSION, OUTCOMES, SCORES
 from patent_embeddings.evaluation.systems import ORACLES, RETRIEVAL
 from patent_embeddings.retrieval.schemas import RUN
 from stages import metrics
@@ -70,6 +70,8 @@ def prepare() -> None:
         types = {"query_id": "str", "family_id": "str", "rank": "int64", "score": "float32"}
         tables.write(frame.astype(types), layout.run("sim-alpha", system), RUN)
     store("documents", rng.normal(size=(4, 12))[LABEL] + 0.3 * rng.normal(size=(120, 12)))
+    np.save(layout.vectors("sim-alpha", "queries"), np.load(layout.vectors("sim-alpha", "documents"))[20:])
+    tables.write(queries[["query_id"]], layout.vector_ids("sim-alpha", "queries"), QUERY_ROWS)
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +170,8 @@ def test_every_system_and_task_is_there_and_no_reranker_without_a_run(
 
 def test_twice_gives_the_same_bytes(landscape: str, finished: Path) -> None:
     start("metrics", landscape)
-    for path in (layout.outcomes(landscape), layout.scores(landscape)):
+    assert len(tables.read(layout.compression(landscape), COMPRESSION))
+    for path in (layout.outcomes(landscape), layout.scores(landscape), layout.compression(landscape)):
         assert path.read_bytes() == (finished / path).read_bytes()
 
 
@@ -180,6 +183,7 @@ def test_without_citations_there_is_no_retrieval_and_without_codes_nothing_else(
     for table, kind in (("queries", QUERIES), ("qrels", QRELS)):
         tables.write(tables.read(layout.task(landscape, table), kind)[:0], layout.task(landscape, table), kind)
     assert set(scored(landscape)[1]["task"]) == {"classification", "clustering"}
+    assert tables.read(layout.compression(landscape), COMPRESSION).empty
     tables.write(labels[:0], layout.task(landscape, "labels"), LABELS)
     assert [len(frame) for frame in scored(landscape)] == [0, 0]
 

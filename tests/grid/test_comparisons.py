@@ -13,6 +13,7 @@ import scipy.stats
 from planted import Planted
 
 from patent_embeddings.evaluation import statistics
+from patent_embeddings.evaluation.systems import Task
 from patent_embeddings.grid import comparisons, intervals, recommendation
 from patent_embeddings.grid.cell import Config
 from patent_embeddings.grid.gather import KEYS, Grid
@@ -57,6 +58,10 @@ def grid(outcomes: pd.DataFrame) -> Grid:
     return Grid(outcomes, pd.DataFrame(), empty, pd.DataFrame(), {})
 
 
+def advice(found: Grid, task: Task) -> list[str]:
+    return recommendation.lines(recommendation.advise(found, "a", task), found)
+
+
 @pytest.mark.parametrize(("cells", "queries"), [(11, 30), (33, 30), (33, 100), (200, 60)])
 def test_a_lead_of_ten_standard_errors_wins_among_many(cells: int, queries: int) -> None:
     # The number of random exchanges bounds no p-value: 200 are as good as 10,000.
@@ -72,7 +77,7 @@ def test_the_lead_of_the_best_of_many_candidates_is_significant() -> None:
         [frame(part, system) for part, system in zip(np.split(values[:, :33], 3, axis=1), SYSTEMS, strict=False)]
     )
     outcomes = pd.concat([outcomes, frame(values[:, 33:], "bm25")], ignore_index=True)
-    said = recommendation.advice(grid(outcomes), "a", "retrieval")
+    said = advice(grid(outcomes), "retrieval")
     assert said[0] == "retrieval on a: use m000, zero-shot, view ta, system dense"
     low, high = statistics.mean_interval(values[:, 0])
     assert (
@@ -87,7 +92,7 @@ def test_too_few_units_for_so_many_comparisons_decide_nothing_and_say_so() -> No
     tested = comparisons.every_pair(outcomes, "cells", "cells", "retrieval", 500)
     assert not grid_.winners(tested)
     assert grid_.undecidable(tested) == ["a (retrieval)"]
-    said = recommendation.advice(grid(outcomes), "a", "retrieval")
+    said = advice(grid(outcomes), "retrieval")
     assert "cannot be decided: so few units give no p-value below 0.05 after Holm over 190 comparisons" in said[3]
     # Equal cells on many queries are another matter.
     assert not comparisons.undecidable(
@@ -237,7 +242,7 @@ def test_v_measure_stands_beside_that_of_random_vectors() -> None:
     assert all(
         row[place - 1].value == pytest.approx(0.74) and row[place].value == pytest.approx(0.68) for row in shown.rows
     )  # type: ignore[union-attr]
-    assert " (random vectors: 0.6800) over 2 folds" in recommendation.advice(whole, "a", "clustering")[1]
+    assert " (random vectors: 0.6800) over 2 folds" in advice(whole, "clustering")[1]
 
 
 def test_best_is_said_only_of_a_cell_that_was_compared_with_every_other() -> None:

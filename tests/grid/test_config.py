@@ -117,6 +117,7 @@ def test_cells_are_hashed_sorted_and_told_apart() -> None:
 def test_words_stand_in_place_of_the_configuration() -> None:
     rows = units(Planted(6, folds=1).cell(0.5, recipe="r1", trained_on="a+b", embed__length=9).frame(), "retrieval")
     shown = described(rows)
-    expected = ["m", "r1", "a+b", "tac", "tac", 0, "embed.length=9"]
-    assert shown.iloc[0, :7].tolist() == expected
+    expected = ["m", "r1", "a+b", "tac", "tac", 0]
+    assert shown.iloc[0, :7].tolist() == [*expected, "texts of 9 tokens"]
+    assert described(rows, keyed=True).iloc[0, :7].tolist() == [*expected, "embed.length=9"]
     assert list(shown.columns[7:]) == list(rows.columns[1:])

@@ -77,6 +77,11 @@ def test_every_row_is_drawn(name: str, found: Held) -> None:
     assert sum(group.count("<path") for group in groups) == len(rows)
 
 
+def test_legend_names_only_the_sides_that_there_are(found: Held) -> None:
+    svg = vl_convert.vegalite_to_svg(PICTURES["relevant"].spec(relevant(found)))
+    assert {"both", "unknown"} == set(re.findall(r">(in only|both|out only|unknown)</text>", svg))
+
+
 def test_the_page_says_what_show_says_and_is_the_same_each_time(
     found: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

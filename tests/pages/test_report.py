@@ -26,6 +26,7 @@ from patent_embeddings.evaluation import scores as scores_
 from patent_embeddings.evaluation.schemas import SCORES
 from patent_embeddings.grid import keys
 from patent_embeddings.pages.cell import plots, report
+from patent_embeddings.pages.cell import scores as sheets
 from patent_embeddings.pages.cell.account import training
 from patent_embeddings.pages.cell.example import example
 from patent_embeddings.pages.cell.notes import missing, noted
@@ -105,7 +106,7 @@ def test_command_writes_every_file_twice_the_same_and_prints_a_short_table(finis
     assert "say nothing about real patents" in first.output
 
     before = digests(finished / "reports")
-    assert {"scores.csv", "metrics.json", "index.html", "plots/headline.csv", "figures/headline.png"} <= set(before)
+    assert {"scores.csv", "metrics.json", "index.html", "plots/headline.csv", "figures/inout.svg"} <= set(before)
     assert CliRunner().invoke(report_stage.app, []).exit_code == 0
     assert digests(finished / "reports") == before
 
@@ -200,9 +201,9 @@ def test_pictures_leave_oracles_out_but_for_their_mark_on_the_curve(finished: Pa
 
 def test_page_is_self_contained_and_names_what_it_measures(finished: Path) -> None:
     found = Text.of(page(gathered()))
-    assert [link for link in found.links if not link.startswith("data:")] == []
+    assert [link for link in found.links if not link.startswith(("data:", "#"))] == []
     for wanted in [
-        "Simulated landscapes: sim-alpha, sim-beta.", "say nothing about real patents",
+        "sim-alpha and sim-beta are simulated", "say nothing about real patents",
         "sentence-transformers/all-MiniLM-L6-v2",
         "In-domain against out-of-domain", "micro-F1", "random", "oracle-interpolation (tuned on test, not a score)",
         "weight of dense 0.6", "k = 60", "20 relevant pairs: 10 IN, 10 OUT, 0 of unknown scope",
@@ -408,3 +409,10 @@ def test_the_page_says_what_the_adapter_is_weighed_by(finished: Path) -> None:
     ):
         cell = dataclasses.replace(gathered(), values=values.model_copy(update=changes))
         assert dict(facts(cell)).get("Adapter weighed") == said
+
+
+def test_counts_that_differ_are_words_which_no_spreadsheet_takes_for_a_date(finished: Path) -> None:
+    sheet = sheets.inout(gathered())
+    assert sheet and {row[2] for row in sheet.rows} == {"10 IN, 5 OUT, 10 both"}
+    whole = sheets.retrieval(gathered())
+    assert whole and {row[2] for row in whole.rows} == {10}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import tiny
 import workspaces
 
-from patent_embeddings.core import layout, tables
+from patent_embeddings.core import layout, running, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
 from patent_embeddings.corpus import asked, kept, own
@@ -23,7 +24,9 @@ from patent_embeddings.corpus.schemas import ASKED, POOL, QRELS, QUERIES, RELATI
 from patent_embeddings.corpus.splits import fold_of
 from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
 from patent_embeddings.handover import trec
+from patent_embeddings.pages.find import search
 from patent_embeddings.retrieval.schemas import FUSION, RUN
+from stages import find
 
 pytestmark = pytest.mark.pipeline
 
@@ -213,3 +216,30 @@ def test_without_dates_what_is_earlier_cannot_be_ranked(cell: Path, tmp_path: Pa
         stages("check", "download")
         with pytest.raises(UserError, match=r"20 of the 20 queries .*no families have no date, such as 'q00'"):
             stages("tasks")
+
+
+def test_what_find_finds_is_pooled_from_the_runs_judged_and_read(cell: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question's five best by every run, once; what is filled in is what a landscape is scored by."""
+    monkeypatch.setattr(search, "require_current", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["find", "--queries", "questions.dat", "--judge", "found.csv", "-k", "5"])
+    with pytest.raises(SystemExit) as ended:
+        running.run(find.app)
+    assert not ended.value.code
+    table = pd.read_csv(cell / "found.csv", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for system in ("bm25", "dense", "rrf", "interpolation"):
+        for row in tables.read(layout.run(L, system), RUN).query("rank <= 5").itertuples():
+            wanted.setdefault((str(row.query_id), str(row.family_id)), set()).add(f"{system} {row.rank}")
+    found = {
+        (row.query_id, row.family_id): set(row.found_by.partition(": ")[2].split(", ")) for row in table.itertuples()
+    }
+    assert found == wanted and len(table) == len(wanted)
+    grades = ["2", "", "0", ""] * len(table)
+    table["relevance"] = grades[: len(table)]
+    table.to_csv(cell / "found.csv", sep=";", index=False)
+    families = own.parse(layout.raw(L, ".jsonl")).families
+    _, relations, notes = asked.read(cell / "questions.dat", cell / "found.csv", families, {})
+    judged = table[table["relevance"] != ""].sort_values(["query_id", "family_id"])
+    assert relations["family_id"].tolist() == judged["family_id"].tolist()
+    assert relations["relevance"].tolist() == judged["relevance"].astype(int).tolist()
+    assert str(notes["rows whose grade is empty, not judged, left out"]).startswith(f"{len(table) - len(judged):,}, ")

@@ -140,7 +140,7 @@ WHOLE = {"report"}  # whose page shows every parameter and entry of the cell
         ("registry/landscapes.yaml", "families: 600", "families: 601", {"download@sim-alpha"} | WHOLE),
         # Keys of params.yaml.
         ("params.yaml", "  fold: 0", "  fold: 1", everywhere("tasks") | WHOLE),
-        ("params.yaml", "  dimensions: null", "  dimensions: 128", everywhere("search") | WHOLE),
+        ("params.yaml", "  dimensions: null", "  dimensions: 128", everywhere("search", "metrics") | WHOLE),
         ("params.yaml", "  pool: all", "  pool: earlier", everywhere("bm25", "search", "fuse", "metrics") | WHOLE),
         # What no stage reads: a new field of an entry, a reworded description, a comment.
         ("patent_embeddings/encoders/entries.py", "    family: str", "    hue: str = 'red'\n    family: str", WHOLE),
@@ -151,7 +151,7 @@ WHOLE = {"report"}  # whose page shows every parameter and entry of the cell
         ("patent_embeddings/retrieval/values.py", *COMMENT, set()),
         ("patent_embeddings/core/params.py", *COMMENT, set()),
         # A comment in the search or in the reranker, which must discard no vector.
-        ("patent_embeddings/retrieval/exact.py", *COMMENT, everywhere("search")),
+        ("patent_embeddings/retrieval/exact.py", *COMMENT, everywhere("search", "metrics")),
         ("patent_embeddings/encoders/cross.py", *COMMENT, everywhere("rerank")),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ from patent_embeddings.core.running import STAGES
 from patent_embeddings.evaluation.scores import records
 from patent_embeddings.handover.sheets import Sheet, Shown
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
+from patent_embeddings.pages.cell.source import source
 
 COINCIDE = 0.05  # share of families with the same text from which two views are named as coinciding
 
@@ -37,7 +38,7 @@ def lengths(cell: CellResults, landscape: LandscapeResults) -> Sheet:
     caption = f"{landscape.name}, {len(landscape.families):,} families{measured}; * view of this cell"
     tokens = ["median tokens", "90th percentile", "cut at"]
     head = ["view", *tokens, "texts cut", "lacking a section", "no text", "same text after the cut as"]
-    return Sheet(head, rows, caption)
+    return Sheet(head, rows, caption, source=source(cell, layout.lengths(landscape.name)))
 
 
 def _share(count: float, total: float) -> str:
@@ -53,14 +54,13 @@ def training(cell: CellResults) -> dict[str, Any] | None:
     asked = cell.params.finetune.pairs
     batch = train.groupby("step")["position"].transform("size")
     negatives = batch - 1 - train["conflicts"].map(len)
-    dev = cell.curve[cell.curve["split"] == "dev"]
-    kept = min(records(dev), key=lambda row: (row["loss"], row["step"]), default=None)
+    kept = _kept(cell)
     seen = set(cell.seen["family_id"])
     drawn = {signal: int((train["signal"] == signal).sum()) for signal in cell.recipe.signals}
     pairs: list[list[Shown]] = [[signal, int(distinct.get(signal, 0)), count] for signal, count in drawn.items()]
-    caption = f"Training pairs from {', '.join(cell.trained_on)}"
+    caption, files = f"Training pairs from {', '.join(cell.trained_on)}", source(cell, layout.PAIRS)
     return {
-        "pairs": Sheet(["signal", "distinct pairs", "drawn in training"], pairs, caption),
+        "pairs": Sheet(["signal", "distinct pairs", "drawn in training"], pairs, caption, source=files),
         "used": int(distinct.sum()),
         "asked": asked,
         "steps": cell.params.finetune.steps,
@@ -75,6 +75,19 @@ def training(cell: CellResults) -> dict[str, Any] | None:
     }
 
 
+def dev_losses(cell: CellResults) -> tuple[float | None, float | None]:
+    """Loss on the dev pairs of the model as published and of the checkpoint kept; None where it was not taken."""
+    before = cell.curve[(cell.curve["split"] == "dev") & (cell.curve["step"] == 0)]["loss"]
+    kept = _kept(cell)
+    return (float(before.iloc[0]) if len(before) else None, kept["loss"] if kept else None)
+
+
+def _kept(cell: CellResults) -> dict[str, Any] | None:
+    """The row of the curve whose checkpoint is the adapter: before the first step there is none."""
+    dev = cell.curve[(cell.curve["split"] == "dev") & (cell.curve["step"] > 0)]
+    return min(records(dev), key=lambda row: (row["loss"], row["step"]), default=None)
+
+
 def costs(cell: CellResults) -> Sheet | None:
     """Seconds, texts per second, memory and device of every stage."""
     rows: list[list[Shown]] = []
@@ -82,7 +95,7 @@ def costs(cell: CellResults) -> Sheet | None:
         for where, stages in sorted(cell.costs.items()):
             if stage in stages:
                 record = stages[stage]
-                rate = f"{record['texts_per_second']:,.0f}" if "texts_per_second" in record else None
+                rate = round(record["texts_per_second"]) if "texts_per_second" in record else None
                 taken = [f"{record['seconds']:.1f}", rate, record.get("peak_mib"), record.get("device", "")]
                 rows.append([stage, "" if where == layout.CELL else where, *taken])
     if not rows:
@@ -90,11 +103,13 @@ def costs(cell: CellResults) -> Sheet | None:
     seconds = sum(record["seconds"] for stages in cell.costs.values() for record in stages.values())
     whose = "of whoever computed each stage: a restored stage keeps the cost of its first run"
     head = ["stage", "landscape", "seconds", "texts a second", "peak MiB", "device"]
-    return Sheet(head, rows, f"{seconds:,.0f} seconds in all, {whose}", texts=2)
+    files = source(cell, layout.cost("").parents[1])
+    return Sheet(head, rows, f"{seconds:,.0f} seconds in all, {whose}", texts=2, source=files)
 
 
 def licences(cell: CellResults) -> Sheet:
     """Licence of the model and of every landscape."""
     rows = [["model", cell.params.model, cell.model.licence, cell.model.contamination or ""]]
     rows += [["landscape", place.name, place.entry.licence, place.entry.description] for place in cell.landscapes]
-    return Sheet(["", "id", "licence", "note"], rows, texts=4)
+    files = source(cell, layout.registry("models"), layout.registry("landscapes"))
+    return Sheet(["", "id", "licence", "note"], rows, texts=4, source=files)

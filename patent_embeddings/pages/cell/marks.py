@@ -11,11 +11,10 @@ from typing import Any
 import altair as alt
 
 from patent_embeddings.evaluation.systems import LABEL_SETS, SHOWN, Task, systems
-from patent_embeddings.pages.colours import COLOURS
+from patent_embeddings.pages.colours import COLOURS, INK, SHAPES
 
 PANEL = 330  # width of a panel in pixels, where nothing else decides it
 KNOWN = "isValid(datum.ci_low)"  # few units have no interval
-SHAPES = ["circle", "square", "triangle-up", "diamond"]
 
 
 def by_system() -> dict[str, Any]:
@@ -30,22 +29,21 @@ def lower_bound(title: str) -> Any:
     return alt.X("ci_low:Q", title=f"{title} (95 % interval)", scale=alt.Scale(zero=True, nice=True))
 
 
-def colour(legend: Sequence[str] = (), channel: type[Any] = alt.Color) -> Any:
-    """The colour of a row's system; a legend only of these systems."""
-    names = list(legend) or list(COLOURS)
-    scale = alt.Scale(domain=names, range=[COLOURS[name] for name in names])
-    return channel("system:N", title="system", scale=scale, legend=alt.Legend() if legend else None)
+def colour(names: Sequence[str] = tuple(COLOURS), channel: type[Any] = alt.Color) -> Any:
+    """The colour of a row's system, one of these; it needs no legend, as its name stands beside it."""
+    scale = alt.Scale(domain=list(names), range=[COLOURS[name] for name in names])
+    return channel("system:N", scale=scale, legend=None)
 
 
 def shape() -> Any:
     """The shape that tells revisions apart; its legend names the cell where there is one only."""
-    legend = alt.Legend(title="cell", symbolStrokeColor="#666", symbolFillColor="#666")
+    legend = alt.Legend(title="cell", symbolStrokeColor=INK, symbolFillColor=INK)
     return alt.Shape("rev:N", sort=None, legend=legend, scale=alt.Scale(range=SHAPES))
 
 
 def dashes() -> Any:
     """The dashes that tell revisions apart, as `shape`."""
-    legend = alt.Legend(title="cell", symbolType="stroke", symbolStrokeColor="#888")
+    legend = alt.Legend(title="cell", symbolType="stroke", symbolStrokeColor=INK)
     return alt.StrokeDash("rev:N", sort=None, legend=legend)
 
 
@@ -74,4 +72,7 @@ def against_floor(task: Task) -> Any:
     intervals = rows.transform_filter(KNOWN).mark_rule(strokeWidth=2.5).encode(x=lower_bound(title), x2="ci_high:Q")
     points = rows.mark_point(filled=True, size=60, opacity=1)
     points = points.encode(x="value:Q", shape=shape(), tooltip=tooltip("system", "label_set"))
-    return alt.layer(intervals, points, width=PANEL, height=alt.Step(14, **{"for": "offset"}))
+    named = rows.transform_calculate(end="isValid(datum.ci_high) ? datum.ci_high : datum.value")
+    words = named.mark_text(align="left", baseline="middle", dx=7, fontSize=10)
+    words = words.encode(x="end:Q", text="system:N", color=alt.ColorValue(INK))
+    return alt.layer(intervals, points, words, width=PANEL, height=alt.Step(14, **{"for": "offset"}))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from patent_embeddings.core.params import Params
 from patent_embeddings.handover.sheets import Sheet
-from patent_embeddings.pages.cell import account, notes, plots, scores
+from patent_embeddings.pages.cell import account, memory, notes, plots, scores
+from patent_embeddings.pages.cell.answer import answer
 from patent_embeddings.pages.cell.example import example
+from patent_embeddings.pages.cell.failures import won
 from patent_embeddings.pages.cell.results import CellResults
+from patent_embeddings.pages.embedded import packed
 from patent_embeddings.pages.shell import render
 
 # Tables of the page that can be exported, by name; None where nothing was measured that would fill one.
@@ -17,21 +21,25 @@ SHEETS: dict[str, Callable[[CellResults], Sheet | None]] = {
     "retrieval": scores.retrieval,
     "inout": scores.inout,
     "fusion": scores.fusion,
+    "won": won,
     "classification": partial(scores.against_floor, task="classification"),
     "clustering": partial(scores.against_floor, task="clustering"),
+    "compression": memory.compression,
     "costs": account.costs,
     "licences": account.licences,
 }
 
 
-def page(cell: CellResults) -> str:
-    """The whole page as HTML."""
+def page(cell: CellResults, failures: dict[str, Any] | None = None) -> str:
+    """The whole page as HTML; `failures` are the data of its queries that failed, which it is without where None."""
     drawn = {name: (plot, plot.data(cell)) for name, plot in plots.every().items()}
     drawn = {name: (plot, rows) for name, (plot, rows) in drawn.items() if rows}
+    tables = {name: sheet(cell) for name, sheet in SHEETS.items()}
     return render(
         "cell.html.j2",
+        answer=answer(cell),
         charts={name: plot.of(cell, rows) for name, (plot, rows) in drawn.items()},
-        pictures=[(plot.section, name, plot.caption(cell)) for name, (plot, _) in drawn.items()],
+        pictures=[(plot.section, name, plot.caption(cell), plot.source(cell)) for name, (plot, _) in drawn.items()],
         cell=cell,
         facts=facts(cell),
         missing=[sentence for landscape in cell.landscapes for sentence in notes.missing(cell, landscape)],
@@ -42,8 +50,10 @@ def page(cell: CellResults) -> str:
         lengths=[(landscape.name, account.lengths(cell, landscape)) for landscape in cell.landscapes],
         stand_for=[(name, view.study) for name, view in sorted(cell.values.views.items()) if view.study],
         training=account.training(cell),
+        memory=[*memory.takeaway(cell), *memory.remarks(cell)],
+        failures=failures and packed(failures),
         examples=[shown for landscape in cell.landscapes if (shown := example(cell, landscape))],
-        **{name: sheet(cell) for name, sheet in SHEETS.items()},
+        **tables,
     )
 
 

@@ -1,4 +1,4 @@
-"""A picture of a cell: one Vega-Lite spec, which the page, `dvc plots` and the PNG all draw.
+"""A picture of a cell: one Vega-Lite spec, which the page, `dvc plots` and the figure in git all draw.
 
 The spec carries DVC's anchor where its rows go. Their data is a CSV file in reports/plots/.
 """
@@ -8,16 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
 
+from patent_embeddings.core import layout
 from patent_embeddings.evaluation.scores import csv_text, records
 from patent_embeddings.evaluation.systems import SHOWN, Task, systems
 from patent_embeddings.pages.cell.marks import KNOWN, against_floor
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
+from patent_embeddings.pages.cell.source import source
 from patent_embeddings.pages.charts import filled, styled
+from patent_embeddings.pages.outlines import svg
 
 ANCHOR = "<DVC_METRIC_DATA>"
 Columns = dict[str, Literal["text", "number"]]
@@ -37,7 +41,9 @@ class Plot:
     rows: Callable[[CellResults], Iterable[dict[str, Any]]]
     draw: Callable[[], Any]  # the chart of one panel
     caption: Callable[[CellResults], str]  # what it shows of a cell, in which unit
-    png: bool = False  # whether it is also written as a PNG
+    file: Path | Callable[[str], Path] = layout.scores  # where its rows are from, by landscape unless it is one
+    # What it says of a cell, as title and subtitle of a figure that is kept in git; None: there is no such figure.
+    finding: Callable[[CellResults], tuple[str, str]] | None = None
 
     @cached_property
     def spec(self) -> dict[str, Any]:
@@ -60,13 +66,43 @@ class Plot:
         rows = ({column: row[column] for column in self.columns} for row in self.rows(cell))
         return [{column: None if value != value else value for column, value in row.items()} for row in rows]
 
+    def source(self, cell: CellResults) -> str:
+        """Which file of which cell its rows are from."""
+        return source(cell, self.file)
+
     def csv(self, rows: list[dict[str, Any]]) -> str:
         """`reports/plots/NAME.csv` of rows of `data`, four decimals."""
         return csv_text(list(self.columns), rows)
 
+    def figure(self, cell: CellResults, rows: list[dict[str, Any]]) -> str | None:
+        """The figure in git as SVG, drawn from rows of `data`; None where it has none."""
+        if not self.finding:
+            return None
+        title, subtitle = self.finding(cell)
+        said = {"text": title, "subtitle": subtitle, "anchor": "start", "frame": "bounds", "offset": 14}
+        # The bits that differ between processors are the last ones.
+        rounded = [
+            {name: round(one, 6) if isinstance(one, float) else one for name, one in row.items()} for row in rows
+        ]
+        return svg({**self.of(cell, rounded), "title": said})
+
     def of(self, cell: CellResults, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """The spec with rows of `data`, under the cell's name."""
-        return filled(self.spec, [{**row, "rev": cell.name} for row in rows])
+        return filled(_narrowed(self.spec, rows), [{**row, "rev": cell.name} for row in rows])
+
+
+def _narrowed(spec: Any, rows: Sequence[dict[str, Any]]) -> Any:
+    """The spec, its legends without systems that no row has: `dvc plots` may compare with a cell that has them."""
+    if isinstance(spec, list):
+        return [_narrowed(one, rows) for one in spec]
+    if not isinstance(spec, dict):
+        return spec
+    found = {name: _narrowed(one, rows) for name, one in spec.items()}
+    if found.get("field") == "system" and (scale := found.get("scale", {})).get("domain"):
+        there = {row.get("system") for row in rows}
+        pairs = [pair for pair in zip(scale["domain"], scale["range"], strict=False) if pair[0] in there]
+        found["scale"] = {**scale, "domain": [name for name, _ in pairs], "range": [look for _, look in pairs]}
+    return found
 
 
 def scored(cell: CellResults, landscape: LandscapeResults, task: Task) -> pd.DataFrame:

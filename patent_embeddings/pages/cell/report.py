@@ -5,19 +5,22 @@ from __future__ import annotations
 import pandas as pd
 
 from patent_embeddings.core import layout, tables
-from patent_embeddings.core.files import read_json, replacing, write_json, write_text
+from patent_embeddings.core.files import read_json, write_json, write_text
 from patent_embeddings.corpus.pool import reachable
 from patent_embeddings.corpus.schemas import FAMILIES, LABELS, LENGTHS, POOL, QRELS, QUERIES
 from patent_embeddings.evaluation import calibration, scores
-from patent_embeddings.evaluation.schemas import SCORES
-from patent_embeddings.evaluation.systems import OPTIONAL, RETRIEVAL
+from patent_embeddings.evaluation.schemas import COMPRESSION, OUTCOMES, SCORES
+from patent_embeddings.evaluation.systems import LEADING, OPTIONAL, RETRIEVAL
 from patent_embeddings.grid.values import ReportValues
 from patent_embeddings.pages import charts
 from patent_embeddings.pages.cell import plots
 from patent_embeddings.pages.cell.example import example_query
+from patent_embeddings.pages.cell.failures import failures
 from patent_embeddings.pages.cell.notes import missing
 from patent_embeddings.pages.cell.page import page
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
+from patent_embeddings.pages.failures import queries as failed
+from patent_embeddings.pages.failures.source import WORKSPACE
 from patent_embeddings.pairs.schemas import PAIRS
 from patent_embeddings.retrieval.schemas import FUSION, RUN
 from patent_embeddings.training.schemas import CURVE, SEEN
@@ -51,10 +54,9 @@ def write(cell: CellResults) -> None:
     for name, plot in plots.every().items():
         rows = plot.data(cell)
         write_text(layout.plot(name), plot.csv(rows))
-        if plot.png:
-            with replacing(layout.figure(name)) as temporary:
-                temporary.write_bytes(charts.png(plot.of(cell, rows)))
-    write_text(layout.PAGE, page(cell))
+        if drawn := plot.figure(cell, rows):
+            write_text(layout.figure(name), drawn)
+    write_text(layout.PAGE, page(cell, failures(cell)))
 
 
 def write_templates() -> None:
@@ -79,6 +81,8 @@ def _landscape(name: str, values: ReportValues) -> LandscapeResults:
     qrels = tables.read(layout.task(name, "qrels"), QRELS)
     pool = tables.read(layout.task(name, "pool"), POOL)
     example = example_query(queries, qrels[reachable(qrels, pool, earlier=earlier)])
+    outcomes = tables.read(layout.outcomes(name), OUTCOMES, only=("metric", LEADING["retrieval"][1]))
+    tests = sorted(set(failed.tested(outcomes)["query_id"]))
     return LandscapeResults(
         name=name,
         entry=values.landscapes[name],
@@ -92,6 +96,9 @@ def _landscape(name: str, values: ReportValues) -> LandscapeResults:
         example=example,
         runs=_runs(name, example) if example else {},
         published=calibration.beside(values.cell, name, trained=bool(values.recipe.signals)),
+        outcomes=outcomes,
+        compression=tables.read(layout.compression(name), COMPRESSION),
+        asked=failed.profile(WORKSPACE, name, values.cell.query_view, tests),
     )
 
 

@@ -29,6 +29,9 @@ class LandscapeResults:
     example: str | None  # the query of the worked example
     runs: dict[str, pd.DataFrame]  # system -> query_id, family_id, rank of that query
     published: pd.DataFrame  # figures that others printed, and `ours`: rows of `calibration.beside`
+    outcomes: pd.DataFrame  # rows of `OUTCOMES` of retrieval's leading metric
+    compression: pd.DataFrame
+    asked: pd.DataFrame  # what its test queries differ in: rows of `failures.queries.profile`
 
     @property
     def judged(self) -> bool:

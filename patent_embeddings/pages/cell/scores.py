@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from patent_embeddings.core import layout
 from patent_embeddings.evaluation.scores import records
 from patent_embeddings.evaluation.systems import ORACLES, REQUIRED, RETRIEVAL, Task, label_place, metrics, systems
 from patent_embeddings.handover.sheets import Score, Sheet, Shown
 from patent_embeddings.pages.cell.results import CellResults
+from patent_embeddings.pages.cell.source import source
 
 SCOPES = {"in": "IN", "out": "OUT", "in-paired": "IN, paired", "out-paired": "OUT, paired"}
+_OF = {"IN": "IN", "OUT": "OUT", "IN, paired": "both", "OUT, paired": "both"}  # what its queries are called in a count
 
 
 def retrieval(cell: CellResults) -> Sheet | None:
     """Headline table: every system on every landscape, all relevant families."""
     rows = cell.scores[(cell.scores["task"] == "retrieval") & (cell.scores["scope"] == "all")]
     columns = metrics("retrieval", judged=bool(cell.judged))
-    return _scored(rows, columns, RETRIEVAL, "All relevant families, mean over n test queries")
+    return _scored(cell, rows, columns, RETRIEVAL, "All relevant families, mean over n test queries")
 
 
 def inout(cell: CellResults) -> Sheet | None:
@@ -28,8 +31,8 @@ def inout(cell: CellResults) -> Sheet | None:
     rows = cell.scores[(cell.scores["task"] == "retrieval") & (cell.scores["metric"] == "nDCG@10")]
     rows = rows[rows["scope"].isin(list(SCOPES))]
     turned = rows.assign(metric=rows["scope"].map(SCOPES))
-    caption = "nDCG@10, mean over n test queries (n in the order of the columns where it differs)"
-    return _scored(turned, tuple(SCOPES.values()), RETRIEVAL, caption)
+    caption = "nDCG@10, mean over n test queries (both: those that have relevant families IN and OUT)"
+    return _scored(cell, turned, tuple(SCOPES.values()), RETRIEVAL, caption, of=_OF)
 
 
 def fusion(cell: CellResults) -> Sheet | None:
@@ -51,7 +54,7 @@ def fusion(cell: CellResults) -> Sheet | None:
     if not rows:
         return None
     head = ["landscape", "system", "setting", cell.params.fuse.metric]
-    return Sheet(head, rows, "Mean over the test queries", texts=3)
+    return Sheet(head, rows, "Mean over the test queries", texts=3, source=source(cell, layout.scores, layout.fusion))
 
 
 def _setting(table: pd.DataFrame, system: str) -> str:
@@ -77,20 +80,30 @@ def published(cell: CellResults) -> Sheet | None:
     if not rows:
         return None
     head = ["landscape", "system as printed", *words[1:], "note", "published", "ours"]
-    return Sheet(head, rows, "Mean over all queries, dev, test and train together", texts=7)
+    files = source(cell, layout.published("").parent, layout.outcomes)
+    return Sheet(head, rows, "Mean over all queries, dev, test and train together", texts=7, source=files)
 
 
 def against_floor(cell: CellResults, task: Task) -> Sheet | None:
     """Scores of a label task, a row for each label set and system, floors included."""
     rows = cell.scores[cell.scores["task"] == task]
     how = " (intervals from subsamples and seeds)" if task == "clustering" else ""
-    return _scored(rows, metrics(task), systems(task), f"Over n test families{how}", by_label=True)
+    return _scored(cell, rows, metrics(task), systems(task), f"Over n test families{how}", by_label=True)
 
 
 def _scored(
-    scores: pd.DataFrame, columns: Sequence[str], names: Sequence[str], caption: str, by_label: bool = False
+    cell: CellResults,
+    scores: pd.DataFrame,
+    columns: Sequence[str],
+    names: Sequence[str],
+    caption: str,
+    by_label: bool = False,
+    of: Mapping[str, str] | None = None,
 ) -> Sheet | None:
-    """Scores turned into a table: landscape, label set and system down, metrics across, with 95 % intervals."""
+    """Scores turned into a table: landscape, label set and system down, metrics across, with 95 % intervals.
+
+    Where n differs between columns, each is named by what `of` says, or by its column.
+    """
     lines: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
     for row in records(scores[scores["system"].isin(names) & scores["metric"].isin(columns)]):
         key = (row["landscape"], row["scope"] if by_label else "", row["system"])
@@ -101,12 +114,15 @@ def _scored(
     table: list[list[Shown]] = []
     for key in ordered:
         line = lines[key]
-        sizes = [line[metric]["n"] for metric in columns if metric in line]
-        shown = sizes if len(set(sizes)) > 1 else sizes[:1]
+        sizes = {metric: line[metric]["n"] for metric in columns if metric in line}
+        # In words: a spreadsheet takes `12 / 2` for a date.
+        named = dict.fromkeys(f"{size} {(of or {}).get(metric, metric)}" for metric, size in sizes.items())
+        shown = ", ".join(named) if len(set(sizes.values())) > 1 else next(iter(sizes.values()))
         cells = [_score(line[metric]) if metric in line else None for metric in columns]
-        table.append([key[0], *([key[1]] if by_label else []), key[2], " / ".join(map(str, shown)), *cells])
+        table.append([key[0], *([key[1]] if by_label else []), key[2], shown, *cells])
     keys = ["landscape", *(["label set"] if by_label else []), "system"]
-    return Sheet([*keys, "n", *columns], table, f"{caption}, with 95 % intervals where n suffices", texts=len(keys))
+    said = f"{caption}, with 95 % intervals where n suffices"
+    return Sheet([*keys, "n", *columns], table, said, texts=len(keys), source=source(cell, layout.scores)).filled()
 
 
 def _score(row: dict[str, Any]) -> Score:

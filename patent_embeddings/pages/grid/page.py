@@ -1,4 +1,4 @@
-"""The page of the grid: ledger, cells, pictures, comparisons and costs."""
+"""The page of the grid: recommendations, ledger, cells, pictures, comparisons and costs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from patent_embeddings.core import layout
 from patent_embeddings.evaluation.scores import records
 from patent_embeddings.evaluation.systems import LEADING
 from patent_embeddings.grid import comparisons as comparisons_
@@ -14,9 +15,12 @@ from patent_embeddings.grid.cell import Config
 from patent_embeddings.grid.comparisons import Tested
 from patent_embeddings.grid.findings import Judgement, command
 from patent_embeddings.grid.gather import Grid
+from patent_embeddings.grid.recommendation import every
 from patent_embeddings.grid.scores import FLOOR, clustered, scored
 from patent_embeddings.grid.units import groups, units
 from patent_embeddings.handover.sheets import Score, Sheet, Shown
+from patent_embeddings.pages.grid.answer import answer
+from patent_embeddings.pages.grid.folding import fitted
 from patent_embeddings.pages.grid.picture import Picture, landscapes
 from patent_embeddings.pages.shell import render
 
@@ -29,11 +33,20 @@ def page(
     pictures: Mapping[str, Picture],
 ) -> str:
     """The whole page as HTML; `tested` are all comparisons of the declared families, `entries` findings by id."""
+    advised, lacking = every(grid)
     simulated = grid.outcomes.loc[grid.outcomes["simulated"], "landscape"].unique()
+    drawn = {name: picture.spec for name, picture in pictures.items() if picture.spec}
+    shown = {name: fitted(spec) for name, spec in drawn.items()}
     return render(
         "grid.html.j2",
-        charts={name: picture.spec for name, picture in pictures.items() if picture.spec},
+        charts={name: spec for name, (spec, _) in shown.items()}
+        | {whole(name): drawn[name] for name, (_, told) in shown.items() if told},
+        shown={name: told for name, (_, told) in shown.items()},
+        whole=whole,
         count=len(grid.experiments),
+        answer=answer(advised),
+        candidates=max((one.candidates for one in advised), default=0),
+        lacking=lacking,
         landscapes=sorted(grid.outcomes["landscape"].unique()),
         simulated=sorted(simulated),
         folds=sorted({int(fold) for fold in grid.outcomes["fold"]}),
@@ -45,6 +58,11 @@ def page(
         comparisons=comparisons(tested),
         costs=costs(grid.costs),
     )
+
+
+def whole(name: str) -> str:
+    """Name of the chart that has all of a picture of which only a part fits."""
+    return f"{name}-whole"
 
 
 def ledger(judged: Sequence[Judgement], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -64,6 +82,7 @@ def ledger(judged: Sequence[Judgement], entries: Mapping[str, Any]) -> list[dict
 
 
 _TESTED = ("p", "p_holm", "effect", "n")
+_OUTCOMES = f"data/outcomes of every experiment that {layout.GRID_SCORES.as_posix()} has"
 
 
 def cells(grid: Grid, tested: Sequence[Tested]) -> Sheet:
@@ -84,11 +103,12 @@ def cells(grid: Grid, tested: Sequence[Tested]) -> Sheet:
             line = lines.setdefault((row["shown"], config, pooled), {})
             line[task] = Score(row["value"], row["low"], row["high"], note)
     out: list[list[Shown]] = [
-        [shown, *config.words[:3], config.views, " ".join(config.extra), pooled, *map(line.get, (*LEADING, FLOOR))]
+        [shown, *config.words[:3], config.views, ", ".join(config.extra), pooled, *map(line.get, (*LEADING, FLOOR))]
         for (shown, config, pooled), line in sorted(lines.items(), key=lambda one: one[0])
     ]
     heads = [*(f"{task}, {metric}" for task, (_, metric) in LEADING.items()), "the same of random vectors"]
-    return Sheet(["landscape", "model", "recipe", "trained on", "view", "else", "folds", *heads], out, texts=7)
+    words = ["landscape", "model", "recipe", "trained on", "view", "else", "folds"]
+    return Sheet([*words, *heads], out, texts=len(words), source=_OUTCOMES).filled()
 
 
 def undecidable(tested: Sequence[Tested]) -> list[str]:
@@ -124,10 +144,10 @@ def comparisons(tested: Sequence[Tested]) -> Sheet:
     for one in tested:
         found = one.result
         difference = Score(found.difference, found.low, found.high, "*" if one.significant else "")
-        about = [one.hypotheses, one.landscape, one.task, *one.words]
+        about = [one.hypotheses, one.landscape, one.task, *one.titles]
         rows.append([*about, difference, one.p_holm, found.effect, found.n])
     heads = ["hypotheses", "landscape", "task", "first", "second", "first - second", "p (Holm)", "effect", "n"]
-    return Sheet(heads, rows, texts=5)
+    return Sheet(heads, rows, texts=5, source=layout.GRID_COMPARISONS.as_posix())
 
 
 def costs(costs: pd.DataFrame) -> Sheet:
@@ -139,6 +159,6 @@ def costs(costs: pd.DataFrame) -> Sheet:
         seconds = [float(one["seconds"].sum() / runs) for one in (part, training, embed)]
         device = ", ".join(sorted(set(part["device"].dropna())))
         rate = float(embed["texts_per_second"].mean()) if embed["texts_per_second"].notna().any() else None
-        rows.append([config.label, *seconds, rate, int(part["peak_mib"].max()), device])
+        rows.append([config.title, *seconds, rate, int(part["peak_mib"].max()), device])
     heads = ["cell", "seconds, all stages", "training", "embedding", "texts a second", "peak MiB", "device"]
-    return Sheet(heads, rows)
+    return Sheet(heads, rows, source="data/costs of every experiment").filled()

@@ -17,7 +17,7 @@ from patent_embeddings.grid.cell import COLUMNS
 from patent_embeddings.grid.comparisons import Tested
 from patent_embeddings.grid.gather import Grid
 from patent_embeddings.pages import charts
-from patent_embeddings.pages.colours import PALETTE
+from patent_embeddings.pages.colours import INK, PALETTE, SHAPES
 
 RUN = "python -m stages.grid run"
 PANEL = 330  # width of a panel in pixels
@@ -55,6 +55,9 @@ class Picture:
     caption: str
     command: str
     draw: Callable[[Material], Any]
+    # Which files of the grid's cells its rows are from.
+    source: str = "data/outcomes/LANDSCAPE.parquet of the cells that it names"
+    timed: bool = False  # whether it shows what the load of a machine changes: it has no file in git then
     spec: dict[str, Any] | None = None  # of a grid that has cells for it: Vega-Lite with its rows
 
     def of(self, material: Material) -> Picture:
@@ -66,7 +69,10 @@ class Picture:
 
 def labels(rows: pd.DataFrame) -> pd.Series:
     """Words for each row's cell, without what all rows share; never empty. Rows are `units.described`."""
-    differing = [key for key in COLUMNS if rows[key].nunique() > 1] or ["model"]
+    told = [key for key in COLUMNS if key != "dimensions"]  # which `variant` has too
+    differing = [key for key in told if rows[key].nunique() > 1] or ["model"]
+    if differing == ["variant"]:  # which is empty of a cell as params.yaml has it
+        differing = ["model", "variant"]
     if "recipe" in differing and "trained_on" not in differing:
         differing.append("trained_on")
     words = zip(*(rows[key] for key in differing), strict=True)
@@ -93,6 +99,15 @@ def _plain(value: Any) -> Any:
     return None if value != value else round(value, 5)
 
 
+def told_apart(column: str, title: str | None, **options: Any) -> dict[str, Any]:
+    """Encodings of points by colour and by shape, for who cannot tell colours apart, with one legend for both."""
+    said = {"title": title, **options}
+    return {
+        "fill": alt.Fill(f"{column}:N", scale=alt.Scale(range=PALETTE), **said),
+        "shape": alt.Shape(f"{column}:N", scale=alt.Scale(range=SHAPES), **said),
+    }
+
+
 def dots(
     rows: pd.DataFrame, x: str, y: str, colour: str, *, zero: bool = True, order: Any = None, by: str = "landscape",
     columns: int = 2,
@@ -100,7 +115,8 @@ def dots(
     """Points with intervals, a row for each value of the column `y`, a panel for each of `by`, in `columns`.
 
     Rows have `value`, `low`, `high`, `n` and, where it matters, `significant`. `x` is the title of the axis of values,
-    `colour` the column of what is told apart within a row, `order` that of the rows; with `zero` the axis starts at 0.
+    `colour` the column of what is told apart within a row (by colour and shape), `order` that of the rows;
+    with `zero` the axis starts at 0.
     """
     axis = alt.Axis(grid=True, ticks=False, domain=False, labelLimit=220)
     scale = alt.Scale(range=PALETTE)
@@ -111,7 +127,7 @@ def dots(
     )
     numbers = [alt.Tooltip(f"{name}:Q", format=".4f") for name in ("value", "low", "high")]
     points: dict[str, Any] = {"tooltip": [f"{y}:N", f"{colour}:N", *numbers, "n:Q"]}
-    rule = alt.Chart().mark_rule(strokeDash=[3, 3], opacity=0.5).encode(x=alt.datum(0))
+    rule = alt.Chart().mark_rule(strokeDash=[3, 3], color=INK).encode(x=alt.datum(0))
     if "significant" in rows:
         filled = alt.Scale(domain=[True, False], range=[1, 0])
         points["fillOpacity"] = alt.FillOpacity("significant:O", scale=filled, legend=None)
@@ -120,7 +136,7 @@ def dots(
         *([rule] if "significant" in rows else []),
         base.mark_rule(strokeWidth=2).encode(x=low, x2="high:Q"),
         base.mark_point(size=60, strokeWidth=2, opacity=1).encode(
-            x="value:Q", fill=alt.Fill(f"{colour}:N", title=None, sort=None, scale=scale), **points
+            x="value:Q", **told_apart(colour, None, sort=None), **points
         ),
     ]
     step = max(16, 11 * rows[colour].nunique() + 6)

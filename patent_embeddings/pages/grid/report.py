@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from patent_embeddings.core import layout
-from patent_embeddings.core.files import replacing, write_json, write_text
+from patent_embeddings.core.files import write_json, write_text
 from patent_embeddings.core.progress import say
 from patent_embeddings.encoders.entries import model_entry
 from patent_embeddings.grid import comparisons, findings
@@ -22,10 +22,10 @@ from patent_embeddings.grid.findings import Judgement
 from patent_embeddings.grid.gather import Grid
 from patent_embeddings.grid.units import described, where
 from patent_embeddings.handover.spreadsheet import plain
-from patent_embeddings.pages import charts
 from patent_embeddings.pages.grid.page import page
 from patent_embeddings.pages.grid.picture import Material
 from patent_embeddings.pages.grid.plots import pictures
+from patent_embeddings.pages.outlines import svg
 from patent_embeddings.pairs.entries import recipe_entry
 
 COMPARED = (
@@ -47,9 +47,8 @@ def write(grid: Grid, hypotheses: Mapping[str, Hypotheses], entries: Mapping[str
     write_json(layout.GRID_FINDINGS, ledger(judged, entries))
     write_text(layout.GRID_PAGE, page(grid, tested, judged, entries, drawn))
     for name, picture in drawn.items():
-        if picture.spec:
-            with replacing(layout.grid_figure(name)) as temporary:
-                temporary.write_bytes(charts.png(picture.spec))
+        if picture.spec and not picture.timed:
+            write_text(layout.grid_figure(name), svg(picture.spec))
         else:
             layout.grid_figure(name).unlink(missing_ok=True)  # of a grid that had its cells
     return judged
@@ -68,7 +67,7 @@ def sizes_of(models: Iterable[str]) -> dict[str, tuple[str, float]]:
 
 def scores_csv(scores: pd.DataFrame) -> str:
     """`scores.csv`: rows of every reports/scores.csv, with what says of which cell they are."""
-    named = described(scores)
+    named = described(scores, keyed=True)
     named = named.assign(**{name: named[name].map(plain) for name in ("cell", "variant")})
     rows = named.sort_values(list(named.columns), kind="stable")
     return rows.to_csv(index=False, float_format="%.4f", lineterminator="\n")

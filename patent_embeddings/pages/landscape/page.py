@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from patent_embeddings.core import layout
@@ -22,6 +23,9 @@ def write(name: str, found: Held, entry: Any) -> None:
 def page(name: str, found: Held, entry: Any) -> str:
     """The whole page as HTML."""
     drawn = {key: (picture, rows) for key, picture in PICTURES.items() if (rows := picture.rows(found))}
+    source = sourced(name, entry)
+    numbers = [lengths(found), *(_sheet(drawn, key) for key in ("classes", "dates", "relevant"))]
+    tables = zip(("lengths", "classes", "dates", "relevant"), numbers, strict=True)
     return render(
         "landscape.html.j2",
         charts={key: picture.spec(rows) for key, (picture, rows) in drawn.items()},
@@ -30,9 +34,16 @@ def page(name: str, found: Held, entry: Any) -> str:
         entry=entry,
         facts=facts(entry),
         groups=grouped(found),
-        tables={"lengths": lengths(found), "classes": _sheet(drawn, "classes"), "dates": _sheet(drawn, "dates"),
-                "relevant": _sheet(drawn, "relevant")},
-    )  # fmt: skip
+        tables={key: replace(sheet, source=source) for key, sheet in tables if sheet},
+        source=source,
+    )
+
+
+def sourced(name: str, entry: Any) -> str:
+    """Which files a landscape's numbers are from: the one that its entry names, or its tables."""
+    if getattr(entry, "file", None):
+        return f"{entry.file} (sha256 {entry.sha256[:12]})"
+    return ", ".join(table(name).as_posix() for table in (layout.families, layout.citations, layout.relations))
 
 
 def facts(entry: Any) -> list[tuple[str, str]]:

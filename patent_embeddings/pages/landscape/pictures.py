@@ -13,7 +13,7 @@ import numpy as np
 from patent_embeddings.corpus.judgements import domains
 from patent_embeddings.corpus.summary import SECTIONS, Held, words
 from patent_embeddings.pages.charts import filled, styled
-from patent_embeddings.pages.colours import PALETTE
+from patent_embeddings.pages.colours import BLUE, GREY, PURPLE, VERMILLION
 
 Rows = list[dict[str, Any]]
 CLASSES = 20  # that are drawn, the most frequent ones
@@ -87,7 +87,7 @@ def _dates(_: Rows) -> Any:
     return (
         alt.Chart()
         .transform_calculate(next="datum.year + 0.85")
-        .mark_bar(color=PALETTE[0])
+        .mark_bar(color=BLUE)
         .encode(x=year, x2="next:Q", y="families:Q", y2=alt.datum(0), tooltip=["year:Q", "families:Q"])
         .properties(height=180)
     )
@@ -97,12 +97,12 @@ def _classes(found: Rows) -> Any:
     name = alt.Y("class:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=200))
     rows = alt.Chart().encode(x=alt.X("families:Q"), y=name, tooltip=["class:N", "families:Q"])
     fitted = alt.AutoSizeParams(type="fit-x", contains="padding")  # names of domains may be long
-    return rows.mark_bar(color=PALETTE[0]).properties(height=17 * len(found), autosize=fitted)
+    return rows.mark_bar(color=BLUE).properties(height=17 * len(found), autosize=fitted)
 
 
 def _lengths(_: Rows) -> Any:
     words = alt.X("low:Q", title="words", scale=alt.Scale(type="log", base=2), axis=alt.Axis(format="~s"))
-    bars = alt.Chart().mark_bar(color=PALETTE[0])
+    bars = alt.Chart().mark_bar(color=BLUE)
     tips = [alt.Tooltip("low:Q", format=".0f", title="from"), alt.Tooltip("high:Q", format=".0f", title="to")]
     chart = bars.encode(x=words, x2="high:Q", y="families:Q", y2=alt.datum(0), tooltip=[*tips, "families:Q"])
     return chart.properties(height=150, width=330).facet(
@@ -110,8 +110,10 @@ def _lengths(_: Rows) -> Any:
     )
 
 
-def _relevant(_: Rows) -> Any:
-    colours = alt.Scale(domain=list(SIDES), range=[PALETTE[0], PALETTE[2], PALETTE[1], PALETTE[-1]])
+def _relevant(found: Rows) -> Any:
+    looks = dict(zip(SIDES, (BLUE, PURPLE, VERMILLION, GREY), strict=True))
+    there = [side for side in SIDES if any(row["side"] == side for row in found)]
+    colours = alt.Scale(domain=there, range=[looks[side] for side in there])
     number = alt.X(
         "relevant:O",
         sort=[str(one) for one in range(1, MANY)],

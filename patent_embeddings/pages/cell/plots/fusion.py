@@ -7,10 +7,11 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from patent_embeddings.core import layout
 from patent_embeddings.pages.cell.marks import PANEL, dashes, tooltip
 from patent_embeddings.pages.cell.plot import Plot, panelled
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
-from patent_embeddings.pages.colours import COLOURS
+from patent_embeddings.pages.colours import COLOURS, GREY, INK
 
 
 def _rows(cell: CellResults) -> list[dict[str, Any]]:
@@ -40,8 +41,9 @@ def _draw() -> Any:
         "x": alt.X("setting:Q", title=words, scale=alt.Scale(domain=[0, 1])),
         "y": alt.Y("value:Q", title=None, scale=alt.Scale(zero=False, nice=True)),
     }
-    fading = alt.Scale(domain=["test", "dev"], range=[1, 0.4])
-    split = alt.Opacity("split:N", title="split", sort=["test", "dev"], scale=fading)
+    legend = alt.Legend(symbolType="stroke", symbolOpacity=1)
+    scale = alt.Scale(domain=["test", "dev"], range=[ink, GREY])
+    split = alt.Color("split:N", title="queries", sort=["test", "dev"], scale=scale, legend=legend)
     said = "datum.label == 'chosen' ? 'chosen on other queries' : 'oracle: best on test, not a score'"
     shapes = alt.Scale(domain=["chosen", "oracle"], range=["circle", "diamond"])
     mark = alt.Shape("mark:N", title="on test", scale=shapes, legend=alt.Legend(labelExpr=said))
@@ -49,9 +51,9 @@ def _draw() -> Any:
     points = marked.mark_point(filled=False, size=110, strokeWidth=2.2, color=ink, opacity=1)
     rrf = "datum.method == 'rrf' && datum.mark == 'chosen' && datum.split == 'test'"
     level = alt.Chart().transform_filter(rrf)
-    name = level.mark_text(color=COLOURS["rrf"], align="left", baseline="bottom", dx=4, dy=-3, fontSize=10)
+    name = level.mark_text(color=INK, align="left", baseline="bottom", dx=4, dy=-3, fontSize=10)
     return alt.layer(
-        weights.mark_line(color=ink, strokeWidth=2).encode(**place, opacity=split, strokeDash=dashes()),
+        weights.mark_line(strokeWidth=2).encode(**place, color=split, strokeDash=dashes()),
         level.mark_rule(color=COLOURS["rrf"], strokeWidth=1.5).encode(y="value:Q", strokeDash=dashes()),
         name.encode(x=alt.value(0), y="value:Q", text=alt.value("RRF, chosen k")),
         points.encode(**place, shape=mark, tooltip=tooltip("mark", "setting", interval=False)),
@@ -73,7 +75,7 @@ PLOT = Plot(
     rows=_rows,
     draw=_draw,
     caption=lambda cell: (
-        f"{cell.params.fuse.metric} by weight of the dense leg, on test (dark) and dev (pale) queries."
+        f"{cell.params.fuse.metric} by weight of the dense leg, on test and dev queries; the level is RRF."
     ),
-    png=True,
+    file=layout.fusion,
 )

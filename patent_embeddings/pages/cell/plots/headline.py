@@ -9,6 +9,7 @@ import altair as alt
 from patent_embeddings.pages.cell.marks import KNOWN, PANEL, by_system, colour, lower_bound, shape, tooltip
 from patent_embeddings.pages.cell.plot import SCORED, Plot, panelled, scored
 from patent_embeddings.pages.cell.results import CellResults
+from patent_embeddings.pages.colours import INK
 
 
 def _rows(cell: CellResults) -> list[dict[str, Any]]:
@@ -22,7 +23,7 @@ def _rows(cell: CellResults) -> list[dict[str, Any]]:
 def _draw() -> Any:
     rows = alt.Chart().encode(**by_system(), color=colour())
     axis = lower_bound("nDCG@10, test queries")
-    number = {"text": alt.Text("value:Q", format=".3f"), "color": alt.ColorValue("currentColor")}
+    number = {"text": alt.Text("value:Q", format=".3f"), "color": alt.ColorValue(INK)}
     return alt.layer(
         rows.transform_filter(KNOWN).mark_rule(strokeWidth=2.5).encode(x=axis, x2="ci_high:Q"),
         rows.mark_point(filled=True, size=75, opacity=1).encode(x="value:Q", shape=shape(), tooltip=tooltip("system")),
@@ -40,5 +41,4 @@ PLOT = Plot(
     caption=lambda _: (
         "nDCG@10 of each system over all relevant families, mean over the test queries with its 95 % interval."
     ),
-    png=True,
 )

@@ -9,6 +9,9 @@ import altair as alt
 from patent_embeddings.pages.cell.marks import KNOWN, PANEL, by_system, colour, lower_bound, shape, tooltip
 from patent_embeddings.pages.cell.plot import SCORED, Plot, panelled, scored
 from patent_embeddings.pages.cell.results import CellResults
+from patent_embeddings.pages.colours import INK
+
+NAMED = 3  # landscapes that the title has room for
 
 
 def _rows(cell: CellResults) -> list[dict[str, Any]]:
@@ -17,14 +20,14 @@ def _rows(cell: CellResults) -> list[dict[str, Any]]:
         found = scored(cell, landscape, "retrieval")
         paired = found[found["scope"].isin(["in-paired", "out-paired"])]
         paired = paired.assign(scope=paired["scope"].str.removesuffix("-paired"))
-        rows += panelled(landscape, paired, "test queries with both")
+        rows += panelled(landscape, paired, "queries with both")
     return rows
 
 
 def _draw() -> Any:
     label = "upper(datum.scope) + ' ' + format(datum.value, '.3f')"
     rows = alt.Chart().transform_calculate(label=label).encode(**by_system(), color=colour(), detail="rev:N")
-    intervals = rows.transform_filter(KNOWN).mark_rule(strokeWidth=2.5, opacity=0.5)
+    intervals = rows.transform_filter(KNOWN).mark_rule(strokeWidth=2)
     points = rows.mark_point(size=75, strokeWidth=2, opacity=1).encode(
         x="value:Q",
         fill=colour(channel=alt.Fill),
@@ -33,14 +36,33 @@ def _draw() -> Any:
         fillOpacity=alt.FillOpacity("scope:O", scale=alt.Scale(domain=["in", "out"], range=[1, 0]), legend=None),
     )
     words = [
-        # IN above its point, OUT below, so that close ones stay legible.
+        # IN above its point, OUT below, so that close ones stay legible, and to its right, since it may be near 0.
         rows.transform_filter(f"datum.scope == '{scope}'")
-        .mark_text(dy=dy, fontSize=10)
-        .encode(x="value:Q", text="label:N", color=alt.ColorValue("currentColor"))
-        for scope, dy in (("in", -11), ("out", 12))
+        .mark_text(dy=dy, dx=dx, align=align, fontSize=10)
+        .encode(x="value:Q", text="label:N", color=alt.ColorValue(INK))
+        for scope, dy, dx, align in (("in", -11, 0, "center"), ("out", 12, -4, "left"))
     ]
     axis = lower_bound("nDCG@10, test queries with both")
     return alt.layer(intervals.encode(x=axis, x2="ci_high:Q"), points, *words, width=PANEL, height=alt.Step(44))
+
+
+def _finding(cell: CellResults) -> tuple[str, str]:
+    """What the dense run keeps out of domain of what it reaches in domain."""
+    simulated = "Simulated landscapes: nothing about real patents. " if cell.simulated else ""
+    subtitle = f"{simulated}IN: query and relevant family share a class or domain. OUT: they share none."
+    kept = {}
+    for landscape in cell.landscapes:
+        found = scored(cell, landscape, "retrieval")
+        of = found[found["system"] == "dense"].set_index("scope")["value"]
+        if of.get("in-paired"):
+            kept[landscape.name] = 100 * of["out-paired"] / of["in-paired"]
+    if not kept:
+        return "No test query has relevant families both in and out of its domain", subtitle
+    first, *rest = (f"{share:.0f} %{{}} on {name}" for name, share in kept.items())
+    words = ", ".join([first.format(" of its nDCG@10"), *(one.format("") for one in rest)])
+    if len(kept) > NAMED:
+        words = f"{min(kept.values()):.0f} to {max(kept.values()):.0f} % of its nDCG@10 on {len(kept)} landscapes"
+    return f"Out of domain the dense run keeps {words}", subtitle
 
 
 PLOT = Plot(
@@ -49,5 +71,5 @@ PLOT = Plot(
     rows=_rows,
     draw=_draw,
     caption=lambda _: "nDCG@10 of IN (filled) and OUT (hollow) relevant families, same queries, with 95 % intervals.",
-    png=True,
+    finding=_finding,
 )

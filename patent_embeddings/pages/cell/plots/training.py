@@ -6,6 +6,7 @@ from typing import Any
 
 import altair as alt
 
+from patent_embeddings.core import layout
 from patent_embeddings.evaluation.scores import records
 from patent_embeddings.pages.cell.marks import PANEL, dashes, tooltip
 from patent_embeddings.pages.cell.plot import Plot
@@ -36,4 +37,5 @@ PLOT = Plot(
     rows=_rows,
     draw=_draw,
     caption=lambda _: "Loss on training and dev pairs by optimiser step.",
+    file=layout.CURVE,
 )

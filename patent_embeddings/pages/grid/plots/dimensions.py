@@ -9,8 +9,8 @@ import pandas as pd
 
 from patent_embeddings.grid.scores import scored
 from patent_embeddings.grid.units import commonest, described, units, where, zero_shot
-from patent_embeddings.pages.colours import PALETTE
-from patent_embeddings.pages.grid.picture import PANEL, RUN, Material, Picture, faceted, landscapes
+from patent_embeddings.pages.colours import DASHES, PALETTE
+from patent_embeddings.pages.grid.picture import PANEL, RUN, Material, Picture, faceted, landscapes, told_apart
 
 _SAME = ("query_view", "document_view", "options")
 
@@ -31,15 +31,16 @@ def _draw(material: Material) -> Any:
     if kept.empty:
         return None
     share = alt.Y("share:Q", title="share of nDCG@10 kept", scale=alt.Scale(zero=False), axis=alt.Axis(format="%"))
-    chart = (
-        alt.Chart()
-        .mark_line(point=alt.OverlayMarkDef(size=60, filled=True))
-        .encode(
-            x=alt.X("dimensions:Q", title="dimensions kept", scale=alt.Scale(type="log", base=2)),
-            y=share,
-            color=alt.Color("model:N", title="model", scale=alt.Scale(range=PALETTE)),
-            tooltip=["model:N", "dimensions:Q", alt.Tooltip("share:Q", format=".1%")],
-        )
+    base = alt.Chart().encode(
+        x=alt.X("dimensions:Q", title="dimensions kept", scale=alt.Scale(type="log", base=2)),
+        y=share,
+        color=alt.Color("model:N", scale=alt.Scale(range=PALETTE), legend=None),
+    )
+    tips = ["model:N", "dimensions:Q", alt.Tooltip("share:Q", format=".1%")]
+    dashes = alt.StrokeDash("model:N", scale=alt.Scale(range=DASHES), legend=None)
+    chart = alt.layer(
+        base.mark_line().encode(strokeDash=dashes),
+        base.mark_point(size=60, opacity=1).encode(tooltip=tips, **told_apart("model", "model")),
     )
     return faceted(chart.properties(width=PANEL, height=220), kept, "landscape", 2)
 

@@ -1,0 +1,100 @@
+"""Which system is best on a landscape, how sure its lead is, and what of it is left out of the query's domain."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from patent_embeddings.evaluation.statistics import compare_ratios, holm
+from patent_embeddings.evaluation.systems import LEADING, RETRIEVAL
+from patent_embeddings.grid.intervals import ALPHA, loss, loss_interval
+
+METRIC = LEADING["retrieval"][1]
+RESAMPLES = 10_000
+_SAME = 1e-12  # scores that differ by less differ by the order of their additions
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The best system over the test queries of a landscape, and the next best."""
+
+    system: str
+    score: float
+    queries: int
+    level: tuple[str, ...]  # other systems with the same score
+    second: str  # the best of those with a lower score; "" where there is none
+    lead: float
+    p: float  # of the lead, by paired randomisation, after Holm over all pairs of systems
+    testable: bool  # whether any lead could be significant on so few queries
+
+    @property
+    def significant(self) -> bool:
+        """Whether the lead is more than luck; not where others have the same score."""
+        return self.testable and not self.level and self.p < ALPHA
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What of a system's score IN is left OUT, on the queries that have both; bounds are NaN with too few of them."""
+
+    share: float  # NaN where nothing is found IN
+    low: float
+    high: float
+    queries: int
+
+
+def leader(outcomes: pd.DataFrame) -> Leader | None:
+    """The best system by score; of equal ones the first in the order of the table of systems.
+
+    `outcomes`: rows of `OUTCOMES` of one landscape. All pairs of systems are compared, since the best of several is
+    best by luck too. None where no test query is scored.
+    """
+    wide = _wide(outcomes, "all")
+    if wide.empty:
+        return None
+    names, table = list(wide.columns), wide.to_numpy(dtype=float)
+    means = table.mean(axis=0)
+    order = sorted(range(len(names)), key=lambda place: -means[place])
+    best = next(place for place in range(len(names)) if means[place] > means[order[0]] - _SAME)
+    lower = [place for place in order if means[place] <= means[best] - _SAME]
+    level = tuple(name for place, name in enumerate(names) if place != best and place not in lower)
+    pairs = list(itertools.combinations(range(len(names)), 2))
+    compared = compare_ratios(table, np.ones_like(table), pairs, RESAMPLES, 0, intervals=False)
+    adjusted = dict(zip(pairs, holm(np.array([one.p for one in compared])).tolist(), strict=True)) if pairs else {}
+    second = lower[0] if lower else None
+    return Leader(
+        system=names[best], score=float(means[best]), queries=len(table), level=level,
+        second="" if second is None else names[second],
+        lead=0.0 if second is None else float(means[best] - means[second]),
+        p=1.0 if second is None else adjusted[min(best, second), max(best, second)],
+        # The least p-value of n signs is 2 ** (1 - n), and Holm multiplies the least by how many there are.
+        testable=len(pairs) * 2.0 ** (1 - len(table)) < ALPHA,
+    )  # fmt: skip
+
+
+def kept(outcomes: pd.DataFrame, system: str) -> Kept | None:
+    """What a system keeps from IN to OUT; None where no test query has relevant families of both kinds."""
+    inside, outside = (_wide(outcomes, scope) for scope in ("in-paired", "out-paired"))
+    if system not in inside:
+        return None
+    both = pd.concat([inside[system], outside[system]], axis=1, join="inner").to_numpy(dtype=float)
+    if not both[:, 0].any():
+        return Kept(math.nan, math.nan, math.nan, len(both))
+    low, high = loss_interval(both, RESAMPLES, 0)
+    return Kept(1 - float(loss(both.sum(axis=0)[None])[0]), 1 - high, 1 - low, len(both))
+
+
+def _wide(outcomes: pd.DataFrame, scope: str) -> pd.DataFrame:
+    """The metric that leads retrieval, of test queries [queries, systems], in the order of the table of systems."""
+    rows = outcomes[
+        (outcomes["task"] == "retrieval")
+        & (outcomes["scope"] == scope)
+        & (outcomes["metric"] == METRIC)
+        & (outcomes["split"] == "test")
+    ]
+    wide = rows.pivot(index="query_id", columns="system", values="value")
+    return wide[[name for name in RETRIEVAL if name in wide]]

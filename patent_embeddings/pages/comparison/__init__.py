@@ -1,0 +1,1 @@
+"""Two cells against one another, query by query."""

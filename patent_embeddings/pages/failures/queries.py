@@ -1,0 +1,67 @@
+"""The test queries of a landscape: their outcomes, and what they differ in."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from patent_embeddings.core import layout
+from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
+from patent_embeddings.evaluation.schemas import OUTCOMES
+from patent_embeddings.evaluation.systems import RETRIEVAL
+from patent_embeddings.pages.failures.data import METRIC
+from patent_embeddings.pages.failures.source import Source
+from patent_embeddings.pages.failures.texts import words
+
+SCOPES = ("all", "in", "out")
+_DAYS = 365.25  # of a year
+
+
+def outcomes(source: Source, landscape: str) -> pd.DataFrame:
+    """Rows of `tested` of a landscape. Raises UserError as `Source.read`."""
+    return tested(source.read(layout.outcomes(landscape), OUTCOMES, list(OUTCOMES.columns), ("metric", [METRIC])))
+
+
+def tested(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of rows of `OUTCOMES` `METRIC` of the test queries, by scope, system and query.
+
+    Returns `system` (no oracle, in order), `scope` of `SCOPES`, `query_id`, `value`.
+    """
+    asked = (rows["task"] == "retrieval") & (rows["metric"] == METRIC) & (rows["split"] == "test")
+    found = rows[asked & rows["scope"].isin(SCOPES) & rows["system"].isin(RETRIEVAL)]
+    place = {name: at for at, name in enumerate((*SCOPES, *RETRIEVAL))}
+    found = found.assign(first=found["scope"].map(place), second=found["system"].map(place))
+    found = found.sort_values(["first", "second", "query_id"], ignore_index=True)
+    return found[["system", "scope", "query_id", "value"]]
+
+
+def wide(rows: pd.DataFrame, scope: str = "all") -> pd.DataFrame:
+    """Rows of `tested` in a scope: [query_id, system], systems in their order."""
+    ours = rows[rows["scope"] == scope]
+    return ours.pivot(index="query_id", columns="system", values="value")[list(ours["system"].unique())]
+
+
+def profile(source: Source, landscape: str, view: str, queries: list[str]) -> pd.DataFrame:
+    """What queries differ in: `query_id`, `words` of its text, `relevant` families, and `years` to these.
+
+    The years lie between the query's date (its priority, or its publication where that is unknown) and those of its
+    relevant families, either way, their median; NaN where nothing of it is dated. Raises UserError as `Source.read`.
+    """
+    rows = source.read(layout.task(landscape, "queries"), QUERIES, ["query_id", "text"], ("query_id", queries))
+    qrels = source.read(layout.task(landscape, "qrels"), QRELS, ["query_id", "family_id", "relevance"],
+                        ("query_id", queries))  # fmt: skip
+    qrels = qrels[qrels["relevance"] > 0]
+    pool = source.read(layout.task(landscape, "pool"), POOL, ["family_id", "date", "before"]).set_index("family_id")
+    asked, found = (
+        pd.to_datetime(column.map(pool[name]), format="ISO8601", errors="coerce")
+        for column, name in ((qrels["query_id"], "before"), (qrels["family_id"], "date"))
+    )
+    pairs = qrels.assign(years=(asked - found).abs().dt.days / _DAYS).groupby("query_id")["years"]
+    counted = words(source, landscape, view, rows)
+    return pd.DataFrame(
+        {
+            "query_id": queries,
+            "words": [counted[query] for query in queries],
+            "relevant": pairs.size().reindex(queries).to_numpy(),
+            "years": pairs.median().reindex(queries).to_numpy(),
+        }
+    )

@@ -1,0 +1,84 @@
+"""Tables of a cell wherever they are, by some of their columns and rows: in the workspace, or an experiment's outputs.
+
+A run has the results of every query, and a view the text of every family: a page wants few of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.tables import MEND, Table
+from patent_embeddings.retrieval.schemas import RUN
+
+_BATCH = 4096  # rows of a text column that are in memory at once
+
+
+@dataclass(frozen=True)
+class Source:
+    """A cell whose tables are read, by its name."""
+
+    name: str
+    content: Callable[[Path], bytes] | None = None  # of an experiment's output; None: files of the workspace
+
+    def read(
+        self, path: Path, table: Table, columns: list[str], only: tuple[str, Collection[str]] | None = None
+    ) -> pd.DataFrame:
+        """Some columns of a table, of the rows whose column has one of some texts; the ids of a run categorical.
+
+        Raises UserError where the file is absent or damaged, or of a version of the code that had other columns.
+        """
+        ids = [name for name in columns if table.ranked and table.columns[name] == "text"]
+        rows = pc.field(only[0]).isin(pyarrow.array(sorted(only[1]), pyarrow.string())) if only else None
+        try:
+            source = self._source(path)
+            self._whole(path, pq.ParquetFile(source), table, columns)
+            found = pq.read_table(
+                source, columns=columns, filters=rows, read_dictionary=ids, page_checksum_verification=True
+            )
+        except (pyarrow.ArrowException, OSError) as error:
+            raise self._fault(path, error) from None
+        return found.to_pandas()[columns]
+
+    def run(self, landscape: str, system: str, queries: Collection[str]) -> pd.DataFrame:
+        """What a system found for some queries: `query_id`, `family_id`, `rank`. Raises UserError as `read`."""
+        return self.read(layout.run(landscape, system), RUN, ["query_id", "family_id", "rank"], ("query_id", queries))
+
+    def texts(self, path: Path, table: Table, key: str) -> Iterator[tuple[list[str], list[str]]]:
+        """Ids and texts of a table, some rows at a time: those of a large landscape are never all in memory.
+
+        Raises UserError as `read`.
+        """
+        columns = [key, "text"]
+        try:
+            file = pq.ParquetFile(self._source(path), page_checksum_verification=True)
+            self._whole(path, file, table, columns)
+            for batch in file.iter_batches(_BATCH, columns=columns):
+                yield batch[key].to_pylist(), batch["text"].to_pylist()
+        except (pyarrow.ArrowException, OSError) as error:
+            raise self._fault(path, error) from None
+
+    def _source(self, path: Path) -> Path | pyarrow.BufferReader:
+        return path if self.content is None else pyarrow.BufferReader(self.content(path))
+
+    def _whole(self, path: Path, file: pq.ParquetFile, table: Table, columns: list[str]) -> None:
+        for name in columns:
+            if name not in file.schema_arrow.names:
+                mend = table.mend if self.content is None else "it is of another version of the code; run it again"
+                raise UserError(f"{path} of {self.name}: column {name!r} is missing; {mend}")
+
+    def _fault(self, path: Path, error: Exception) -> UserError:
+        if isinstance(error, FileNotFoundError):
+            return UserError(f"{path}: no such file; run `dvc repro` first")
+        return UserError(f"{path}: damaged parquet ({str(error).splitlines()[0]:.100}); {MEND}")
+
+
+WORKSPACE = Source("the workspace")

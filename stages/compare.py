@@ -1,0 +1,30 @@
+"""Two cells query by query: who won and lost, and a page to look at what each of them found."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from patent_embeddings.core.running import run
+
+app = typer.Typer(add_completion=False)
+
+Cell = Annotated[str, typer.Argument(help="An experiment by its name, a commit, or `workspace`: the cell at hand.")]
+
+
+@app.command()
+def main(
+    first: Cell,
+    second: Cell,
+    landscape: Annotated[str | None, typer.Option(help="Compare on this one only.")] = None,
+) -> None:
+    """Compare two cells on the test queries that both are scored on: reports/comparisons/."""
+    from patent_embeddings.core import params
+    from patent_embeddings.pages.comparison import report
+
+    print("\n".join(report.compare(first, second, params.load(), landscape)))
+
+
+if __name__ == "__main__":
+    run(app)
