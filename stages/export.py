@@ -138,7 +138,8 @@ def table(
     from patent_embeddings.grid.current import require_current
     from patent_embeddings.handover.latex import latex
     from patent_embeddings.handover.spreadsheet import comma_separated
-    from patent_embeddings.pages.sheets import SHEETS, sheet
+    from patent_embeddings.pages.cell.page import SHEETS
+    from patent_embeddings.pages.sheets import sheet
 
     cell = params.load()
     if name in SHEETS:  # of the cell at hand; a grid's are of experiments
