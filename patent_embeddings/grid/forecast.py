@@ -36,9 +36,8 @@ def forecast(cells: Sequence[Cell], known: Iterable[Experiment]) -> list[str]:
     lines = []
     if measured:
         unknown = "; the others are the first of their kind" if len(measured) < len(cells) else ""
-        lines.append(
-            f"{len(measured)} of {len(cells)} cells should take {_words(sum(measured))} one after the other{unknown}"
-        )
+        time = f"at most {_words(sum(measured))} one after the other"
+        lines.append(f"{len(measured)} of {len(cells)} cells should take {time}{unknown}")
     else:
         lines.append(f"no cell like these {len(cells)} was computed yet, so nothing says how long they take")
     if (size := sum(_vectors(cell) for cell in cells)) > 0:
