@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,14 +55,15 @@ def compute(cells: Sequence[Cell], jobs: int, *, fetch: bool = False, only_avail
         with _named(cell):
             check.validate(cell.params)
     commit = experiments.head()
-    missing = _missing(cells, commit)
+    computed = experiments.by_inputs()
+    missing = _missing(cells, commit, computed)
     say(f"{len(cells)} cells, {len(cells) - len(missing)} of them held by experiments of this code version")
     missing = _ready(missing, fetch=fetch, only_available=only_available)
     if missing:
-        for line in forecast.forecast(missing, experiments.by_inputs().values()):
+        for line in forecast.forecast(missing, computed.values()):
             say(line)
         _through_the_queue(missing, commit, jobs)
-    if left := missing and _missing(cells, commit):
+    if left := missing and _missing(cells, commit, experiments.by_inputs()):
         mend = "run this again, and `dvc queue logs NAME` shows what became of them"
         why = f"ended, but no experiment holds them as they are now; {mend}"
         raise UserError(f"{left[0].name} and {len(left) - 1} more: {why}")
@@ -99,8 +100,8 @@ def _ready(cells: Sequence[Cell], *, fetch: bool, only_available: bool) -> list[
     return kept
 
 
-def _missing(cells: Sequence[Cell], commit: str) -> list[Cell]:
-    computed = experiments.by_inputs()
+def _missing(cells: Sequence[Cell], commit: str, computed: Container[str]) -> list[Cell]:
+    """The cells whose inputs no experiment has; `computed` are those of all experiments."""
     return [cell for cell in cells if experiments.inputs(commit, cell.params) not in computed]
 
 
