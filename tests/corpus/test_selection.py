@@ -95,3 +95,9 @@ def test_what_was_asked_for_is_said_as_plain_values(tmp_path: Path) -> None:
         "listed": "2 of ids.txt", "limit": 7,
     }  # fmt: skip
     assert Select().said() == {}
+
+
+@pytest.mark.parametrize("asked", [{"classes": ","}, {"classes": " "}, {"jurisdiction": " , "}])
+def test_an_option_that_names_nothing_is_a_slip_not_a_wish_for_all(asked: dict[str, str]) -> None:
+    with pytest.raises(UserError, match="names nothing; write entries by commas, or leave it out"):
+        chosen(**asked)

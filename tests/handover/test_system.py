@@ -177,6 +177,18 @@ def test_the_folder_says_what_it_is(systems: tuple[Path, dict[str, Any]]) -> Non
 
 
 @pytest.mark.pipeline
+@pytest.mark.parametrize(
+    ("asked", "said"), [(["a pump", "--system", "best"], "invalid choice: 'best'"), ([" "], "the text is empty")]
+)
+def test_a_question_that_it_cannot_rank_is_refused(
+    systems: tuple[Path, dict[str, Any]], asked: list[str], said: str
+) -> None:
+    script = systems[0] / "elsewhere" / "tuned" / "search.py"
+    done = subprocess.run([sys.executable, str(script), *asked], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.pipeline
 def test_another_folder_is_not_replaced(systems: tuple[Path, dict[str, Any]]) -> None:
     root, _ = systems
     with pytest.MonkeyPatch.context() as patch:

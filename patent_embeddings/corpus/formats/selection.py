@@ -85,10 +85,10 @@ def select(classes: str, since: str, until: str, jurisdiction: str, ids: Path | 
     """The selection that options ask for. Raises UserError where a value is none of its kind, or `ids` has none."""
     named = _ids(ids) if ids else set()
     chosen = Select(
-        classes=tuple(_class(one) for one in _entries(classes)),
+        classes=tuple(_class(one) for one in _entries("--class", classes)),
         since=day("--since", since),
         until=day("--until", until),
-        jurisdictions=tuple(_country(one) for one in _entries(jurisdiction)),
+        jurisdictions=tuple(_country(one) for one in _entries("--jurisdiction", jurisdiction)),
         ids=frozenset((named | set(map(bare, named))) - {""}),
         listed=f"{len(named):,} of {ids.name}" if ids else "",
         limit=limit,
@@ -98,8 +98,12 @@ def select(classes: str, since: str, until: str, jurisdiction: str, ids: Path | 
     return chosen
 
 
-def _entries(text: str) -> list[str]:
-    return [entry.strip() for entry in text.split(",") if entry.strip()]
+def _entries(option: str, text: str) -> list[str]:
+    """What an option lists by commas; an empty option asks nothing, one of commas and blanks alone is a slip."""
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    if text and not entries:
+        raise UserError(f"{option} {text!r:.40} names nothing; write entries by commas, or leave it out")
+    return entries
 
 
 def _class(text: str) -> str:

@@ -53,8 +53,8 @@ class System:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, options in {"text": {}, "-k": {"type": int, "default": 10}, "--system": {}}.items():
-        parser.add_argument(name, **options)
+    (parser := argparse.ArgumentParser(description=__doc__)).add_argument("-k", type=int, default=10)
+    parser.add_argument("text", type=lambda text: text if text.strip() else parser.error("the text is empty"))
+    parser.add_argument("--system", choices=loads(Path(__file__).with_name("settings.json").read_text())["systems"])
     for hit in (asked := parser.parse_args()) and System().rank(**vars(asked)):  # read before the model is loaded
         print(f"{hit['rank']:4} {hit['score']:9.4f} {hit['publication'] or hit['family_id']:20} {hit['title']}")
