@@ -52,9 +52,10 @@ def check(name: str) -> None:
     from patent_embeddings.encoders import checking, factory
     from patent_embeddings.encoders.entries import model_entry
 
-    found = list(checking.findings(factory.encoder(model_entry(name))))
-    print("\n".join(f"{'ok  ' if fine else 'WRONG'} {what}: {detail}" for what, detail, fine in found))
-    if not all(fine for _, _, fine in found):
+    entry = model_entry(name)
+    found = list(checking.findings(factory.encoder(entry, dtype=entry.dtype, tested=False)))
+    print("\n".join(f"{'ok  ' if one.fits else 'WRONG'} {one.what}: {one.detail}" for one in found))
+    if not all(one.fits for one in found):
         raise typer.Exit(1)
 
 

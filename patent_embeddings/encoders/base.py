@@ -23,7 +23,7 @@ from transformers import BitsAndBytesConfig
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
 from patent_embeddings.core.progress import say
-from patent_embeddings.encoders import loading, products, weights
+from patent_embeddings.encoders import loading, products, switching, weights
 from patent_embeddings.encoders.precision import resolve
 from patent_embeddings.encoders.prompts import prompt
 from patent_embeddings.encoders.values import Embedder, Frozen, Side
@@ -36,7 +36,7 @@ _CACHED = 3072  # tokens of a batch whose activations stay in a processor's cach
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "tokenizers", "peft")
 # The modules of this package that can change a vector. What they read of an entry, and the texts as they are cut, stand
 # in the fingerprint themselves, and shards and engines only carry vectors: a test holds this list against the imports.
-CODE = ("base", "dense", "late", "loading", "products")
+CODE = ("base", "dense", "experts", "late", "loading", "native", "products", "switching")
 
 
 class Encoder(ABC):
@@ -80,6 +80,8 @@ class Encoder(ABC):
         self._read_out()
         if self.adapter:
             self._adapt(self.adapter)
+        if switching.switches(entry) and frozen is None:
+            switching.put(entry, self.folder, self.network)
         self.model.eval()
         self.products = "torch"
         if self.device == "cpu" and self.dtype == "float32" and products.lag():
@@ -97,6 +99,12 @@ class Encoder(ABC):
     @abstractmethod
     def compute(self, prepared: Any, side: Side) -> Vectors:
         """Vectors of what `prepare` gave."""
+
+    @property
+    def network(self) -> Any:
+        """The network of transformers, without what peft puts round it where an adapter is not merged."""
+        inner = self.model[0].model
+        return inner.get_base_model() if isinstance(inner, PeftModel) else inner
 
     @property
     def tokenizer(self) -> Any:
@@ -182,7 +190,8 @@ class Encoder(ABC):
         except Exception as error:
             said = f"{str(error).splitlines()[0]:.120}"
             raise UserError(f"{unfit} ({said}); run `dvc repro finetune`") from error
-        state = get_peft_model_state_dict(adapted)
+        # No adapter here has vectors of words: else peft would ask the hub for the base model's vocabulary.
+        state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
         if other := sorted(saved ^ set(state)):
             fault = f"{other[0]} is {'of no layer' if other[0] in saved else 'missing'}"
             more = f" and {len(other) - 1} more" if other[1:] else ""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sentence_transformers import CrossEncoder
 
-from patent_embeddings.core import processes
+from patent_embeddings.core import meter, processes
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders import loading, weights
 from patent_embeddings.encoders.precision import precise, resolve
@@ -31,6 +31,7 @@ class Cross:
         self.dtype = resolve(dtype, self.device)
         make = partial(CrossEncoder, device=self.device, max_length=entry.length)
         self.model = loading.opened(entry, folder, ("CrossEncoder",), make, self.dtype, {})
+        meter.attach(self.model, self.device)
         if (classes := self.model.num_labels) != 1:
             mend = "name another model in `rerank.model`"
             raise UserError(f"{entry.hub}: scores {classes} classes, not relevance; {mend}")

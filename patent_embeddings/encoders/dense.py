@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sentence_transformers.util import batch_to_device
 
+from patent_embeddings.encoders import switching
 from patent_embeddings.encoders.base import Encoder
 from patent_embeddings.encoders.values import Embedder, Side
 
@@ -40,6 +41,8 @@ class Dense(Encoder):
         """
         if not prepared:
             return np.zeros((0, self.entry.dimension), np.float32)
+        if switching.switches(self.entry):
+            switching.switch(self.entry, self.network, side)
         lengths = prepared["attention_mask"].sum(dim=1)
         order = torch.argsort(lengths, descending=True, stable=True)
         with torch.inference_mode():
@@ -52,8 +55,8 @@ class Dense(Encoder):
         return vectors.float().cpu().numpy()
 
     def _task(self, side: Side) -> dict[str, str]:
-        """What the library's `encode_query` and `encode_document` say of a text, or the entry's own task of a side."""
-        if self.entry.tasks:
+        """What the library says of a text of a side, or the task of a model whose own code switches by it."""
+        if self.entry.tasks and not switching.switches(self.entry):
             return {"task": getattr(self.entry.tasks, side)}
         return {"task": side} if side in ("query", "document") else {}
 

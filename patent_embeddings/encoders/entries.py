@@ -30,12 +30,21 @@ class Terms(Weights):
     """What every entry says beside what is loaded: size, and on which terms."""
 
     parameters: Annotated[float, Field(gt=0)]  # millions
+    dtype: Literal["float32", "bfloat16", "auto"]  # where params.yaml leaves it open; without one that of its size
     licence: str
     gated: bool = False
 
     def kept(self, asked: int | None) -> int:
         """Tokens that are kept of a text where `asked` are asked for; None asks for the evaluation length."""
         return min(asked or self.length, self.max_length)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _precise(cls, block: Any) -> Any:
+        """Where an entry names no type of number, that of its size."""
+        if isinstance(block, dict) and block.get("dtype") is None:
+            return {**block, "dtype": "float32" if _small(block.get("parameters")) else "auto"}
+        return block
 
     @model_validator(mode="after")
     def _known(self) -> Terms:
@@ -77,11 +86,16 @@ class Reranker(Terms):
 
 def _plan(parameters: Any) -> Plan:
     """How tuning and encoding fit one accelerator, by millions of parameters; what is no number is refused later."""
-    if not isinstance(parameters, int | float) or parameters < 500:
+    if _small(parameters):
         return Plan(weights="float32", checkpointing=False, tokens=131072)
     if parameters < 2000:
         return Plan(weights="bfloat16", checkpointing=True, tokens=65536)
     return Plan(weights="nf4", checkpointing=True, tokens=16384)
+
+
+def _small(parameters: Any) -> bool:
+    """Whether a model is below half a billion parameters, `parameters` in millions."""
+    return not isinstance(parameters, int | float) or parameters < 500
 
 
 def model_entry(name: str) -> Model:

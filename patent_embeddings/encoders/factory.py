@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from patent_embeddings.core import processes
+from patent_embeddings.core import meter, processes
+from patent_embeddings.encoders import trial
 from patent_embeddings.encoders.base import Encoder
 from patent_embeddings.encoders.dense import Dense
 from patent_embeddings.encoders.late import Late
@@ -19,6 +20,7 @@ def encoder(
     adapter: Path | None = None,
     scale: float = 1.0,
     frozen: Frozen | None = None,
+    tested: bool = True,
 ) -> Encoder:
     """Load a model from this machine, never from the network.
 
@@ -26,10 +28,16 @@ def encoder(
     `dtype`: `float32`, `bfloat16`, or `auto`: bfloat16 where the device computes it natively.
     `adapter`: folder of a peft adapter, weighed by `scale`, 0 (as published) to 1 (as trained).
     `frozen`: what the weights are kept in while an adapter is trained on them, over `dtype`; None: not for training.
+    `tested`: before its first use here; see `trial`.
 
     Returns a `dense.Dense` or `late.Late` encoder, on the GPU where there is one. Raises UserError: the weights are not
-    here or not as pinned, run code that nobody agreed to, do not fit the adapter, or need a library for 4 bits.
+    here or not as pinned, run code that nobody agreed to, do not fit the adapter, need a library for 4 bits, or do not
+    what the entry says.
     """
     processes.settle()  # before a library looks at the environment
     kind = Late if entry.encoder == "late" else Dense
-    return kind(entry, length=length, dtype=dtype, adapter=adapter, scale=scale, frozen=frozen)
+    found = kind(entry, length=length, dtype=dtype, adapter=adapter, scale=scale, frozen=frozen)
+    if tested:
+        trial.passed(found)
+    meter.attach(found.model, found.device)  # costs are those of texts, not of the test
+    return found

@@ -16,10 +16,12 @@ from safetensors import SafetensorError, safe_open
 from transformers.utils import logging
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.encoders import weights
+from patent_embeddings.encoders import native, weights
 from patent_embeddings.encoders.values import Weights
 
 OFFLINE = "HF_HUB_OFFLINE"
+# Tokenizers that transformers 4 let add what `tokenizer_config.json` says; 5 leaves that to `tokenizer.json` alone.
+_TOLD = ("CodeLlamaTokenizer", "GemmaTokenizer", "LlamaTokenizer")
 
 
 @contextmanager
@@ -85,10 +87,14 @@ def opened(
     logging.disable_progress_bar()
     kind(entry, folder, kinds)
     kwargs = {"dtype": getattr(torch, dtype), "use_safetensors": not weights.pickles(folder), **kwargs}
-    with whole(entry, folder) as absent:
+    with whole(entry, folder) as absent, native.readable(entry, folder) as (shown, further):
         trusted = weights.consented(entry)
-        model = make(str(folder), local_files_only=True, trust_remote_code=trusted, model_kwargs=kwargs)
+        kwargs |= further
+        model = make(str(shown), local_files_only=True, trust_remote_code=trusted, model_kwargs=kwargs)
+    if entry.native:
+        model.transformers_model.name_or_path = str(folder)  # where peft looks for the base of an adapter
     if model.tokenizer is not None:
+        ended(entry, folder, model.tokenizer)
         worded(entry, folder, model.tokenizer, rows(model))
     finite(entry, folder, model, absent)
     return model
@@ -123,6 +129,24 @@ def finite(entry: Weights, folder: Path, model: torch.nn.Module, absent: Sequenc
     for tensor in absent:
         if tensor.is_floating_point():
             tensor.data.fill_(torch.nan)
+
+
+def ended(entry: Weights, folder: Path, tokenizer: Any) -> None:
+    """Let a tokenizer add the end token that it is said to, where code of the repository or transformers 4 did so.
+
+    A model that is read out at that token, or at the mean of all, gives plausible wrong vectors without it. Raises
+    UserError: it cannot be made to.
+    """
+    told = weights.read(folder / native.TOKENIZER)
+    own = "auto_map" in told or str(told.get("tokenizer_class")).removesuffix("Fast") in _TOLD
+    ids = tokenizer("a")["input_ids"]
+    if not own or told.get("add_eos_token") is not True or ids[-1] == tokenizer.eos_token_id:
+        return
+    tokenizer.add_bos_token = ids[0] == tokenizer.bos_token_id
+    tokenizer.add_eos_token = True
+    if tokenizer("a")["input_ids"] != [*ids, tokenizer.eos_token_id]:
+        what = f"{folder / native.TOKENIZER} says `add_eos_token: true`, which the tokenizer does not do"
+        raise UserError(f"{entry.hub}: {what}; use another model")
 
 
 def worded(entry: Weights, folder: Path, tokenizer: Any, rows: int | None = None) -> None:

@@ -21,7 +21,7 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         context.save_for_backward(x, weight)
-        return _multiply(x, weight, bias)
+        return multiply(x, weight, bias)
 
     @staticmethod
     def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -30,7 +30,7 @@ class _Product(torch.autograd.Function):
         wanted = context.needs_input_grad
         rows = gradient.flatten(0, -2)
         return (
-            _multiply(gradient, weight.T) if wanted[0] else None,
+            multiply(gradient, weight.T) if wanted[0] else None,
             rows.T @ x.flatten(0, -2) if wanted[1] else None,
             rows.sum(0) if wanted[2] else None,
         )
@@ -61,6 +61,8 @@ def lag() -> bool:
     return amd and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 
-def _multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+def multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """x Wᵀ + b by oneDNN, float32 [..., in] and [out, in] to [..., out]; without gradients."""
+    # No public function of torch chooses oneDNN for float32.
     found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return found

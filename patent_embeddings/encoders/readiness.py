@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -17,6 +18,8 @@ from patent_embeddings.encoders import weights
 from patent_embeddings.encoders.entries import Terms
 
 _GB = 10**9
+_PROCESSOR = Path("/proc/cpuinfo")
+HEAVIEST = ("float32", "auto", "bfloat16")  # types of number, the most memory first
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -37,9 +40,9 @@ class Readiness:
         return set(self.lacks) == {"files"}
 
 
-def readiness(entries: Mapping[str, Terms], dtype: str) -> list[Readiness]:
-    """What each model or reranker lacks here, by its id; `dtype` is what it would be loaded in. Asks no network."""
-    return [Readiness(name, one.parameters, dict(_lacks(one, dtype))) for name, one in entries.items()]
+def readiness(entries: Mapping[str, Terms], dtypes: Mapping[str, str]) -> list[Readiness]:
+    """What each model or reranker lacks here, by its id; `dtypes`: what each is loaded in, by id. Asks no network."""
+    return [Readiness(name, one.parameters, dict(_lacks(one, dtypes[name]))) for name, one in entries.items()]
 
 
 def table(found: list[Readiness]) -> str:
@@ -71,20 +74,39 @@ def _lacks(entry: Terms, dtype: str) -> Iterator[tuple[Kind, str]]:
                 yield "files", f"not here, about {size:.2g} GB"
             else:
                 yield "commit", f"no commit pinned, about {size:.2g} GB"
-            if entry.gated:
+            if entry.gated and not _logged_in():
                 yield "account", "needs an account"
         except UserError as error:
             yield "other", str(error)
-    try:
-        weights.consented(entry)
-    except UserError:
-        yield "consent", "runs code of its own"
+    if entry.remote_code and (fault := weights.unlike(entry)):
+        yield "other", f"its code {fault}"
+    else:
+        try:
+            weights.consented(entry)
+        except UserError:
+            yield "consent", "runs code of its own"
     gpu = _gpu_memory()
-    half = dtype == "bfloat16" or (dtype == "auto" and gpu is not None)
+    half = dtype == "bfloat16" or (dtype == "auto" and (gpu is not None or _halves()))
     needs, has = entry.parameters * 1e6 * (2 if half else 4), gpu or psutil.virtual_memory().total
     if needs > has:
         where = "the GPU" if gpu else "this machine"
         yield "memory", f"weights of {needs / _GB:,.0f} GB in memory, {where} has {has / _GB:,.0f}"
+
+
+def _halves() -> bool:
+    """Whether this processor computes bfloat16 natively, as `precision.resolve` asks torch, which takes seconds."""
+    try:
+        flags = _PROCESSOR.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_tile" in flags
+
+
+def _logged_in() -> bool:
+    """Whether the hub's client has a token of an account; whether that has agreed to terms only the hub knows."""
+    from huggingface_hub import get_token  # a seventh of a second, for gated models that are not here
+
+    return get_token() is not None
 
 
 @cache

@@ -6,16 +6,17 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from patent_embeddings.encoders import loading, weights
+from patent_embeddings.encoders import loading, native, weights
 from patent_embeddings.encoders.values import Words
 
 
 def tokenizer(entry: Words) -> Any:
     """The model's tokenizer alone, without its weights. Raises UserError as `factory.encoder` does."""
     folder = weights.locate(entry)
-    with loading.refusing(entry, folder):
+    with loading.refusing(entry, folder), native.readable(entry, folder) as (shown, _):
         trusted = weights.consented(entry)
-        loaded = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=trusted)
+        loaded = AutoTokenizer.from_pretrained(str(shown), local_files_only=True, trust_remote_code=trusted)
+    loading.ended(entry, folder, loaded)
     loading.worded(entry, folder, loaded)
     loaded.padding_side = entry.padding
     return loaded

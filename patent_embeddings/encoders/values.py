@@ -11,6 +11,14 @@ from patent_embeddings.core.params import Identifier, Passages, Values
 
 Side = Literal["query", "document", "classification", "clustering"]
 Frozen = Literal["float32", "bfloat16", "nf4"]
+# Rows of `native.FORMS`: weights that their repository reads by code of its own are read into a class of transformers,
+# and none of that code runs.
+Native = Literal[
+    "gte", "nomic-bert", "nomic-moe", "xlm-roberta-rotary", "llama-both-directions", "qwen2-both-directions"
+]
+
+# Of a library, as pip takes them: comparisons with versions, between commas.
+Versions = Annotated[str, Field(pattern=r"^(([=!~]=|[<>]=?)\d[\d.]*(\.\*)?(,|$))+$")]
 
 
 class Prompts(Entry):
@@ -55,7 +63,9 @@ class Weights(Entry):
     max_length: Annotated[int, Field(gt=0)]  # tokens that the model takes
     # Tokens that texts are cut to: in an entry, where params.yaml asks for no other.
     length: Annotated[int, Field(gt=0)]
-    remote_code: bool = False
+    remote_code: bool = False  # run code of the repository, where the user agrees
+    native: Native | None = None  # instead: read the weights into this class of transformers
+    libraries: dict[str, Versions] = {}  # that the repository's code is known to work with, such as transformers
     unverified: list[str] = []  # fields whose value nobody here has checked at the source
 
     @model_validator(mode="after")
@@ -66,6 +76,8 @@ class Weights(Entry):
             raise ValueError("a `folder` model needs `path`")
         if self.source == "hub" and not self.revision and "revision" not in self.unverified:
             raise ValueError("a `hub` model needs a full `revision`, or `revision` among `unverified`")
+        if self.native and self.remote_code:
+            raise ValueError("`native` runs no code of the repository and `remote_code: true` runs it: keep one")
         if self.length > self.max_length:
             raise ValueError(f"`length` {self.length} is more than `max_length` {self.max_length}")
         return self
@@ -104,7 +116,7 @@ class EmbedValues(Values):
     document_view: Identifier
     model: Embedder  # its length is what texts are cut to here
     trained: bool  # whether the recipe leaves an adapter
-    dtype: Literal["float32", "bfloat16", "auto"] = Field(alias="embed.dtype")
+    dtype: Literal["float32", "bfloat16", "auto"]  # where params.yaml names none that of the model's entry
     adapter_scale: float = Field(alias="embed.adapter_scale")
     engine: Literal["local", "ray"] = Field(alias="embed.engine")
     passages: Passages = Field(alias="embed.passages")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -110,11 +111,31 @@ def available(entry: Weights) -> bool:
 def consented(entry: Weights) -> bool:
     """Whether code of the model's repository may run.
 
-    Raises UserError: the model needs its own code and the user has not agreed to run it.
+    Raises UserError: the model needs its own code and the user has not agreed to run it, or it was written for other
+    versions of libraries, with which its vectors may be others without a word.
     """
     if entry.remote_code and os.environ.get(CONSENT) != "1":
         raise UserError(f"{entry.hub} runs code of its own repository; read it, then set {CONSENT}=1 to agree")
+    if entry.remote_code and (fault := unlike(entry)):
+        mend = (
+            "to try it all the same, mend `libraries` of its entry and run `python -m stages.model check` with its id"
+        )
+        raise UserError(f"{entry.hub} runs code of its own repository, which {fault}; {mend}, or use another model")
     return entry.remote_code
+
+
+def unlike(entry: Weights) -> str | None:
+    """Which library is not of a version that the code of the model's repository is known to work with, or None."""
+    from packaging.specifiers import SpecifierSet  # a tenth of a second, for models with code of their own alone
+
+    for library, versions in sorted(entry.libraries.items()):
+        try:
+            here = version(library)
+        except PackageNotFoundError:
+            return f"needs {library}{versions}, and it is not installed"
+        if here not in SpecifierSet(versions):
+            return f"is known to work with {library}{versions}, and {here} is installed"
+    return None
 
 
 def missing(folder: Path) -> str | None:
@@ -148,26 +169,26 @@ def _parts(folder: Path) -> list[Path]:
     if not listing.is_file():
         return [folder]
     bare = ("Normalize", "Dropout", "LayerNorm")  # may come without a configuration
-    return sorted({folder / module["path"] for module in _modules(listing) if not module["type"].endswith(bare)})
+    return sorted({folder / module["path"] for module in modules(listing) if not module["type"].endswith(bare)})
 
 
-def _modules(listing: Path) -> list[dict[str, str]]:
+def modules(listing: Path) -> list[dict[str, str]]:
     """Modules that a `modules.json` names, each in a folder below its own. Raises UserError where it is damaged."""
-    modules = _read(listing)
+    listed = _read(listing)
     wanted = ("name", "path", "type")
-    dicts = isinstance(modules, list) and all(isinstance(one, dict) for one in modules)
-    if not dicts or not modules or not all(isinstance(one.get(key), str) for one in modules for key in wanted):
+    dicts = isinstance(listed, list) and all(isinstance(one, dict) for one in listed)
+    if not dicts or not listed or not all(isinstance(one.get(key), str) for one in listed for key in wanted):
         raise UserError(f"{listing}: is no list of modules with `name`, `path` and `type`; {_AGAIN}")
-    for path in (module["path"] for module in modules):
+    for path in (module["path"] for module in listed):
         if not (listing.parent / path).resolve().is_relative_to(listing.parent.resolve()):
             raise UserError(f"{listing}: the path {path!r} leads out of the model's folder; do not use this model")
-    return modules
+    return listed
 
 
 def lists(folder: Path, kind: str) -> bool:
     """Whether the folder's `modules.json` names a module of a class."""
     listing = folder / "modules.json"
-    return listing.is_file() and any(module["type"].split(".")[-1] == kind for module in _modules(listing))
+    return listing.is_file() and any(module["type"].split(".")[-1] == kind for module in modules(listing))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -202,9 +223,7 @@ def _folder(entry: Weights) -> Path:
             if (Path(base) / name).is_dir():
                 return Path(base) / name
     if not entry.revision:
-        page = f"{os.environ.get('HF_ENDPOINT', 'https://huggingface.co').rstrip('/')}/{entry.hub}/commits/main"
-        commit = f"copy the full commit of {page} into `revision` of its entry"
-        raise UserError(f"{entry.hub}: no revision is pinned; {commit}")
+        raise UserError(f"{entry.hub}: no revision is pinned; run `python -m stages.model pin` with its id")
     if cached := _cached(entry.hub, entry.revision):
         return cached
     raise UserError(f"{entry.hub} at {entry.revision[:12]} is not on this machine; {mend(entry)}")

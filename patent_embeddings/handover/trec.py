@@ -34,7 +34,7 @@ def write(folder: Path, landscape: str, *, earlier: bool, judged: bool = False) 
     for scope, rows in scopes(qrels.assign(reachable=reach)[tests]).items():
         kept = [rows, irrelevant(qrels, rows)] if judged else [rows]
         write_text(folder / f"qrels.{scope}.txt", qrels_text(pd.concat(kept)))
-    for system in (*RETRIEVAL, *ORACLES):
+    for system in RETRIEVAL:
         path = layout.run(landscape, system)
         if path.exists() and len(found := tables.read(path, RUN)):
             write_text(folder / f"{system}.run", run_text(found, system))

@@ -41,6 +41,12 @@ def opened(subject: Subject) -> Encoder:
     if values.model.remote_code:
         mend = f"export the adapter alone, and load {values.model.hub} beside it with trust_remote_code"
         raise UserError(f"{values.model.hub} runs code of its own repository, which no folder can bring; {mend}")
+    if values.model.native == "nomic-moe":
+        what = f"{values.model.hub} is read into a network of ours, which transformers lacks and no folder can bring"
+        raise UserError(f"{what}; export the adapter alone, and load {values.model.hub} beside it")
+    if values.model.tasks:
+        what = f"{values.model.hub} switches adapters by task, which no folder of sentence-transformers does by itself"
+        raise UserError(f"{what}; export the adapter alone, and load {values.model.hub} beside it")
     adapter = adapters.sealed(layout.ADAPTER, values.model, values.trained)
     dtype = values.dtype
     if dtype == "auto":  # what that was where the vectors were computed

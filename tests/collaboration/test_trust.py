@@ -296,9 +296,9 @@ def repro() -> None:
 
 
 def outside(path: Path) -> dict[str, bytes]:
-    """All that is beside and in a clone but for data/, reports/, dvc.lock and the notes of git and DVC."""
+    """All that is beside and in a clone but for data/, reports/, dvc.lock and the notes of git, DVC and Python."""
     found = {str(one.relative_to(path.parent)): one.read_bytes() for one in path.parent.rglob("*") if one.is_file()}
-    notes = re.compile(r"[^/]+/(data|reports|dvc\.lock|\.dvc/(cache|tmp)|\.git/(?!hooks|config))")
+    notes = re.compile(r"[^/]+/(data|reports|dvc\.lock|\.dvc/(cache|tmp)|\.git/(?!hooks|config)|stages/__pycache__)")
     return {name: content for name, content in found.items() if not notes.match(name)}
 
 

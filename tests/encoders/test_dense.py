@@ -295,17 +295,6 @@ def test_adapter_of_another_model_is_refused(decoder: Path, adapter: Path, tmp_p
         factory.encoder(entry, adapter=tmp_path)
 
 
-def test_check_finds_a_wrong_entry(bert: Path, tmp_path: Path) -> None:
-    from patent_embeddings.encoders.checking import findings
-
-    folder = tiny.dense(tmp_path / "m", bert, "mean")
-    right = {what: fine for what, _, fine in findings(factory.encoder(tiny.entry(folder, prompts=PROMPTS["both"])))}
-    assert set(right) == {"dimension", "finite", "norm", "padding", "sides"}
-    assert all(right.values())
-    wrong = {what: fine for what, _, fine in findings(factory.encoder(tiny.entry(folder, dimension=32)))}
-    assert not wrong["dimension"]
-
-
 def test_auto_dtype_is_resolved() -> None:
     from patent_embeddings.encoders.precision import resolve
 

@@ -197,19 +197,16 @@ def test_what_a_model_leaves_out_on_purpose_is_named_in_its_entry(models: dict[s
 
 
 def test_a_part_that_is_left_out_and_used_gives_no_vector(models: dict[str, Path], workspace: Path) -> None:
-    """An entry cannot let random numbers in: what was not read is no number."""
+    """An entry cannot let random numbers in: what was not read is no number, and the model fails its test."""
     folder = altered(models["dense"], workspace / "m", tensors(without("layer.1.output.dense")))
-    encoder = load("dense", folder, left_out=["layer.1.output"])
-    assert not np.isfinite(encoder.encode(["a pump"], "document")).any()
-    with pytest.raises(UserError, match="vector of 'a pump' in float32"):
-        shards.encode(encoder, {"documents": ("document", ["a pump"])}, workspace, "test")
+    assert "values are no numbers" in refused("dense", folder, left_out=["layer.1.output"])
 
 
 def test_a_stanford_colbert_brings_its_projection_beside_the_network(models: dict[str, Path], tmp_path: Path) -> None:
     """Its `linear.weight` lies among the network's tensors and is of none of its layers."""
     import torch
 
-    linear = tensors(lambda held: held | {"linear.weight": torch.arange(128.0).reshape(8, 16)})
+    linear = tensors(lambda held: held | {"linear.weight": torch.arange(128.0).sin().reshape(8, 16)})
     folder = altered(models["bare"], tmp_path / "m", linear, config("config.json", architectures=["HF_ColBERT"]))
     assert "linear.weight is of no layer" in refused("late", folder)
     vectors, _ = load("late", folder, left_out=["linear"]).encode(["a pump"], "document")

@@ -10,6 +10,7 @@ from patent_embeddings.core import layout, registry
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders import weights
 from patent_embeddings.encoders.entries import Model, model_entry
+from patent_embeddings.encoders.readiness import readiness
 
 # Rows of the study's table that name a model (its BM25 row runs in every cell), with what
 # the table of facts says about their hub id, dimension, and prompts on each side.
@@ -25,7 +26,7 @@ STUDY = {
     "GTE-multilingual-base": ("Alibaba-NLP/gte-multilingual-base", 768, False, False),
     "Nomic-v2-MoE": ("nomic-ai/nomic-embed-text-v2-moe", 768, True, True),
     "multilingual-E5-large": ("intfloat/multilingual-e5-large", 1024, True, True),
-    "Jina-v3": ("jinaai/jina-embeddings-v3", 1024, True, True),
+    "Jina-v3": ("jinaai/jina-embeddings-v3-hf", 1024, True, True),
     "MiniLM-L6": ("sentence-transformers/all-MiniLM-L6-v2", 384, False, False),
     "BGE-M3": ("BAAI/bge-m3", 1024, False, False),
     "PatentSBERTa": ("AI-Growth-Lab/PatentSBERTa", 768, False, False),
@@ -33,7 +34,7 @@ STUDY = {
     "Stella-1.5B": ("NovaSearch/stella_en_1.5B_v5", 1024, True, False),
     "ColBERTv2": ("colbert-ir/colbertv2.0", 128, True, True),
     "Jina-ColBERT-v2": ("jinaai/jina-colbert-v2", 128, True, True),
-    "Conan-v1": ("TencentBAC/Conan-embedding-v1", 768, False, False),
+    "Conan-v1": ("TencentBAC/Conan-embedding-v1", 1792, False, False),
     "EmbeddingGemma-300m": ("google/embeddinggemma-300m", 768, True, True),
 }
 BLOCK = {
@@ -122,7 +123,9 @@ def test_plan_follows_size() -> None:
 def test_unpinned_model_says_how_to_pin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(weights.MODELS, raising=False)
     entry = registry.validated("models", "tiny", {**BLOCK, "revision": None, "unverified": ["revision"]}, Model)
-    with pytest.raises(UserError, match=r"no revision is pinned; .*org/name/commits/main"):
+    with pytest.raises(
+        UserError, match=r"org/name: no revision is pinned; run `python -m stages.model pin` with its id"
+    ):
         weights.locate(entry)
 
 
@@ -284,6 +287,36 @@ def test_remote_code_needs_consent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(weights.CONSENT, "1")
     assert weights.consented(entry)
     assert not weights.consented(registry.validated("models", "tiny", BLOCK, Model))
+
+
+@pytest.mark.parametrize(
+    ("libraries", "said"),
+    [
+        ({"transformers": "==4.42.4"}, "is known to work with transformers==4.42.4, and 5"),
+        ({"transformers": ">=5,<5.1"}, "transformers>=5,<5.1, and 5"),
+        ({"transformers": ">=5", "flash-attention-of-nobody": ">=2"}, "flash-attention-of-nobody>=2, and it is not"),
+        ({"transformers": ">=5,<9"}, None),
+    ],
+)
+def test_remote_code_runs_with_the_libraries_that_it_was_written_for(
+    libraries: dict[str, str], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = registry.validated("models", "tiny", {**BLOCK, "remote_code": True, "libraries": libraries}, Model)
+    monkeypatch.setenv(weights.CONSENT, "1")
+    lacking = readiness({"tiny": entry}, {"tiny": "float32"})[0].lacks
+    if said is None:
+        assert weights.consented(entry)
+        assert "other" not in lacking
+        return
+    with pytest.raises(UserError, match="mend `libraries` of its entry") as caught:
+        weights.consented(entry)
+    assert said in str(caught.value)
+    assert said in lacking["other"]
+
+
+def test_versions_of_libraries_are_written_as_pip_takes_them() -> None:
+    with pytest.raises(UserError, match="libraries"):
+        registry.validated("models", "tiny", {**BLOCK, "libraries": {"transformers": "4.42"}}, Model)
 
 
 def test_list_is_quick_and_loads_no_torch() -> None:

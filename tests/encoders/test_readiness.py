@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,23 +25,27 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of 6 GB without a GPU, where nothing is."""
     monkeypatch.delenv("TRUST_REMOTE_CODE", raising=False)
     monkeypatch.delenv("MODELS_DIR", raising=False)
+    monkeypatch.setattr(module, "_logged_in", lambda: False)
     monkeypatch.setattr(module, "_gpu_memory", lambda: None)
+    monkeypatch.setattr(module, "_halves", lambda: False)
     monkeypatch.setattr(module.psutil, "virtual_memory", lambda: SimpleNamespace(total=6 * 10**9))
     monkeypatch.setattr(module.weights, "available", lambda entry: entry.hub == "org/here")
 
 
 def lacks(dtype: str = "float32", **change: Any) -> dict[str, str]:
     entry = registry.validated("models", "x", {**BLOCK, **change}, Model)
-    (found,) = readiness({"x": entry}, dtype)
+    (found,) = readiness({"x": entry}, {"x": dtype})
     return found.lacks
 
 
-def test_each_thing_that_is_lacking_is_named() -> None:
+def test_each_thing_that_is_lacking_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lacks(hub="org/here") == {}
     assert lacks() == {"files": "not here, about 4 GB"}
     assert lacks(precision="bfloat16") == {"files": "not here, about 2 GB"}
     assert lacks(revision=None, unverified=["revision"]) == {"commit": "no commit pinned, about 4 GB"}
     assert set(lacks(gated=True)) == {"files", "account"}
+    monkeypatch.setattr(module, "_logged_in", lambda: True)
+    assert set(lacks(gated=True)) == {"files"}  # which a download finds out
     assert lacks(hub="org/here", remote_code=True) == {"consent": "runs code of its own"}
 
 
@@ -67,10 +72,20 @@ def test_memory_is_that_of_the_weights(
     assert ("memory" not in lacks(dtype, hub="org/here", parameters=millions)) == fits
 
 
+@pytest.mark.parametrize(("flags", "fits"), [("avx512f avx512_bf16", True), ("amx_tile", True), ("avx512f", False)])
+def test_auto_is_half_on_a_processor_that_computes_bfloat16(
+    flags: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
+    monkeypatch.setattr(module, "_PROCESSOR", tmp_path / "cpuinfo")
+    assert module._halves() == fits
+
+
 def test_the_table_names_every_model_and_the_commands_once() -> None:
     change = {"here": {"hub": "org/here"}, "away": {}, "loose": {"revision": None, "unverified": ["revision"]}}
     entries = {name: registry.validated("models", name, {**BLOCK, **one}, Model) for name, one in change.items()}
-    lines = table(readiness(entries, "float32")).splitlines()
+    lines = table(readiness(entries, dict.fromkeys(entries, "float32"))).splitlines()
     assert [line.split()[0] for line in lines[:4]] == ["model", "here", "away", "loose"]
     assert lines[1].endswith("ready")
     assert [line.split("python -m ")[-1] for line in lines if "stages." in line] == [

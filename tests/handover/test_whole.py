@@ -60,7 +60,7 @@ def handed(folder: Path, entry: Any, **changed: Any) -> tuple[Path, Any, str]:
     kind = whole.write(folder / "handed", subject(cell), pd.DataFrame(columns=list(SCORES.columns)))
     adapter = adapters.sealed(layout.ADAPTER, entry, changed.get("recipe", "zero-shot") != "zero-shot")
     embed = cell.embed
-    options: dict[str, Any] = {"adapter": adapter, "scale": embed.adapter_scale, "dtype": embed.dtype}
+    options: dict[str, Any] = {"adapter": adapter, "scale": embed.adapter_scale, "dtype": embed.dtype or entry.dtype}
     return folder / "handed", factory.encoder(model_entry("tiny"), length=embed.length, **options), kind
 
 
@@ -172,8 +172,17 @@ class Batches(list[dict[str, list[str]]]):
         self.dataset = datasets.Dataset.from_dict({"text": texts})
 
 
-def test_code_of_its_own_is_refused_before_anything_is_written(workspace: Path) -> None:
-    entry = bert(workspace).model_copy(update={"remote_code": True})
-    with pytest.raises(UserError, match="runs code of its own repository, which no folder can bring"):
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"remote_code": True}, "runs code of its own repository, which no folder can bring"),
+        ({"native": "nomic-moe"}, "read into a network of ours, which transformers lacks"),
+    ],
+)
+def test_code_of_its_own_is_refused_before_anything_is_written(
+    workspace: Path, change: dict[str, Any], said: str
+) -> None:
+    entry = bert(workspace).model_copy(update=change)
+    with pytest.raises(UserError, match=said):
         handed(workspace, entry)
     assert not (workspace / "handed").exists()

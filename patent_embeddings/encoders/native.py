@@ -1,0 +1,226 @@
+"""Weights whose repository brings code of its own, read into a class of transformers: none of that code runs.
+
+A form says what such a class takes of the repository's `config.json`. What the file says and the class cannot do would
+give plausible wrong numbers, so it is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from transformers import CONFIG_MAPPING
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.encoders import experts, weights
+from patent_embeddings.encoders.values import Weights
+
+Config = dict[str, Any]
+
+TOKENIZER = "tokenizer_config.json"
+_OWN = "sentence_transformers."  # modules of this package are no code of a repository
+_TRANSFORMER = "sentence_transformers.models.Transformer"
+# Keys of any config.json that change no vector, beside those that transformers itself knows of a class.
+_SAID = {"_name_or_path", "auto_map", "dtype", "model_type", "torch_dtype", "transformers_version", "use_cache"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a class of transformers takes of the `config.json` that was written for a repository's code."""
+
+    model_type: str  # of the class
+    renamed: Mapping[str, str] = field(default_factory=dict)  # keys that the class knows by another name
+    only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # where the class has no choice: what it computes
+    beside: frozenset[str] = frozenset()  # keys that change no vector
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # what the class is told beside what the file says
+    taken: frozenset[str] = frozenset({"rope_scaling", "rope_theta"})  # older keys that the class or `derived` reads
+    derived: Callable[[Config], Config] = dict  # of the whole file: what takes more than a new name
+    names: Mapping[str, str] = field(default_factory=dict)  # pattern of a tensor's name: its name in the class
+    modules: frozenset[str] = frozenset()  # the repository's own modules that load and run a transformer, no more
+
+
+def _ntk(config: Config) -> Config:
+    """Rotary positions of GTE (`NTKScalingRotaryEmbedding` of its repository's `modeling.py`).
+
+    Its fixed NTK scaling is that of linear scaling by `factor ** (2 / head)` over a base `factor` times as large.
+    """
+    scaling, base = config.pop("rope_scaling", None), config.pop("rope_theta", 10000.0)
+    if scaling is None:
+        return {**config, "rope_parameters": {"rope_type": "default", "rope_theta": float(base)}}
+    kind = scaling.get("type", scaling.get("rope_type"))
+    if kind != "ntk" or scaling.get("mixed_b") is not None:
+        raise ValueError(f"`rope_scaling: {json.dumps(scaling)}`")
+    factor, head = float(scaling["factor"]), config["hidden_size"] // config["num_attention_heads"]
+    rope = {"rope_type": "linear", "rope_theta": base * factor, "factor": factor ** (2 / head)}
+    return {**config, "rope_parameters": rope}
+
+
+def _rotary_base(config: Config) -> Config:
+    """Rotary positions of nomic's BERT, without scaling."""
+    rope = config.pop("rope_parameters", None) or {}
+    base = config.pop("rotary_emb_base", rope.get("rope_theta", 10000.0))
+    if rope.get("rope_type", "default") != "default" or rope.get("rope_theta", base) != base:
+        raise ValueError(f"`rope_parameters: {json.dumps(rope)}`")
+    longest = max(config.pop(name, 0) for name in ("n_positions", "max_position_embeddings"))
+    rope = {"rope_type": "default", "rope_theta": float(base)}
+    return {**config, "max_position_embeddings": longest, "rope_parameters": rope}
+
+
+# nomic-ai/nomic-bert-2048: what its models share
+_NOMIC = {
+    "n_embd": "hidden_size", "n_head": "num_attention_heads", "n_inner": "intermediate_size",
+    "n_layer": "num_hidden_layers", "layer_norm_epsilon": "layer_norm_eps",
+}  # fmt: skip
+_NOMIC_ONLY: dict[str, tuple[Any, ...]] = {
+    "causal": (False,), "parallel_block": (False,), "prenorm": (False,), "rotary_emb_fraction": (1.0,),
+    "rotary_emb_interleaved": (False,), "rotary_emb_scale_base": (None,), "rotary_scaling_factor": (None,),
+    "scale_attn_by_inverse_layer_idx": (False,), "scale_attn_weights": (True,), "use_rms_norm": (False, None),
+}  # fmt: skip
+_NOMIC_BESIDE = frozenset({
+    "attn_pdrop", "dense_seq_output", "embd_pdrop", "fused_bias_fc", "fused_dropout_add_ln", "last_layer_subset",
+    "max_trained_positions", "pad_vocab_size_multiple", "reorder_and_upcast_attn", "resid_pdrop",
+    "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj",
+    "use_flash_attn", "use_xentropy",
+})  # fmt: skip
+
+FORMS = {
+    # Alibaba-NLP/new-impl, `NewModel`: of gte-*-v1.5, gte-multilingual-base and snowflake-arctic-embed-m-v2.0
+    "gte": Form(
+        model_type="gte",
+        only={
+            "hidden_act": ("gelu",), "layer_norm_type": ("layer_norm",), "logn_attention_clip1": (False,),
+            "logn_attention_scale": (False,), "pack_qkv": (True,), "position_embedding_type": ("rope",),
+        },
+        beside=frozenset({"matryoshka_dimensions", "unpad_inputs", "use_memory_efficient_attention"}),
+        derived=_ntk,
+    ),
+    # nomic-ai/nomic-bert-2048, `NomicBertModel`: of nomic-embed-text-v1.5
+    "nomic-bert": Form(
+        model_type="nomic_bert",
+        renamed=_NOMIC,
+        only={
+            **_NOMIC_ONLY, "activation_function": ("swiglu",), "hidden_act": ("silu",), "mlp_fc1_bias": (False,),
+            "mlp_fc2_bias": (False,), "num_experts": (0,), "qkv_proj_bias": (False,),
+        },
+        beside=_NOMIC_BESIDE,
+        taken=frozenset({"n_positions", "rotary_emb_base"}),
+        derived=_rotary_base,
+    ),
+    # The same code with experts, biases and GELU: of nomic-embed-text-v2-moe
+    "nomic-moe": Form(
+        model_type=experts.MODEL_TYPE,
+        renamed={**_NOMIC, "activation_function": "hidden_act"},
+        only={
+            **_NOMIC_ONLY, "activation_function": ("gelu",), "expert_choice_router": (False,), "ffn_div": (1,),
+            "mlp_fc1_bias": (True,), "mlp_fc2_bias": (True,), "moe_normalize_expert_weights": (False,),
+            "num_shared_experts": (0,), "qkv_proj_bias": (True,),
+        },
+        beside=_NOMIC_BESIDE | {"add_pooling_layer", "moe_impl", "moe_resid_pdrop", "router_aux_loss_coef"},
+        taken=frozenset({"n_positions", "rotary_emb_base"}),
+        derived=_rotary_base,
+    ),
+    # jinaai/xlm-roberta-flash-implementation, `XLMRobertaModel`: of jina-colbert-v2
+    "xlm-roberta-rotary": Form(
+        model_type="jina_embeddings_v3",
+        only={"emb_pooler": (None,), "lora_adaptations": (None,), "position_embedding_type": ("rotary",)},
+        beside=frozenset({
+            "dim", "load_trained_adapters", "lora_alpha", "lora_dropout_p", "lora_main_params_trainable", "lora_rank",
+            "matryoshka_dimensions", "output_past", "truncate_dim", "use_flash_attn",
+        }),
+        taken=frozenset({"rotary_emb_base"}),
+        derived=_rotary_base,
+    ),
+    # nvidia's `LlamaBidirectionalModel`: of llama-embed-nemotron-8b and llama-nemotron-embed-1b-v2
+    "llama-both-directions": Form(
+        model_type="llama",
+        only={"pooling": ("avg",)},
+        beside=frozenset({"temperature"}),
+        fixed={"is_causal": False},
+    ),
+    # `Qwen2Model` of gte-Qwen2's repository, whose attention has both directions: of stella_en_1.5B_v5
+    "qwen2-both-directions": Form(
+        model_type="qwen2",
+        only={"use_sliding_window": (False,), "is_causal": (False,)},
+        fixed={"is_causal": False},
+    ),
+}  # fmt: skip
+
+
+@contextmanager
+def readable(entry: Weights, folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The model's folder as transformers reads it without code of others, for as long as it is being loaded.
+
+    Yields the folder, and what `from_pretrained` of the model takes beside it: `folder` itself and nothing, or for an
+    entry with `native` a folder of links to the same weights, with a translated `config.json`.
+
+    Raises UserError: a file says what the class of transformers cannot do, so that its vectors would be others.
+    """
+    if entry.native is None:
+        yield folder, {}
+        return
+    form = FORMS[entry.native]
+    with TemporaryDirectory(prefix="native-") as name:
+        shown = Path(name)
+        for file in sorted(folder.iterdir()):
+            if file.suffix != ".py":
+                (shown / file.name).symlink_to(file.resolve())
+        _put(shown / "config.json", translated(entry, folder / "config.json"))
+        if (folder / TOKENIZER).is_file():
+            told = weights.read(folder / TOKENIZER)
+            _put(shown / TOKENIZER, {key: value for key, value in told.items() if key != "auto_map"})
+        if (folder / "modules.json").is_file():
+            _put(shown / "modules.json", _modules(entry, folder, form))
+        yield shown, {"key_mapping": dict(form.names)} if form.names else {}
+
+
+def translated(entry: Weights, path: Path) -> Config:
+    """A repository's `config.json` as the class of the entry's form reads it.
+
+    Raises UserError: it says what that class cannot do.
+    """
+    form, said = FORMS[str(entry.native)], weights.read(path)
+    kind = CONFIG_MAPPING[form.model_type]
+    known = {*vars(kind()), *kind.__dataclass_fields__, *form.taken}
+    unlike = f"which `native: {entry.native}` of its entry cannot do; put `remote_code: true` in its place"
+    config: Config = {}
+    for key, value in said.items():
+        name = form.renamed.get(key, key)
+        if key in form.only:
+            if value not in form.only[key]:
+                raise UserError(f"{entry.hub}: {path} says `{key}: {json.dumps(value)}`, {unlike}")
+        elif key in _SAID or key in form.beside:
+            continue
+        elif config.get(name, value) != value:
+            raise UserError(f"{entry.hub}: {path} says `{key}: {value}`, and `{name}: {config[name]}` as well")
+        elif name in known:
+            config[name] = value
+        elif value:  # a switch that is off changes nothing
+            raise UserError(f"{entry.hub}: {path} says `{key}: {json.dumps(value)}`, {unlike}")
+    try:
+        config = form.derived(config)
+    except ValueError as error:
+        raise UserError(f"{entry.hub}: {path} says {error}, {unlike}") from None
+    return {**config, **form.fixed, "model_type": form.model_type}
+
+
+def _modules(entry: Weights, folder: Path, form: Form) -> list[dict[str, str]]:
+    """What `modules.json` lists, with the library's own transformer for the repository's."""
+    modules = weights.modules(folder / "modules.json")
+    for module in modules:
+        if module["type"] in form.modules:
+            module["type"] = _TRANSFORMER
+        elif not module["type"].startswith(_OWN):
+            what = f"{folder / 'modules.json'} names code of its own, {module['type']}"
+            raise UserError(f"{entry.hub}: {what}, for which `native: {entry.native}` of its entry has nothing")
+    return modules
+
+
+def _put(path: Path, content: Any) -> None:
+    """A JSON file in the place of the link to the repository's."""
+    path.unlink(missing_ok=True)
+    path.write_text(json.dumps(content, indent=2), encoding="utf-8")
