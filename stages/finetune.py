@@ -13,7 +13,7 @@ app = typer.Typer(add_completion=False)
 def main() -> None:
     """Train the adapter of the cell; the zero-shot recipe writes a constant file instead."""
     from patent_embeddings.core import costs, layout, params, processes, tables
-    from patent_embeddings.pairs.schemas import PAIRS
+    from patent_embeddings.pairs.schemas import DOCUMENTS, PAIRS
     from patent_embeddings.training import adapters
     from patent_embeddings.training.schemas import CURVE, SEEN
     from patent_embeddings.training.seen import seen
@@ -30,15 +30,17 @@ def main() -> None:
         return
     from patent_embeddings.training import tuning  # seconds of imports, where there is something to train
 
+    documents = tables.read(layout.DOCUMENTS, DOCUMENTS) if values.hard_negatives else None
     if processes.rank():  # of several that torchrun started the first writes the outputs
-        tuning.tune(values, pairs, layout.ADAPTER)
+        tuning.tune(values, pairs, layout.ADAPTER, documents)
         return
     with costs.measured(layout.cost("finetune")) as cost:
-        trained = tuning.tune(values, pairs, layout.ADAPTER)
+        trained = tuning.tune(values, pairs, layout.ADAPTER, documents)
         cost["device"] = trained.device
-        cost["texts"] = 2 * int((pairs["split"] == "train").sum())
+        each = values.hard_negatives.each if values.hard_negatives else 0
+        cost["texts"] = (2 + each) * int((pairs["split"] == "train").sum())
         tables.write(trained.curve, layout.CURVE, CURVE)
-        tables.write(seen(pairs), layout.SEEN, SEEN)
+        tables.write(seen(pairs, trained.negatives), layout.SEEN, SEEN)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,17 @@ def main() -> None:
     from patent_embeddings.core import costs, layout, params, tables
     from patent_embeddings.core.progress import say
     from patent_embeddings.pairs.drawing import drawn, fewer
-    from patent_embeddings.pairs.schemas import PAIRS
+    from patent_embeddings.pairs.schemas import DOCUMENTS, PAIRS
     from patent_embeddings.pairs.values import PairsValues
 
     with costs.measured(layout.cost("pairs")) as cost:
         values = params.read("pairs", PairsValues)
-        frame = drawn(values)
+        frame, documents = drawn(values)
         tables.write(frame, layout.PAIRS, PAIRS)
+        if documents is None:
+            layout.DOCUMENTS.unlink(missing_ok=True)  # of a recipe before
+        else:
+            tables.write(documents, layout.DOCUMENTS, DOCUMENTS)
         cost["texts"] = 2 * len(frame)
     for line in fewer(frame, values):
         say(line)

@@ -12,6 +12,7 @@ from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QRELS, QUERIES, VIEW
 from patent_embeddings.pairs import batches, signals
+from patent_embeddings.pairs.documents import documents
 from patent_embeddings.pairs.material import Material, joined
 from patent_embeddings.pairs.schemas import PAIRS
 from patent_embeddings.pairs.values import Amount, Drawn, PairsValues
@@ -19,18 +20,20 @@ from patent_embeddings.pairs.values import Amount, Drawn, PairsValues
 DEV_BATCHES = 4
 
 
-def drawn(values: PairsValues) -> pd.DataFrame:
+def drawn(values: PairsValues) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Rows of `PAIRS` for a cell, of the tables of its landscapes; none where its recipe trains nothing.
 
-    Raises UserError as `laid_out` does, and where a table is absent or damaged.
+    And rows of `DOCUMENTS` where its recipe has hard negatives, else None. Raises UserError as `laid_out` does, and
+    where a table is absent or damaged.
     """
     if not values.trained_on:
-        return tables.empty(PAIRS)
+        return tables.empty(PAIRS), None
     # Also of landscapes that it is only scored on: they may share families with those that it trains on.
     asked = [tables.read(layout.task(name, "queries"), QUERIES)["query_id"] for name in values.evaluate_on]
     held = frozenset().union(*asked)
     materials = {name: replace(_read(name, values), queries=held) for name in values.trained_on}
-    return laid_out(materials, values.recipe, values.amount)
+    pairs = laid_out(materials, values.recipe, values.amount)
+    return pairs, documents(materials, pairs, values.recipe) if values.recipe.hard_negatives else None
 
 
 def _read(landscape: str, values: PairsValues) -> Material:

@@ -25,7 +25,7 @@ class Recipe(Drawn):
     @property
     def plain(self) -> bool:
         """Whether it trains as the study's recipes do, which its findings are about."""
-        return self.landscapes == "home" and self.weight == 1
+        return self.landscapes == "home" and self.weight == 1 and self.hard_negatives is None
 
     @field_validator("signals")
     @classmethod
@@ -40,6 +40,8 @@ class Recipe(Drawn):
             raise ValueError("it says how to train, and there are no `signals` to train on")
         if self.merge and self.landscapes == "home":
             raise ValueError("`merge` is for `landscapes: all`")
+        if self.hard_negatives and "section" in self.signals:
+            raise ValueError("`hard_negatives` are whole texts, and section pairs join parts: leave one of them out")
         return self
 
 

@@ -12,3 +12,7 @@ PAIRS = Table(
     key=("split", "step", "position"), among={"split": ("train", "dev"), "signal": NAMES},
     filled=("anchor_id", "positive_id", "anchor", "positive", "landscape"),
 )  # fmt: skip
+DOCUMENTS = Table(
+    {"landscape": "text", "family_id": "text", "text": "text", "kin": "list", "labels": "list"},
+    key=("landscape", "family_id"), filled=("landscape", "family_id"),
+)  # fmt: skip

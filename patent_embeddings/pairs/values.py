@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from patent_embeddings.core.entries import Entry
+from patent_embeddings.core.entries import Entry, HardNegatives
 from patent_embeddings.core.params import Identifier, Values
 
 
@@ -14,6 +14,7 @@ class Drawn(Entry):
     signals: list[Identifier] = []  # empty: zero-shot; several: equal shares
     sections: tuple[str, str] = ("abstract", "claims")  # that a section pair joins
     label_set: str = "ipc-subclass"  # that a label pair shares a label of
+    hard_negatives: HardNegatives | None = None
 
 
 class Amount(Entry):

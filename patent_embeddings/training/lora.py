@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders.values import Embedder
+from patent_embeddings.training.folded import fold
 
 ADAPTER = "default"  # peft's name of the adapter
 AGAIN = "run `dvc repro finetune` again"
@@ -31,6 +32,7 @@ def add(model: Any, rank: int) -> None:
     config = LoraConfig(task_type=kind, r=rank, lora_alpha=2 * rank, target_modules="all-linear")
     model.add_adapter(config, adapter_name=ADAPTER)
     cast_adapter_dtype(model[0].auto_model, ADAPTER)
+    fold(model[0].auto_model)
 
 
 def without_dropout(model: torch.nn.Module) -> None:
@@ -85,7 +87,7 @@ def save_mean(model: Any, entry: Embedder, adapters: Sequence[Path], weight: flo
         network.load_adapter(str(adapter), adapter_name=name)
     shares = [weight / len(names)] * len(names)
     network.add_weighted_adapter(names, shares, "mean", combination_type="cat")
-    network.save_pretrained(str(folder), selected_adapters=["mean"])
+    network.save_pretrained(str(folder), selected_adapters=["mean"], save_embedding_layers=False)
     for file in (folder / "mean").iterdir():
         file.rename(folder / file.name)
     (folder / "mean").rmdir()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from sentence_transformers.base.losses.merged_forward import embed_columns
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.util import cos_sim
@@ -22,24 +23,64 @@ def forbidden(pairs: pd.DataFrame) -> dict[int, list[int]]:
     return {row: [at[split, step, int(other)] for other in others] for row, split, step, others in keys}
 
 
-class AllowedNegatives(MultipleNegativesRankingLoss):
+def barred(pairs: pd.DataFrame) -> dict[int, list[tuple[int, int]]]:
+    """Row number of a pair -> hard negatives of its batch that must not be its negatives: whose, and the how-manieth.
+
+    `pairs`: as `mining.mined` gives them.
+    """
+    at = {tuple(place): row for row, *place in pairs[["split", "step", "position"]].itertuples()}
+    keys = zip(pairs.index, pairs["split"], pairs["step"], pairs["negatives"], pairs["barred"], strict=True)
+    found = {}
+    for row, split, step, own, places in keys:
+        found[row] = [(at[split, step, place // len(own)], place % len(own)) for place in places]
+    return found
+
+
+class AllowedNegatives(CachedLossMixin, MultipleNegativesRankingLoss):
     """The library's loss, both directions, each with its own softmax, over what is allowed.
 
-    The similarities of a forbidden pair, see `forbidden`, are set to minus infinity before the softmax.
+    The similarities of a forbidden pair, see `forbidden`, are set to minus infinity before the softmax. Documents after
+    the positives are hard negatives, of every pair of the batch but those that they are `barred` from.
+
+    A batch of more than `kept` tokens, padding included, is embedded in chunks of as many, twice: first without
+    activations, for the vectors, the loss and its gradients at the vectors, then chunk by chunk with them, as GradCache
+    does (Gao et al., 2021). The gradients are those of the whole batch at once, and the memory that of a chunk. It is
+    the library's machinery; its own loss of that kind masks nothing.
     """
 
-    def __init__(self, model: Any, forbidden: dict[int, list[int]]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        forbidden: dict[int, list[int]],
+        kept: int,
+        barred: dict[int, list[tuple[int, int]]] | None = None,
+    ) -> None:
         options = {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"}
         several = get_world_size() > 1
         super().__init__(model, similarity_fct=self._allowed, gather_across_devices=several, **options)
-        self.forbidden = forbidden
-        self.mask = torch.empty(0, 0, dtype=torch.bool)  # of the batch at hand, all processes' pairs by all
+        self.forbidden, self.kept, self.barred = forbidden, kept, barred or {}
+        self.mask = torch.empty(0, 0, dtype=torch.bool)  # of the batch at hand, all processes' pairs by all documents
 
     def forward(self, sentence_features: Any, labels: torch.Tensor) -> torch.Tensor:
         """Loss of one batch; `labels` are the rows of its pairs in the table of pairs, int64 [pairs]."""
+        features = list(sentence_features)
         # Of one process the library would give its own back, with a warning.
-        self.mask = self._forbidden_among(all_gather(labels) if get_world_size() > 1 else labels)
-        return self.compute_loss_from_embeddings(embed_columns(self.model, list(sentence_features)), labels)
+        rows = all_gather(labels) if get_world_size() > 1 else labels
+        self.mask = torch.cat([self._forbidden_among(rows), *self._barred_from(rows, len(features) - 2)], dim=1)
+        masks = [feature["attention_mask"] for feature in features]
+        if sum(mask.numel() for mask in masks) <= self.kept:
+            return self.compute_loss_from_embeddings(embed_columns(self.model, features), labels)
+        self.mini_batch_size = max(1, self.kept // max(mask.shape[1] for mask in masks))
+        return self.forward_cached(features, labels)
+
+    def calculate_loss(
+        self, reps: list[list[torch.Tensor]], labels: torch.Tensor | None = None, *, with_backward: bool = False
+    ) -> torch.Tensor:
+        """Loss of a batch from its vectors in chunks, which get their gradients where asked for."""
+        loss = self.compute_loss_from_embeddings([torch.cat(chunks) for chunks in reps], labels)
+        if with_backward:
+            loss.backward()
+        return loss.detach()
 
     def _forbidden_among(self, rows: torch.Tensor) -> torch.Tensor:
         """Whether a pair must not be a negative of another, bool [pairs, pairs]."""
@@ -54,10 +95,21 @@ class AllowedNegatives(MultipleNegativesRankingLoss):
                     mask[position, where.get(other, [])] = True
         return mask
 
+    def _barred_from(self, rows: torch.Tensor, each: int) -> list[torch.Tensor]:
+        """Whether a hard negative must not be one of a pair, for the first one of each pair, the second, ...
+
+        bool [pairs, pairs] each.
+        """
+        masks = [torch.zeros(len(rows), len(rows), dtype=torch.bool, device=rows.device) for _ in range(each)]
+        for position, row in enumerate(rows.tolist()):
+            for other, number in self.barred.get(row, ()):
+                masks[number][position] |= rows == other
+        return masks
+
     def _allowed(self, queries: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
         """Cosine similarities, minus infinity where forbidden; a side has this process's texts, or those of all."""
-        whole, size = slice(None), len(self.mask)
+        size = len(self.mask)
         own = size // get_world_size()
         here = slice(get_rank() * own, (get_rank() + 1) * own)
-        rows, columns = (here if len(side) < size else whole for side in (queries, documents))
+        rows, columns = (here if len(side) < size else slice(len(side)) for side in (queries, documents))
         return cos_sim(queries, documents).masked_fill(self.mask[rows, columns], -torch.inf)

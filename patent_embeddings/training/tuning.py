@@ -24,10 +24,13 @@ from patent_embeddings.core.files import replacing, workplace, writable
 from patent_embeddings.core.progress import say
 from patent_embeddings.encoders import factory, loading, weights
 from patent_embeddings.encoders.base import Encoder
-from patent_embeddings.training import adapters, checkpoints, lora
-from patent_embeddings.training.loss import AllowedNegatives, forbidden
+from patent_embeddings.encoders.values import Embedder
+from patent_embeddings.training import adapters, checkpoints, lora, mining
+from patent_embeddings.training.loss import AllowedNegatives, barred, forbidden
 from patent_embeddings.training.trainer import Arguments, InOrder, Lost, Progress, Trainer
 from patent_embeddings.training.values import FinetuneValues
+
+_KEPT = 8192  # tokens of a step on a processor: of 32 pairs of 128 tokens
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,10 @@ class Trained:
 
     curve: pd.DataFrame  # rows of `CURVE`, the loss on train and dev pairs by step; of several trainings the mean
     device: str  # `cpu` or `cuda`
+    negatives: tuple[str, ...] = ()  # families that were hard negatives
 
 
-def tune(values: FinetuneValues, pairs: pd.DataFrame, folder: Path) -> Trained:
+def tune(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents: pd.DataFrame | None = None) -> Trained:
     """Train the cell's adapter and leave it sealed; of several processes that torchrun started the first writes it.
 
     Arguments and errors as `train`.
@@ -47,15 +51,15 @@ def tune(values: FinetuneValues, pairs: pd.DataFrame, folder: Path) -> Trained:
     with loading.offline():
         if processes.rank():
             with workplace("finetune") as place:
-                return how(values, pairs, place)
+                return how(values, pairs, place, documents)
         with replacing(folder) as place:
             place.mkdir()
-            trained = how(values, pairs, place)
+            trained = how(values, pairs, place, documents)
             adapters.seal(place)
     return trained
 
 
-def merged(values: FinetuneValues, pairs: pd.DataFrame, folder: Path) -> Trained:
+def merged(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents: pd.DataFrame | None = None) -> Trained:
     """Train on each landscape's part of every batch, and save the mean of the adapters, weighed.
 
     Arguments and errors as `train`.
@@ -67,12 +71,13 @@ def merged(values: FinetuneValues, pairs: pd.DataFrame, folder: Path) -> Trained
             say(f"adapter of {landscape}, to be merged")
             parts.append(place / landscape)
             parts[-1].mkdir()
-            trained.append(train(apart, own, parts[-1]))
+            theirs = None if documents is None else documents[documents["landscape"] == landscape]
+            trained.append(train(apart, own, parts[-1], theirs))
         if processes.rank() == 0:  # the others have no adapters
             encoder = factory.encoder(values.model, length=values.length, frozen=_frozen(values))
             lora.save_mean(encoder.model, values.model, parts, values.weight, folder)
     curve = pd.concat([one.curve for one in trained]).groupby(["split", "step"])[["loss"]].mean().reset_index()
-    return Trained(curve, trained[0].device)
+    return Trained(curve, trained[0].device, tuple(family for one in trained for family in one.negatives))
 
 
 def by_landscape(pairs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -92,7 +97,7 @@ def by_landscape(pairs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(landscape), own.assign(position=own["position"] - first, conflicts=conflicts).reset_index(drop=True)
 
 
-def train(values: FinetuneValues, pairs: pd.DataFrame, folder: Path) -> Trained:
+def train(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents: pd.DataFrame | None = None) -> Trained:
     """Train an adapter on the batches of `pairs` and save the one best on dev, weighed.
 
     The steps are fixed; every so often the loss on the dev pairs is taken, and the checkpoint with
@@ -102,9 +107,17 @@ def train(values: FinetuneValues, pairs: pd.DataFrame, folder: Path) -> Trained:
     Started by torchrun, every process takes its share of each batch and all texts of the batch are negatives, so
     that the loss is that of one process.
 
-    `pairs` are train and dev; `folder` takes the adapter, in peft's format. Raises UserError: a loss or a weight is no
+    `pairs` are train and dev; `folder` takes the adapter, in peft's format; `documents` are what the recipe's hard
+    negatives are mined from, by the model as published. Raises UserError: a loss or a weight is no
     finite number, or the best checkpoint was lost twice.
     """
+    processes.settle()  # before a library looks at the environment
+    if torch.cuda.is_available():  # started by torchrun, each process loads the model on a GPU of its own
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    if values.hard_negatives and documents is not None:
+        encoder = factory.encoder(values.model, length=values.length, frozen=_frozen(values))
+        pairs = mining.mined(pairs, documents, encoder, values.hard_negatives)
+        del encoder
     trainer = _trainer(values, pairs)
     scratch = Path(trainer.args.output_dir)
     with writable(scratch), checkpoints.alone(scratch):
@@ -117,17 +130,16 @@ def train(values: FinetuneValues, pairs: pd.DataFrame, folder: Path) -> Trained:
         lora.save(trainer.model, values.model, folder)
         if values.weight != 1:
             adapters.weigh(folder, values.weight)
-    return Trained(_curve(trainer.state.log_history), str(trainer.model.device))
+    negatives = pairs["negative_ids"].explode().dropna() if values.hard_negatives else pd.Series(dtype=object)
+    families = tuple(family for family in negatives.unique() if family)
+    return Trained(_curve(trainer.state.log_history), str(trainer.model.device), families)
 
 
 def _trainer(values: FinetuneValues, pairs: pd.DataFrame) -> Trainer:
     """The trainer of a new adapter, as seeded."""
-    processes.settle()  # before a library looks at the environment
     # Before the adapter exists: its initial weights come from this seed.
     set_seed(values.seed)
     entry, on_gpu = values.model, torch.cuda.is_available()
-    if on_gpu:  # started by torchrun, each process loads the model on a GPU of its own
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     encoder = factory.encoder(entry, length=values.length, frozen=_frozen(values))
     model = encoder.model
     lora.add(model, values.rank)
@@ -136,6 +148,8 @@ def _trainer(values: FinetuneValues, pairs: pd.DataFrame) -> Trainer:
     batch, dev_batch = (int(pairs.loc[rows, "position"].max()) + 1 for rows in (train_rows, ~train_rows))
     steps = int(pairs.loc[train_rows, "step"].max()) + 1
     interval = max(1, steps // values.evaluations)
+    trained = _dataset(pairs[train_rows])
+    texts = [name for name in trained.column_names if name != "label"]
     each_interval = {"eval_strategy": "steps", "eval_steps": interval, "save_strategy": "steps", "save_steps": interval}
     quiet = {"logging_strategy": "steps", "logging_steps": 1, "report_to": "none", "disable_tqdm": True}
     arguments = Arguments(
@@ -152,15 +166,16 @@ def _trainer(values: FinetuneValues, pairs: pd.DataFrame) -> Trainer:
         greater_is_better=False,
         batch_sampler=InOrder,
         dataloader_drop_last=False,
-        prompts={"anchor": encoder.prompt("query"), "positive": encoder.prompt("document")},
+        prompts={name: encoder.prompt("query" if name == "anchor" else "document") for name in texts},
         bf16=on_gpu and torch.cuda.is_bf16_supported(),
         activation_checkpointing=entry.memory.checkpointing,
         use_cpu=not on_gpu,
         **each_interval,
         **quiet,
     )
-    loss, progress = AllowedNegatives(model, forbidden(pairs)), [Progress(steps)]
-    sets = {"train_dataset": _dataset(pairs[train_rows]), "eval_dataset": _dataset(pairs[~train_rows])}
+    hard = {"barred": barred(pairs)} if values.hard_negatives else {}
+    loss, progress = AllowedNegatives(model, forbidden(pairs), _kept(entry, on_gpu), **hard), [Progress(steps)]
+    sets = {"train_dataset": trained, "eval_dataset": _dataset(pairs[~train_rows])}
     trainer = Trainer(entry.hub, model=model, args=arguments, loss=loss, callbacks=progress, **sets)
     trainer.remove_callback(PrinterCallback)  # which prints the raw logs between the lines of progress
     return trainer
@@ -169,6 +184,15 @@ def _trainer(values: FinetuneValues, pairs: pd.DataFrame) -> Trainer:
 def _frozen(values: FinetuneValues) -> Any:
     """What the frozen weights are kept in: by the model's size on a GPU, as they are on a processor."""
     return values.model.memory.weights if torch.cuda.is_available() else None
+
+
+def _kept(entry: Embedder, on_gpu: bool) -> int:
+    """Tokens of a step whose activations are kept at once."""
+    if not on_gpu:
+        return _KEPT
+    # A share of what encoding takes, whose activations go layer by layer: here all layers' stay, or where they are
+    # computed again their inputs.
+    return entry.memory.tokens // (2 if entry.memory.checkpointing else 4)
 
 
 def share(batch: int) -> int:
@@ -181,9 +205,14 @@ def share(batch: int) -> int:
 
 
 def _dataset(pairs: pd.DataFrame) -> Dataset:
-    """Pairs in batch order; the label of a row is its number in the table of pairs."""
+    """Pairs in batch order, then their hard negatives; the label of a row is its number in the table of pairs."""
     ordered = pairs.sort_values(["step", "position"])
     texts = {side: ordered[side].tolist() for side in ("anchor", "positive")}
+    if "negatives" in ordered:
+        # Where a pair has fewer the positive stands for one, and is barred from all.
+        each = zip(ordered["positive"], ordered["negatives"], strict=True)
+        full = [[text or positive for text in negatives] for positive, negatives in each]
+        texts |= {f"negative{number}": list(column) for number, column in enumerate(zip(*full, strict=True), 1)}
     return Dataset.from_dict({**texts, "label": ordered.index.tolist()})
 
 

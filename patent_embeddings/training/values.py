@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from patent_embeddings.core.entries import HardNegatives
 from patent_embeddings.core.params import Values
 from patent_embeddings.encoders.values import Embedder
 
@@ -19,3 +20,4 @@ class FinetuneValues(Values):
     evaluations: int = Field(alias="finetune.evaluations")  # on dev, and as many checkpoints
     merge: bool = Field(alias="recipe.merge")
     weight: float = Field(alias="recipe.weight")
+    hard_negatives: HardNegatives | None = Field(alias="recipe.hard_negatives")

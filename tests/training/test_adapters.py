@@ -30,7 +30,7 @@ ENTRY = registry.entry("models", "minilm", Model)
 def finetuned(trains: bool, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the finetune stage leaves, its training replaced by the writing of two files."""
 
-    def train(values: FinetuneValues, pairs: Any, folder: Path) -> tuning.Trained:
+    def train(values: FinetuneValues, pairs: Any, folder: Path, documents: None) -> tuning.Trained:
         config = {"base_model_name_or_path": values.model.hub, "revision": values.model.revision}
         (folder / "adapter_config.json").write_text(json.dumps(config))
         (folder / "adapter_model.safetensors").write_bytes(b"weights")
@@ -40,7 +40,8 @@ def finetuned(trains: bool, monkeypatch: pytest.MonkeyPatch) -> Path:
     pairs = pd.DataFrame([PAIR] if trains else [], columns=list(PAIRS.columns))
     tables.write(pairs.astype({"step": "int64", "position": "int64"}), layout.PAIRS, PAIRS)
     values = FinetuneValues(
-        model=ENTRY, seed=0, length=32, rate=1e-4, rank=4, evaluations=2, merge=False, weight=1.0
+        model=ENTRY, seed=0, length=32, rate=1e-4, rank=4, evaluations=2, merge=False, weight=1.0,
+        hard_negatives=None,
     )  # fmt: skip
     write_json(layout.values("finetune"), values.model_dump(mode="json"))
     finetune.main()

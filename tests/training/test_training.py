@@ -68,7 +68,7 @@ def pairs() -> pd.DataFrame:
 
 def values(entry: Any, **changes: Any) -> FinetuneValues:
     """What the stage reads for a plain training."""
-    return FinetuneValues(model=entry, **{"merge": False, "weight": 1.0, **SETTINGS, **changes})
+    return FinetuneValues(model=entry, **{"merge": False, "weight": 1.0, "hard_negatives": None, **SETTINGS, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +152,8 @@ def test_forbidden_negatives_do_not_enter_the_loss() -> None:
             return {"sentence_embedding": features["vectors"]}
 
     forbidden = {10: [12], 11: [], 12: [10], 13: []}
-    loss = AllowedNegatives(Lookup(), forbidden)(
-        [{"vectors": torch.tensor(anchors)}, {"vectors": torch.tensor(positives)}], torch.tensor([10, 11, 12, 13])
-    )
+    columns = [{"vectors": torch.tensor(side), "attention_mask": torch.ones(4, 1)} for side in (anchors, positives)]
+    loss = AllowedNegatives(Lookup(), forbidden, kept=8)(columns, torch.tensor([10, 11, 12, 13]))
     unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
     scores = 20.0 * unit(anchors) @ unit(positives).T
     scores[0, 2] = scores[2, 0] = -np.inf
@@ -269,9 +268,8 @@ def test_a_pair_that_stands_twice_in_a_batch_is_no_negative_of_itself() -> None:
 
     tuned = np.random.default_rng(3).normal(size=(8, 6)).astype(np.float32)
     tuned[3], tuned[7] = tuned[2], tuned[6]
-    loss = AllowedNegatives(lookup(tuned, tuned), {0: [], 1: [2], 2: [1]})(
-        [{"rows": torch.arange(4)}, {"rows": torch.arange(4, 8)}], torch.tensor([0, 1, 2, 2])
-    )
+    columns = [{"rows": rows, "attention_mask": torch.ones(4, 1)} for rows in torch.arange(8).split(4)]
+    loss = AllowedNegatives(lookup(tuned, tuned), {0: [], 1: [2], 2: [1]}, kept=8)(columns, torch.tensor([0, 1, 2, 2]))
     scores = 20.0 * unit(tuned[:4]) @ unit(tuned[4:]).T
     for i, j in ((2, 3), (1, 2), (1, 3)):
         scores[i, j] = scores[j, i] = -np.inf
