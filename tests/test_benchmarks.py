@@ -9,7 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import comparison, encode, evaluation, exports, find, results, scale, texts, weeks, workspace
+from benchmarks import (
+    accelerator,
+    comparison,
+    encode,
+    evaluation,
+    exports,
+    find,
+    results,
+    scale,
+    texts,
+    weeks,
+    workspace,
+)
 from benchmarks.comparison import Agreement, Contest, Measurement
 from benchmarks.hardware import record
 from benchmarks.timing import Sample, command, function, in_turn, ratio
@@ -208,3 +220,16 @@ def test_find_is_asked_twice_with_what_stands_in_for_a_model() -> None:
     values = find.measure(60).values
     assert set(values) == {"open", "first", "kept", "median", "slowest", "processors", "passages"}
     assert values["first"] > values["kept"] > 0 and values["slowest"] >= values["median"] > 0
+
+
+@pytest.mark.pipeline
+def test_tiny_models_of_the_accelerators_shapes_encode_and_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    row = accelerator.measure("qwen3-0-6b", 50, 32, tmp_path, tiny=True)
+    assert row["device"] == "cpu" and float(row["parameters"]) < 20
+    rates = ("texts_per_second", "peer_texts_per_second", "encoding_tokens_per_second", "training_tokens_per_second")
+    assert all(float(row[key]) > 0 for key in rates)
+    results.store(accelerator.NAME, [row], folder=tmp_path)
+    assert (tmp_path / "accelerator.csv").read_text().count("\n") == 2

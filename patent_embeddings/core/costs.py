@@ -1,4 +1,4 @@
-"""What a stage cost: seconds, texts per second, peak memory, device."""
+"""What a stage cost: seconds, texts and tokens per second, peak memory, device, and how busy that was."""
 
 from __future__ import annotations
 
@@ -10,26 +10,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from patent_embeddings.core import environment, layout
+from patent_embeddings.core import environment, layout, processes
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import write_json, write_text
+from patent_embeddings.core.meter import metered
 
 
 @contextmanager
 def measured(path: Path) -> Iterator[dict[str, Any]]:
     """Time the block and write its cost record on success: `seconds`, `peak_mib` (resident), `computed_by` and more.
 
-    The block may set `texts` (number encoded or ranked), `device` and any other plain value in the yielded dict.
+    The block may set `texts` (number encoded or ranked), `computed` (those of them that were not taken from the
+    scratch), `device` and any other plain value in the yielded dict. What models do in it is added
+    as `Meter.read` says, and `gpu_seconds`, for which GPUs were held.
     Raises UserError before the block where installed versions are not those of environment.lock.
     """
     environment.verify()
     record: dict[str, Any] = {"device": "cpu"}
     start = time.perf_counter()
-    yield record
-    seconds = time.perf_counter() - start
+    with metered() as meter:
+        yield record
+        seconds = time.perf_counter() - start
+        record |= meter.read()
     record["seconds"] = round(seconds, 2)
-    if record.get("texts"):
-        record["texts_per_second"] = round(record["texts"] / max(seconds, 1e-9), 1)
+    if computed := record.get("computed", record.get("texts")):
+        record["texts_per_second"] = round(computed / max(seconds, 1e-9), 1)
+    if "gpu" in record:
+        record["gpu_seconds"] = round(seconds * processes.count(), 2)
     record["computed_by"] = account()
     record["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     write_json(path, record)

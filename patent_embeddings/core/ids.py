@@ -33,3 +33,15 @@ def known(ids: Ids, among: Ids, what: str) -> Integers:
         name = what.format(list(ids)[int(np.argmin(found))])
         raise UserError(f"{name} is not in the landscape's pool; its files are of different runs, run `dvc repro`")
     return found
+
+
+def category(place: Integers, names: Ids) -> pd.Categorical:
+    """Names by their places among others, which differ, categorical: its categories ascend, so that it sorts as text.
+
+    A name is there once, and of each row a small number: a table of outcomes repeats its names a million times.
+    """
+    every = pd.Index(np.asarray(names), dtype="str")
+    order = every.argsort()
+    code = np.empty(len(every), np.int32)
+    code[order] = np.arange(len(every), dtype=np.int32)
+    return pd.Categorical.from_codes(code[place], categories=every[order])

@@ -26,6 +26,7 @@ VALUES = DATA / "values"
 ADAPTER = DATA / "adapters"
 TRAINING = DATA / "training"
 PAIRS = DATA / "pairs" / "pairs.parquet"
+DOCUMENTS = DATA / "pairs" / "documents.parquet"  # that hard negatives are mined from, where a recipe has any
 CURVE = TRAINING / "curve.parquet"
 SEEN = TRAINING / "seen.parquet"
 
@@ -48,7 +49,8 @@ RECORDS = REPORTS / "records.txt"  # of past runs that `make restore` may take i
 
 CELL = "cell"  # where the costs of stages lie that have no landscape
 _FOLDERS = (
-    "families citations relations queries views tasks lengths embeddings runs fusion outcomes scores compression costs"
+    "families citations relations queries views tasks lengths embeddings runs fusion oracles outcomes scores "
+    "compression costs"
 )
 PER_LANDSCAPE = tuple(_FOLDERS.split())
 
@@ -67,6 +69,7 @@ queries = _named(DATA / "queries", ".parquet")  # that the source brings and are
 lengths = _named(DATA / "lengths", ".parquet")
 embeddings = _named(DATA / "embeddings", "")
 fusion = _named(DATA / "fusion", ".parquet")  # scores of every setting on dev and test, and which one was chosen
+oracles = _named(DATA / "oracles", ".parquet")  # where the best setting on test would have ranked what is judged
 outcomes = _named(DATA / "outcomes", ".parquet")  # of every query (or unit), system and metric, at full precision
 scores = _named(DATA / "scores", ".parquet")  # of the test split, with intervals
 compression = _named(DATA / "compression", ".parquet")  # what the vectors lose in fewer bytes

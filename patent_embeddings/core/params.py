@@ -115,7 +115,7 @@ class Passages(Block):
 class Embed(Block):
     """Encoding."""
 
-    dtype: Literal["float32", "bfloat16", "auto"]
+    dtype: Literal["float32", "bfloat16", "auto"] | None  # None: as the model's entry says
     length: Positive | None
     adapter_scale: Annotated[float, Field(ge=0, le=1)]
     engine: Literal["local", "ray"]

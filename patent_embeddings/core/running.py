@@ -10,12 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from patent_embeddings.core import layout, processes
+from patent_embeddings.core import gpus, layout, processes
 from patent_embeddings.core.errors import UserError, told
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 _NAMES = "check download views tasks lengths pairs finetune embed bm25 search fuse rerank metrics report"
 STAGES = tuple(_NAMES.split())
+MODELS = (
+    "finetune",
+    "embed",
+    "rerank",
+)  # stages that compute on a GPU where there is one; `search` asks itself
 PATIENCE = 10.0  # seconds for which the stage before may take to end
 POLL = 0.5  # seconds between two looks at DVC
 _ASKED = "DVC_STAGE"  # set by DVC for what it starts
@@ -64,7 +69,7 @@ def alone() -> Iterator[None]:
     if (processes.by_torchrun() and os.environ["RANK"] != "0") or not layout.DVC.is_dir():
         yield
         return
-    with _held(name, layout.running(name)):
+    with _held(name, layout.running(name)), gpus.apart() if name.split("@")[0] in MODELS else nullcontext():
         yield
 
 

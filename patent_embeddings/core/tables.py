@@ -7,6 +7,8 @@ Lists are parquet lists of strings. Text is "" where absent, never null.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "dev", "test")
 # DVC's cache may hold the same damage: the check removes it there too.
 MEND = "run `python -m stages.share check`, then `dvc repro`"
+_GROUP = 1 << 20  # rows of a row group, at most
 
 
 @dataclass(frozen=True)
@@ -144,17 +147,29 @@ def empty(table: Table) -> pd.DataFrame:
 
 
 def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
-    """Check and write a frame atomically, sorted by key. Raises UserError if it breaks a rule or the disk is full."""
+    """Check and write a frame atomically, sorted by key. Raises UserError if it breaks a rule or the disk is full.
+
+    Text may be categorical where its categories ascend, as those sort by their codes.
+    """
     ordered = frame[list(table.columns)]
-    # Categories sort by their codes: a run that comes in order is not copied.
+    # A run that comes in order is not copied.
     sorts = table.ranked and hasattr(ordered["query_id"], "cat")
     if not (sorts and _ordered(_codes(ordered["query_id"]), ordered["rank"].to_numpy())):
         ordered = ordered.sort_values(list(table.key), kind="stable", ignore_index=True)
-    _check(ordered, path, table)
-    rows = pyarrow.Table.from_pandas(ordered, schema=table.arrow, preserve_index=False).replace_schema_metadata(None)
-    with replacing(path) as temporary:
-        pq.write_table(rows, temporary, compression="zstd", store_schema=False, version="2.6", row_group_size=1 << 20,
-                       write_page_checksum=True)  # fmt: skip
+    write_parts([ordered], path, table)
+
+
+def write_parts(frames: Iterable[pd.DataFrame], path: Path, table: Table) -> None:
+    """`write` frames that follow one another by key, each a row group, one in memory at a time."""
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(temporary, table.arrow, compression="zstd", store_schema=False, version="2.6",
+                         write_page_checksum=True) as file,
+    ):  # fmt: skip
+        for frame in frames:
+            _check(frame, path, table)
+            rows = pyarrow.Table.from_pandas(frame, schema=table.arrow, preserve_index=False)
+            file.write_table(rows.replace_schema_metadata(None), row_group_size=_GROUP)
 
 
 def read(
@@ -175,33 +190,71 @@ def read(
             filled=tuple(name for name in columns if name in table.filled),
             mend=table.mend,
         )
-    try:
-        file = pq.ParquetFile(path, memory_map=True)
-        # Pages carry checksums, the footer does not: its two counts of rows must agree.
-        counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-        if sum(counts) != file.metadata.num_rows:
-            raise UserError(f"{path}: damaged parquet (rows do not add up); {table.mend}")
-        if missing := [name for name in table.columns if name not in file.schema_arrow.names]:
-            raise UserError(f"{path}: column {missing[0]!r} is missing; {table.mend}")
-        for name in table.columns:
-            found, wanted = file.schema_arrow.field(name).type, table.arrow.field(name).type
-            if found != wanted and not (pyarrow.types.is_list(found) and pyarrow.types.is_list(wanted)
-                                        and found.value_type == wanted.value_type):  # fmt: skip
-                raise UserError(f"{path}: column {name!r} is {found}, expected {wanted}; {table.mend}")
+    with _reading(path, table):
+        ids = _categories(path, table)
         rows = [(only[0], "==", only[1])] if only else None
-        # A run repeats its ids a thousand times: as categories they take a tenth of the memory.
-        ids = [name for name, kind in table.columns.items() if kind == "text"] if table.ranked else None
         frame = pq.read_table(
             path, columns=list(table.columns), filters=rows, memory_map=True, read_dictionary=ids,
             page_checksum_verification=True,
         ).to_pandas()  # fmt: skip
+    frame = frame[list(table.columns)]
+    _check(frame, path, table)
+    return frame
+
+
+def parts(path: Path, table: Table) -> Iterator[pd.DataFrame]:
+    """A run as `read` gives it, by row group: in each frame whole rankings, one frame in memory at a time.
+
+    Raises UserError as `read` does, when it comes to what is damaged.
+    """
+    with _reading(path, table):
+        ids = _categories(path, table)
+        file = pq.ParquetFile(path, memory_map=True, read_dictionary=ids, page_checksum_verification=True)
+        left, last = table.arrow.empty_table(), ""
+        for group in range(file.num_row_groups):
+            rows = file.read_row_group(group, columns=list(table.columns))
+            rows = (pyarrow.concat_tables([left, rows]) if len(left) else rows).unify_dictionaries()
+            whole = len(rows)
+            if group < file.num_row_groups - 1:  # which may go on with the last ranking
+                query = rows[table.key[0]].combine_chunks().indices.to_numpy()
+                whole = int(np.flatnonzero(query != query[-1:]).max(initial=-1)) + 1
+            left, frame = rows.slice(whole), rows.slice(0, whole).to_pandas()[list(table.columns)]
+            _check(frame, path, table)
+            if len(frame):
+                first, end = (frame[table.key[0]].iloc[at] for at in (0, -1))
+                if not last < first <= end:
+                    raise UserError(f"{path}: its rows are not sorted; {table.mend}")
+                last = end
+                yield frame
+
+
+def _categories(path: Path, table: Table) -> list[str] | None:
+    """Columns that are read as categories, of a file that has all that a table has."""
+    file = pq.ParquetFile(path, memory_map=True)
+    # Pages carry checksums, the footer does not: its two counts of rows must agree.
+    counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    if sum(counts) != file.metadata.num_rows:
+        raise UserError(f"{path}: damaged parquet (rows do not add up); {table.mend}")
+    if missing := [name for name in table.columns if name not in file.schema_arrow.names]:
+        raise UserError(f"{path}: column {missing[0]!r} is missing; {table.mend}")
+    for name in table.columns:
+        found, wanted = file.schema_arrow.field(name).type, table.arrow.field(name).type
+        if found != wanted and not (pyarrow.types.is_list(found) and pyarrow.types.is_list(wanted)
+                                    and found.value_type == wanted.value_type):  # fmt: skip
+            raise UserError(f"{path}: column {name!r} is {found}, expected {wanted}; {table.mend}")
+    # A run repeats its ids a thousand times: as categories they take a tenth of the memory.
+    return [name for name, kind in table.columns.items() if kind == "text"] if table.ranked else None
+
+
+@contextmanager
+def _reading(path: Path, table: Table) -> Iterator[None]:
+    """What goes wrong while a file is read, in one line."""
+    try:
+        yield
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run `dvc repro` first") from None
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: damaged parquet ({str(error).splitlines()[0]:.100}); {table.mend}") from None
-    frame = frame[list(table.columns)]
-    _check(frame, path, table)
-    return frame
 
 
 def _check(frame: pd.DataFrame, path: Path, table: Table) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from patent_embeddings.core.params import Params
 from patent_embeddings.evaluation.systems import RETRIEVAL
+from patent_embeddings.grid.precision import embeds_in, settled
 from patent_embeddings.grid.wording import WORDS
 from patent_embeddings.pairs.entries import Recipe, recipe_entry
 
@@ -29,6 +30,7 @@ Options = tuple[tuple[str, Any], ...]  # dotted keys of params.yaml and their va
 # Blocks of params.yaml that leave a system's outcomes as they are; what is not named reads all of them.
 _UNREAD = {"dense": ("bm25", "fuse", "rerank"), "rrf": ("rerank",), "interpolation": ("rerank",), "reranked": ()}
 _OF_LABELS = _UNREAD["dense"]  # classification and clustering look at the same vectors
+_DTYPE = "embed.dtype"
 _LEXICAL = ("bm25", "tasks")  # all that BM25 reads
 # Fields of `Config`, and what only says where else, on which queries and by which luck a cell is scored.
 _NO_OPTION = {
@@ -57,8 +59,9 @@ class Config:
     def of(cls, params: Params, base: Mapping[str, Any]) -> Config:
         """The configuration of a cell; `base` is params.yaml by dotted key (`flat`)."""
         trained_on = tuple(params.trained_on(recipe_entry(params.recipe)))
-        used = flat(decisive(params, trained=bool(trained_on)))
-        others = {key: value for key, value in used.items() if key not in _NO_OPTION and base.get(key) != value}
+        used = flat(decisive(settled(params), trained=bool(trained_on)))
+        before = {**base, _DTYPE: embeds_in(params.model, base.get(_DTYPE))}
+        others = {key: value for key, value in used.items() if key not in _NO_OPTION and before.get(key) != value}
         return cls(
             params.model, params.recipe, trained_on, params.query_view, params.document_view,
             params.search.dimensions or 0, options(others),
@@ -198,7 +201,7 @@ def digest(params: Params, recipe: Recipe | None = None) -> str:
     `recipe` is its entry; that of the registry unless given.
     """
     trained = bool(params.trained_on(recipe or recipe_entry(params.recipe)))
-    content = json.dumps(decisive(params, trained, off=False), sort_keys=True)
+    content = json.dumps(decisive(settled(params), trained, off=False), sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 

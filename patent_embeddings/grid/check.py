@@ -83,7 +83,9 @@ def _encoding(cell: Params, model: Model) -> Iterator[str]:
 
 
 def prune(keep: list[str]) -> None:
-    """Remove data of landscapes that are not in `keep`; DVC's cache still has it."""
+    """Remove data of landscapes that are not in `keep`, and what earlier versions left; DVC's cache still has it."""
+    for run in (layout.DATA / "runs").glob("*/oracle-*.parquet"):  # in a folder that stages depend on as a whole
+        run.unlink()
     for kind in layout.PER_LANDSCAPE:
         folder = layout.DATA / kind
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:

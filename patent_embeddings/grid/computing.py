@@ -15,6 +15,7 @@ from patent_embeddings.encoders import catalogue, readiness
 from patent_embeddings.grid import axes, check, experiments, forecast
 from patent_embeddings.grid.cell import Cell
 from patent_embeddings.grid.entries import Axes, Preset
+from patent_embeddings.grid.precision import embeds_in, reranks_in
 from patent_embeddings.sharing import queue
 
 
@@ -60,7 +61,7 @@ def compute(cells: Sequence[Cell], jobs: int, *, fetch: bool = False, only_avail
     say(f"{len(cells)} cells, {len(cells) - len(missing)} of them held by experiments of this code version")
     missing = _ready(missing, fetch=fetch, only_available=only_available)
     if missing:
-        for line in forecast.forecast(missing, computed.values()):
+        for line in forecast.forecast(missing, computed.values(), queue.room()):
             say(line)
         _through_the_queue(missing, commit, jobs)
     if left := missing and _missing(cells, commit, experiments.by_inputs()):
@@ -81,12 +82,12 @@ def _named(cell: Cell) -> Iterator[None]:
 def _ready(cells: Sequence[Cell], *, fetch: bool, only_available: bool) -> list[Cell]:
     """The cells whose models can be used here: all, or with `only_available` those. Raises UserError, after a table."""
     used = {cell.name: [one for one in (cell.params.model, cell.params.rerank.model) if one] for cell in cells}
-    entries = catalogue.entries_of(dict.fromkeys(name for names in used.values() for name in names))
-    dtype = cells[0].params.embed.dtype if cells else "float32"
-    found = readiness.readiness(entries, dtype)
+    dtypes = _dtypes(cells)
+    entries = catalogue.entries_of(dtypes)
+    found = readiness.readiness(entries, dtypes)
     if fetch and (names := [one.name for one in found if one.fetched]):
         catalogue.fetch(names)
-        found = readiness.readiness(entries, dtype)
+        found = readiness.readiness(entries, dtypes)
     lacking = {one.name for one in found if one.lacks}
     if not lacking:
         return list(cells)
@@ -98,6 +99,19 @@ def _ready(cells: Sequence[Cell], *, fetch: bool, only_available: bool) -> list[
         raise UserError(f"{len(lacking)} of {len(found)} models cannot be used yet, so nothing is queued; {mend}")
     say(f"left out: {len(cells) - len(kept)} cells of models that lack something")
     return kept
+
+
+def _dtypes(cells: Sequence[Cell]) -> dict[str, str]:
+    """Models and rerankers of cells, each with the type of number that takes most memory of those that it is asked in.
+
+    In the order in which cells name them.
+    """
+    asked: dict[str, set[str]] = {}
+    for cell in cells:
+        asked.setdefault(cell.params.model, set()).add(embeds_in(cell.params.model, cell.params.embed.dtype))
+        if cell.params.rerank.model:
+            asked.setdefault(cell.params.rerank.model, set()).add(reranks_in(cell.params))
+    return {name: min(dtypes, key=readiness.HEAVIEST.index) for name, dtypes in asked.items()}
 
 
 def _missing(cells: Sequence[Cell], commit: str, computed: Container[str]) -> list[Cell]:

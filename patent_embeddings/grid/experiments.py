@@ -167,8 +167,10 @@ def _locked(commit: str) -> dict[str, str]:
 def _hash(commit: str, params: Params, values: Mapping[str, str]) -> str:
     """Hash of the inputs of a cell: code of a commit, and the hash of each file of values by its path."""
     trains = bool(_entry(commit, "recipes", params.recipe).get("signals"))
+    asked = decisive(params, trains)
+    del asked["embed"]["dtype"]  # the values say what it came to, which an entry decides where it is not named
     content = {
-        "params": decisive(params, trains),
+        "params": asked,
         "stages": _stages(commit),
         "code": _hashes(commit, _code(commit)),
         "values": values,

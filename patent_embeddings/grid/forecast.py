@@ -1,27 +1,26 @@
-"""What cells that are still to be computed should take: time as in cells like them, and disk for their vectors."""
+"""What cells that are still to be computed should take: time as in cells like them or estimated, and disk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
-
-import pyarrow.parquet as pq
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders.entries import model_entry
-from patent_embeddings.grid import gather
+from patent_embeddings.grid import gather, speeds
 from patent_embeddings.grid.cell import ZERO_SHOT, Cell
 from patent_embeddings.grid.experiments import Experiment
 
 Kind = tuple[str, bool, tuple[str, ...]]  # model, whether it is tuned, where it is scored
 
 
-def forecast(cells: Sequence[Cell], known: Iterable[Experiment]) -> list[str]:
-    """Lines on the time and disk that cells should take, from the costs of finished ones of the same kind.
+def forecast(cells: Sequence[Cell], known: Iterable[Experiment], free: float | None = None) -> list[str]:
+    """Lines on the time and disk that cells should take, and on what that is known from.
 
-    Of a kind is what has the same model, is tuned or not, and is scored on the same landscapes. A stage that a cell
-    shares with a finished one is not run again, so the time is what it takes at most.
+    First from the costs of finished cells of the same kind: the same model, tuned or not, scored on the same
+    landscapes. A stage that a cell shares with a finished one is not run again, so that time is what it takes at most.
+    Cells of other kinds are estimated (`speeds`). `free`: bytes that are left where their vectors go.
     """
     wanted = [_kind(cell.params.model, cell.params.recipe, cell.params.evaluate_on) for cell in cells]
     taken: dict[Kind, list[float]] = {}
@@ -33,16 +32,36 @@ def forecast(cells: Sequence[Cell], known: Iterable[Experiment]) -> list[str]:
             except UserError:  # its costs are not here; others may be
                 continue
     measured = [median(taken[kind]) for kind in wanted if taken.get(kind)]
+    others = [cell for kind, cell in zip(wanted, cells, strict=True) if not taken.get(kind)]
     lines = []
     if measured:
-        unknown = "; the others are the first of their kind" if len(measured) < len(cells) else ""
         time = f"at most {_words(sum(measured))} one after the other"
-        lines.append(f"{len(measured)} of {len(cells)} cells should take {time}{unknown}")
-    else:
-        lines.append(f"no cell like these {len(cells)} was computed yet, so nothing says how long they take")
+        lines.append(f"{len(measured)} of {len(cells)} cells should take {time}, as cells like them took")
+    lines += _estimated(others, len(cells))
     if (size := sum(_vectors(cell) for cell in cells)) > 0:
-        lines.append(f"their vectors take about {size / 1e9:.2g} GB of DVC's cache")
+        left = f", where {free / 1e9:,.3g} GB are free" if free is not None else ""
+        lines.append(f"their vectors take about {size / 1e9:.2g} GB of DVC's cache{left}")
+        if free is not None and size > free:
+            lines.append("that is more than is free: make room, or move the cache with `dvc cache dir`")
     return lines
+
+
+def _estimated(cells: Sequence[Cell], total: int) -> Iterator[str]:
+    """Lines on cells of which none of their kind was computed."""
+    found: dict[str, list[tuple[str, float]]] = {}
+    unknown = 0
+    for cell in cells:
+        if (one := speeds.estimate(cell)) is None:
+            unknown += 1
+        else:
+            found.setdefault(one[1], []).append((cell.params.model, one[0]))
+    for basis, several in found.items():
+        models = ", ".join(dict.fromkeys(model for model, _ in several))
+        what = f"{len(several)} of {total} cells are the first of their kind ({models})"
+        time = f"embedding and training estimated at {_words(sum(seconds for _, seconds in several))}"
+        yield f"{what}: {time} one after the other, {basis} ({layout.registry('speeds')})"
+    if unknown:
+        yield f"{unknown} of {total} cells need landscapes that are not here yet, so nothing says how long they take"
 
 
 def _kind(model: str, recipe: str, landscapes: Sequence[str]) -> Kind:
@@ -50,10 +69,14 @@ def _kind(model: str, recipe: str, landscapes: Sequence[str]) -> Kind:
 
 
 def _vectors(cell: Cell) -> float:
-    """Bytes of a cell's document vectors, of the landscapes that are here; passages and tokens are not counted."""
-    paths = [layout.families(name) for name in cell.params.evaluate_on]
-    families = sum(pq.read_metadata(path).num_rows for path in paths if path.exists())
-    return 4.0 * families * model_entry(cell.params.model).dimension
+    """Bytes of a cell's document vectors, of the landscapes that are here; passages are not counted."""
+    params, model = cell.params, model_entry(cell.params.model)
+    size = 0.0
+    for name in params.evaluate_on:
+        late = model.encoder == "late"
+        each = speeds.tokens(name, params.document_view, model, params.embed.length) if late else 1
+        size += 4.0 * (speeds.families(name) or 0) * each * model.dimension
+    return size
 
 
 def _words(seconds: float) -> str:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from patent_embeddings.core import layout
+from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.params import Params
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.corpus.entries import landscape_entry
@@ -32,7 +33,11 @@ from patent_embeddings.sharing.outputs import Outputs, cache
 METRICS = ("nDCG@10", "V-measure", "tp", "fp", "fn")  # what the comparisons rest on
 CHOOSING = "nDCG@10"  # kept of the dev queries too: what a choice may rest on
 KEYS = ("cell", "config", "fold", "seed")  # whose rows they are: the experiment's name, its configuration, ...
-_COSTS = (*KEYS, "where", "stage", "seconds", "texts_per_second", "peak_mib", "device")
+# Numbers of a cost record, NaN where it does not have them, as those of before do not have all.
+_OF_GPU = ("peak_gpu_mib", "gpu_seconds", "watt_hours")
+_SPENT = ("seconds", "texts_per_second", "tokens_per_second", "busy", "peak_mib", *_OF_GPU)
+_TAKEN = (*_SPENT, "device", "gpu")
+COSTS = (*KEYS, "where", "stage", *_TAKEN)
 _PLACES = ("landscape", "query_id", "jurisdiction")
 
 
@@ -42,7 +47,7 @@ class Grid:
 
     outcomes: pd.DataFrame  # as `findings.judge` takes them; `METRICS` of the test split, `CHOOSING` of dev
     scores: pd.DataFrame  # `KEYS` and the columns of reports/scores.csv
-    costs: pd.DataFrame  # `_COSTS`; `where` is a landscape or `cell`
+    costs: pd.DataFrame  # `COSTS`; `where` is a landscape or `cell`
     jurisdictions: pd.DataFrame  # `_PLACES` of every family
     experiments: dict[str, Experiment]  # by `cell`
 
@@ -82,17 +87,23 @@ def load(found: Sequence[Experiment], params: Params) -> Grid:
     return Grid(
         once(counted(pd.concat(outcomes, ignore_index=True), judged), places),
         pd.concat(scores, ignore_index=True),
-        pd.DataFrame(costs, columns=list(_COSTS)),
+        pd.DataFrame(costs, columns=list(COSTS)).astype(dict.fromkeys(_SPENT, "float64")),
         pd.concat(places.values(), ignore_index=True)[list(_PLACES)] if places else pd.DataFrame(columns=list(_PLACES)),
         dict(_named(found)),
     )
 
 
 def seconds(one: Experiment) -> float:
-    """Seconds that all stages of a finished cell took. Raises UserError where its costs are lost."""
+    """Seconds that all stages of a finished cell took.
+
+    Raises UserError where its costs are lost, or vectors were taken from the scratch, which says nothing of others.
+    """
     with cache() as opened:
         outputs = Outputs.of(opened, one.name, one.commit, parsed(one.commit, layout.LOCK.as_posix()))
-        return float(sum(record["seconds"] for record in _costs(outputs, one.params.evaluate_on)))
+        found = [record for _, record in _records(outputs, one.params.evaluate_on)]
+    if any(record.get("computed", record.get("texts")) != record.get("texts") for record in found):
+        raise UserError(f"{one.name}: some of its vectors were not computed with it, but taken from the scratch")
+    return float(sum(record["seconds"] for record in found))
 
 
 def _named(found: Sequence[Experiment]) -> Iterator[tuple[str, Experiment]]:
@@ -103,12 +114,16 @@ def _named(found: Sequence[Experiment]) -> Iterator[tuple[str, Experiment]]:
 
 
 def _costs(outputs: Outputs, landscapes: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """What each stage took. A dvc.lock keeps the stages of landscapes that are no longer evaluated."""
+    """What each stage took."""
+    for path, record in _records(outputs, landscapes):
+        yield {"where": path.parent.name, "stage": path.stem, **{key: record.get(key) for key in _TAKEN}}
+
+
+def _records(outputs: Outputs, landscapes: Sequence[str]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The cost records by path. A dvc.lock keeps the stages of landscapes that are no longer evaluated."""
     for path in sorted(map(Path, outputs.hashes)):
         if layout.DATA / "costs" in path.parents and path.parent.name in (layout.CELL, *landscapes):
-            record = json.loads(outputs.read(path))
-            taken = {key: record.get(key) for key in ("seconds", "texts_per_second", "peak_mib", "device")}
-            yield {"where": path.parent.name, "stage": path.stem, **taken}
+            yield path, json.loads(outputs.read(path))
 
 
 def refolded(outcomes: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from patent_embeddings.corpus.values import DownloadValues, TasksValues, ViewsVa
 from patent_embeddings.encoders.entries import Model, model_entry, reranker_entry
 from patent_embeddings.encoders.values import EmbedValues, LengthsValues
 from patent_embeddings.evaluation.values import MetricsValues
+from patent_embeddings.grid.precision import embeds_in, reranks_in, settled
 from patent_embeddings.grid.values import ReportValues
 from patent_embeddings.pairs.entries import recipe_entry
 from patent_embeddings.pairs.values import PairsValues
@@ -41,15 +42,17 @@ LANDSCAPE: dict[str, type[Values]] = {
 # What aliases of values begin with, beside the keys of params.yaml: entries in place of their ids, and what follows
 # from them. The second argument is the landscape of the stage.
 SOURCES: dict[str, Callable[[Params, str], Any]] = {
-    "cell": lambda cell, place: cell,
+    "cell": lambda cell, place: settled(cell),
     "cross_fitted": lambda cell, place: cell.tasks.seed if _judged(place) and not _trains(cell) else None,
     "dated": lambda cell, place: _judged(place) and cell.tasks.pool == "earlier",
+    "dtype": lambda cell, place: embeds_in(cell.model, cell.embed.dtype),
     "judged": lambda cell, place: [name for name in cell.evaluate_on if _judged(name)],
     "landscape": lambda cell, place: landscape_entry(place),
     "landscapes": lambda cell, place: {name: landscape_entry(name) for name in cell.evaluate_on},
     "model": lambda cell, place: _cut(cell, cell.embed.length),
     "recipe": lambda cell, place: recipe_entry(cell.recipe),
     "reranker": lambda cell, place: cell.rerank.model and reranker_entry(cell.rerank.model),
+    "reranks_in": lambda cell, place: reranks_in(cell),
     "trained": lambda cell, place: _trains(cell),
     "trained_on": lambda cell, place: cell.trained_on(recipe_entry(cell.recipe)),
     "tuned": lambda cell, place: _cut(cell, cell.finetune.length),

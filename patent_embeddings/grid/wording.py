@@ -29,7 +29,7 @@ WORDS: dict[str, Callable[[Any], str]] = {
     "finetune.rate": lambda rate: f"learning rate {rate}",
     "finetune.rank": lambda rank: f"adapter of rank {rank}",
     "finetune.evaluations": lambda count: f"best of {count} checkpoints",
-    "embed.dtype": lambda dtype: f"embedded in {_DTYPES.get(dtype, dtype)}",
+    "embed.dtype": lambda dtype: f"embedded in {_DTYPES.get(dtype, dtype)}" if dtype else "embedded as its entry says",
     "embed.length": lambda length: f"texts of {length} tokens" if length else "texts of the model's own length",
     "embed.adapter_scale": lambda scale: f"{_PARTS.get(scale, scale)} of the adapter",
     "embed.engine": lambda engine: _ENGINES.get(engine, f"embedded by {engine}"),

@@ -6,6 +6,7 @@ DVC's workers have a process group of their own. An interrupt ends the watching,
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from typing import Any
 
 from dvc.repo import Repo
 
-from patent_embeddings.core import layout
+from patent_embeddings.core import gpus, layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say
 
@@ -92,6 +93,13 @@ def check() -> None:
             raise UserError(f"{path}: DVC's queue fails at letters beyond ASCII in it ({shown:.100}); {mend}")
 
 
+def room() -> int:
+    """Bytes that are free where DVC's cache is, or will be."""
+    with _queue() as queue:
+        folder = Path(queue.repo.cache.local_cache_dir)
+    return shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists())).free
+
+
 def clear(names: set[str], commits: Collection[str]) -> None:
     """Take failed tasks, and those whose worker was killed, out of the queue, so that they can be queued again."""
     running, failed = _tasks(names, commits)
@@ -118,8 +126,11 @@ def workers() -> int:
 
 
 def start(jobs: int) -> None:
-    """Start workers up to a number."""
-    _dvc("queue", "start", "--jobs", str(jobs))
+    """Start workers up to a number; what each computes takes a GPU of its own (`core.gpus`).
+
+    Of a single one too: others may join it, and it keeps the environment that it was started with.
+    """
+    _dvc("queue", "start", "--jobs", str(jobs), **{gpus.APART: "1"})
 
 
 def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
@@ -204,11 +215,11 @@ def _queue() -> Iterator[Any]:
         yield repo.experiments.celery_queue
 
 
-def _run(*arguments: str) -> tuple[int, str]:
-    """Exit code of a command of DVC, and what it says."""
+def _run(*arguments: str, **variables: str) -> tuple[int, str]:
+    """Exit code of a command of DVC, and what it says; `variables` are set for it and what it starts."""
     # Workers find `dvc` and `python` on PATH: those of this interpreter.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    command, environment = [sys.executable, "-m", "dvc", *arguments], {**os.environ, "PATH": path}
+    command, environment = [sys.executable, "-m", "dvc", *arguments], {**os.environ, **variables, "PATH": path}
     # Workers keep what they are started with open: a pipe would not end before they do.
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         done = subprocess.run(command, stdout=said, stderr=said, check=False, env=environment)
@@ -216,10 +227,10 @@ def _run(*arguments: str) -> tuple[int, str]:
         return done.returncode, said.read()
 
 
-def _dvc(*arguments: str) -> None:
+def _dvc(*arguments: str, **variables: str) -> None:
     """One command of DVC; again while a worker that takes or hands in a cell holds a lock that it needs."""
     until, said = time.monotonic() + _BUSY, False
-    while (refusal := _refusal(*arguments)) is not None:
+    while (refusal := _refusal(*arguments, **variables)) is not None:
         locked = "is busy, it is being blocked by" in refusal or "Unable to acquire lock" in refusal
         if not locked or time.monotonic() > until:
             raise UserError(f"dvc {' '.join(arguments[:3])}: {refusal[:300]}")
@@ -229,7 +240,7 @@ def _dvc(*arguments: str) -> None:
         time.sleep(1)
 
 
-def _refusal(*arguments: str) -> str | None:
+def _refusal(*arguments: str, **variables: str) -> str | None:
     """What DVC says when a command fails, in one line; None if it does not fail."""
-    code, said = _run(*arguments)
+    code, said = _run(*arguments, **variables)
     return " ".join(said.replace("ERROR:", "").split()) if code else None

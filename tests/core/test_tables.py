@@ -180,3 +180,33 @@ def test_categories_out_of_order_are_sorted_as_before(tmp_path: Path) -> None:
         tables.write(ordered, tmp_path / name, RUN)
         # A category's place decides, as pandas sorts them.
         assert pq.read_table(tmp_path / name)["query_id"].to_pylist() == sorted(["r", "r", "q"], key=order.index)
+
+
+@pytest.mark.parametrize("group", [1, 2, 3, 5, 100])
+def test_parts_of_a_run_are_whole_rankings_wherever_row_groups_end(group: int, tmp_path: Path) -> None:
+    rows = [(f"q{q}", f"f{(q + r) % 9}", r + 1, 1.0 / (r + 1)) for q, n in enumerate((4, 1, 2, 6, 3)) for r in range(n)]
+    whole = tables.typed(pd.DataFrame(rows, columns=list(RUN.columns)), RUN)
+    tables.write(whole, tmp_path / "run.parquet", RUN)
+    pq.write_table(pq.read_table(tmp_path / "run.parquet"), tmp_path / "cut.parquet", row_group_size=group)
+    found = list(tables.parts(tmp_path / "cut.parquet", RUN))
+    pd.testing.assert_frame_equal(pd.concat([one.astype({"query_id": "str", "family_id": "str"}) for one in found],
+                                            ignore_index=True), whole)  # fmt: skip
+    asked = [set(one["query_id"]) for one in found]
+    assert sum(map(len, asked)) == 5 and (len(found) == 1) == (group == 100)
+
+
+def test_parts_that_are_written_are_the_table(tmp_path: Path) -> None:
+    tables.write(run(), tmp_path / "whole.parquet", RUN)
+    tables.write_parts([run()[:2], run()[2:]], tmp_path / "parts.parquet", RUN)
+    written = [tables.read(tmp_path / f"{name}.parquet", RUN).astype(str) for name in ("whole", "parts")]
+    pd.testing.assert_frame_equal(*written)
+    assert pq.ParquetFile(tmp_path / "parts.parquet").num_row_groups == 2
+
+
+def test_parts_out_of_order_or_broken_are_refused(tmp_path: Path) -> None:
+    tables.write_parts([run()[2:], run()[:2]], tmp_path / "r.parquet", RUN)
+    with pytest.raises(UserError, match=r"r\.parquet: its rows are not sorted"):
+        list(tables.parts(tmp_path / "r.parquet", RUN))
+    with pytest.raises(UserError, match=r"ranks are not 1, 2, 3"):
+        tables.write_parts([run()[:2], run(rank=[1, 2, 2])[2:]], tmp_path / "s.parquet", RUN)
+    assert not (tmp_path / "s.parquet").exists()

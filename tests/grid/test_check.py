@@ -68,6 +68,7 @@ def test_prune_removes_only_landscapes_no_longer_evaluated(workspace: Path) -> N
         Path("data/costs/cell/pairs.json"),
     ]
     gone = [Path("data/runs/b/bm25.parquet"), Path("data/families/b.parquet"), Path("data/costs/b/embed.json")]
+    gone.append(Path("data/runs/a/oracle-rrf.parquet"))  # of an earlier version
     for path in kept + gone:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

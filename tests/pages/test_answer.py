@@ -24,7 +24,7 @@ from patent_embeddings.evaluation.schemas import OUTCOMES
 from patent_embeddings.grid import comparisons, keys, recommendation
 from patent_embeddings.grid.cell import _NO_OPTION, Config, flat, said, worded
 from patent_embeddings.grid.entries import Hypotheses
-from patent_embeddings.grid.gather import KEYS, Grid
+from patent_embeddings.grid.gather import COSTS, KEYS, Grid
 from patent_embeddings.grid.wording import WORDS
 from patent_embeddings.handover.sheets import Score, Sheet
 from patent_embeddings.pages.cell import report
@@ -331,7 +331,9 @@ def test_a_page_opens_with_at_most_five_sentences_whose_links_resolve(
 def toy(plant: Planted) -> Grid:
     outcomes = plant.frame()
     cells = outcomes[list(KEYS)].drop_duplicates()
-    costs = cells.assign(stage="embed", where="a", seconds=12.5, texts_per_second=80.0, peak_mib=7, device="cpu")
+    costs = cells.assign(
+        stage="embed", where="a", seconds=12.5, texts_per_second=80.0, peak_mib=7, device="cpu"
+    ).reindex(columns=list(COSTS))
     names = [*KEYS, "landscape", "simulated", "task", "system", "scope", "metric", "value", "ci_low", "ci_high", "n"]
     places = pd.DataFrame(columns=["landscape", "query_id", "jurisdiction"])
     return Grid(outcomes, pd.DataFrame(columns=names), costs, places, {})
@@ -391,7 +393,8 @@ def test_the_page_of_a_grid_opens_with_it_and_says_options_in_words() -> None:
 
 
 VARIED = {
-    "tasks.pool": ["all", "earlier"], "embed.dtype": ["float32", "bfloat16", "auto"], "embed.engine": ["local", "ray"],
+    "tasks.pool": ["all", "earlier"], "embed.engine": ["local", "ray"],
+    "embed.dtype": [None, "float32", "bfloat16", "auto"],
     "embed.length": [None, 64], "embed.adapter_scale": [0.0, 0.25, 0.3, 0.5, 0.75, 1.0],
     "embed.passages.tokens": [None, 64],
     "bm25.query_side": [False, True], "search.centre": ["none", "landscape"], "search.passages": ["best", "top3"],

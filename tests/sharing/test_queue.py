@@ -6,6 +6,7 @@ import subprocess
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -85,3 +86,19 @@ def test_a_cell_that_was_computed_after_a_killed_task_of_its_name_has_not_failed
     )
     monkeypatch.setattr(queue, "_queue", lambda: nullcontext(tasks))
     assert queue.state({"c"}) == queue.State(queued={"d"}, done={"a"}, failed={"b"})
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_workers_are_told_to_take_a_gpu_each(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[list[str], dict[str, str]]] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: Any) -> SimpleNamespace:
+        started.append((command, env))
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.delenv(queue.gpus.APART, raising=False)
+    monkeypatch.setattr(queue.subprocess, "run", run)
+    queue.start(jobs)
+    ((command, env),) = started
+    assert command[-3:] == ["start", "--jobs", str(jobs)]
+    assert env[queue.gpus.APART] == "1"

@@ -89,22 +89,41 @@ def _kept(cell: CellResults) -> dict[str, Any] | None:
 
 
 def costs(cell: CellResults) -> Sheet | None:
-    """Seconds, texts per second, memory and device of every stage."""
+    """Seconds, texts and tokens per second, how busy the device was, memory, energy and device of every stage."""
     rows: list[list[Shown]] = []
     for stage in STAGES:
         for where, stages in sorted(cell.costs.items()):
             if stage in stages:
                 record = stages[stage]
-                rate = round(record["texts_per_second"]) if "texts_per_second" in record else None
-                taken = [f"{record['seconds']:.1f}", rate, record.get("peak_mib"), record.get("device", "")]
+                rates = [_rounded(record.get(key)) for key in ("texts_per_second", "tokens_per_second")]
+                busy = f"{record['busy']:.0%}" if "busy" in record else None
+                of_gpu = [record.get(key) for key in ("peak_gpu_mib", "gpu_seconds", "watt_hours")]
+                device = record.get("gpu") or record.get("device", "")
+                taken = [f"{record['seconds']:.1f}", *rates, busy, record.get("peak_mib"), *of_gpu, device]
                 rows.append([stage, "" if where == layout.CELL else where, *taken])
     if not rows:
         return None
     seconds = sum(record["seconds"] for stages in cell.costs.values() for record in stages.values())
     whose = "of whoever computed each stage: a restored stage keeps the cost of its first run"
-    head = ["stage", "landscape", "seconds", "texts a second", "peak MiB", "device"]
+    said = [f"{seconds:,.0f} seconds in all, {whose}"]
+    records = [record for stages in cell.costs.values() for record in stages.values()]
+    if any("tokens" in record for record in records):
+        said.append("tokens are those that went through the model, padding left out, from the first batch to the last")
+    said += [words for by, words in _BUSY.items() if any(record.get("busy_by") == by for record in records)]
+    head = ["stage", "landscape", "seconds", "texts a second", "tokens a second", "busy", "peak MiB"]
+    head += ["peak GPU MiB", "GPU seconds", "Wh", "device"]
     files = source(cell, layout.cost("").parents[1])
-    return Sheet(head, rows, f"{seconds:,.0f} seconds in all, {whose}", texts=2, source=files)
+    return Sheet(head, rows, "; ".join(said), texts=2, source=files).filled()
+
+
+_BUSY = {
+    "processor time": "busy: the processor time of its threads, of what all processors had to give in that time",
+    "driver": "busy: the share of that time in which the GPU computed, and Wh its energy then, as its driver says",
+}
+
+
+def _rounded(rate: float | None) -> int | None:
+    return None if rate is None else round(rate)
 
 
 def licences(cell: CellResults) -> Sheet:

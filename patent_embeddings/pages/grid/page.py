@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -151,14 +152,24 @@ def comparisons(tested: Sequence[Tested]) -> Sheet:
 
 
 def costs(costs: pd.DataFrame) -> Sheet:
-    """Seconds of each cell's stages, texts per second of embedding, peak memory; mean over folds and seeds."""
+    """Seconds of each cell's stages, rates of embedding, memory, energy; mean over folds and seeds."""
     rows: list[list[Shown]] = []
     for config, part in groups(costs, "config"):
         runs = part["cell"].nunique()
         embed, training = (part[part["stage"] == stage] for stage in ("embed", "finetune"))
         seconds = [float(one["seconds"].sum() / runs) for one in (part, training, embed)]
-        device = ", ".join(sorted(set(part["device"].dropna())))
-        rate = float(embed["texts_per_second"].mean()) if embed["texts_per_second"].notna().any() else None
-        rows.append([config.title, *seconds, rate, int(part["peak_mib"].max()), device])
-    heads = ["cell", "seconds, all stages", "training", "embedding", "texts a second", "peak MiB", "device"]
-    return Sheet(heads, rows, source="data/costs of every experiment").filled()
+        device = ", ".join(sorted(set(part["gpu"].astype(object).fillna(part["device"]).dropna())))
+        rates = [_known(embed[key].mean()) for key in ("texts_per_second", "tokens_per_second")]
+        busy = f"{embed['busy'].mean():.0%}" if embed["busy"].notna().any() else None
+        peaks = [_known(part[key].max()) for key in ("peak_mib", "peak_gpu_mib")]
+        # A stage on a processor has neither; where no stage has, nothing is known.
+        sums = [_known(part[key].sum(min_count=1) / runs) for key in ("gpu_seconds", "watt_hours")]
+        rows.append([config.title, *seconds, *rates, busy, *peaks, *sums, device])
+    heads = ["cell", "seconds, all stages", "training", "embedding", "texts a second", "tokens a second", "busy"]
+    heads += ["peak MiB", "peak GPU MiB", "GPU seconds", "Wh", "device"]
+    caption = "Texts and tokens a second, and how busy the device was, are those of embedding; a cell's page says more"
+    return Sheet(heads, rows, caption, source="data/costs of every experiment").filled()
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

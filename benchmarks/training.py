@@ -1,0 +1,128 @@
+"""Training a LoRA adapter against the library's trainer alone."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks import comparison, texts
+from benchmarks.timing import ROOT, function
+from patent_embeddings.core.running import run
+
+app = typer.Typer(add_completion=False)
+
+NAME = "training"
+MODEL = "minilm"
+PEER = "sentence-transformers"
+RATE, RANK, SEED = 5e-4, 16, 0
+TOLERANCE = 1e-5  # of an entry of the adapter
+PACKAGES = ("torch", "transformers", "sentence-transformers", "peft")
+
+
+@app.command()
+def main(
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 8,
+    batch: Annotated[int, typer.Option(min=2, help="Pairs a step.")] = 32,
+    length: Annotated[int, typer.Option(min=8, help="Tokens a text is cut to.")] = 128,
+    turns: Annotated[int, typer.Option(min=1, help="How often each runs.")] = 5,
+) -> None:
+    """Train minilm on section pairs of a simulated landscape, loading included, imports left out."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as place:
+        folder = Path(place)
+        files = {view: str(folder / f"{view}.json") for view in ("abstract", "tac")}
+        for view, file in files.items():
+            function("benchmarks.texts:write", {"view": view, "texts": steps * batch, "file": file}, ROOT)
+        outs = [str(folder / name) for name in ("ours", "peer")]
+        how: dict[str, Any] = {"anchors": files["abstract"], "positives": files["tac"], "batch": batch}
+        how["length"] = length
+        contestants = {
+            "ours": partial(function, "benchmarks.training:ours", {**how, "out": outs[0]}, ROOT),
+            PEER: partial(function, "benchmarks.training:plain", {**how, "out": outs[1]}, ROOT),
+        }
+        what = "largest difference of an entry of the adapter"
+        agreement = comparison.Agreement(what, TOLERANCE, lambda *_: difference(*outs))
+        case = f"{steps} steps of {batch} pairs, {length} tokens"
+        comparison.hold(
+            comparison.Contest(NAME, case, PEER, contestants, agreement, PACKAGES, "training_seconds"), turns
+        )
+
+
+def difference(first: str, second: str) -> float:
+    """Largest difference of an entry of two adapters in peft's format."""
+    from safetensors.torch import load_file
+
+    ours, theirs = (load_file(Path(folder) / "adapter_model.safetensors") for folder in (first, second))
+    if ours.keys() != theirs.keys():
+        return float("inf")
+    return max(float((ours[name] - theirs[name]).abs().max()) for name in ours)
+
+
+def ours(anchors: str, positives: str, batch: int, length: int, out: str) -> dict[str, float]:
+    """An adapter by the stage's training, its scratch empty, the loss on one dev pair taken twice."""
+    import pandas as pd
+
+    from patent_embeddings.encoders.entries import model_entry
+    from patent_embeddings.training import tuning
+    from patent_embeddings.training.values import FinetuneValues
+
+    pairs = pd.DataFrame({"anchor": texts.read(anchors), "positive": texts.read(positives)})
+    places = pairs.index.to_series()
+    pairs = pairs.assign(split="train", step=places // batch, position=places % batch)
+    dev = pairs.head(1).assign(split="dev")
+    pairs = pd.concat([pairs, dev], ignore_index=True)
+    pairs["conflicts"] = [[] for _ in range(len(pairs))]
+    values = FinetuneValues.model_construct(
+        model=model_entry(MODEL), seed=SEED, length=length, rate=RATE, rank=RANK, evaluations=1, merge=False,
+        weight=1.0, hard_negatives=None,
+    )  # fmt: skip
+    start = time.perf_counter()
+    tuning.tune(values, pairs, Path(out))
+    return {"training_seconds": time.perf_counter() - start}
+
+
+def plain(anchors: str, positives: str, batch: int, length: int, out: str) -> dict[str, float]:
+    """An adapter by the library alone: the same texts, order, loss, rates and seed, no dropout, no evaluation."""
+    from datasets import Dataset
+    from peft import LoraConfig, TaskType
+    from sentence_transformers import (
+        SentenceTransformer,
+        SentenceTransformerTrainer,
+        SentenceTransformerTrainingArguments,
+    )
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+    from transformers import set_seed
+
+    from patent_embeddings.encoders import weights
+    from patent_embeddings.encoders.entries import model_entry
+    from patent_embeddings.training import lora
+    from patent_embeddings.training.trainer import InOrder
+
+    pairs = Dataset.from_dict({"anchor": texts.read(anchors), "positive": texts.read(positives)})
+    steps = len(pairs) // batch
+    start = time.perf_counter()
+    set_seed(SEED)
+    model = SentenceTransformer(str(weights.locate(model_entry(MODEL))), local_files_only=True, device="cpu")
+    model.max_seq_length = length
+    kind = TaskType.FEATURE_EXTRACTION
+    config = LoraConfig(task_type=kind, r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")
+    model.add_adapter(config)
+    lora.without_dropout(model)
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=f"{out}-work", max_steps=steps, per_device_train_batch_size=batch, learning_rate=RATE,
+        warmup_steps=max(1, steps // 10), seed=SEED, data_seed=SEED, batch_sampler=InOrder, use_cpu=True,
+        save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True,
+    )  # fmt: skip
+    directions = ("query_to_doc", "doc_to_query")
+    loss = MultipleNegativesRankingLoss(model, directions=directions, partition_mode="per_direction")
+    SentenceTransformerTrainer(model=model, args=arguments, train_dataset=pairs, loss=loss).train()
+    model[0].auto_model.save_pretrained(out)
+    return {"training_seconds": time.perf_counter() - start}
+
+
+if __name__ == "__main__":
+    run(app)

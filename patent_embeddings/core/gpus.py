@@ -1,0 +1,90 @@
+"""The GPUs of this machine, as its driver's tool tells: torch takes seconds to load."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import takewhile
+from pathlib import Path
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.progress import say
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+APART = "PATENT_EMBEDDINGS_GPU_EACH"  # set for what computes several cells at a time
+POLL = 1.0  # seconds between two looks for a free GPU
+
+
+def visible() -> list[str]:
+    """Names of the GPUs that a process started here may use, as `CUDA_VISIBLE_DEVICES` takes them; [] without one.
+
+    Those that this variable names where it is set, else all by their UUID, which no order of numbering changes.
+    """
+    if (tool := shutil.which("nvidia-smi")) is None:
+        return []
+    asked = [tool, "--query-gpu=uuid", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30)
+    except subprocess.TimeoutExpired:  # a driver that hangs computes nothing either
+        return []
+    here = done.stdout.split() if done.returncode == 0 else []
+    if not here or VISIBLE not in os.environ:
+        return here
+    named = [name.strip() for name in os.environ[VISIBLE].split(",")]
+    # CUDA itself stops at the first that it does not find, such as the -1 that hides all.
+    return list(takewhile(lambda name: _among(name, here), named))
+
+
+def _among(name: str, here: list[str]) -> bool:
+    """Whether a name is that of a GPU: its number, or what its UUID begins with. Parts of a GPU are taken as named."""
+    if name.isdecimal():
+        return int(name) < len(here)
+    return name.startswith("MIG-") or (name.startswith("GPU-") and any(one.startswith(name) for one in here))
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Where cells are computed several at a time, let this process see one GPU, which no other of them sees.
+
+    Waits until one is free. It is held by a lock of the system's, which ends with the process however that ends. To be
+    entered before a library looks for GPUs.
+    """
+    names = visible() if APART in os.environ else []
+    if not names:
+        yield
+        return
+    files = [_lock(name).open("a", encoding="ascii") for name in names]
+    try:
+        os.environ[VISIBLE] = names[_first_free([file.fileno() for file in files])]
+        yield
+    finally:
+        for file in files:
+            file.close()
+
+
+def _first_free(files: list[int]) -> int:
+    """Lock the first of some files that nobody has locked, and say which; waits for one."""
+    said = False
+    while True:
+        for place, file in enumerate(files):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return place
+            except BlockingIOError:
+                continue
+        if not said:
+            said = True
+            say(f"waits for one of {len(files)} GPUs, all of which compute other cells")
+        time.sleep(POLL)
+
+
+def _lock(name: str) -> Path:
+    path = layout.scratch() / "gpus" / f"{re.sub('[^A-Za-z0-9-]', '_', name)}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

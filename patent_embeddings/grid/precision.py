@@ -1,0 +1,23 @@
+"""The type of number of a cell's model and reranker, where params.yaml leaves it to their entries."""
+
+from __future__ import annotations
+
+from patent_embeddings.core.params import Params
+from patent_embeddings.encoders.entries import model_entry, reranker_entry
+
+
+def embeds_in(model: str, asked: str | None) -> str:
+    """Type of number that a model embeds in: as asked, else as its entry says."""
+    return asked or str(model_entry(model).dtype)
+
+
+def settled(params: Params) -> Params:
+    """The parameters with the type of number that their model embeds in."""
+    own = params.embed.model_copy(update={"dtype": embeds_in(params.model, params.embed.dtype)})
+    return params.model_copy(update={"embed": own})
+
+
+def reranks_in(params: Params) -> str:
+    """Type of number that pairs are scored in: as params.yaml says, else the reranker's entry."""
+    model = params.rerank.model
+    return params.embed.dtype or (reranker_entry(model).dtype if model else "float32")
