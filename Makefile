@@ -68,6 +68,7 @@ bench: $(READY)  ## speed against peers at quick sizes: about 6 minutes
 
 bench-scale: $(READY)  ## the same at full sizes, then every stage at the study's size, and starting: hours
 	python -m benchmarks.encode
+	python -m benchmarks.training
 	python -m benchmarks.evaluation
 	python -m benchmarks.bm25
 	python -m benchmarks.exports

@@ -17,6 +17,7 @@ def main(landscape: str) -> None:
     from patent_embeddings.corpus.pool import reachable
     from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
     from patent_embeddings.corpus.splits import fold_of
+    from patent_embeddings.evaluation.schemas import ORACLES
     from patent_embeddings.retrieval import fusion
     from patent_embeddings.retrieval.schemas import FUSION, RUN
     from patent_embeddings.retrieval.values import FuseValues
@@ -27,7 +28,7 @@ def main(landscape: str) -> None:
         qrels = tables.read(layout.task(landscape, "qrels"), QRELS)
         pool = tables.read(layout.task(landscape, "pool"), POOL)
         asked, families, depth = queries["query_id"].tolist(), pool["family_id"].tolist(), values.fuse.depth
-        runs = (tables.read(layout.run(landscape, leg), RUN) for leg in ("bm25", "dense"))
+        runs = (tables.parts(layout.run(landscape, leg), RUN) for leg in ("bm25", "dense"))
         legs = fusion.legs(runs, asked, families, depth)
         reach = reachable(qrels, pool, earlier=values.pool == "earlier")
         folds = None if values.cross_fitted is None else fold_of(asked, values.cross_fitted)
@@ -35,8 +36,10 @@ def main(landscape: str) -> None:
         tuned = fusion.tune(
             legs, qrels, queries, values.fuse, label=label, reachable=reach, threshold=least, folds=folds
         )
-        for system, found in fusion.runs(legs, tuned, depth):
-            tables.write(found, layout.run(landscape, system), RUN)
+        best = fusion.oracles(legs, tuned, qrels, depth, f"fuse {landscape}: best on test")
+        for method, value in tuned.chosen.items():
+            tables.write_parts(fusion.fused(legs, method, value, depth), layout.run(landscape, method), RUN)
+        tables.write(best, layout.oracles(landscape), ORACLES)
         tables.write(tuned.table, layout.fusion(landscape), FUSION)
         cost.update(texts=len(asked), tuned=tuned.on_dev, chosen=tuned.said)
 

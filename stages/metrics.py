@@ -18,7 +18,7 @@ def main(landscape: str) -> None:
     from patent_embeddings.corpus import pool as pool_
     from patent_embeddings.corpus.schemas import LABELS, POOL, QRELS, QUERIES
     from patent_embeddings.evaluation import outcomes, systems
-    from patent_embeddings.evaluation.schemas import COMPRESSION, OUTCOMES, SCORES
+    from patent_embeddings.evaluation.schemas import COMPRESSION, ORACLES, OUTCOMES, SCORES
     from patent_embeddings.evaluation.values import MetricsValues
     from patent_embeddings.retrieval import compression
     from patent_embeddings.retrieval.schemas import RUN
@@ -34,9 +34,12 @@ def main(landscape: str) -> None:
             say(f"{landscape}: {lost}")
         measured = systems.metrics("retrieval", judged=values.relevance == "judged")
         judged = outcomes.Judged(queries, qrels, reach, labels, measured, values.threshold)
-        names = (*systems.RETRIEVAL, *systems.ORACLES)
         found, scores = outcomes.measure(
-            landscape, judged, names, lambda name: tables.read(layout.run(landscape, name), RUN), values
+            landscape,
+            judged,
+            lambda name: tables.parts(layout.run(landscape, name), RUN),
+            tables.read(layout.oracles(landscape), ORACLES),
+            values,
         )
         fewer = compression.measure(landscape, judged, pool, values)
         tables.write(found, layout.outcomes(landscape), OUTCOMES)

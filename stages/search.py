@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import typer
 
 from patent_embeddings.core import layout
@@ -13,7 +15,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(landscape: str) -> None:
     """Rank the documents of one landscape for each of its queries by their vectors."""
-    from patent_embeddings.core import costs, params, tables, vectors
+    from patent_embeddings.core import costs, gpus, params, tables, vectors
     from patent_embeddings.corpus.schemas import POOL, QUERIES
     from patent_embeddings.retrieval import exact
     from patent_embeddings.retrieval.schemas import RUN
@@ -28,8 +30,10 @@ def main(landscape: str) -> None:
             side: vectors.read(landscape, side, ragged=vectors.several(values.similarity, window))
             for side, window in windows.items()
         }
-        found = exact.run(landscape, asked, pool, sides, values)
-        tables.write(found, layout.run(landscape, "dense"), RUN)
+        # Only late interaction is searched on a GPU.
+        with gpus.apart() if values.similarity == "maxsim" else nullcontext():
+            found = exact.run(landscape, asked, pool, sides, values)
+            tables.write_parts(found, layout.run(landscape, "dense"), RUN)
         cost.update(texts=len(asked), documents=int(pool["ranked"].sum()))
 
 

@@ -275,7 +275,7 @@ def drawn(recipe):
     columns = {name: "" for name in CITATIONS.columns if name not in cites}
     tables.write(cites.assign(**columns), layout.citations(L), CITATIONS)
     cell = params.load().model_copy(update={"recipe": recipe})
-    return drawn_(PairsValues.model_validate(keys.resolved(cell, "pairs")))
+    return drawn_(PairsValues.model_validate(keys.resolved(cell, "pairs")))[0]
 
 
 def gathered():
@@ -287,7 +287,8 @@ def measured():
     queries, qrels = tables.read(layout.task(L, "queries"), QUERIES), tables.read(layout.task(L, "qrels"), QRELS)
     judged = outcomes.Judged(queries, qrels, np.ones(len(qrels), dtype=bool), None)
     names = [name for name in systems.RETRIEVAL if layout.run(L, name).exists()]
-    _, found = outcomes.retrieval(L, judged, names, lambda name: tables.read(layout.run(L, name), RUN))
+    best = tables.read(layout.oracles(L), ORACLES)
+    _, found = outcomes.retrieval(L, judged, names, lambda name: tables.parts(layout.run(L, name), RUN), best)
     frame = pd.concat(found, ignore_index=True).assign(landscape=L, simulated=True)
     return dataclasses.replace(gathered(), scores=frame[list(SCORES.columns)])
 
@@ -296,7 +297,7 @@ cells.write_cell(WORK)
 PAGE = (ROOT / layout.TEMPLATE_PAGE).read_text()
 if set(sys.argv[3::2]) & {"a system of retrieval", "a metric of retrieval", "a picture of a cell"}:
     from patent_embeddings.evaluation import outcomes, systems
-    from patent_embeddings.evaluation.schemas import SCORES
+    from patent_embeddings.evaluation.schemas import ORACLES, SCORES
     from patent_embeddings.handover import mteb, trec
     from patent_embeddings.pages import charts, shell
     from patent_embeddings.pages.cell import plots, report, scores

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,16 +12,20 @@ from threadpoolctl import threadpool_limits
 
 from patent_embeddings.core import layout, tables, vectors
 from patent_embeddings.core.arrays import Booleans, Floats, Integers
+from patent_embeddings.core.ids import category, places
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.evaluation.classification import classify
 from patent_embeddings.evaluation.clustering import METRICS, cluster
-from patent_embeddings.evaluation.retrieval import per_query
+from patent_embeddings.evaluation.retrieval import Found
+from patent_embeddings.evaluation.retrieval import found as lookup
+from patent_embeddings.evaluation.retrieval import outcomes as per_query
 from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
 from patent_embeddings.evaluation.statistics import mean_interval
-from patent_embeddings.evaluation.systems import FEWEST_OF, OPTIONAL, metrics
+from patent_embeddings.evaluation.systems import FEWEST_OF, OPTIONAL, ORACLES, RETRIEVAL, metrics
 from patent_embeddings.evaluation.values import MetricsValues
 
 Parts = tuple[list[pd.DataFrame], list[pd.DataFrame]]
+Run = Callable[[str], Iterable[pd.DataFrame]]
 _SMALL = 5000  # families or queries
 
 
@@ -37,27 +42,29 @@ class Judged:
 
 
 def measure(
-    landscape: str, judged: Judged, systems: Sequence[str], run: Callable[[str], pd.DataFrame], values: MetricsValues
+    landscape: str, judged: Judged, run: Run, oracles: pd.DataFrame, values: MetricsValues
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of `OUTCOMES` and of `SCORES` of one landscape.
 
-    `run` reads the run of a system of retrieval, rows of `RUN`; one is in memory at a time. Raises UserError: a run or
-    the vectors are absent or damaged.
+    `run` reads the run of a system of retrieval, rows of `RUN` in parts; one is in memory at a time. `oracles`: rows of
+    `ORACLES`. Raises UserError: a run or the vectors are absent or damaged.
     """
     labelled = int(judged.labels["family_id"].nunique())
     # Threads of a small matrix product wait for one another longer than they compute.
     with threadpool_limits(1 if max(labelled, len(judged.queries)) < _SMALL else None):
-        outcomes, scores = retrieval(landscape, judged, systems, run)
+        outcomes, scores = retrieval(landscape, judged, RETRIEVAL, run, oracles)
         if labelled:
             ragged = vectors.several(values.similarity, values.window)
             classified = classification(*family_vectors(landscape, "classification", ragged), judged.labels)
             clustered = clustering(*family_vectors(landscape, "clustering", ragged), judged.labels, values)
             outcomes, scores = outcomes + classified[0] + clustered[0], scores + classified[1] + clustered[1]
     scores = [frame.assign(landscape=landscape, simulated=values.simulated) for frame in scores]
-    return _joined(outcomes, OUTCOMES), _joined(scores, SCORES)
+    return _stacked(outcomes), tables.typed(pd.concat(scores, ignore_index=True), SCORES) if scores else tables.empty(
+        SCORES
+    )
 
 
-def retrieval(landscape: str, judged: Judged, systems: Sequence[str], run: Callable[[str], pd.DataFrame]) -> Parts:
+def retrieval(landscape: str, judged: Judged, systems: Sequence[str], run: Run, oracles: pd.DataFrame) -> Parts:
     """Outcomes of the queries of all splits and scores of the test queries, for every system; see `measure`.
 
     Queries whose relevant families are all out of reach are left out, and so is an optional run without rows, which
@@ -65,15 +72,25 @@ def retrieval(landscape: str, judged: Judged, systems: Sequence[str], run: Calla
     """
     if judged.queries.empty:
         return [], []
-    outcomes = []
+    found: dict[str, Found] = {}
     for system in track(systems, len(systems), f"metrics {landscape}", unit="runs"):
-        found = run(system)
-        if system in OPTIONAL and found.empty:
-            continue
+        held = lookup(run(system), judged.qrels, judged.queries)
+        if system not in OPTIONAL or held.results.any():
+            found[system] = held
+    for oracle in ORACLES:
+        rows = oracles[oracles["system"] == oracle]
+        # It ranks as many families as its method as tuned.
+        ranks = rows.set_index(["query_id", "family_id"])["rank"]
+        rank = ranks.reindex(pd.MultiIndex.from_frame(judged.qrels[["query_id", "family_id"]]), fill_value=0)
+        found[oracle] = Found(rank.to_numpy(), found[oracle.removeprefix("oracle-")].results)
+    names = sorted(found)
+    outcomes = []
+    for place, system in enumerate(names):
         scored = per_query(
-            found, judged.qrels, judged.queries, judged.metrics, judged.reachable, threshold=judged.threshold
+            found[system], judged.qrels, judged.queries, judged.metrics, judged.reachable, judged.threshold
         )
-        outcomes.append(scored.assign(system=system, task="retrieval"))
+        same = np.full(len(scored), place)
+        outcomes.append(scored.assign(system=category(same, names), task=category(same * 0, ["retrieval"])))
     return outcomes, mean_scores(outcomes)
 
 
@@ -158,6 +175,13 @@ def pooled(rows: Floats, first: Integers) -> Floats:
     return means
 
 
-def _joined(frames: list[pd.DataFrame], table: tables.Table) -> pd.DataFrame:
-    """Frames below one another, typed; with no frames, no rows."""
-    return tables.typed(pd.concat(frames, ignore_index=True), table) if frames else tables.empty(table)
+def _stacked(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Frames of outcomes below one another, their text categorical with ascending categories; with none, no rows."""
+    if not frames:
+        return tables.empty(OUTCOMES)
+    stacked: dict[str, Any] = {"value": np.concatenate([frame["value"] for frame in frames])}
+    for name in OUTCOMES.columns.keys() - stacked.keys():
+        columns = [frame[name].astype("category") for frame in frames]
+        every = pd.Index(np.unique(np.concatenate([column.cat.categories for column in columns])), dtype="str")
+        stacked[name] = pd.Categorical.from_codes(np.concatenate([places(column, every) for column in columns]), every)
+    return pd.DataFrame(stacked)[list(OUTCOMES.columns)]

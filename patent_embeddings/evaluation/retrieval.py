@@ -10,7 +10,9 @@ whatever grade and scope.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,13 +20,41 @@ import numpy.typing as npt
 import pandas as pd
 
 from patent_embeddings.core.arrays import Booleans, Doubles, Integers
-from patent_embeddings.core.ids import places
+from patent_embeddings.core.ids import category, places
+from patent_embeddings.core.tables import SPLITS
 from patent_embeddings.evaluation.systems import metrics
 
 Rows = pd.DataFrame
 METRICS = metrics("retrieval")
 SCOPES = ("all", "in", "out", "in-paired", "out-paired")
-_BLOCK = 1 << 22  # rows of a run looked up at once: bounds memory, not the result
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that metrics look at of a run."""
+
+    rank: Integers  # of each judgement, 0 where the run lacks its family, int64 [judgements]
+    results: Integers  # how many the run has of each query, int64 [queries]
+
+
+def found(run: Iterable[Rows], qrels: Rows, queries: Rows) -> Found:
+    """Look up what is judged in the parts of a run, each read once.
+
+    They have `query_id`, `family_id` (text or categorical) and `rank` from 1.
+    """
+    ids, families = pd.Index(queries["query_id"]), pd.Index(qrels["family_id"].unique())
+    asked = places(qrels["query_id"], ids)
+    judged = np.flatnonzero(asked >= 0)
+    width = np.int64(len(families))
+    numbers = pd.Index(asked[judged] * width + places(qrels["family_id"].iloc[judged], families))
+    rank, results = np.zeros(len(qrels), np.int64), np.zeros(len(ids), np.int64)
+    for part in run:
+        query, family = places(part["query_id"], ids), places(part["family_id"], families)
+        results += np.bincount(query[query >= 0], minlength=len(ids))
+        known = np.flatnonzero((query >= 0) & (family >= 0))
+        row = numbers.get_indexer(pd.Index(query[known] * width + family[known]))
+        rank[judged[row[row >= 0]]] = part["rank"].to_numpy()[known[row >= 0]]
+    return Found(rank, results)
 
 
 def per_query(
@@ -35,75 +65,72 @@ def per_query(
     reachable: Booleans | None = None,
     threshold: int = 1,
 ) -> Rows:
+    """`outcomes` of a run that is in memory."""
+    return outcomes(found([run], qrels, queries), qrels, queries, metrics, reachable, threshold)
+
+
+def outcomes(
+    found: Found,
+    qrels: Rows,
+    queries: Rows,
+    metrics: Sequence[str] = METRICS,
+    reachable: Booleans | None = None,
+    threshold: int = 1,
+) -> Rows:
     """Score every query in every scope.
 
-    `run` has `query_id`, `family_id` (text or categorical) and `rank` from 1; relevance 0 or less in `qrels` is not
-    relevant; of queries that `queries` lacks nothing is asked. `metrics` are named as ir-measures writes them: `nDCG`,
-    `R`, `Judged` with `@k`, `AP`, `RR`. `reachable`: of each judgement, whether the pool lets its family be found;
-    None: all are. `threshold`: the least relevance that is relevant to `R`, `AP` and `RR`.
+    `found` is of these judgements and queries; relevance 0 or less in `qrels` is not relevant; of queries that
+    `queries` lacks nothing is asked. `metrics` are named as ir-measures writes them: `nDCG`, `R`, `Judged` with `@k`,
+    `AP`, `RR`. `reachable`: of each judgement, whether the pool lets its family be found; None: all are. `threshold`:
+    the least relevance that is relevant to `R`, `AP` and `RR`.
 
-    Returns `scope`, `metric`, `query_id`, `split`, `value` (float64 in 0..1), one row for every query that has a
-    relevant family within reach in the scope; 0 where the run has nothing for it. The paired scopes hold the queries
-    that have relevant families both IN and OUT. Raises ValueError: a metric of another name.
+    Returns `scope`, `metric`, `query_id`, `split` (categorical, categories ascending), `value` (float64 in 0..1), one
+    row for every query that has a relevant family within reach in the scope; 0 where the run has nothing for it. The
+    paired scopes hold the queries that have relevant families both IN and OUT. Raises ValueError: a metric of another
+    name.
     """
-    ids = queries["query_id"].to_numpy()
-    judged = ((qrels["relevance"] > 0) & qrels["query_id"].isin(ids)).to_numpy()
-    relevant = qrels[judged]
-    within = np.ones(len(relevant), dtype=bool) if reachable is None else reachable[judged]
-    query = places(relevant["query_id"], ids)
-    gain = relevant["relevance"].to_numpy(dtype=np.float64)
-    scope = relevant["scope"].to_numpy()
-    judgement, rank = _hits(run, ids, query, relevant["family_id"].to_numpy())
-    shares = {name: _judged(run, qrels, ids, int(name[7:])) for name in metrics if name.startswith("Judged@")}
+    ids = queries["query_id"]
+    asked = places(qrels["query_id"], ids)
+    shares = {name: _judged(found, asked, int(name[7:])) for name in metrics if name.startswith("Judged@")}
+    relevant = ((qrels["relevance"] > 0) & (asked >= 0)).to_numpy()
+    within = np.ones(int(relevant.sum()), dtype=bool) if reachable is None else reachable[relevant]
+    query, rank = asked[relevant], found.rank[relevant]
+    gain = qrels["relevance"].to_numpy(dtype=np.float64)[relevant]
+    scope = qrels["scope"].to_numpy()[relevant]
+    hits = np.flatnonzero(rank)
+    hits = hits[np.lexsort((rank[hits], query[hits]))]
 
     here: dict[str, Any] = {}
     values: dict[str, list[Doubles]] = {}
     for name in ("all", "in", "out"):
         chosen = np.ones(len(scope), dtype=bool) if name == "all" else scope == name
-        found = chosen[judgement]
+        mine = hits[chosen[hits]]
         here[name] = np.bincount(query[chosen & within], minlength=len(ids)) > 0
-        hits = judgement[found]
-        ours = query[chosen], gain[chosen], query[hits], gain[hits], rank[found], len(ids), threshold
+        ours = query[chosen], gain[chosen], query[mine], gain[mine], rank[mine], len(ids), threshold
         values[name] = [shares[metric] if metric in shares else _values(metric, *ours) for metric in metrics]
     for name in ("in", "out"):
         here[f"{name}-paired"] = here["in"] & here["out"]
         values[f"{name}-paired"] = values[name]
 
-    split = queries["split"].to_numpy()
-    frames = [
-        pd.DataFrame({"query_id": ids, "split": split, "value": value})[here[name]].assign(scope=name, metric=metric)
-        for name in SCOPES
-        for metric, value in zip(metrics, values[name], strict=True)
-    ]
-    return pd.concat(frames, ignore_index=True)[["scope", "metric", "query_id", "split", "value"]]
-
-
-def _hits(run: Rows, ids: Any, query: Integers, family: Any) -> tuple[Integers, Integers]:
-    """Relevant hits of a run, by query and rank: row of the judgement, and rank."""
-    families = pd.Index(pd.unique(family))
-    judged = pd.Index(query * np.int64(len(families)) + places(family, families))
-    rows, ranks = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-    for start in range(0, len(run), _BLOCK):
-        block = run.iloc[start : start + _BLOCK]
-        left, right = places(block["query_id"], ids), places(block["family_id"], families)
-        known = np.flatnonzero((left >= 0) & (right >= 0))
-        row = judged.get_indexer(pd.Index(left[known] * np.int64(len(families)) + right[known]))
-        rows.append(row[row >= 0])
-        ranks.append(block["rank"].to_numpy(dtype=np.int64)[known[row >= 0]])
-    judgement, rank = np.concatenate(rows), np.concatenate(ranks)
-    order = np.lexsort((rank, query[judgement]))
-    return judgement[order], rank[order]
-
-
-def _judged(run: Rows, qrels: Rows, ids: Any, cut: int) -> Doubles:
-    """Share of the results of each query down to a rank that are judged at all; 0 without a result."""
-    every, top = qrels[qrels["query_id"].isin(ids)], run[run["rank"] <= cut]
-    query = places(every["query_id"], ids)
-    found, _ = _hits(top, ids, query, every["family_id"].to_numpy())
-    asked = places(top["query_id"], ids)
-    return np.bincount(query[found], minlength=len(ids)) / np.maximum(
-        np.bincount(asked[asked >= 0], minlength=len(ids)), 1
+    kept = [np.flatnonzero(here[scope]) for scope in SCOPES for _ in metrics]
+    counts = [len(one) for one in kept]
+    rows, every = np.concatenate(kept), chain(*(values[scope] for scope in SCOPES))
+    return pd.DataFrame(
+        {
+            "scope": category(np.repeat(np.arange(len(SCOPES)).repeat(len(metrics)), counts), SCOPES),
+            "metric": category(np.repeat(np.tile(np.arange(len(metrics)), len(SCOPES)), counts), metrics),
+            "query_id": category(rows, ids),
+            "split": category(places(queries["split"], SPLITS)[rows], SPLITS),
+            "value": np.concatenate([one[at] for at, one in zip(kept, every, strict=True)]),
+        }
     )
+
+
+def _judged(found: Found, asked: Integers, cut: int) -> Doubles:
+    """Share of the results of each query down to a rank that are judged at all; 0 without a result."""
+    judged = asked[(asked >= 0) & (found.rank > 0) & (found.rank <= cut)]
+    top = np.minimum(found.results, cut)
+    return np.asarray(np.bincount(judged, minlength=len(top)) / np.maximum(top, 1))
 
 
 def _values(

@@ -11,6 +11,12 @@ OUTCOMES = Table(
     finite=("value",),
     filled=("query_id",),
 )
+# Where the fusions that are tuned on test would have ranked what is judged; no row where it is not among the best.
+ORACLES = Table(
+    {"system": "text", "query_id": "text", "family_id": "text", "rank": "int"},
+    key=("system", "query_id", "family_id"),
+    filled=("query_id", "family_id"),
+)
 SCORES = Table(
     {"landscape": "text", "simulated": "bool"}
     | dict.fromkeys(("task", "system", "scope", "metric"), "text")

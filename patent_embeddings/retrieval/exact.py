@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import faiss
 import numpy as np
 import pandas as pd
@@ -21,11 +23,12 @@ _NEAR = 1 << 18  # numbers gathered at once when near ties are settled: 1 MiB, w
 
 def run(
     landscape: str, queries: list[str], pool: pd.DataFrame, vectors: dict[str, Vectors], values: SearchValues
-) -> pd.DataFrame:
+) -> Iterator[pd.DataFrame]:
     """Dense run of a landscape's queries over its documents.
 
     `queries` are ids, ascending, `pool` rows of `POOL`, `vectors` those of `documents` and `queries`. Returns rows of
-    `RUN`. Raises UserError: the vectors are of other queries or families, or of fewer dimensions than are asked for.
+    `RUN` in parts. Raises UserError: the vectors are of other queries or families, or of fewer dimensions than are
+    asked for.
     """
     if vectors["queries"].ids != queries:
         found = layout.vector_ids(landscape, "queries")
@@ -35,7 +38,7 @@ def run(
     search, margin = Space(vectors["documents"], ranked, values).search(vectors["queries"])
     open_, label = candidates(documents, queries, pool, earlier=values.pool == "earlier"), f"search {landscape}"
     scores, rows = ranking.retrieve(search, open_, values.search.depth, label=label, block=BLOCK, margin=margin)
-    return ranking.frame(queries, documents, scores, rows)
+    return ranking.parts(queries, documents, scores, rows)
 
 
 class Space:

@@ -166,7 +166,7 @@ class Finder:
         fold = fold_of([known], seed)[known] if seed is not None and known in here.asked else None
         value = fusion.tuned_to(here.fusion, method, fold, cross_fitted=seed is not None)
         listed = [leg.top(here.fuse.fuse.depth) for leg in legs.values()]
-        runs = [(leg.scores[None], leg.rows[None]) for leg in listed]
+        runs = [(leg.scores[None], leg.rows[None].astype(np.int32)) for leg in listed]
         pair = fusion.both(fusion.Legs([""], self.families, *runs), np.zeros(1, np.int64))
         scores, rows = (values[0] for values in fusion.fuse(pair, method, value, pair.rows.shape[1]))
         scores, rows = scores[rows >= 0], rows[rows >= 0]

@@ -6,24 +6,26 @@ fused with what the queries of the other folds are best with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from patent_embeddings.core import tables
-from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Integers
+from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Integers, Places
 from patent_embeddings.core.ids import places
 from patent_embeddings.core.params import Fuse
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.evaluation import retrieval
+from patent_embeddings.evaluation.schemas import ORACLES
 from patent_embeddings.retrieval.ranking import best, frame, matrices
 from patent_embeddings.retrieval.schemas import FUSION
 
 UNTUNED = {"rrf": 60.0, "interpolation": 0.5}  # where no query to tune on has a relevant family
 Setting = float | Doubles  # one for all queries, or one for each, [queries]
-_HELD = 1 << 22  # candidates of both legs held at once: bounds memory, not the result
+_HELD = 1 << 20  # candidates of both legs held at once: bounds memory, not the result
+_COMPARED = 1 << 18  # scores compared at once: 1 MiB, which stays in the cache
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Legs:
 
     queries: list[str]
     families: list[str]
-    bm25: tuple[Floats, Integers]
-    dense: tuple[Floats, Integers]
+    bm25: tuple[Floats, Places]
+    dense: tuple[Floats, Places]
 
     def blocks(self, queries: Integers) -> list[Integers]:
         """Places of queries in blocks that fit in memory."""
@@ -41,8 +43,8 @@ class Legs:
         return [queries[start : start + step] for start in range(0, len(queries), step)]
 
 
-def legs(runs: Iterable[pd.DataFrame], queries: list[str], families: list[str], depth: int) -> Legs:
-    """The BM25 and the dense run, rows of `RUN`, cut to a depth.
+def legs(runs: Iterable[Iterable[pd.DataFrame]], queries: list[str], families: list[str], depth: int) -> Legs:
+    """The BM25 and the dense run, each in parts with rows of `RUN`, cut to a depth.
 
     Raises UserError: an id of a run is not among `queries` or `families`.
     """
@@ -53,7 +55,7 @@ def legs(runs: Iterable[pd.DataFrame], queries: list[str], families: list[str], 
 class Both:
     """What either leg found for some queries, each family once."""
 
-    rows: Integers  # places of the families, int64 [queries, width]; -1 where there is none
+    rows: Places  # places of the families, ascending, int32 [queries, width]; -1 where there is none
     ranks: Doubles  # rank in the BM25 and the dense leg, float64 [2, queries, width]; infinite where a leg lacks it
     scores: Doubles  # score in them after min-max, likewise; 0, the least of the list, where a leg lacks it
 
@@ -72,10 +74,13 @@ def both(legs: Legs, part: Integers) -> Both:
     for place, (leg, columns) in enumerate(zip((legs.bm25, legs.dense), columns_of, strict=True)):
         ranks[place, :, columns] = np.arange(1, leg[1].shape[1] + 1)
         scores[place, :, columns] = min_max(leg[0][part])
-    order = np.argsort(np.where(rows < 0, len(legs.families), rows), axis=1, kind="stable")
-    rows = np.take_along_axis(rows, order, axis=1)
+    # By family, what is none (-1) last, and of a family that both found BM25's first: one number of 64 bits each.
+    keys = rows.astype(np.uint32).astype(np.uint64) << np.uint64(32) | np.arange(rows.shape[1], dtype=np.uint64)
+    keys.sort(axis=1)
+    order = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    rows = (keys >> np.uint64(32)).astype(np.uint32).view(np.int32)
     ranks, scores = (np.take_along_axis(values, order[None], axis=2) for values in (ranks, scores))
-    # A family that both found stands twice, BM25's first, as the sort is stable: join the two.
+    # A family that both found stands twice: join the two.
     twice = (rows[:, 1:] == rows[:, :-1]) & (rows[:, 1:] >= 0)
     for values in (ranks, scores):
         values[1, :, :-1][twice] = values[1, :, 1:][twice]
@@ -93,30 +98,66 @@ def min_max(scores: Floats) -> Doubles:
     return np.where(found, scaled, 0.0)
 
 
-def fuse(pair: Both, method: str, value: Setting, depth: int) -> tuple[Floats, Integers]:
-    """Fused ranking of some queries.
+def fuse(pair: Both, method: str, value: Setting, depth: int) -> tuple[Floats, Places]:
+    """Fused ranking of some queries: scores and rows, [queries, at most depth]; equal scores by family id."""
+    return best(_fused(pair, method, value), pair.rows, depth)
+
+
+def _fused(pair: Both, method: str, value: Setting) -> Floats:
+    """Fused scores of some queries, -inf where there is no family.
 
     `rrf` with constant k: the sum of 1 / (k + rank) (Cormack et al., SIGIR 2009). `interpolation` with weight w:
-    w * dense + (1 - w) * BM25 after min-max (Bruch et al., TOIS 2023). Equal scores are ordered by family id.
-
-    Returns scores and rows, [queries, at most depth].
+    w * dense + (1 - w) * BM25 after min-max (Bruch et al., TOIS 2023).
     """
     value = value if isinstance(value, float) else value[:, None]
     if method == "rrf":
         scores = (1.0 / (value + pair.ranks)).sum(axis=0)
     else:
         scores = (1.0 - value) * pair.scores[0] + value * pair.scores[1]
-    return best(np.where(pair.rows < 0, -np.inf, scores).astype(np.float32), pair.rows, depth)
+    return np.where(pair.rows < 0, -np.inf, scores).astype(np.float32)
 
 
-def fused(legs: Legs, method: str, value: Setting, depth: int) -> pd.DataFrame:
-    """Fused run of every query, rows of `RUN`."""
-    shape = (len(legs.queries), min(depth, legs.bm25[1].shape[1] + legs.dense[1].shape[1]))
-    scores, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
+def fused(legs: Legs, method: str, value: Setting, depth: int) -> Iterator[pd.DataFrame]:
+    """Fused run of every query, in parts with rows of `RUN`."""
     for part in legs.blocks(np.arange(len(legs.queries))):
         ours = value if isinstance(value, float) else value[part]
-        scores[part], rows[part] = fuse(both(legs, part), method, ours, depth)
-    return frame(legs.queries, legs.families, scores, rows)
+        yield frame(legs.queries, legs.families, *fuse(both(legs, part), method, ours, depth), first=int(part[0]))
+
+
+def ranks(
+    legs: Legs, settings: Sequence[tuple[str, float]], depth: int, pairs: pd.DataFrame, label: str
+) -> list[Integers]:
+    """Rank that each setting, a method and its value, gives families for queries; 0 where it is not among the best.
+
+    `pairs` has `query_id` and `family_id`. No list is sorted for it: a rank is one more than the families that come
+    before. Returns int64 [pairs] for each setting.
+    """
+    query, family = places(pairs["query_id"], legs.queries), places(pairs["family_id"], legs.families)
+    found = [np.zeros(len(pairs), np.int64) for _ in settings]
+    order = np.argsort(query, kind="stable")
+    order = order[(query[order] >= 0) & (family[order] >= 0)]
+    blocks = legs.blocks(np.unique(query[order]))
+    total = sum(map(len, blocks))
+    for part in track(blocks, total=total, label=label, unit="queries", weight=len(blocks[0]) if blocks else 1):
+        pair = both(legs, part)
+        first, last = np.searchsorted(query[order], [part[0], part[-1] + 1])
+        wanted = order[first:last]
+        step = max(1, _COMPARED // max(1, pair.rows.shape[1]))
+        chunks = []
+        for start in range(0, len(wanted), step):
+            some = wanted[start : start + step]
+            row = np.searchsorted(part, query[some])
+            same = pair.rows[row] == family[some, None]
+            here = np.flatnonzero(same.any(axis=1))
+            chunks.append((some[here], row[here], same[here].argmax(axis=1)))
+        for (method, value), rank in zip(settings, found, strict=True):
+            scores = _fused(pair, method, value)
+            for some, row, place in chunks:
+                theirs, own = scores[row], scores[row, place][:, None]
+                # Equal scores by family id, and so by place.
+                tied = (theirs == own) & (np.arange(scores.shape[1]) < place[:, None])
+                rank[some] = 1 + np.count_nonzero(theirs > own, axis=1) + np.count_nonzero(tied, axis=1)
+    return [np.where(rank <= depth, rank, 0) for rank in found]
 
 
 @dataclass(frozen=True)
@@ -140,14 +181,15 @@ class Tuned:
         }
 
 
-def runs(legs: Legs, tuned: Tuned, depth: int) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The run of each method as tuned, and its oracle's: name of the system and rows of `RUN`."""
-    for method in UNTUNED:
-        run = fused(legs, method, tuned.chosen[method], depth)
-        yield method, run
-        if np.any(tuned.oracle[method] != tuned.chosen[method]):
-            run = fused(legs, method, tuned.oracle[method], depth)
-        yield f"oracle-{method}", run
+def oracles(legs: Legs, tuned: Tuned, qrels: pd.DataFrame, depth: int, label: str) -> pd.DataFrame:
+    """Rows of `ORACLES`: where the values best on test would have ranked what is judged, rows of `QRELS`."""
+    found = ranks(legs, list(tuned.oracle.items()), depth, qrels, label)
+    pairs = qrels[["query_id", "family_id"]]
+    frames = [
+        pairs.assign(system=f"oracle-{method}", rank=rank)[rank > 0]
+        for method, rank in zip(tuned.oracle, found, strict=True)
+    ]
+    return tables.typed(pd.concat(frames, ignore_index=True), ORACLES)
 
 
 def tune(
@@ -238,26 +280,12 @@ def _outcomes(
     label: str,
     threshold: int,
 ) -> dict[tuple[str, float], pd.DataFrame]:
-    """`split` and `value` of the metric for each method and value, a row for each query of `asked`, in its order.
-
-    Only the relevant families' ranks decide a metric, so that only they leave a block.
-    """
-    scored = places(asked["query_id"], legs.queries)
-    query, family = places(judged["query_id"], legs.queries), places(judged["family_id"], legs.families)
-    keys = np.unique((query * len(legs.families) + family)[family >= 0])
+    """`split` and `value` of the metric for each method and value, a row for each query of `asked`, in its order."""
     settled = [(method, value) for method, grid in grids.items() for value in grid]
-    hits: dict[tuple[str, float], list[pd.DataFrame]] = {key: [] for key in settled}
-    blocks = legs.blocks(scored)
-    for part in track(blocks, total=len(scored), label=label, unit="queries", weight=len(blocks[0]) if blocks else 1):
-        pair = both(legs, part)
-        names = [legs.queries[place] for place in part]
-        for (method, value), found in hits.items():
-            scores, rows = fuse(pair, method, value, settings.depth)
-            relevant = np.isin(part[:, None] * len(legs.families) + rows, keys) & (rows >= 0)
-            found.append(frame(names, legs.families, scores, np.where(relevant, rows, -1)).astype({"query_id": "str"}))
-    scored_ = {
-        key: retrieval.per_query(pd.concat(found), judged, asked, [settings.metric], threshold=threshold)
-        for key, found in hits.items()
-        if found
-    }
-    return {key: values.loc[values["scope"] == "all", ["split", "value"]] for key, values in scored_.items()}
+    judged = judged[judged["query_id"].isin(asked["query_id"])]
+    scored = {}
+    for key, rank in zip(settled, ranks(legs, settled, settings.depth, judged, label), strict=True):
+        found = retrieval.Found(rank, np.zeros(len(asked), np.int64))
+        values = retrieval.outcomes(found, judged, asked, [settings.metric], threshold=threshold)
+        scored[key] = values.loc[values["scope"] == "all", ["split", "value"]]
+    return scored if len(asked) else {}

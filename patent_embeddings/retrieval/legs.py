@@ -166,7 +166,7 @@ def stored(landscape: Landscape, system: str, query: str | None) -> tuple[Floats
     if query not in landscape.asked or not path.exists():
         return None
     run = tables.read(path, RUN, only=("query_id", query))
-    scores, rows = ranking.matrices(run, [query], landscape.families, len(landscape.families))
+    scores, rows = ranking.matrices([run], [query], landscape.families, len(landscape.families))
     return scores[0], rows[0]
 
 

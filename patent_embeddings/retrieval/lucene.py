@@ -141,11 +141,13 @@ class Index:
         reader = java("org.apache.lucene.index.DirectoryReader").open(directory)
         searcher = java("org.apache.lucene.search.IndexSearcher")(cast("org.apache.lucene.index.IndexReader", reader))
         searcher.setSimilarity(java("org.apache.lucene.search.similarities.BM25Similarity")(k1, b))
-        self._reader, self._searcher, self._threads = reader, searcher, threads
+        self._reader, self._searcher = reader, searcher
+        self.k1, self.b, self.threads = k1, b, threads
         weighed, bag = (f"io.anserini.search.query.{name}QueryGenerator" for name in ("QuerySideBm25", "BagOfWords"))
         self._queries = java(weighed)(k1, b, reader) if query_side else java(bag)()
         self._analyzer = java("io.anserini.analysis.DefaultEnglishAnalyzer").newDefaultInstance()
         self._analyse = java("io.anserini.analysis.AnalyzerUtils").analyze
+        self._read = java("io.anserini.index.IndexReaderUtils").getPostingsListForAnalyzedTerm
         self._json = java("com.fasterxml.jackson.databind.ObjectMapper")()
         self.rows = self._numbered() if rows is None else rows
 
@@ -165,7 +167,7 @@ class Index:
         """
         scores = np.full((len(texts), k), -np.inf, np.float32)
         rows = np.full((len(texts), k), -1, np.int64)
-        for place, hits in enumerate(self._threads.map(lambda text: self._hits(text, k), texts)):
+        for place, hits in enumerate(self.threads.map(lambda text: self._hits(text, k), texts)):
             rows[place, : len(hits)] = self.rows[np.array([hit["doc"] for hit in hits], np.int64)]
             scores[place, : len(hits)] = [hit["score"] for hit in hits]
         return scores, rows
@@ -185,6 +187,41 @@ class Index:
         term = _jvm()("org.apache.lucene.index.Term")(_FIELD, token)
         count, having = self._reader.getDocCount(_FIELD), self._reader.docFreq(term)
         return math.log(1 + (count - having + 0.5) / (having + 0.5))
+
+    def weighed(self, text: str) -> list[tuple[str, np.float32]]:
+        """Distinct terms of a text as a query and what each counts, by the query that the searcher is given."""
+        # Terms hold no blanks, and a clause reads `term` or `(term)^2.0`.
+        clauses = self._queries.buildQuery(_FIELD, self._analyzer, text).toString(_FIELD).split()
+        found = []
+        for clause in clauses:
+            term, boosted, boost = clause.rpartition(")^")
+            found.append((term[1:], np.float32(boost)) if boosted else (clause, np.float32(1)))
+        return found
+
+    def postings(self, term: str) -> tuple[Integers, Integers]:
+        """Lucene's documents that have a term, int64, and how often each has it, int64."""
+        if not self._reader.docFreq(_jvm()("org.apache.lucene.index.Term")(_FIELD, term)):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        found = json.loads(self._json.writeValueAsString(self._read(self._reader, term)))
+        documents, counts = (np.array([posting[name] for posting in found], np.int64) for name in ("docid", "tf"))
+        return documents, counts
+
+    def lengths(self) -> Integers:
+        """Length of each of Lucene's documents in terms, as it rounds it into a byte, int64; 0 without text."""
+        java = _jvm()
+        decode = java("org.apache.lucene.util.SmallFloat").byte4ToInt
+        table = np.array([decode(byte - 256 if byte > 127 else byte) for byte in range(256)], np.int64)
+        norms = java("org.apache.lucene.index.MultiDocValues").getNormValues(self._reader, _FIELD)
+        lengths = np.zeros(self._reader.maxDoc(), np.int64)
+        if norms is not None:
+            for _ in range(self._reader.getDocCount(_FIELD)):
+                document = norms.nextDoc()
+                lengths[document] = table[norms.longValue() & 255]
+        return lengths
+
+    def statistics(self) -> tuple[int, int]:
+        """How many documents have a term, and how many terms all have together, each as often as it occurs."""
+        return self._reader.getDocCount(_FIELD), self._reader.getSumTotalTermFreq(_FIELD)
 
     def close(self) -> None:
         """Close Lucene's reader."""

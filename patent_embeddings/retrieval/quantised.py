@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from patent_embeddings.core import tables
-from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Integers
+from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Integers, Places
 from patent_embeddings.corpus.pool import Candidates
 from patent_embeddings.evaluation.retrieval import per_query
 from patent_embeddings.evaluation.schemas import COMPRESSION
@@ -98,7 +98,7 @@ def held(index: Any, dimension: int) -> Floats:
 
 def retrieve(
     index: Any, found: Searched, open_: Candidates, depth: int, *, label: str, rescore: int = RESCORE
-) -> tuple[Floats, Integers]:
+) -> tuple[Floats, Places]:
     """The best candidates of every query from an index of a landscape's documents, as `ranking.retrieve` gives them.
 
     Of bits the `rescore` times `depth` families nearest in Hamming distance are ranked again by the query as it is. The

@@ -44,7 +44,7 @@ class RerankValues(Values):
 
     query_view: Identifier
     document_view: Identifier
-    dtype: Literal["float32", "bfloat16", "auto"] = Field(alias="embed.dtype")
+    dtype: Literal["float32", "bfloat16", "auto"] = Field(alias="reranks_in")
     reranker: Weights | None  # None: no second stage
     system: Literal["bm25", "dense", "rrf", "interpolation"] = Field(alias="rerank.system")
     depth: int = Field(alias="rerank.depth")

@@ -15,7 +15,7 @@ from patent_embeddings.core import registry
 from patent_embeddings.grid import comparisons, findings
 from patent_embeddings.grid.cell import Config
 from patent_embeddings.grid.entries import Finding, Hypotheses
-from patent_embeddings.grid.gather import KEYS, Grid
+from patent_embeddings.grid.gather import COSTS, KEYS, Grid
 from patent_embeddings.grid.units import where
 from patent_embeddings.pages.grid import page as grid_
 from patent_embeddings.pages.grid.picture import Material
@@ -61,6 +61,7 @@ def planted() -> Grid:
         outcomes[list(KEYS)]
         .drop_duplicates()
         .assign(where="a", stage="embed", seconds=12.5, texts_per_second=80.0, peak_mib=700, device="cpu")
+        .reindex(columns=list(COSTS))
     )
     asked = outcomes.loc[outcomes["task"] == "retrieval", ["landscape", "query_id"]].drop_duplicates()
     places = [HOSTILE if number % 2 else "EP" for number in range(len(asked))]

@@ -19,6 +19,7 @@ from patent_embeddings.core.vectors import QUERY_ROWS, ROWS, TOKEN_ROWS
 from patent_embeddings.corpus.schemas import LABELS, POOL, QRELS, QUERIES
 from patent_embeddings.evaluation import outcomes as outcomes_
 from patent_embeddings.evaluation.schemas import COMPRESSION, OUTCOMES, SCORES
+from patent_embeddings.evaluation.schemas import ORACLES as BEST
 from patent_embeddings.evaluation.systems import ORACLES, RETRIEVAL
 from patent_embeddings.retrieval.schemas import RUN
 from stages import metrics
@@ -58,17 +59,27 @@ def prepare() -> None:
     tables.write(pool, layout.task("sim-alpha", "pool"), POOL)
     qrels = [(query, family, int(rng.integers(1, 3)), str(rng.choice(["in", "out", "unknown"])))
              for query in asked for family in rng.choice(FAMILIES[:20], rng.integers(1, 6), replace=False)]  # fmt: skip
-    tables.write(pd.DataFrame(qrels, columns=list(QRELS.columns)), layout.task("sim-alpha", "qrels"), QRELS)
+    judged = pd.DataFrame(qrels, columns=list(QRELS.columns))
+    tables.write(judged, layout.task("sim-alpha", "qrels"), QRELS)
     labels = pd.DataFrame(
         {"family_id": FAMILIES, "label_set": "ipc-class", "labels": [[f"A{i:02d}"] for i in LABEL], "split": SPLITS}
     )
     tables.write(labels, layout.task("sim-alpha", "labels"), LABELS)
-    for system in (*RETRIEVAL, *ORACLES):
+    for system in RETRIEVAL:
         ranked = [(query, family, rank + 1, 1.0) for query in asked[:-3]
                   for rank, family in enumerate(rng.permutation(FAMILIES[:20])[: rng.integers(1, 20)])]  # fmt: skip
         frame = pd.DataFrame(ranked if system != "reranked" else [], columns=list(RUN.columns))
         types = {"query_id": "str", "family_id": "str", "rank": "int64", "score": "float32"}
         tables.write(frame.astype(types), layout.run("sim-alpha", system), RUN)
+    asked_of = [rows["family_id"] for _, rows in judged.groupby("query_id")]
+    best = [
+        (system, query, family, 1 + rng.integers(0, 5) + 5 * place)
+        for system in ORACLES
+        for query, families in zip(asked, asked_of, strict=True)
+        for place, family in enumerate(families)
+        if rng.random() < 0.7
+    ]
+    tables.write(pd.DataFrame(best, columns=list(BEST.columns)), layout.oracles("sim-alpha"), BEST)
     store("documents", rng.normal(size=(4, 12))[LABEL] + 0.3 * rng.normal(size=(120, 12)))
     np.save(layout.vectors("sim-alpha", "queries"), np.load(layout.vectors("sim-alpha", "documents"))[20:])
     tables.write(queries[["query_id"]], layout.vector_ids("sim-alpha", "queries"), QUERY_ROWS)
@@ -108,6 +119,17 @@ def written(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return tables.read(outcomes, OUTCOMES), tables.read(scores, SCORES)
 
 
+def ranked(landscape: str, system: str) -> pd.DataFrame:
+    """A run; of an oracle, of which only the ranks of what is judged are known, with other families between them."""
+    if system not in ORACLES:
+        return tables.read(layout.run(landscape, system), RUN).astype({"query_id": str, "family_id": str})
+    best = tables.read(layout.oracles(landscape), BEST)
+    best = best[best["system"] == system]
+    filled = best[["query_id"]].drop_duplicates().merge(pd.DataFrame({"rank": range(1, 40)}), how="cross")
+    filled = filled.merge(best, on=["query_id", "rank"], how="left")
+    return filled.assign(family_id=filled["family_id"].fillna("other-" + filled["rank"].astype(str)))
+
+
 def test_retrieval_is_what_ir_measures_gives_from_the_tables_alone(
     landscape: str, first: tuple[pd.DataFrame, pd.DataFrame]
 ) -> None:
@@ -119,7 +141,7 @@ def test_retrieval_is_what_ir_measures_gives_from_the_tables_alone(
     both = set.intersection(*(set(judged.loc[judged["scope"] == side, "query_id"]) for side in ("in", "out")))
     compared = 0
     for system in ("bm25", "dense", "oracle-rrf"):
-        run = tables.read(layout.run(landscape, system), RUN).astype({"query_id": str, "family_id": str})
+        run = ranked(landscape, system)
         run = run.rename(columns={"family_id": "doc_id"}).assign(score=-run["rank"].astype(float))
         for scope in ("all", "in", "out", "in-paired", "out-paired"):
             here = judged if scope == "all" else judged[judged["scope"] == scope.split("-")[0]]

@@ -87,12 +87,13 @@ def test_order_of_rows_and_scores_are_ignored() -> None:
     )
 
 
-def test_categorical_ids_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_categorical_ids_and_parts_change_nothing() -> None:
     run, qrels, queries = planted(4)
     whole = retrieval.per_query(run, qrels, queries)
-    monkeypatch.setattr(retrieval, "_BLOCK", 37)
     encoded = run.assign(query_id=run["query_id"].astype("category"), family_id=run["family_id"].astype("category"))
     pd.testing.assert_frame_equal(whole, retrieval.per_query(encoded, qrels, queries))
+    found = retrieval.found((encoded[at : at + 37] for at in range(0, len(run), 37)), qrels, queries)
+    pd.testing.assert_frame_equal(whole, retrieval.outcomes(found, qrels, queries))
 
 
 def test_queries_without_results_count_as_zero() -> None:

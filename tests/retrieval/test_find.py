@@ -129,11 +129,11 @@ def fold_wise() -> None:
     values = params.read("fuse", FuseValues, L)
     queries, qrels = tables.read(layout.task(L, "queries"), QUERIES), tables.read(layout.task(L, "qrels"), QRELS)
     families = tables.read(layout.task(L, "pool"), POOL)["family_id"].tolist()
-    runs = (tables.read(layout.run(L, leg), RUN) for leg in ("bm25", "dense"))
+    runs = (tables.parts(layout.run(L, leg), RUN) for leg in ("bm25", "dense"))
     legs = fusion.legs(runs, sorted(OWN), families, values.fuse.depth)
     tuned = fusion.tune(legs, qrels, queries, values.fuse, label="tune", folds=fold_of(sorted(OWN), 0))
-    for system, found in fusion.runs(legs, tuned, values.fuse.depth):
-        tables.write(found, layout.run(L, system), RUN)
+    for method, value in tuned.chosen.items():
+        tables.write_parts(fusion.fused(legs, method, value, values.fuse.depth), layout.run(L, method), RUN)
     tables.write(tuned.table, layout.fusion(L), FUSION)
     assert len(set(tuned.chosen["rrf"].tolist()) | set(tuned.chosen["interpolation"].tolist())) > 2
 

@@ -19,6 +19,7 @@ from patent_embeddings.core import layout, tables
 from patent_embeddings.core.params import Fuse
 from patent_embeddings.corpus.schemas import POOL, QRELS
 from patent_embeddings.corpus.schemas import QUERIES as QUERIES_TABLE
+from patent_embeddings.evaluation.schemas import ORACLES
 from patent_embeddings.retrieval import fusion
 from patent_embeddings.retrieval.ranking import frame
 from patent_embeddings.retrieval.schemas import FUSION, RUN
@@ -49,7 +50,11 @@ def qrels(seed: int = 9) -> pd.DataFrame:
 
 
 def legs(bm25: pd.DataFrame, dense: pd.DataFrame, depth: int = 1000) -> fusion.Legs:
-    return fusion.legs((bm25, dense), ASKED, FAMILIES, depth)
+    return fusion.legs(([bm25], [dense]), ASKED, FAMILIES, depth)
+
+
+def fused(legs: fusion.Legs, method: str, value: fusion.Setting, depth: int) -> pd.DataFrame:
+    return pd.concat(fusion.fused(legs, method, value, depth), ignore_index=True)
 
 
 def trec(run: pd.DataFrame) -> Any:
@@ -83,7 +88,7 @@ def test_rrf_is_pyserinis(k: float, depth: int) -> None:
 
     bm25, dense = run(1), run(2)
     theirs = reciprocal_rank_fusion([trec(bm25), trec(dense)], rrf_k=int(k), depth=depth, k=depth)
-    same(fusion.fused(legs(bm25, dense, depth), "rrf", k, depth), theirs)
+    same(fused(legs(bm25, dense, depth), "rrf", k, depth), theirs)
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 0.5, 1.0])
@@ -93,7 +98,7 @@ def test_interpolation_is_pyserinis_after_its_min_max(weight: float) -> None:
 
     bm25, dense = run(1), run(2, found=15)
     scaled = [trec(leg).rescore(RescoreMethod.NORMALIZE) for leg in (dense, bm25)]
-    same(fusion.fused(legs(bm25, dense), "interpolation", weight, 1000), interpolation(scaled, alpha=weight))
+    same(fused(legs(bm25, dense), "interpolation", weight, 1000), interpolation(scaled, alpha=weight))
 
 
 def test_min_max_by_hand() -> None:
@@ -107,24 +112,24 @@ def test_missing_from_a_list_is_its_least() -> None:
     dense = pd.DataFrame(
         {"query_id": "q0", "family_id": ["f03", "f01", "f00"], "rank": [1, 2, 3], "score": np.float32([0.9, 0.7, 0.5])}
     )
-    mixed = fusion.fused(legs(bm25, dense), "interpolation", 0.4, 1000)
+    mixed = fused(legs(bm25, dense), "interpolation", 0.4, 1000)
     assert mixed["family_id"].tolist() == ["f01", "f03", "f00", "f02"]
     assert mixed["score"].tolist() == pytest.approx([0.6 + 0.4 * 0.5, 0.4, 0.0, 0.0])
     assert mixed["rank"].tolist() == [1, 2, 3, 4]
 
 
 def test_the_fused_run_is_cut_at_the_depth_and_sound() -> None:
-    mixed = fusion.fused(legs(run(1), run(2), 7), "rrf", 60.0, 7).astype({"query_id": "str", "family_id": "str"})
+    mixed = fused(legs(run(1), run(2), 7), "rrf", 60.0, 7).astype({"query_id": "str", "family_id": "str"})
     assert mixed.groupby("query_id").size().max() == 7
     RUN.schema.validate(mixed)
     assert set(mixed["query_id"]) == set(ASKED) - {"q3"}
 
 
 def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = fusion.fused(legs(run(1), run(2)), "interpolation", 0.3, 1000)
+    whole = fused(legs(run(1), run(2)), "interpolation", 0.3, 1000)
     tuned = fusion.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
     monkeypatch.setattr(fusion, "_HELD", 1)
-    pd.testing.assert_frame_equal(fusion.fused(legs(run(1), run(2)), "interpolation", 0.3, 1000), whole)
+    pd.testing.assert_frame_equal(fused(legs(run(1), run(2)), "interpolation", 0.3, 1000), whole)
     again = fusion.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
     pd.testing.assert_frame_equal(again.table, tuned.table)
 
@@ -141,7 +146,7 @@ def test_every_setting_scores_what_ir_measures_says(metric: str) -> None:
     ]
     split = dict(zip(QUERIES["query_id"], QUERIES["split"], strict=True))
     for row in tuned.table.itertuples():
-        mixed = fusion.fused(pair, row.method, row.value, 12)
+        mixed = fused(pair, row.method, row.value, 12)
         hits = [
             ir_measures.ScoredDoc(q, f, -r)
             for q, f, r in zip(mixed["query_id"], mixed["family_id"], mixed["rank"], strict=True)
@@ -211,7 +216,7 @@ def test_cross_fitting_tunes_each_fold_on_the_others(capsys: pytest.CaptureFixtu
         label="test",
         folds=dict(zip(ASKED, folds.tolist(), strict=True)),
     )
-    runs = dict(fusion.runs(legs(run(1), run(2)), tuned, 1000))
+    runs = {method: fused(legs(run(1), run(2)), method, value, 1000) for method, value in tuned.chosen.items()}
     for method in ("rrf", "interpolation"):
         for fold in range(3):
             rest = every[folds != fold].assign(split="dev")
@@ -223,7 +228,7 @@ def test_cross_fitting_tunes_each_fold_on_the_others(capsys: pytest.CaptureFixtu
             on_dev = alone.table[(alone.table["method"] == method) & (alone.table["split"] == "dev")]
             np.testing.assert_allclose(table["score"], on_dev["score"], rtol=0, atol=1e-12)
             mine = [query for query, own in zip(ASKED, folds, strict=True) if own == fold]
-            whole = fusion.fused(legs(run(1), run(2)), method, best, 1000)
+            whole = fused(legs(run(1), run(2)), method, best, 1000)
             parts = [
                 one[one["query_id"].isin(mine)].astype(str).reset_index(drop=True) for one in (runs[method], whole)
             ]
@@ -261,21 +266,40 @@ def landscape(workspace: Path, set_params: Callable[..., None]) -> str:
 
 
 def test_the_stage_writes_runs_table_and_cost_the_same_twice(landscape: str) -> None:
-    outputs = [layout.run(L, system) for system in ("rrf", "interpolation", "oracle-rrf", "oracle-interpolation")]
-    outputs.append(layout.fusion(L))
+    outputs = [layout.run(L, "rrf"), layout.run(L, "interpolation"), layout.oracles(L), layout.fusion(L)]
     start("fuse", landscape)
     first = [path.read_bytes() for path in outputs]
     start("fuse", landscape)
     assert [path.read_bytes() for path in outputs] == first
     table = tables.read(layout.fusion(L), FUSION)
-    for system, flag in (("", "chosen"), ("oracle-", "oracle")):
-        for method in ("rrf", "interpolation"):
-            value = table.loc[(table["method"] == method) & table[flag], "value"].iloc[0]
-            ids = {"query_id": "str", "family_id": "str"}
-            expected = fusion.fused(legs(run(1), run(2)), method, value, 1000).astype(ids)
-            written = tables.read(layout.run(L, system + method), RUN).astype(ids)
-            key = ["query_id", "rank"]
-            pd.testing.assert_frame_equal(written, expected.sort_values(key, ignore_index=True))
+    ids, judged = {"query_id": "str", "family_id": "str"}, qrels()
+    best = tables.read(layout.oracles(L), ORACLES)
+    for method in ("rrf", "interpolation"):
+        chosen, oracle = (
+            fused(legs(run(1), run(2)), method, table.loc[(table["method"] == method) & table[flag], "value"].iloc[0],
+                  1000).astype(ids)
+            for flag in ("chosen", "oracle")
+        )  # fmt: skip
+        written = tables.read(layout.run(L, method), RUN).astype(ids)
+        pd.testing.assert_frame_equal(written, chosen.sort_values(["query_id", "rank"], ignore_index=True))
+        expected = judged.merge(oracle, on=["query_id", "family_id"])[["query_id", "family_id", "rank"]]
+        expected = expected.sort_values(["query_id", "family_id"], ignore_index=True)
+        ours = best.loc[best["system"] == f"oracle-{method}", ["query_id", "family_id", "rank"]]
+        pd.testing.assert_frame_equal(ours.reset_index(drop=True), expected)
+        assert 0 < len(expected) < len(judged)
+
+
+@pytest.mark.parametrize("depth", [1000, 9])
+def test_ranks_are_those_of_the_sorted_lists(depth: int) -> None:
+    pair = legs(run(1), run(2))
+    asked = pd.DataFrame(
+        [(q, f) for q in (*ASKED, "none") for f in (*FAMILIES, "other")], columns=["query_id", "family_id"]
+    )
+    settings = [("rrf", 10.0), ("rrf", 60.0), ("interpolation", 0.0), ("interpolation", 0.4), ("interpolation", 1.0)]
+    for (method, value), rank in zip(settings, fusion.ranks(pair, settings, depth, asked, "test"), strict=True):
+        whole = fused(pair, method, value, depth).astype({"query_id": "str", "family_id": "str"})
+        expected = asked.merge(whole, on=["query_id", "family_id"], how="left")["rank"].fillna(0)
+        assert rank.tolist() == expected.tolist() and rank.max() == min(depth, whole["rank"].max())
 
 
 def test_what_is_out_of_reach_does_not_tune(landscape: str, set_params: Callable[..., None]) -> None:
@@ -307,8 +331,9 @@ def test_a_landscape_without_queries_gives_empty_tables(landscape: str) -> None:
                         (layout.run(L, "bm25"), RUN), (layout.run(L, "dense"), RUN)):  # fmt: skip
         tables.write(tables.read(path, table)[:0], path, table)
     start("fuse", landscape)
-    for system in ("rrf", "interpolation", "oracle-rrf", "oracle-interpolation"):
+    for system in ("rrf", "interpolation"):
         assert tables.read(layout.run(L, system), RUN).empty
+    assert tables.read(layout.oracles(L), ORACLES).empty
     assert tables.read(layout.fusion(L), FUSION).empty
 
 

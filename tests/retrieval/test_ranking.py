@@ -83,16 +83,16 @@ def test_files_of_different_runs_are_refused() -> None:
         pool_.candidates(["f000", "other"], ["f000"], pool(1), earlier=False)
     run = pd.DataFrame({"query_id": ["f000"], "family_id": ["other"], "rank": [1], "score": np.float32([1])})
     with pytest.raises(UserError, match=r"family_id 'other' of a run.*dvc repro"):
-        ranking.matrices(run, ids(1), ids(1), 10)
+        ranking.matrices([run], ids(1), ids(1), 10)
 
 
 def test_a_run_survives_the_way_through_matrices() -> None:
     scores = np.array([[3, 2, 1], [5, -np.inf, -np.inf], [-np.inf] * 3], np.float32)
     rows = np.array([[2, 0, 1], [0, -1, -1], [-1, -1, -1]])
     run = ranking.frame(ids(3), ids(3), scores, rows).sample(frac=1, random_state=0)
-    again = ranking.matrices(run, ids(3), ids(3), 100)
+    again = ranking.matrices([run], ids(3), ids(3), 100)
     assert np.array_equal(again[0], scores) and np.array_equal(again[1], rows)
-    cut = ranking.matrices(run, ids(3), ids(3), 2)
+    cut = ranking.matrices([run], ids(3), ids(3), 2)
     assert np.array_equal(cut[0], scores[:, :2]) and np.array_equal(cut[1], rows[:, :2])
 
 
