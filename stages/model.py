@@ -48,12 +48,15 @@ def fetch(names: list[str]) -> None:
 
 @app.command()
 def check(name: str) -> None:
-    """Load a model, embed with it, and compare what it does with its registry entry; exit 1 where they differ."""
-    from patent_embeddings.encoders import checking, factory
-    from patent_embeddings.encoders.entries import model_entry
+    """Load a model or reranker and compare what it does with its registry entry; exit 1 where they differ."""
+    from patent_embeddings.encoders import catalogue, checking, checking_pairs, factory, rerankers
+    from patent_embeddings.encoders.entries import Model
 
-    entry = model_entry(name)
-    found = list(checking.findings(factory.encoder(entry, dtype=entry.dtype, tested=False)))
+    entry = catalogue.entries_of([name])[name]
+    if isinstance(entry, Model):
+        found = list(checking.findings(factory.encoder(entry, dtype=entry.dtype, tested=False)))
+    else:
+        found = list(checking_pairs.findings(rerankers.reranker(entry, dtype=entry.dtype, tested=False)))
     print("\n".join(f"{'ok  ' if one.fits else 'WRONG'} {one.what}: {one.detail}" for one in found))
     if not all(one.fits for one in found):
         raise typer.Exit(1)

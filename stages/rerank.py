@@ -22,7 +22,7 @@ def main(landscape: str) -> None:
         values = params.read("rerank", RerankValues, landscape)
         found = tables.empty(RUN)
         if values.reranker is not None:
-            from patent_embeddings.encoders.cross import Cross  # torch, which takes seconds
+            from patent_embeddings.encoders import rerankers  # torch, which takes seconds
             from patent_embeddings.encoders.loading import offline
             from patent_embeddings.retrieval import reranking
 
@@ -31,7 +31,7 @@ def main(landscape: str) -> None:
             queries = texts.queries(landscape, values.query_view)
             documents = texts.texts(landscape, values.document_view)
             with offline():
-                cross = Cross(values.reranker, values.dtype)
+                cross = rerankers.reranker(values.reranker, dtype=values.dtype)
                 found = reranking.run(best, queries, documents, cross, label=f"rerank {landscape}")
             cost.update(texts=len(found), device=cross.device, dtype=cross.dtype, system=values.system)
         tables.write(found, layout.run(landscape, "reranked"), RUN)

@@ -46,7 +46,7 @@ class Repository:
             held |= torch.load(file, weights_only=True)
         prefixes = ("model.", "bert.", "new.", "roberta.")
         held = {_without(name, prefixes): one.double() for name, one in held.items() if one.is_floating_point()}
-        return _adapted(held, self.folder / self.task) if self.task else held
+        return adapted(held, self.folder / self.task) if self.task else held
 
     def tokens(self, text: str, length: int, special: tuple[str, ...] = ()) -> Tensor:
         """Ids of a text cut to a length, special tokens included; `special` are single tokens wherever they stand."""
@@ -71,17 +71,22 @@ def _without(name: str, prefixes: tuple[str, ...]) -> str:
     return name
 
 
-def _adapted(held: dict[str, Tensor], folder: Path) -> dict[str, Tensor]:
-    """Weights with a LoRA adapter (Hu et al., 2021) of Jina's added: alpha over rank, times B A."""
+def adapted(held: dict[str, Tensor], folder: Path) -> dict[str, Tensor]:
+    """Weights of Jina's with a LoRA adapter (Hu et al., 2021) added: alpha over rank, times B A."""
+    held = {name: tensor.clone() for name, tensor in held.items()}
     told = json.loads((folder / "adapter_config.json").read_text())
     parts = {name: one.double() for name, one in load_file(folder / "adapter_model.safetensors").items()}
     for name in (name for name in parts if ".lora_A" in name or name.endswith("embedding_A")):
         _, _, *path = name.split(".")
         change = parts[name.replace("_A", "_B")] @ parts[name] * told["lora_alpha"] / told["r"]
+        if path[0] == "pooler":  # which is not read
+            continue
         if path[0] == "embeddings":
             held["embeddings.word_embeddings.weight"] += change.T
         elif path[2] == "mlp":
             held[f"encoder.layers.{path[1]}.mlp.{path[3]}.weight"] += change
+        elif path[3] == "o_proj":
+            held[f"encoder.layers.{path[1]}.mixer.out_proj.weight"] += change
         else:
             first = "qkv".index(path[3][0]) * len(change)
             held[f"encoder.layers.{path[1]}.mixer.Wqkv.weight"][first : first + len(change)] += change
@@ -175,7 +180,7 @@ def _relative(table: Tensor, length: int) -> Tensor:
 
 
 def rotary(model: Repository, ids: Tensor, mixer: str = "attn", seen: Tensor | None = None) -> Tensor:
-    """nomic's BERT with experts in every second layer, and Jina's XLM-RoBERTa, which has none."""
+    """nomic's BERT, with gates or with experts in every second layer, and Jina's XLM-RoBERTa, with neither."""
     held, config = model.tensors, model.config
     count = config.get("n_head") or config["num_attention_heads"]
     eps = config.get("layer_norm_epsilon") or config["layer_norm_eps"]
@@ -191,6 +196,9 @@ def rotary(model: Repository, ids: Tensor, mixer: str = "attn", seen: Tensor | N
         x = normed(held, f"{layer}.norm1", x + linear(held, f"{layer}.{mixer}.out_proj", mixed), eps)
         if f"{layer}.mlp.router.layer.weight" in held:
             made = _experts(held, f"{layer}.mlp", x, config["num_experts"], config["moe_top_k"])
+        elif f"{layer}.mlp.fc11.weight" in held:
+            gates = silu(linear(held, f"{layer}.mlp.fc12", x))
+            made = linear(held, f"{layer}.mlp.fc2", linear(held, f"{layer}.mlp.fc11", x) * gates)
         else:
             made = linear(held, f"{layer}.mlp.fc2", gelu(linear(held, f"{layer}.mlp.fc1", x)))
         x = normed(held, f"{layer}.norm2", x + made, eps)
@@ -220,7 +228,7 @@ def gte(model: Repository, ids: Tensor) -> Tensor:
     eps, count = config["layer_norm_eps"], config["num_attention_heads"]
     x = held["embeddings.word_embeddings.weight"][ids] + held["embeddings.token_type_embeddings.weight"][0]
     x = normed(held, "embeddings.LayerNorm", x, eps)
-    size, factor = x.shape[-1] // count, config["rope_scaling"]["factor"]
+    size, factor = x.shape[-1] // count, (config["rope_scaling"] or {"factor": 1.0})["factor"]
     rates = frequencies(size, config["rope_theta"] * factor) / factor ** (2 / size)
     for number in range(config["num_hidden_layers"]):
         layer = f"encoder.layer.{number}"
@@ -332,6 +340,14 @@ def gemma(model: Repository, ids: Tensor) -> Tensor:
 def pooled(hidden: Tensor, how: str) -> Tensor:
     """One vector of a text's tokens."""
     return {"mean": hidden.mean(dim=0), "cls": hidden[0], "last": hidden[-1]}[how]
+
+
+def vector(model: Repository, network: str, ids: Tensor, how: str, layers: tuple[str, ...], normed: bool) -> Tensor:
+    """A dense model's vector of a text by its tokens: a network's hidden states, pooled, through dense layers."""
+    found = pooled(globals()[network](model, ids), how)
+    for layer in layers:
+        found = model.dense(layer, found)
+    return unit(found) if normed else found
 
 
 def unit(vector: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from standin_files import (
     behind,
     dense,
     drawn,
+    sized,
     stored,
     together,
 )
@@ -58,8 +59,7 @@ def _decoder_config(size: int, kind: str, architecture: str, **more: Any) -> dic
 
 
 def qwen3(seed: int, shards: int = 2) -> Files:
-    tokenizer = vocabularies.qwen(LENGTH)
-    size = vocabularies.size(tokenizer)
+    tokenizer, size = sized(vocabularies.qwen(LENGTH))
     config = _decoder_config(
         size, "qwen3", "Qwen3ForCausalLM", bos_token_id=256, eos_token_id=256, head_dim=HIDDEN // HEADS,
         max_window_layers=LAYERS, sliding_window=None, use_sliding_window=False,
@@ -71,8 +71,7 @@ def qwen3(seed: int, shards: int = 2) -> Files:
 
 
 def stella(seed: int) -> Files:
-    tokenizer = vocabularies.qwen(LENGTH)
-    size = vocabularies.size(tokenizer)
+    tokenizer, size = sized(vocabularies.qwen(LENGTH))
     named = {"AutoModel": "modeling_qwen.Qwen2Model", "AutoModelForCausalLM": "modeling_qwen.Qwen2ForCausalLM"}
     config = _decoder_config(
         size, "qwen2", "Qwen2ForCausalLM", auto_map=named, bos_token_id=256, eos_token_id=256, is_causal=False,
@@ -87,8 +86,7 @@ def stella(seed: int) -> Files:
 
 
 def nemotron(seed: int, shards: int = 2) -> Files:
-    tokenizer = vocabularies.llama(LENGTH)
-    size = vocabularies.size(tokenizer)
+    tokenizer, size = sized(vocabularies.llama(LENGTH))
     code = "llama_bidirectional_model."
     named = {"AutoConfig": f"{code}LlamaBidirectionalConfig", "AutoModel": f"{code}LlamaBidirectionalModel"}
     scaling = {"factor": 8.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "rope_type": "llama3"}
@@ -103,8 +101,7 @@ def nemotron(seed: int, shards: int = 2) -> Files:
 
 
 def _gemma(seed: int, *, both: bool, scaling: Any = None, shards: int = 0) -> tuple[dict[str, Any], Files, Files]:
-    tokenizer = vocabularies.gemma(LENGTH, end=both)
-    size = vocabularies.size(tokenizer)
+    tokenizer, size = sized(vocabularies.gemma(LENGTH, end=both))
     norms = (*_NORMS, "pre_feedforward_layernorm", "post_feedforward_layernorm")
     config = _decoder_config(
         size, "gemma3_text", "Gemma3TextModel", attn_logit_softcapping=None, bos_token_id=2, eos_token_id=1,

@@ -20,6 +20,7 @@ from standin_files import (
     dense,
     drawn,
     scaled,
+    sized,
     stored,
     together,
 )
@@ -61,24 +62,15 @@ def numbered(prefix: str = "", length: int = LENGTH) -> dict[str, np.ndarray]:
 
 
 def minilm(seed: int) -> Files:
-    tokenizer = vocabularies.wordpiece(LENGTH)
-    size = vocabularies.size(tokenizer)
+    tokenizer, size = sized(vocabularies.wordpiece(LENGTH))
     tensors = stored({**drawn(bert(size), seed), **numbered()})
     return together(bert_config(size), tensors, tokenizer, behind("mean", "2_Normalize"))
 
 
-def patembed(seed: int) -> Files:
-    tokenizer = vocabularies.wordpiece(LENGTH)
-    size = vocabularies.size(tokenizer)
-    head = dense("2_Dense", HIDDEN, 24, seed, bias=True)
-    tensors = stored(drawn(bert(size), seed))
-    return together(bert_config(size), tensors, tokenizer, behind("mean", "2_Dense"), head)
-
-
-def conan(seed: int) -> Files:
-    tokenizer = vocabularies.wordpiece(LENGTH)
-    size = vocabularies.size(tokenizer)
-    head = dense("2_Dense", HIDDEN, 56, seed, bias=True)
+def headed(seed: int, width: int) -> Files:
+    """BERT with a dense layer behind its pooling, of patembed and Conan."""
+    tokenizer, size = sized(vocabularies.wordpiece(LENGTH))
+    head = dense("2_Dense", HIDDEN, width, seed, bias=True)
     tensors = stored(drawn(bert(size), seed))
     return together(bert_config(size), tensors, tokenizer, behind("mean", "2_Dense"), head)
 
@@ -90,23 +82,20 @@ def xlmr_config(size: int, architecture: str = "XLMRobertaModel", **more: Any) -
 
 
 def me5(seed: int) -> Files:
-    tokenizer = vocabularies.unigram(LENGTH)
-    size = vocabularies.size(tokenizer)
+    tokenizer, size = sized(vocabularies.unigram(LENGTH))
     shapes = bert(size, types=1, positions=LENGTH + 2)
     tensors = stored({**drawn(shapes, seed), **numbered(length=LENGTH + 2)})
     return together(xlmr_config(size), tensors, tokenizer, behind("mean", "2_Normalize"))
 
 
 def bge(seed: int) -> Files:
-    tokenizer = vocabularies.unigram(LENGTH)
-    size = vocabularies.size(tokenizer)
+    tokenizer, size = sized(vocabularies.unigram(LENGTH))
     tensors = stored(drawn(bert(size, types=1, positions=LENGTH + 2), seed), pickled=True)
     return together(xlmr_config(size), tensors, tokenizer, behind("cls", "2_Normalize"))
 
 
 def patentsberta(seed: int) -> Files:
-    tokenizer = vocabularies.mpnet(LENGTH)
-    size = vocabularies.size(tokenizer)
+    tokenizer, size = sized(vocabularies.mpnet(LENGTH))
     shapes: Shapes = {
         "embeddings.word_embeddings.weight": (size, HIDDEN),
         "embeddings.position_embeddings.weight": (LENGTH + 2, HIDDEN),
@@ -128,9 +117,9 @@ def patentsberta(seed: int) -> Files:
 # Encoders with rotary positions
 
 
-def gte(seed: int) -> Files:
-    tokenizer = vocabularies.unigram(LENGTH)
-    size = vocabularies.size(tokenizer)
+def gte(seed: int, *, prefix: str = "new.", scaled_positions: bool = True) -> Files:
+    """mGTE's code under a prefix, and Snowflake's under none, without scaled positions."""
+    tokenizer, size = sized(vocabularies.unigram(LENGTH))
     shapes: Shapes = {
         "embeddings.word_embeddings.weight": (size, HIDDEN),
         "embeddings.token_type_embeddings.weight": (1, HIDDEN),
@@ -143,7 +132,8 @@ def gte(seed: int) -> Files:
         shapes |= affine(f"{layer}.mlp.down_proj", INNER, HIDDEN)
         shapes |= scaled(f"{layer}.attn_ln", HIDDEN) | scaled(f"{layer}.mlp_ln", HIDDEN)
     shapes |= affine("pooler.dense", HIDDEN, HIDDEN)
-    shapes = {f"new.{name}": shape for name, shape in shapes.items()} | affine("classifier", HIDDEN, 1)
+    shapes = {f"{prefix}{name}": shape for name, shape in shapes.items()}
+    shapes |= affine("classifier", HIDDEN, 1) if prefix else {}
     code = "Alibaba-NLP/new-impl--"
     config = {
         "architectures": ["NewForTokenClassification"], "attention_probs_dropout_prob": 0.0,
@@ -160,12 +150,19 @@ def gte(seed: int) -> Files:
         "rope_theta": 20000, "torch_dtype": "float16", "transformers_version": "4.39.1", "type_vocab_size": 1,
         "unpad_inputs": False, "use_memory_efficient_attention": False, "vocab_size": size,
     }  # fmt: skip
+    if not scaled_positions:
+        config |= {"architectures": ["GteModel"], "model_type": "gte", "rope_scaling": None}
+        config |= {"matryoshka_dimensions": [8]}
     return together(config, stored(drawn(shapes, seed)), tokenizer, behind("cls", "2_Normalize"))
 
 
+def arctic(seed: int) -> Files:
+    return gte(seed, prefix="", scaled_positions=False)
+
+
 def nomic(seed: int) -> Files:
-    tokenizer = vocabularies.unigram(LENGTH)
-    size, experts = -(-vocabularies.size(tokenizer) // 64) * 64, 8
+    tokenizer, size = sized(vocabularies.unigram(LENGTH), whole=64)
+    experts = 8
     shapes: Shapes = {
         "embeddings.word_embeddings.weight": (size, HIDDEN),
         "embeddings.token_type_embeddings.weight": (1, HIDDEN),
@@ -207,6 +204,38 @@ def nomic(seed: int) -> Files:
     return together(config, stored(drawn(shapes, seed)), tokenizer, behind("mean", "2_Normalize"))
 
 
+def nomic_gated(seed: int) -> Files:
+    """nomic v1.5: gates, no experts and no biases."""
+    tokenizer, size = sized(vocabularies.wordpiece(LENGTH))
+    shapes: Shapes = {
+        "embeddings.word_embeddings.weight": (size, HIDDEN),
+        "embeddings.token_type_embeddings.weight": (2, HIDDEN),
+        **scaled("emb_ln", HIDDEN),
+    }
+    for layer in (f"encoder.layers.{number}" for number in range(LAYERS)):
+        for part, into, out in (("attn.Wqkv", HIDDEN, 3 * HIDDEN), ("attn.out_proj", HIDDEN, HIDDEN),
+                                ("mlp.fc11", HIDDEN, INNER), ("mlp.fc12", HIDDEN, INNER),
+                                ("mlp.fc2", INNER, HIDDEN)):  # fmt: skip
+            shapes |= affine(f"{layer}.{part}", into, out, bias=False)
+        shapes |= scaled(f"{layer}.norm1", HIDDEN) | scaled(f"{layer}.norm2", HIDDEN)
+    config = {
+        "activation_function": "swiglu", "architectures": ["NomicBertModel"], "attn_pdrop": 0.0,
+        "auto_map": {"AutoModel": "nomic-ai/nomic-bert-2048--modeling_hf_nomic_bert.NomicBertModel"},
+        "bos_token_id": None, "causal": False, "dense_seq_output": True, "embd_pdrop": 0.0, "eos_token_id": None,
+        "fused_bias_fc": True, "fused_dropout_add_ln": True, "initializer_range": 0.02, "layer_norm_epsilon": 1e-12,
+        "max_trained_positions": 2048, "mlp_fc1_bias": False, "mlp_fc2_bias": False, "model_type": "nomic_bert",
+        "n_embd": HIDDEN, "n_head": HEADS, "n_inner": INNER, "n_layer": LAYERS, "n_positions": 8192, "num_experts": 0,
+        "pad_vocab_size_multiple": 64, "parallel_block": False, "prenorm": False, "qkv_proj_bias": False,
+        "reorder_and_upcast_attn": False, "resid_pdrop": 0.0, "rotary_emb_base": 1000, "rotary_emb_fraction": 1.0,
+        "rotary_emb_interleaved": False, "rotary_emb_scale_base": None, "rotary_scaling_factor": None,
+        "scale_attn_by_inverse_layer_idx": False, "scale_attn_weights": True, "summary_activation": None,
+        "summary_first_dropout": 0.0, "summary_proj_to_labels": True, "summary_type": "cls_index",
+        "summary_use_proj": True, "torch_dtype": "float32", "transformers_version": "4.37.2", "type_vocab_size": 2,
+        "use_cache": True, "use_flash_attn": True, "use_rms_norm": False, "use_xentropy": True, "vocab_size": size,
+    }  # fmt: skip
+    return together(config, stored(drawn(shapes, seed)), tokenizer, behind("mean"))
+
+
 def flash(vocabulary: int, prefix: str) -> Shapes:
     """Names and shapes of the tensors of Jina's XLM-RoBERTa with rotary positions."""
     shapes: Shapes = {
@@ -234,8 +263,7 @@ def flash_config(size: int, model: str, architecture: str, **more: Any) -> dict[
 
 def jina_v3(seed: int) -> Files:
     """The repository for transformers' own class: the network, and an adapter of peft's for each task."""
-    tokenizer = vocabularies.unigram(LENGTH)
-    size = vocabularies.size(tokenizer)
+    tokenizer, size = sized(vocabularies.unigram(LENGTH))
     tasks = ["retrieval_query", "retrieval_passage", "separation", "classification", "text_matching"]
     shapes = {name: shape for name, shape in flash(size, "").items() if "pooler" not in name}
     config = xlmr_config(size, "JinaEmbeddingsV3Model", model_type="jina_embeddings_v3", torch_dtype="bfloat16")
@@ -278,8 +306,7 @@ def _metadata(**own: Any) -> Files:
 
 
 def colbert(seed: int, longest: int = 60) -> Files:
-    tokenizer = vocabularies.wordpiece(LENGTH)
-    size = vocabularies.size(tokenizer)
+    tokenizer, size = sized(vocabularies.wordpiece(LENGTH))
     shapes: Shapes = {**bert(size, prefix="bert."), "linear.weight": (12, HIDDEN)}
     tensors = stored({**drawn(shapes, seed), **numbered("bert.")})
     marks = {"query_token_id": "[unused0]", "doc_token_id": "[unused1]", "attend_to_mask_tokens": False}
@@ -288,8 +315,7 @@ def colbert(seed: int, longest: int = 60) -> Files:
 
 
 def jina_colbert(seed: int) -> Files:
-    tokenizer = vocabularies.unigram(LENGTH, "[QueryMarker]", "[DocumentMarker]")
-    size = vocabularies.size(tokenizer)
+    tokenizer, size = sized(vocabularies.unigram(LENGTH, "[QueryMarker]", "[DocumentMarker]"))
     shapes: Shapes = {**flash(size, "roberta."), "linear.weight": (12, HIDDEN)}
     marks = {"query_token_id": "[QueryMarker]", "doc_token_id": "[DocumentMarker]", "attend_to_mask_tokens": True}
     told = _metadata(**marks, query_maxlen=32, doc_maxlen=60)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import vocabularies
 
 HIDDEN, INNER, HEADS, LAYERS = 32, 48, 4, 2
 LENGTH = 128  # tokens that a stand-in takes
@@ -26,6 +27,11 @@ def together(config: Mapping[str, Any], tensors: Files, tokenizer: Files, *other
 
 def as_json(content: Any) -> bytes:
     return json.dumps(content, indent=2).encode()
+
+
+def sized(tokenizer: Files, whole: int = 1) -> tuple[Files, int]:
+    """A tokenizer and how many rows its model has: as many as tokens, filled up to a multiple of `whole`."""
+    return tokenizer, -(-vocabularies.size(tokenizer) // whole) * whole
 
 
 def drawn(shapes: Shapes, seed: int) -> dict[str, np.ndarray]:

@@ -32,7 +32,7 @@ def repository(name: str, folder: Path) -> Path:
 
 def files(name: str) -> Files:
     """The files of a stand-in by their names, for a server that plays the hub; the same bytes each time."""
-    return MAKERS[name](int(hashlib.sha256(name.encode()).hexdigest()[:8], 16))
+    return {**MAKERS, **OTHERS}[name](int(hashlib.sha256(name.encode()).hexdigest()[:8], 16))
 
 
 def block(name: str) -> dict[str, Any]:
@@ -57,6 +57,7 @@ def dimension(name: str) -> int:
     return {"patembed-base": 24, "stella-1-5b": 40, "conan-v1": 56}.get(name, 12 if "colbert" in name else HIDDEN)
 
 
+# Of the preset `paper`.
 MAKERS: dict[str, Callable[[int], Files]] = {
     "nemotron-8b": decoders.nemotron,
     "qwen3-8b": lambda seed: decoders.qwen3(seed, 4),
@@ -64,7 +65,7 @@ MAKERS: dict[str, Callable[[int], Files]] = {
     "octen-8b": lambda seed: decoders.qwen3(seed, 4),
     "nemotron-1b": lambda seed: decoders.nemotron(seed, 0),
     "kalm-gemma3-12b": decoders.kalm,
-    "patembed-base": encoders.patembed,
+    "patembed-base": lambda seed: encoders.headed(seed, 24),
     "qwen3-0-6b": lambda seed: decoders.qwen3(seed, 0),
     "gte-multilingual": encoders.gte,
     "nomic-v2-moe": encoders.nomic,
@@ -74,9 +75,11 @@ MAKERS: dict[str, Callable[[int], Files]] = {
     "bge-m3": encoders.bge,
     "patentsberta": encoders.patentsberta,
     "stella-1-5b": decoders.stella,
-    "conan-v1": encoders.conan,
+    "conan-v1": lambda seed: encoders.headed(seed, 56),
     "embeddinggemma": decoders.embeddinggemma,
     "answerai-colbert-small": encoders.colbert,
     "colbert-v2": encoders.colbert,
     "jina-colbert-v2": encoders.jina_colbert,
 }
+# Of the registry beside it, whose architectures it does not have.
+OTHERS: dict[str, Callable[[int], Files]] = {"arctic-m-v2": encoders.arctic, "nomic-v1-5": encoders.nomic_gated}

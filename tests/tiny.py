@@ -27,7 +27,7 @@ def entry(folder: Path, **changes: Any) -> Any:
     return registry.validated("models", "tiny", {**block, **changes}, Model)
 
 
-def bert(folder: Path, kind: str = "model", labels: int = 1) -> Path:
+def bert(folder: Path, kind: str = "model", labels: int = 1, positions: int = 64) -> Path:
     """BERT (`model`) or a BERT classifier (`classifier`), one token a letter, [CLS] text [SEP]."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification, BertModel, BertTokenizerFast
@@ -39,10 +39,10 @@ def bert(folder: Path, kind: str = "model", labels: int = 1) -> Path:
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(tokens), hidden_size=DIMENSION, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=64, initializer_range=0.5, num_labels=labels,
+        max_position_embeddings=positions, initializer_range=0.5, num_labels=labels,
     )  # fmt: skip
     (BertForSequenceClassification if kind == "classifier" else BertModel)(config).save_pretrained(folder)
-    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
+    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=positions).save_pretrained(folder)
     return folder
 
 
@@ -71,7 +71,10 @@ def decoder(folder: Path) -> Path:
     return folder
 
 
-def dense(folder: Path, base: Path, pooling: str, *, head: bool = False, prompts: dict[str, str] | None = None) -> Path:
+def dense(
+    folder: Path, base: Path, pooling: str, *, head: bool = False, prompts: dict[str, str] | None = None,
+    dimension: int = DIMENSION,
+) -> Path:  # fmt: skip
     """A sentence-transformers model over `base`; `pooling` is `mean`, `cls` or `lasttoken`."""
     import torch
     from sentence_transformers import SentenceTransformer
@@ -79,14 +82,19 @@ def dense(folder: Path, base: Path, pooling: str, *, head: bool = False, prompts
     from sentence_transformers.sentence_transformer.modules import Pooling
 
     torch.manual_seed(1)
-    modules = [Transformer(str(base)), Pooling(DIMENSION, pooling)]
-    modules += [Dense(DIMENSION, DIMENSION, activation_function=torch.nn.Tanh())] if head else [Normalize()]
+    modules = [Transformer(str(base)), Pooling(dimension, pooling)]
+    modules += [Dense(dimension, dimension, activation_function=torch.nn.Tanh())] if head else [Normalize()]
     SentenceTransformer(modules=modules, prompts=prompts, device="cpu").save(str(folder))
     return folder
 
 
-def late(folder: Path, base: Path, dimension: int = 8, expansion: int | None = None) -> Path:
-    """A multi-vector model over `base`; with `expansion`, queries are padded with [MASK] to so many tokens."""
+def late(
+    folder: Path, base: Path, dimension: int = 8, expansion: int | None = None, skipped: tuple[str, ...] = (".",)
+) -> Path:
+    """A multi-vector model over `base`, whose documents lose the tokens `skipped`.
+
+    With `expansion`, queries are padded with [MASK] to so many tokens.
+    """
     import torch
     from sentence_transformers import MultiVectorEncoder
     from sentence_transformers.base.modules import Dense, Normalize, Transformer
@@ -98,7 +106,7 @@ def late(folder: Path, base: Path, dimension: int = 8, expansion: int | None = N
     modules = [
         Transformer(str(base), query_expansion=expanded),
         Dense(DIMENSION, dimension, bias=False, activation_function=torch.nn.Identity(), **tokens),
-        MultiVectorMask(skiplist_words=["."]),
+        MultiVectorMask(skiplist_words=list(skipped)),
         Normalize(**tokens),
     ]
     MultiVectorEncoder(modules=modules, device="cpu").save(str(folder))

@@ -8,8 +8,10 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
@@ -18,7 +20,18 @@ from patent_embeddings.core.progress import say
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 APART = "PATENT_EMBEDDINGS_GPU_EACH"  # set for what computes several cells at a time
+_PART = "MIG-"  # what the names of a GPU's parts begin with
 POLL = 1.0  # seconds between two looks for a free GPU
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """What the driver tells of a GPU."""
+
+    uuid: str
+    memory: int | None  # bytes, where it is known
+    capability: float  # to compute, NVIDIA's number of it
+    name: str
 
 
 def visible() -> list[str]:
@@ -26,26 +39,55 @@ def visible() -> list[str]:
 
     Those that this variable names where it is set, else all by their UUID, which no order of numbering changes.
     """
-    if (tool := shutil.which("nvidia-smi")) is None:
-        return []
-    asked = [tool, "--query-gpu=uuid", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30)
-    except subprocess.TimeoutExpired:  # a driver that hangs computes nothing either
-        return []
-    here = done.stdout.split() if done.returncode == 0 else []
+    here = _told()
     if not here or VISIBLE not in os.environ:
-        return here
+        return [gpu.uuid for gpu in here]
     named = [name.strip() for name in os.environ[VISIBLE].split(",")]
     # CUDA itself stops at the first that it does not find, such as the -1 that hides all.
     return list(takewhile(lambda name: _among(name, here), named))
 
 
-def _among(name: str, here: list[str]) -> bool:
+def first() -> Gpu | None:
+    """The first GPU that a process started here may use, None without one; of a part (MIG) no memory is known."""
+    if not (names := visible()):
+        return None
+    name, here = names[0], _told()
+    if name.startswith(_PART):
+        return replace(here[0], uuid=name, memory=None)
+    if name.isdecimal():
+        return here[int(name)]
+    return next(gpu for gpu in here if gpu.uuid.startswith(name))
+
+
+def _told() -> tuple[Gpu, ...]:
+    """The GPUs of this machine, as the driver's tool says; () without one."""
+    tool = shutil.which("nvidia-smi")
+    return _asked(tool) if tool else ()
+
+
+@cache
+def _asked(tool: str) -> tuple[Gpu, ...]:
+    """What a tool says, asked once: it takes up to seconds, and is the same for every cell of a grid."""
+    asked = [tool, "--query-gpu=uuid,memory.total,compute_cap,name", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30)
+    except subprocess.TimeoutExpired:  # a driver that hangs computes nothing either
+        return ()
+    found = []
+    for line in done.stdout.splitlines() if done.returncode == 0 else []:
+        uuid, mib, capability, name = (part.strip() for part in f"{line},,,".split(",", 3))
+        known = int(mib) << 20 if mib.isdecimal() else None
+        if uuid:
+            number = float(capability) if capability.replace(".", "", 1).isdecimal() else 0.0
+            found.append(Gpu(uuid, known, number, name.rstrip(",")))
+    return tuple(found)
+
+
+def _among(name: str, here: Sequence[Gpu]) -> bool:
     """Whether a name is that of a GPU: its number, or what its UUID begins with. Parts of a GPU are taken as named."""
     if name.isdecimal():
         return int(name) < len(here)
-    return name.startswith("MIG-") or (name.startswith("GPU-") and any(one.startswith(name) for one in here))
+    return name.startswith(_PART) or (name.startswith("GPU-") and any(gpu.uuid.startswith(name) for gpu in here))
 
 
 @contextmanager

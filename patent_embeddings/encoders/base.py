@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -21,9 +20,16 @@ from safetensors import safe_open
 from transformers import BitsAndBytesConfig
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.files import sha256
 from patent_embeddings.core.progress import say
-from patent_embeddings.encoders import loading, products, switching, weights
+from patent_embeddings.encoders import (
+    devices,
+    experts,  # noqa: F401 (registers a class)
+    fingerprints,
+    loading,
+    products,
+    switching,
+    weights,
+)
 from patent_embeddings.encoders.precision import resolve
 from patent_embeddings.encoders.prompts import prompt
 from patent_embeddings.encoders.values import Embedder, Frozen, Side
@@ -33,10 +39,9 @@ if TYPE_CHECKING:
 
 _POOLING = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
 _CACHED = 3072  # tokens of a batch whose activations stay in a processor's cache
-_LIBRARIES = ("torch", "transformers", "sentence-transformers", "tokenizers", "peft")
 # The modules of this package that can change a vector. What they read of an entry, and the texts as they are cut, stand
 # in the fingerprint themselves, and shards and engines only carry vectors: a test holds this list against the imports.
-CODE = ("base", "dense", "experts", "late", "loading", "native", "products", "switching")
+CODE = ("base", "dense", "experts", "late", "loading", "moe", "native", "products", "switching")
 
 
 class Encoder(ABC):
@@ -64,9 +69,10 @@ class Encoder(ABC):
         self.options = {"length": length, "dtype": dtype, "adapter": adapter, "scale": scale, "frozen": frozen}
         self.length = min(length or entry.length, entry.max_length)
         self.folder = weights.locate(entry)
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = devices.loaded()
+        self.device = device.kind
         self.frozen = frozen
-        self.dtype = resolve("bfloat16" if frozen == "nf4" else frozen or dtype, self.device)
+        self.dtype = resolve("bfloat16" if frozen == "nf4" else frozen or dtype, device)
         self.adapter = adapter if scale else None
         self.scale = scale if adapter else 1.0
         kwargs = quantised(self.device) if frozen == "nf4" else {}
@@ -84,7 +90,7 @@ class Encoder(ABC):
             switching.put(entry, self.folder, self.network)
         self.model.eval()
         self.products = "torch"
-        if self.device == "cpu" and self.dtype == "float32" and products.lag():
+        if products.lag(device, self.dtype):
             products.by_onednn(self.model)
             self.products = "onednn"
 
@@ -118,26 +124,20 @@ class Encoder(ABC):
     def fingerprint(self, side: Side) -> dict[str, Any]:
         """Everything that changes a vector of this side, as plain JSON values in fixed order."""
         entry, tasks = self.entry, self.entry.tasks
-        # In the hub's cache the commit says what the weights are.
-        pinned = entry.source == "hub" and self.folder.name == entry.revision
         # What may treat the sides differently beyond their prompts.
         sided = self.late or entry.remote_code or any(type(module).__name__ == "Router" for module in self.model)
         return {
-            "hub": entry.hub,
-            "weights": entry.revision if pinned else weights.digest(self.folder),
+            **fingerprints.shared(entry, self.folder, self.model, CODE),
             "class": self.model_class,
-            "modules": [_described(module) for module in self.model],
             "prompt": self.prompt(side),
             "side": side if sided else None,
             "task": getattr(tasks, side) if tasks else None,
             "length": self.length,
             "padding": entry.padding,
             "dtype": self.frozen or self.dtype,
-            "device": self.device,
+            "quantised": version("bitsandbytes") if self.frozen == "nf4" else None,
             "products": self.products,
             "budget": self.budget,
-            "code": code(Path(__file__).parent),
-            "libraries": {name: version(name) for name in _LIBRARIES},
             "adapter": weights.digest(self.adapter) if self.adapter else None,
             "scale": self.scale if self.adapter else None,
         }
@@ -206,12 +206,6 @@ class Encoder(ABC):
         self.model[0].model = adapted.merge_and_unload() if self.dtype == "float32" else adapted
 
 
-def code(folder: Path) -> str:
-    """SHA-256 over the modules of a folder, this package's, that can change a vector."""
-    texts = [f"{name} {sha256(folder / f'{name}.py')}\n" for name in CODE]
-    return hashlib.sha256("".join(texts).encode()).hexdigest()
-
-
 def quantised(device: str) -> dict[str, Any]:
     """Arguments that load weights in 4 bits, as QLoRA (Dettmers et al., 2023) freezes them: nf4, quantised twice.
 
@@ -223,10 +217,3 @@ def quantised(device: str) -> dict[str, Any]:
     options = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
     config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.bfloat16, **options)
     return {"quantization_config": config, "device_map": {"": device}}
-
-
-def _described(module: torch.nn.Module) -> dict[str, Any]:
-    """A module of the model: its class and, where it has one, its configuration."""
-    plain = (str, int, float, bool, list, tuple, dict)
-    keys = [key for key in getattr(module, "config_keys", []) if isinstance(getattr(module, key, None), plain)]
-    return {"class": type(module).__name__, **{key: getattr(module, key) for key in sorted(keys)}}

@@ -6,9 +6,9 @@ checks hold for any weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,24 +20,10 @@ from transformers.models.auto.modeling_auto import (
 
 from patent_embeddings.encoders import rotary, weights
 from patent_embeddings.encoders.base import Encoder
+from patent_embeddings.encoders.findings import AGAIN, LONG, OTHER, SHORT, TEXT, Finding
 
-SHORT = "A pump."
-TEXT = "A valve with a spring closes a duct when the pressure falls."
-AGAIN = "A valve with a spring closes a duct when its pressure falls."
-OTHER = "Seeds of maize are coated before sowing so that no fungus grows on them."
-LONG = f"{TEXT} {OTHER} " * 4
 _MOVED = 1e-4  # relative to the states; what is not looked at changes them by nothing, or by a rounding
 _READ_OUT = {"mean": "mean", "cls": "cls", "lasttoken": "last"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at: what it came to, whether it fits the entry, and where not the likely cause."""
-
-    what: str
-    detail: str
-    fits: bool
-    cause: str = ""
 
 
 def findings(encoder: Encoder) -> Iterator[Finding]:
@@ -59,18 +45,11 @@ def findings(encoder: Encoder) -> Iterator[Finding]:
         return
     yield from _norms(encoder, every, near)
     yield from _texts(found, near)
-    turned = float(np.linalg.norm(found[0] - alone) / np.linalg.norm(alone)) if found[0].shape == alone.shape else 9.9
-    cause = f"padding on the {entry.padding} side, for a model with fixed positions or another read-out"
-    yield Finding(
-        "padding",
-        f"alone and in a batch differ by {turned:.1e} of their length",
-        turned <= (1e-3 if encoder.dtype == "float32" else 1e-1),
-        cause,
-    )
+    yield _padding(encoder, found, alone)
     yield _side(encoder)
     yield from _sides(encoder, alone, query, near)
     for side, batch in zip(("document", "query"), (batches[-2], batches[-1]), strict=True):
-        yield _prompt(encoder, side, batch)
+        yield _prompt(encoder, side, batch.features)
     yield from _direction(encoder)
     yield from _pooling(encoder, batches[0], near)
     yield from (Finding(*one) for one in rotary.findings(encoder.model[0], encoder.entry, encoder.folder))
@@ -82,11 +61,21 @@ def _vectors(encoder: Encoder, texts: Sequence[str], side: Any) -> list[np.ndarr
     return np.split(vectors[0], vectors[1][1:]) if isinstance(vectors, tuple) else list(vectors)
 
 
+@dataclass(frozen=True)
+class _Pass:
+    """What a model's first module is given at a time: features, and beside them words such as the task."""
+
+    features: dict[str, Any]
+    words: dict[str, Any]
+
+
 @contextmanager
-def _passed(module: torch.nn.Module) -> Iterator[list[dict[str, Any]]]:
-    """The features that a model's first module is given, in order of its calls."""
-    seen: list[dict[str, Any]] = []
-    handle = module.register_forward_pre_hook(lambda _, given: seen.append(dict(given[0])))
+def _passed(module: torch.nn.Module) -> Iterator[list[_Pass]]:
+    """What a model's first module is given, in order of its calls."""
+    seen: list[_Pass] = []
+    handle = module.register_forward_pre_hook(
+        lambda _, given, words: seen.append(_Pass(dict(given[0]), dict(words))), with_kwargs=True
+    )
     try:
         yield seen
     finally:
@@ -106,7 +95,7 @@ def _texts(found: Sequence[np.ndarray], near: float) -> Iterator[Finding]:
     """Vectors differ from text to text, most where the texts do."""
     like, unlike = _similarity(found[2], found[3]), _similarity(found[2], found[4])
     apart, cause = _apart(found[2], found[4]), "weights that were not filled, or a tokenizer without its words"
-    yield Finding("texts", f"vectors of two texts differ by {apart:.1e}", apart > near * 1e-2, cause)
+    yield Finding("texts", f"vectors of two texts differ by {apart:.1e} of their length", apart > near * 1e-2, cause)
     cause = "weights that were not filled, a wrong read-out, or positions of another base"
     shown = f"like texts {like:.4f}, unlike texts {unlike:.4f}"
     yield Finding("meaning", shown, like > unlike, cause)
@@ -119,7 +108,23 @@ def _similarity(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.abs(one - other).max()) if one.shape == other.shape else float("inf")
+    """How far vectors are apart, by their length: single numbers of a vector get smaller the more there are."""
+    same = one.shape == other.shape
+    return float(np.linalg.norm(one - other) / np.linalg.norm(other)) if same else float("inf")
+
+
+def _padding(encoder: Encoder, found: Sequence[np.ndarray], alone: np.ndarray) -> Finding:
+    """A text has one vector, alone and beside a longer one.
+
+    Half the digits are lost in bfloat16, more in deep networks, so that there what is allowed also depends on how far
+    unlike texts are apart: in networks whose vectors are all alike, padding that moves them has little room.
+    """
+    turned = _apart(found[0], alone)
+    unlike = float(np.sqrt(max(0.0, 2 - 2 * _similarity(found[2], found[4]))))
+    allowed = 1e-3 if encoder.dtype == "float32" else min(1e-1, unlike / 4)
+    cause = f"padding on the {encoder.entry.padding} side, for a model with fixed positions or another read-out"
+    shown = f"alone and in a batch differ by {turned:.1e} of their length, unlike texts by {unlike:.1e}"
+    return Finding("padding", shown, turned <= allowed, cause)
 
 
 def _side(encoder: Encoder) -> Finding:
@@ -137,7 +142,7 @@ def _side(encoder: Encoder) -> Finding:
 def _sides(encoder: Encoder, document: np.ndarray, query: np.ndarray, near: float) -> Iterator[Finding]:
     entry = encoder.entry
     prompted = encoder.prompt("query") != encoder.prompt("document") or entry.tasks is not None
-    like, sided = _apart(query, document) <= near * 1e-1, prompted or entry.encoder == "late"
+    like, sided = _apart(query, document) <= near * 1e-1, prompted or (encoder.late and _sided(encoder))
     vectors_are, prompts_are = "equal" if like else "different", "differ" if prompted else "are the same"
     shown = f"query and document vectors of one text are {vectors_are}, prompts {prompts_are}"
     yield Finding("sides", shown, like != sided, "`prompts` or `tasks` of its entry, which the model does not read")
@@ -148,7 +153,23 @@ def _sides(encoder: Encoder, document: np.ndarray, query: np.ndarray, near: floa
             yield Finding("words", f"{side}: the entry's {used!r} is used, the weights name {own!r}", True)
 
 
-def _prompt(encoder: Encoder, side: Any, batch: dict[str, Any]) -> Finding:
+def _sided(encoder: Encoder) -> bool:
+    """Whether a late-interaction model reads a query otherwise than a document, whatever stands before them.
+
+    Queries are filled up with further tokens, or one side loses tokens such as marks of punctuation.
+    """
+    if encoder.model[0].query_expansion:
+        return True
+    masks = [module for module in encoder.model if type(module).__name__ == "MultiVectorMask"]
+    tokens = set(encoder.tokenizer.tokenize(SHORT))
+    return any(
+        mask.keep_only_token_ids
+        or (len({"query", "document"} & {*mask.skiplist_tasks}) == 1 and tokens & {*mask.skiplist_words})
+        for mask in masks
+    )
+
+
+def _prompt(encoder: Encoder, side: Any, batch: Mapping[str, Any]) -> Finding:
     """The tokens that reach the model are those of prompt and text, and nothing but padding of queries after them."""
     ids, mask = batch["input_ids"][0].cpu(), batch["attention_mask"][0].cpu().bool()
     given = ids[mask].tolist() if encoder.entry.encoder == "dense" else ids.tolist()
@@ -182,14 +203,15 @@ def _direction(encoder: Encoder) -> Iterator[Finding]:
         return
     with _passed(encoder.model[0]) as batches:
         encoder.encode([TEXT], "document")
-    batch = batches[-1]
-    ids = batch["input_ids"]
+    given = batches[-1]
+    ids = given.features["input_ids"]
     place = next((at for at in range(ids.shape[1] - 2, 1, -1) if ids[0, at] != ids[0, at - 1]), None)
     if place is None:
         return
     swapped = ids.clone()
     swapped[0, place - 1], swapped[0, place] = ids[0, place], ids[0, place - 1]
-    before, after = (_states(encoder, {**batch, "input_ids": one})[0, : place - 1] for one in (ids, swapped))
+    both_ids = (replace(given, features={**given.features, "input_ids": one}) for one in (ids, swapped))
+    before, after = (_run(encoder, one)["token_embeddings"].float()[0, : place - 1] for one in both_ids)
     moved = float((before - after).abs().max() / before.abs().max())
     fits = moved > _MOVED if both else moved <= _MOVED
     said = "both directions" if both else "what comes before"
@@ -197,14 +219,14 @@ def _direction(encoder: Encoder) -> Iterator[Finding]:
     yield Finding("direction", f"tokens see {said}: a later word changes earlier states by {moved:.1e}", fits, cause)
 
 
-def _states(encoder: Encoder, batch: dict[str, Any]) -> torch.Tensor:
-    """Token states behind the network, float32 [texts, tokens, size]."""
+def _run(encoder: Encoder, given: _Pass) -> dict[str, Any]:
+    """What the model's first module makes of what it was given, the states of tokens [texts, tokens, size] among it."""
     with torch.inference_mode():
-        states: torch.Tensor = encoder.model[0](dict(batch))["token_embeddings"]
-    return states.float()
+        made: dict[str, Any] = encoder.model[0](dict(given.features), **given.words)
+    return made
 
 
-def _pooling(encoder: Encoder, batch: dict[str, Any], near: float) -> Iterator[Finding]:
+def _pooling(encoder: Encoder, given: _Pass, near: float) -> Iterator[Finding]:
     """What the model's own pooling gives against the states of the tokens that the entry names."""
     pooling = next((module for module in encoder.model if type(module).__name__ == "Pooling"), None)
     if pooling is None or not pooling.include_prompt:
@@ -213,17 +235,15 @@ def _pooling(encoder: Encoder, batch: dict[str, Any], near: float) -> Iterator[F
     if "pooling" in encoder.entry.unverified:  # then the weights' own is followed
         mode = pooling.pooling_mode
         wanted = _READ_OUT.get(mode, "") if isinstance(mode, str) else ""
-    states, mask = _states(encoder, batch), batch["attention_mask"].bool()
+    made = _run(encoder, given)
+    states, mask = made["token_embeddings"].float(), given.features["attention_mask"].bool()
     rows = [row[kept] for row, kept in zip(states, mask, strict=True)]
     read = {"mean": lambda row: row.mean(0), "cls": lambda row: row[0], "last": lambda row: row[-1]}
     if wanted not in read:
         return
     with torch.inference_mode():
-        own = encoder.model[0](dict(batch))
-        found = pooling(own)["sentence_embedding"].float()
-    apart = max(float((read[wanted](row) - one).abs().max()) for row, one in zip(rows, found, strict=True))
-    scale = max(1.0, float(states.abs().max()))
-    shown = f"read out by {wanted}, differs from that by {apart:.1e}"
-    yield Finding(
-        "pooling", shown, apart <= near * scale, "`pooling` of its entry, or a padding side that it does not know"
-    )
+        found = pooling(made)["sentence_embedding"].float()
+    pairs = ((read[wanted](row).cpu().numpy(), one.cpu().numpy()) for row, one in zip(rows, found, strict=True))
+    apart = max(_apart(one, wanted_one) for wanted_one, one in pairs)
+    shown = f"read out by {wanted}, differs from that by {apart:.1e} of its length"
+    yield Finding("pooling", shown, apart <= near, "`pooling` of its entry, or a padding side that it does not know")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from safetensors.numpy import load, save
 
+from patent_embeddings.core import cluster
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders.values import Side
 
@@ -75,19 +75,10 @@ def _ray(encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np.n
     """
     if not jobs:
         return
-    try:
-        import ray  # an optional library
-    except ImportError:
-        mend = "run `pip install -e '.[ray]'`, or set it to local"
-        raise UserError(f"embed.engine is ray, which is not installed; {mend}") from None
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, logging_level="ERROR")
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    resources = ray.cluster_resources()
+    ray, resources = cluster.joined("embed.engine")
     unit = "GPU" if resources.get("GPU") else "CPU"
     workers = min(len(jobs), max(1, int(resources[unit])))
     rows = [{"job": number, "key": job.key, "side": job.side, "texts": job.texts} for number, job in enumerate(jobs)]
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     options = {**encoder.options, "adapter": encoder.adapter and encoder.adapter.resolve()}
     pool = {"compute": ray.data.ActorPoolStrategy(size=workers), f"num_{unit.lower()}s": 1}
     mapped = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
@@ -100,27 +91,37 @@ def _ray(encoder: Encoder, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[np.n
 
 
 class Worker:
-    """An encoder in a process of Ray's, loaded once."""
+    """An encoder in a process of Ray's, loaded at the first job and tested once it is known to be the driver's."""
 
     def __init__(self, entry: Any, options: dict[str, Any]) -> None:
-        from patent_embeddings.encoders import factory  # torch, in the worker's process alone
-
-        self.encoder = factory.encoder(entry, **options)
+        self.entry, self.options = entry, options
+        self.encoder: Encoder | None = None
         self.keys: dict[Side, str] = {}
 
     def __call__(self, batch: Any) -> dict[str, list[Any]]:
-        """Vectors of the one job of a batch, as `packed`."""
+        """Vectors of the one job of a batch, as `packed`, or in one line why there are none."""
         (row,) = batch.to_pylist()
-        side, theirs = row["side"], json.loads(row["key"])
+        try:
+            vectors, fault = packed(split(self._encode(row["texts"], row["side"], json.loads(row["key"])))), ""
+        except UserError as error:  # which Ray would wrap in its own and try again
+            vectors, fault = b"", str(error)
+        return {"job": [row["job"]], "vectors": [vectors], "fault": [fault]}
+
+    def _encode(self, texts: Sequence[str], side: Side, theirs: dict[str, Any]) -> Vectors:
+        """Vectors by an encoder with the driver's key. Raises UserError: it has another, or does not pass its test."""
+        from patent_embeddings.encoders import factory  # torch, in the worker's process alone
+
+        if self.encoder is None:
+            self.encoder = factory.encoder(self.entry, **self.options, tested=False)
         if side not in self.keys:
-            self.keys[side] = key(self.encoder, side)
-        ours = json.loads(self.keys[side])
-        if other := [name for name in ours if ours[name] != theirs.get(name)]:
-            fault = f"embed.engine: a worker of Ray differs from this machine in {', '.join(other)}"
-            mend = "start on a machine like the workers"
-            return {"job": [row["job"]], "vectors": [b""], "fault": [f"{fault}; {mend}"]}
-        vectors = split(self.encoder.encode(row["texts"], side))
-        return {"job": [row["job"]], "vectors": [packed(vectors)], "fault": [""]}
+            found = key(self.encoder, side)
+            ours = json.loads(found)
+            if other := [name for name in ours if ours[name] != theirs.get(name)]:
+                what = f"embed.engine: a worker of Ray differs from this machine in {', '.join(other)}"
+                raise UserError(f"{what}; start on a machine like the workers, which are to be alike")
+            factory.passed(self.encoder)  # on a GPU or with libraries that this machine lacks it may fail
+            self.keys[side] = found
+        return self.encoder.encode(texts, side)
 
 
 def packed(parts: Sequence[np.ndarray]) -> bytes:

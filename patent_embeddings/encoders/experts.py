@@ -9,23 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel
+from transformers import AutoModel
 from transformers.activations import ACT2FN
 from transformers.conversion_mapping import register_checkpoint_conversion_mapping
 from transformers.core_model_loading import Chunk, WeightConverter, WeightRenaming
-from transformers.models.jina_embeddings_v3.configuration_jina_embeddings_v3 import JinaEmbeddingsV3Config
 from transformers.models.jina_embeddings_v3.modeling_jina_embeddings_v3 import JinaEmbeddingsV3Model
 
-MODEL_TYPE = "nomic_bert_moe"
-
-
-class MoeConfig(JinaEmbeddingsV3Config):
-    """The encoder's sizes, and those of its experts."""
-
-    model_type = MODEL_TYPE
-    num_experts: int = 8
-    moe_top_k: int = 2
-    moe_every_n_layers: int = 2
+from patent_embeddings.encoders.moe import MODEL_TYPE, MoeConfig
 
 
 class Experts(torch.nn.Module):
@@ -70,7 +60,6 @@ class NomicMoeModel(JinaEmbeddingsV3Model):
                 layer.mlp = Experts(config)
 
 
-AutoConfig.register(MODEL_TYPE, MoeConfig)
 AutoModel.register(MoeConfig, NomicMoeModel)
 register_checkpoint_conversion_mapping(
     MODEL_TYPE,

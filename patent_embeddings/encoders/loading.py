@@ -87,9 +87,8 @@ def opened(
     logging.disable_progress_bar()
     kind(entry, folder, kinds)
     kwargs = {"dtype": getattr(torch, dtype), "use_safetensors": not weights.pickles(folder), **kwargs}
-    with whole(entry, folder) as absent, native.readable(entry, folder) as (shown, further):
+    with whole(entry, folder) as absent, native.readable(entry, folder) as shown:
         trusted = weights.consented(entry)
-        kwargs |= further
         model = make(str(shown), local_files_only=True, trust_remote_code=trusted, model_kwargs=kwargs)
     if entry.native:
         model.transformers_model.name_or_path = str(folder)  # where peft looks for the base of an adapter

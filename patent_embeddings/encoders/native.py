@@ -17,14 +17,13 @@ from typing import Any
 from transformers import CONFIG_MAPPING
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.encoders import experts, weights
+from patent_embeddings.encoders import moe, weights
 from patent_embeddings.encoders.values import Weights
 
 Config = dict[str, Any]
 
 TOKENIZER = "tokenizer_config.json"
 _OWN = "sentence_transformers."  # modules of this package are no code of a repository
-_TRANSFORMER = "sentence_transformers.models.Transformer"
 # Keys of any config.json that change no vector, beside those that transformers itself knows of a class.
 _SAID = {"_name_or_path", "auto_map", "dtype", "model_type", "torch_dtype", "transformers_version", "use_cache"}
 
@@ -40,8 +39,6 @@ class Form:
     fixed: Mapping[str, Any] = field(default_factory=dict)  # what the class is told beside what the file says
     taken: frozenset[str] = frozenset({"rope_scaling", "rope_theta"})  # older keys that the class or `derived` reads
     derived: Callable[[Config], Config] = dict  # of the whole file: what takes more than a new name
-    names: Mapping[str, str] = field(default_factory=dict)  # pattern of a tensor's name: its name in the class
-    modules: frozenset[str] = frozenset()  # the repository's own modules that load and run a transformer, no more
 
 
 def _ntk(config: Config) -> Config:
@@ -113,7 +110,7 @@ FORMS = {
     ),
     # The same code with experts, biases and GELU: of nomic-embed-text-v2-moe
     "nomic-moe": Form(
-        model_type=experts.MODEL_TYPE,
+        model_type=moe.MODEL_TYPE,
         renamed={**_NOMIC, "activation_function": "hidden_act"},
         only={
             **_NOMIC_ONLY, "activation_function": ("gelu",), "expert_choice_router": (False,), "ffn_div": (1,),
@@ -152,18 +149,17 @@ FORMS = {
 
 
 @contextmanager
-def readable(entry: Weights, folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def readable(entry: Weights, folder: Path) -> Iterator[Path]:
     """The model's folder as transformers reads it without code of others, for as long as it is being loaded.
 
-    Yields the folder, and what `from_pretrained` of the model takes beside it: `folder` itself and nothing, or for an
-    entry with `native` a folder of links to the same weights, with a translated `config.json`.
+    Yields `folder` itself, or for an entry with `native` a folder of links to the same weights, with a translated
+    `config.json`.
 
     Raises UserError: a file says what the class of transformers cannot do, so that its vectors would be others.
     """
     if entry.native is None:
-        yield folder, {}
+        yield folder
         return
-    form = FORMS[entry.native]
     with TemporaryDirectory(prefix="native-") as name:
         shown = Path(name)
         for file in sorted(folder.iterdir()):
@@ -173,9 +169,8 @@ def readable(entry: Weights, folder: Path) -> Iterator[tuple[Path, dict[str, Any
         if (folder / TOKENIZER).is_file():
             told = weights.read(folder / TOKENIZER)
             _put(shown / TOKENIZER, {key: value for key, value in told.items() if key != "auto_map"})
-        if (folder / "modules.json").is_file():
-            _put(shown / "modules.json", _modules(entry, folder, form))
-        yield shown, {"key_mapping": dict(form.names)} if form.names else {}
+        _require_no_code(entry, folder / "modules.json")
+        yield shown
 
 
 def translated(entry: Weights, path: Path) -> Config:
@@ -208,16 +203,12 @@ def translated(entry: Weights, path: Path) -> Config:
     return {**config, **form.fixed, "model_type": form.model_type}
 
 
-def _modules(entry: Weights, folder: Path, form: Form) -> list[dict[str, str]]:
-    """What `modules.json` lists, with the library's own transformer for the repository's."""
-    modules = weights.modules(folder / "modules.json")
-    for module in modules:
-        if module["type"] in form.modules:
-            module["type"] = _TRANSFORMER
-        elif not module["type"].startswith(_OWN):
-            what = f"{folder / 'modules.json'} names code of its own, {module['type']}"
+def _require_no_code(entry: Weights, listing: Path) -> None:
+    """Raise UserError where a `modules.json` names a module that is not of the library."""
+    for module in weights.modules(listing) if listing.is_file() else []:
+        if not module["type"].startswith(_OWN):
+            what = f"{listing} names code of its own, {module['type']}"
             raise UserError(f"{entry.hub}: {what}, for which `native: {entry.native}` of its entry has nothing")
-    return modules
 
 
 def _put(path: Path, content: Any) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import torch
+from patent_embeddings.encoders.devices import Device
 
 
-def resolve(dtype: str, device: str) -> str:
-    """`auto` becomes bfloat16 where the device computes it natively, else float32."""
+def resolve(dtype: str, device: Device) -> str:
+    """What params.yaml or a model's entry asks for; `auto` is bfloat16 where the device computes it natively."""
     if dtype != "auto":
         return dtype
-    if device == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bfloat16" if native else "float32"
+    return "bfloat16" if device.halves else "float32"
 
 
 def precise(dtype: str) -> str:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Literal
-
-import psutil
 
 from patent_embeddings.core.columns import aligned
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.encoders import weights
+from patent_embeddings.encoders import devices, weights
+from patent_embeddings.encoders.devices import Device
 from patent_embeddings.encoders.entries import Terms
+from patent_embeddings.encoders.precision import resolve
 
 _GB = 10**9
-_PROCESSOR = Path("/proc/cpuinfo")
 HEAVIEST = ("float32", "auto", "bfloat16")  # types of number, the most memory first
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -42,7 +37,8 @@ class Readiness:
 
 def readiness(entries: Mapping[str, Terms], dtypes: Mapping[str, str]) -> list[Readiness]:
     """What each model or reranker lacks here, by its id; `dtypes`: what each is loaded in, by id. Asks no network."""
-    return [Readiness(name, one.parameters, dict(_lacks(one, dtypes[name]))) for name, one in entries.items()]
+    device = devices.planned()
+    return [Readiness(name, one.parameters, dict(_lacks(one, dtypes[name], device))) for name, one in entries.items()]
 
 
 def table(found: list[Readiness]) -> str:
@@ -64,7 +60,7 @@ _MENDS: dict[Kind, str] = {
 }
 
 
-def _lacks(entry: Terms, dtype: str) -> Iterator[tuple[Kind, str]]:
+def _lacks(entry: Terms, dtype: str, device: Device) -> Iterator[tuple[Kind, str]]:
     size = entry.parameters * 1e6 * _BYTES[getattr(entry, "precision", "float32")] / _GB
     if not weights.available(entry):
         try:
@@ -85,21 +81,10 @@ def _lacks(entry: Terms, dtype: str) -> Iterator[tuple[Kind, str]]:
             weights.consented(entry)
         except UserError:
             yield "consent", "runs code of its own"
-    gpu = _gpu_memory()
-    half = dtype == "bfloat16" or (dtype == "auto" and (gpu is not None or _halves()))
-    needs, has = entry.parameters * 1e6 * (2 if half else 4), gpu or psutil.virtual_memory().total
-    if needs > has:
-        where = "the GPU" if gpu else "this machine"
-        yield "memory", f"weights of {needs / _GB:,.0f} GB in memory, {where} has {has / _GB:,.0f}"
-
-
-def _halves() -> bool:
-    """Whether this processor computes bfloat16 natively, as `precision.resolve` asks torch, which takes seconds."""
-    try:
-        flags = _PROCESSOR.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_tile" in flags
+    needs = entry.parameters * 1e6 * _BYTES[resolve(dtype, device)]
+    if device.memory is not None and needs > device.memory:
+        where = "the GPU" if device.kind == "cuda" else "this machine"
+        yield "memory", f"weights of {needs / _GB:,.0f} GB in memory, {where} has {device.memory / _GB:,.0f}"
 
 
 def _logged_in() -> bool:
@@ -107,14 +92,3 @@ def _logged_in() -> bool:
     from huggingface_hub import get_token  # a seventh of a second, for gated models that are not here
 
     return get_token() is not None
-
-
-@cache
-def _gpu_memory() -> int | None:
-    """Bytes of the first GPU; None without one. Its driver is asked, as torch takes seconds to load."""
-    if (tool := shutil.which("nvidia-smi")) is None:
-        return None
-    asked = [tool, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    first = done.stdout.split()
-    return int(first[0]) << 20 if done.returncode == 0 and first and first[0].isdecimal() else None

@@ -13,7 +13,7 @@ from patent_embeddings.encoders.values import Words
 def tokenizer(entry: Words) -> Any:
     """The model's tokenizer alone, without its weights. Raises UserError as `factory.encoder` does."""
     folder = weights.locate(entry)
-    with loading.refusing(entry, folder), native.readable(entry, folder) as (shown, _):
+    with loading.refusing(entry, folder), native.readable(entry, folder) as shown:
         trusted = weights.consented(entry)
         loaded = AutoTokenizer.from_pretrained(str(shown), local_files_only=True, trust_remote_code=trusted)
     loading.ended(entry, folder, loaded)

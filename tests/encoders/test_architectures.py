@@ -70,17 +70,12 @@ def test_dense_vectors(name: str, tmp_path: Path) -> None:
     folder = standins.repository(name, tmp_path)
     encoder: Any = factory.encoder(standins.entry(name, folder))
     assert not encoder.entry.remote_code
-    kind, pooling, layers, normed = DENSE[name]
     tasks = encoder.entry.tasks
     for side in TASKS:
         model = direct.Repository(folder, getattr(tasks, side).replace(".", "_") if tasks else "")
-        wanted = []
-        for text in TEXTS:
-            hidden = getattr(direct, kind)(model, model.tokens(encoder.prompt(side) + text, encoder.length))
-            vector = direct.pooled(hidden, pooling)
-            for layer in layers:
-                vector = model.dense(layer, vector)
-            wanted.append((direct.unit(vector) if normed else vector).numpy())
+        tokens = [model.tokens(encoder.prompt(side) + text, encoder.length) for text in TEXTS]
+        network, *read = DENSE[name]
+        wanted = [direct.vector(model, network, ids, *read).numpy() for ids in tokens]
         np.testing.assert_allclose(encoder.encode(TEXTS, side), wanted, rtol=0, atol=1e-5)
         alone = np.concatenate([encoder.encode([text], side) for text in TEXTS])
         np.testing.assert_allclose(alone, wanted, rtol=0, atol=1e-5)

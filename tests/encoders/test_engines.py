@@ -6,6 +6,7 @@ import multiprocessing
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -119,5 +120,46 @@ def with_another_device() -> None:
     """A shard whose key says that it was made for a GPU."""
     encoder = factory.encoder(model_entry("minilm"))
     (job,) = jobs(encoder, 1)
-    other = engines.Job(job.key.replace('"device": "cpu"', '"device": "cuda"'), job.side, job.first, job.texts)
+    other = engines.Job(job.key.replace('"kind": "cpu"', '"kind": "cuda"'), job.side, job.first, job.texts)
     list(engines.compute("ray", encoder, [other]))
+
+
+def asked(key: str, text: str = "a pump") -> Any:
+    """A batch as Ray hands it to a worker."""
+    row = {"job": 0, "key": key, "side": "document", "texts": [text]}
+    return SimpleNamespace(to_pylist=lambda: [row])
+
+
+def test_a_worker_is_tested_once_and_only_where_it_is_the_driver_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that other libraries cause there is told as that, not as the model's."""
+    tested: list[Any] = []
+    monkeypatch.setattr(factory, "passed", tested.append)
+    encoder = factory.encoder(model_entry("minilm"), tested=False)
+    own = engines.key(encoder, "document")
+    other = own.replace('"torch": "', '"torch": "1.')
+    assert other != own
+    worker = engines.Worker(encoder.entry, encoder.options)
+    (fault,) = worker(asked(other))["fault"]
+    assert "differs from this machine in libraries;" in fault
+    assert tested == []
+    for text in ("a pump", "a valve"):
+        found = worker(asked(own, text))
+        assert found["fault"] == [""]
+        (vector,) = engines.unpacked(found["vectors"][0])
+        np.testing.assert_allclose(vector, encoder.encode([text], "document")[0], rtol=0, atol=1e-6)
+    assert tested == [worker.encoder]
+
+
+def test_a_worker_that_fails_its_test_or_lacks_the_model_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failed(_: Any) -> None:
+        raise UserError("failed its test before first use")
+
+    monkeypatch.setattr(factory, "passed", failed)
+    encoder = factory.encoder(model_entry("minilm"), tested=False)
+    own = engines.key(encoder, "document")
+    worker = engines.Worker(encoder.entry, encoder.options)
+    for _ in range(2):
+        assert worker(asked(own))["fault"] == ["failed its test before first use"]
+    absent = encoder.entry.model_copy(update={"package": "nowhere_to_be_found"})
+    (fault,) = engines.Worker(absent, encoder.options)(asked(own))["fault"]
+    assert "package nowhere_to_be_found is not installed" in fault

@@ -21,8 +21,7 @@ from started import start
 from patent_embeddings.core import registry
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.schemas import QUERIES, VIEW
-from patent_embeddings.encoders import factory, shards, tokens
-from patent_embeddings.encoders.cross import Cross
+from patent_embeddings.encoders import factory, rerankers, shards, tokens
 from patent_embeddings.encoders.entries import Reranker
 from patent_embeddings.pairs.schemas import PAIRS
 from patent_embeddings.retrieval.schemas import RUN
@@ -48,7 +47,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def load(kind: str, folder: Path, **changes: Any) -> Any:
+def load(kind: str, folder: Path, *, tested: bool = True, **changes: Any) -> Any:
     """Load a folder as a model of a kind, with what is in it now pinned."""
     if kind == "cross":
         block = {
@@ -60,11 +59,10 @@ def load(kind: str, folder: Path, **changes: Any) -> Any:
             "length": 40,
             "licence": "CC0-1.0",
         }
-        return Cross(
-            registry.validated("rerankers", "tiny", {**block, "digest": tiny.pinned(folder), **changes}, Reranker)
-        )
+        block |= {"digest": tiny.pinned(folder), **changes}
+        return rerankers.reranker(registry.validated("rerankers", "tiny", block, Reranker), tested=tested)
     options = LATE if kind == "late" else {"head": True} if kind == "head" else {}
-    return factory.encoder(tiny.entry(folder, **{**options, **changes}))
+    return factory.encoder(tiny.entry(folder, **{**options, **changes}), tested=tested)
 
 
 def altered(source: Path, target: Path, *edits: Edit) -> Path:
@@ -276,7 +274,7 @@ def test_a_score_that_overflows_names_the_pair(models: dict[str, Path], tmp_path
         tensors(with_nan("classifier.weight", 3e38)),
         tensors(with_nan("classifier.bias", 3e38)),
     )
-    cross = load("cross", folder)
+    cross = load("cross", folder, tested=False)
     pairs = [("a pump", text) for text in tiny.TEXTS]
     with pytest.raises(UserError, match=r"tiny/model: its score of 'a pump' and '.*' in float32 is not a number"):
         [cross.score([pair]) for pair in pairs]
@@ -531,7 +529,7 @@ def test_no_stage_that_computes_with_a_model_asks_the_hub(
     tables.write(pairs, layout.PAIRS, PAIRS)
     monkeypatch.setattr("patent_embeddings.training.adapters.sealed", lambda *_: None, raising=False)
     monkeypatch.setattr("patent_embeddings.encoders.factory.encoder", want)
-    monkeypatch.setattr("patent_embeddings.encoders.cross.Cross", want)
+    monkeypatch.setattr("patent_embeddings.encoders.rerankers.reranker", want)
     for stage in (("embed", "l"), ("rerank", "l"), ("finetune",)):
         with pytest.raises(Exception, match="offline mode"):
             start(*stage)

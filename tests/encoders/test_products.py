@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import tiny
 import torch
 
 from patent_embeddings.encoders import engines, factory, products
+from patent_embeddings.encoders.devices import Device
 
 pytestmark = pytest.mark.pipeline
 
@@ -69,15 +69,17 @@ def test_a_subclass_of_a_linear_layer_keeps_its_own_product() -> None:
 def test_vectors_are_the_plain_ones_and_the_key_says_who_multiplied(
     entry: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(products, "lag", lambda: False)
-    plain = factory.encoder(entry)
-    monkeypatch.setattr(products, "lag", lambda: True)
+    monkeypatch.setattr(products, "lag", lambda *_: False)
+    plain, coarse = factory.encoder(entry), factory.encoder(entry, dtype="bfloat16")
+    monkeypatch.setattr(products, "lag", lambda *_: True)
     fast, half = factory.encoder(entry), factory.encoder(entry, dtype="bfloat16")
     layers = [type(module) for module in fast.model.modules() if isinstance(module, torch.nn.Linear)]
     assert set(layers) == {products.Linear}
-    assert (plain.products, fast.products, half.products) == ("torch", "onednn", "torch")
+    assert (plain.products, fast.products, half.products) == ("torch", "onednn", "onednn")
     for texts in (TEXTS, TEXTS[:1], TEXTS[3:5]):  # padded, alone, in another shape
         np.testing.assert_allclose(fast.encode(texts, "query"), plain.encode(texts, "query"), rtol=0, atol=1e-5)
+        ours, own = (np.abs(one.encode(texts, "query") - plain.encode(texts, "query")).max() for one in (half, coarse))
+        assert ours <= 2 * own  # as near to float32 as torch's own bfloat16
     assert engines.key(fast, "query") != engines.key(plain, "query")
     again = factory.encoder(entry, **fast.options)  # as a worker of Ray loads it
     assert engines.key(again, "query") == engines.key(fast, "query")
@@ -85,14 +87,18 @@ def test_vectors_are_the_plain_ones_and_the_key_says_who_multiplied(
 
 
 @pytest.mark.parametrize(
-    ("make", "capability", "lag"),
-    [("AuthenticAMD", "AVX512", True), ("AuthenticAMD", "AVX2", False), ("GenuineIntel", "AVX512", False)],
+    ("make", "capability", "halves", "lags"),
+    [
+        ("AuthenticAMD", "AVX512", True, {"float32", "bfloat16"}),
+        ("AuthenticAMD", "AVX512", False, {"float32"}),
+        ("AuthenticAMD", "AVX2", True, set()),
+        ("GenuineIntel", "AVX512", True, {"bfloat16"}),
+        ("GenuineIntel", "AVX512", False, set()),
+    ],
 )
-def test_torch_lags_on_amd_with_avx512(
-    make: str, capability: str, lag: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_where_torch_lags(
+    make: str, capability: str, halves: bool, lags: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    described = tmp_path / "cpuinfo"
-    described.write_text(f"processor\t: 0\nvendor_id\t: {make}\n", encoding="ascii")
-    monkeypatch.setattr(products, "_PROCESSOR", described)
     monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
-    assert products.lag() is lag
+    assert {dtype for dtype in ("float32", "bfloat16") if products.lag(Device("cpu", make, 1, halves), dtype)} == lags
+    assert not products.lag(Device("cuda", "NVIDIA H200", 1, True), "bfloat16")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from patent_embeddings.core import registry
 from patent_embeddings.encoders import readiness as module
+from patent_embeddings.encoders.devices import Device
 from patent_embeddings.encoders.entries import Model
 from patent_embeddings.encoders.readiness import readiness, table
 
@@ -26,9 +25,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRUST_REMOTE_CODE", raising=False)
     monkeypatch.delenv("MODELS_DIR", raising=False)
     monkeypatch.setattr(module, "_logged_in", lambda: False)
-    monkeypatch.setattr(module, "_gpu_memory", lambda: None)
-    monkeypatch.setattr(module, "_halves", lambda: False)
-    monkeypatch.setattr(module.psutil, "virtual_memory", lambda: SimpleNamespace(total=6 * 10**9))
+    monkeypatch.setattr(module.devices, "planned", lambda: Device("cpu", "", 6 * 10**9, False))
     monkeypatch.setattr(module.weights, "available", lambda entry: entry.hub == "org/here")
 
 
@@ -60,26 +57,20 @@ def test_consent_is_what_the_user_has_given(monkeypatch: pytest.MonkeyPatch) -> 
         ("float32", 1499, None, True),  # 1.499e9 x 4 bytes of 6 GB
         ("float32", 1501, None, False),
         ("bfloat16", 2999, None, True),
-        ("auto", 1501, None, False),  # a processor may compute in float32
-        ("auto", 2001, 4 * 10**9, False),  # the GPU's 4 GB
-        ("auto", 1999, 4 * 10**9, True),
+        ("auto", 1501, None, False),  # this processor computes in float32
+        ("auto", 2001, True, False),  # the GPU's 4 GB
+        ("auto", 1999, True, True),
+        ("auto", 1001, False, False),  # a GPU without bfloat16 computes in float32 too
+        ("auto", 999, False, True),
     ],
 )
 def test_memory_is_that_of_the_weights(
-    dtype: str, millions: float, gpu: int | None, fits: bool, monkeypatch: pytest.MonkeyPatch
+    dtype: str, millions: float, gpu: bool | None, fits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_gpu_memory", lambda: gpu)
+    """`gpu`: whether it computes bfloat16, None without one."""
+    if gpu is not None:
+        monkeypatch.setattr(module.devices, "planned", lambda: Device("cuda", "", 4 * 10**9, gpu))
     assert ("memory" not in lacks(dtype, hub="org/here", parameters=millions)) == fits
-
-
-@pytest.mark.parametrize(("flags", "fits"), [("avx512f avx512_bf16", True), ("amx_tile", True), ("avx512f", False)])
-def test_auto_is_half_on_a_processor_that_computes_bfloat16(
-    flags: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.undo()
-    (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
-    monkeypatch.setattr(module, "_PROCESSOR", tmp_path / "cpuinfo")
-    assert module._halves() == fits
 
 
 def test_the_table_names_every_model_and_the_commands_once() -> None:

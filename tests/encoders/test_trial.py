@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,8 +16,9 @@ import standins
 import tiny
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.encoders import checking, factory, native, trial
+from patent_embeddings.encoders import checking, devices, engines, factory, native, trial
 from patent_embeddings.encoders.entries import model_entry
+from patent_embeddings.encoders.findings import LONG, SHORT
 
 pytestmark = pytest.mark.pipeline
 
@@ -190,13 +193,120 @@ def test_a_planted_fault_is_found(name: str, plant: Callable[[Any], None], what:
     assert what in red(encoder)
 
 
+def wide(folder: Path, **changes: Any) -> Any:
+    """BERT with 1,024 numbers a vector in bfloat16, most of which all vectors share, as in many large models."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    base = tiny.bert(folder / "small")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 1024, "num_hidden_layers": 2, "num_attention_heads": 16, "intermediate_size": 256}
+    network = BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=400, **sizes))
+    network.encoder.layer[-1].output.LayerNorm.bias.data.fill_(5.0)  # what differs is a fifth of a vector
+    network.save_pretrained(folder / "wide")
+    tokenizer.save_pretrained(folder / "wide")
+    model = tiny.dense(folder / "m", folder / "wide", "mean", dimension=1024)
+    entry = tiny.entry(model, dimension=1024, max_length=384, length=384, **changes)
+    return factory.encoder(entry, dtype="bfloat16", tested=False)
+
+
+def test_bfloat16_hides_no_fault_of_a_wide_model(tmp_path: Path) -> None:
+    """Left padding moves its vectors by less than the rounding of a deep model, and by more than another text would."""
+    encoder = wide(tmp_path / "right")
+    assert not red(encoder)
+    first_token(encoder)
+    assert "pooling" in red(encoder)
+    encoder = wide(tmp_path / "left", padding="left")
+    alone, beside = (encoder.encode(texts, "document")[0] for texts in ([SHORT], [SHORT, LONG]))
+    assert np.linalg.norm(alone - beside) < 0.1 * np.linalg.norm(alone)
+    assert "padding" in red(encoder)
+
+
 def test_left_for_right_padding_is_found_where_it_changes_vectors(tmp_path: Path) -> None:
     """BERT counts its positions from the first column: an entry that pads it on the left is wrong."""
     assert "padding" in red(untrained("bert", tmp_path, padding="left"))
 
 
-def test_an_entry_of_another_size_or_without_its_prompt_is_found(folders: Path) -> None:
+def test_an_entry_of_another_size_is_found(folders: Path) -> None:
     assert red(standin("minilm", folders, dimension=64)) == {"dimension"}
+
+
+@pytest.mark.parametrize("name", ["me5-large", "qwen3-0-6b"])
+def test_an_entry_without_its_prompts_is_told_what_the_weights_name(name: str, folders: Path) -> None:
+    """Weights that name none are taken at their entry's word, and then both sides are one."""
+    found = {one.what: one for one in checking.findings(standin(name, folders, prompts={}))}
+    assert all(one.fits for one in found.values())
+    assert found["sides"].detail == "query and document vectors of one text are equal, prompts are the same"
+    assert ("words" in found) == (name == "qwen3-0-6b")
+    if "words" in found:
+        assert found["words"].detail.startswith("query: the entry's '' is used, the weights name 'Instruct: ")
+
+
+def late(folder: Path, **make: Any) -> Any:
+    model = tiny.late(folder / "m", tiny.bert(folder / "base"), **make)
+    block = {"encoder": "late", "pooling": "tokens", "similarity": "maxsim", "dimension": 8}
+    return factory.encoder(tiny.entry(model, **block), tested=False)
+
+
+@pytest.mark.parametrize(
+    ("make", "sides"),
+    [({"skipped": ()}, "equal"), ({"skipped": ("x",)}, "equal"), ({"skipped": (".",)}, "different"),
+     ({"skipped": (), "expansion": 12}, "different")],
+)  # fmt: skip
+def test_a_late_model_s_sides_differ_by_what_it_does_to_them(make: dict[str, Any], sides: str, tmp_path: Path) -> None:
+    """Without prompts, queries that are filled up and documents that lose tokens, both are read alike."""
+    found = {one.what: one for one in checking.findings(late(tmp_path, **make))}
+    assert all(one.fits for one in found.values())
+    assert f"of one text are {sides}," in found["sides"].detail
+
+
+def test_a_late_model_whose_sides_are_not_told_apart_is_found(tmp_path: Path) -> None:
+    encoder = late(tmp_path, skipped=(), expansion=12)
+    plain = encoder.model.encode_document
+    encoder.model.encode_query = plain
+    assert "sides" in red(encoder)
+
+
+SWITCHING = """
+import torch
+from sentence_transformers.base.modules import Transformer
+
+
+class Switching(Transformer):
+    \"\"\"Another network for each task; without one it does not know what to do.\"\"\"
+
+    def forward(self, features, task=None, **kwargs):
+        features = super().forward(features, **kwargs)
+        turned = {"find": 0, "found": 1, "sort": 2, "group": 3}[task]
+        features["token_embeddings"] = torch.roll(features["token_embeddings"], turned, dims=-1)
+        return features
+"""
+
+
+def test_the_task_reaches_code_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where only its first module is run."""
+    folder = tiny.dense(tmp_path / "m", tiny.bert(tmp_path / "base"), "mean")
+    (folder / "switching.py").write_text(SWITCHING)
+    listed = json.loads((folder / "modules.json").read_text())
+    listed[0] |= {"type": "switching.Switching", "kwargs": ["task"]}
+    (folder / "modules.json").write_text(json.dumps(listed))
+    monkeypatch.setenv("TRUST_REMOTE_CODE", "1")
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    tasks = {"query": "find", "document": "found", "classification": "sort", "clustering": "group"}
+    encoder = factory.encoder(tiny.entry(folder, remote_code=True, tasks=tasks), tested=False)
+    found = {one.what: one for one in checking.findings(encoder)}
+    assert all(one.fits for one in found.values())
+    assert "pooling" in found
+    one, other = (encoder.encode(["a pump"], side)[0] for side in ("query", "document"))
+    np.testing.assert_allclose(np.roll(one, 1), other, rtol=0, atol=1e-6)
+    # Code of a repository is in the key beside the commit of the weights, as it may be another repository's.
+    (part,) = {type(module).__module__ for module in encoder.model if "switching" in type(module).__module__}
+    before = encoder.fingerprint("query")["foreign"]
+    with Path(sys.modules[part].__file__ or "").open("a") as file:
+        file.write("# another line\n")
+    assert encoder.fingerprint("query")["foreign"] != before
 
 
 def test_a_form_that_forgets_its_direction_is_found(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +318,7 @@ def test_a_form_that_forgets_its_direction_is_found(folders: Path, monkeypatch: 
 
 def test_a_fault_is_one_line_that_names_the_model_and_what_to_do(tmp_path: Path, scratch: Path) -> None:
     with pytest.raises(UserError) as caught:
-        trial.passed(untrained("bert", tmp_path, padding="left"))
+        factory.passed(untrained("bert", tmp_path, padding="left"))
     said = str(caught.value)
     assert "\n" not in said
     for part in ("tiny/model: failed its test before first use", "padding", "differ by", "left", "stages.model check"):
@@ -236,12 +346,24 @@ def test_a_model_is_tested_once_and_again_when_something_changes(
     assert len(tested) == 4
 
 
+def test_what_passed_on_one_gpu_is_tested_on_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its vectors are kept apart, as their last digits differ."""
+    encoder = untrained("bert", tmp_path)
+    notes, keys = [], []
+    for model in ("NVIDIA H200", "NVIDIA A100-SXM4-80GB", "NVIDIA H200"):
+        monkeypatch.setattr(devices, "loaded", lambda model=model: devices.Device("cuda", model, 1, True))
+        notes.append(trial.note(encoder.entry, [encoder.fingerprint("query")], "checking"))
+        keys.append(engines.key(encoder, "query"))
+    assert notes[0] == notes[2] != notes[1]
+    assert keys[0] == keys[2] != keys[1]
+
+
 def test_it_costs_a_second_once_and_nothing_later() -> None:
     encoder = factory.encoder(model_entry("minilm"), tested=False)
     spent = []
     for _ in range(3):
         start = time.process_time()  # of this process: others compute beside it
-        trial.passed(encoder)
+        factory.passed(encoder)
         spent.append(time.process_time() - start)
     assert spent[0] < 1.5
     assert min(spent[1:]) < 0.05
