@@ -6,22 +6,25 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from patent_embeddings.core import layout
+from patent_embeddings.core.progress import say
 from patent_embeddings.pairs.material import Material, joined
 from patent_embeddings.pairs.schemas import DOCUMENTS
-from patent_embeddings.pairs.values import Drawn
 
 
-def documents(materials: Mapping[str, Material], pairs: pd.DataFrame, recipe: Drawn) -> pd.DataFrame:
+def documents(materials: Mapping[str, Material], pairs: pd.DataFrame, label_set: str) -> pd.DataFrame:
     """Rows of `DOCUMENTS` of landscapes, by their ids.
 
     A document is a family of the train split with a text. Families of the training pairs that are none, as they are no
-    queries but not of that split, have rows without text, for what they are kin to. Labels count where the recipe draws
-    pairs that share them. `pairs`: rows of `PAIRS` of these landscapes.
+    queries but not of that split, have rows without text, for what they are kin to. Labels are those of the recipe's
+    `label_set`; a landscape without any is said. `pairs`: rows of `PAIRS` of these landscapes.
     """
     whole = joined(list(materials.values()))
-    labelled = "label" in recipe.signals
     rows = []
     for landscape, material in materials.items():
+        if not any(material.labels.values()):
+            what = f"no label of the set {label_set!r}, so that labels bar no hard negative"
+            say(f"landscape {landscape!r}: {what}; change label_set of the recipe in {layout.registry('recipes')}")
         allowed = material.allowed("train")
         texts = {
             family: material.texts[family]
@@ -31,6 +34,5 @@ def documents(materials: Mapping[str, Material], pairs: pd.DataFrame, recipe: Dr
         own = pairs[(pairs["landscape"] == landscape) & (pairs["split"] == "train")]
         for family in {*texts, *own["anchor_id"], *own["positive_id"]}:
             kin = sorted(whole.linked.get(family, ()))
-            labels = sorted(whole.labels.get(family, ())) if labelled else []
-            rows.append((landscape, family, texts.get(family, ""), kin, labels))
+            rows.append((landscape, family, texts.get(family, ""), kin, sorted(whole.labels.get(family, ()))))
     return pd.DataFrame(rows, columns=list(DOCUMENTS.columns))

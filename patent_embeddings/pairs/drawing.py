@@ -33,7 +33,7 @@ def drawn(values: PairsValues) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     held = frozenset().union(*asked)
     materials = {name: replace(_read(name, values), queries=held) for name in values.trained_on}
     pairs = laid_out(materials, values.recipe, values.amount)
-    return pairs, documents(materials, pairs, values.recipe) if values.recipe.hard_negatives else None
+    return pairs, documents(materials, pairs, values.recipe.label_set) if values.recipe.hard_negatives else None
 
 
 def _read(landscape: str, values: PairsValues) -> Material:

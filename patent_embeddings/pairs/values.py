@@ -13,7 +13,7 @@ class Drawn(Entry):
 
     signals: list[Identifier] = []  # empty: zero-shot; several: equal shares
     sections: tuple[str, str] = ("abstract", "claims")  # that a section pair joins
-    label_set: str = "ipc-subclass"  # that a label pair shares a label of
+    label_set: str = "ipc-subclass"  # that a label pair shares a label of, and a hard negative none
     hard_negatives: HardNegatives | None = None
 
 

@@ -66,7 +66,7 @@ class AllowedNegatives(CachedLossMixin, MultipleNegativesRankingLoss):
         features = list(sentence_features)
         # Of one process the library would give its own back, with a warning.
         rows = all_gather(labels) if get_world_size() > 1 else labels
-        self.mask = torch.cat([self._forbidden_among(rows), *self._barred_from(rows, len(features) - 2)], dim=1)
+        self.mask = self._masked(rows, len(features) - 2)
         masks = [feature["attention_mask"] for feature in features]
         if sum(mask.numel() for mask in masks) <= self.kept:
             return self.compute_loss_from_embeddings(embed_columns(self.model, features), labels)
@@ -82,29 +82,25 @@ class AllowedNegatives(CachedLossMixin, MultipleNegativesRankingLoss):
             loss.backward()
         return loss.detach()
 
-    def _forbidden_among(self, rows: torch.Tensor) -> torch.Tensor:
-        """Whether a pair must not be a negative of another, bool [pairs, pairs]."""
+    def _masked(self, rows: torch.Tensor, each: int) -> torch.Tensor:
+        """Which documents must not be negatives of which pairs, bool [pairs, pairs * (1 + each)].
+
+        Positives come first, then the first hard negative of every pair, the second, ...; `each` are a pair's.
+        """
         # Where the last dev batch does not divide among the processes, pairs stand in it twice.
-        mask = (rows[:, None] == rows[None, :]).fill_diagonal_(False)
         where: dict[int, list[int]] = {}
         for position, row in enumerate(rows.tolist()):
             where.setdefault(row, []).append(position)
+        count = len(rows)
+        mask = torch.zeros(count, count * (1 + each), dtype=torch.bool)
         for row, positions in where.items():
-            for other in self.forbidden[row]:
-                for position in positions:
-                    mask[position, where.get(other, [])] = True
-        return mask
-
-    def _barred_from(self, rows: torch.Tensor, each: int) -> list[torch.Tensor]:
-        """Whether a hard negative must not be one of a pair, for the first one of each pair, the second, ...
-
-        bool [pairs, pairs] each.
-        """
-        masks = [torch.zeros(len(rows), len(rows), dtype=torch.bool, device=rows.device) for _ in range(each)]
-        for position, row in enumerate(rows.tolist()):
-            for other, number in self.barred.get(row, ()):
-                masks[number][position] |= rows == other
-        return masks
+            apart = [at for other in (row, *self.forbidden[row]) for at in where.get(other, ())]
+            hard = self.barred.get(row, ())
+            apart += [count * (1 + number) + at for other, number in hard for at in where.get(other, ())]
+            for position in positions:
+                mask[position, apart] = True
+        mask.diagonal().fill_(False)
+        return mask.to(rows.device)
 
     def _allowed(self, queries: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
         """Cosine similarities, minus infinity where forbidden; a side has this process's texts, or those of all."""

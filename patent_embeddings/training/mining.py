@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from patent_embeddings.core import layout, processes
 from patent_embeddings.core.entries import HardNegatives
-from patent_embeddings.core.progress import track
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.progress import say, track
 from patent_embeddings.encoders.base import Encoder
 from patent_embeddings.encoders.values import Side
 
@@ -25,7 +27,7 @@ def mined(pairs: pd.DataFrame, documents: pd.DataFrame, encoder: Encoder, how: H
     """Training pairs with their negatives, by a model as published.
 
     A negative is of the pair's landscape, and below its positive by the margin (NV-Retriever, Moreira et al., 2024).
-    `Kinship` says which are forbidden; ties are broken by family id.
+    `Kinship` says which are forbidden; ties are broken by family id. Pairs with fewer than asked for are said.
 
     Args:
         pairs: rows of `PAIRS`.
@@ -33,7 +35,7 @@ def mined(pairs: pd.DataFrame, documents: pd.DataFrame, encoder: Encoder, how: H
 
     Returns the pairs with three more columns, lists which are empty for dev pairs: `negative_ids` and `negatives`,
     `how.each` of them, nearest first, "" where there are fewer; and `barred`, places among the negatives of the whole
-    batch (position x each + number) of those that this pair must not have.
+    batch (position x each + number) of those that this pair must not have. Raises UserError: no pair has any.
     """
     kinship = Kinship(documents)
     train = pairs[pairs["split"] == "train"]
@@ -42,17 +44,43 @@ def mined(pairs: pd.DataFrame, documents: pd.DataFrame, encoder: Encoder, how: H
     anchors = _unit(encoder, distinct["anchor"].tolist(), "query")
     positives = _unit(encoder, distinct["positive"].tolist(), "document")
     found: dict[tuple[str, ...], np.ndarray] = {}
+    shut = 0  # pairs that may have no text, however near
     for start in range(0, len(distinct), _ROWS):
         rows = slice(start, start + _ROWS)
         near = (anchors[rows] * positives[rows]).sum(axis=1)
         scores = anchors[rows] @ vectors.T
-        scores[scores > (near - how.margin * np.abs(near))[:, None]] = -np.inf
-        for score, pair in zip(scores, distinct[rows].itertuples(), strict=True):
-            score[kinship.forbidden(pair) | ~kinship.of[pair.landscape]] = -np.inf
-            best = np.argsort(-score, kind="stable")[: how.each]
-            codes = np.where(np.isfinite(score[best]), best, -1)
-            found[_key(pair)] = np.pad(codes, (0, how.each - len(codes)), constant_values=-1)
+        limits = near - how.margin * np.abs(near)
+        for score, limit, pair in zip(scores, limits, distinct[rows].itertuples(), strict=True):
+            allowed = kinship.of[pair.landscape] & ~kinship.forbidden(pair)
+            shut += not allowed.any()
+            best = _highest(score, np.flatnonzero(allowed & (score <= limit)), how.each)
+            found[_key(pair)] = np.pad(best, (0, how.each - len(best)), constant_values=-1)
+    _tell(np.stack(list(found.values())), shut)
     return _with_negatives(pairs, kinship, found, how.each)
+
+
+def _highest(scores: np.ndarray, places: np.ndarray, count: int) -> np.ndarray:
+    """Those of some places that have the highest scores, the first of equals first; all where they are fewer."""
+    if len(places) > count:
+        places = places[scores[places] >= np.partition(scores[places], -count)[-count]]
+    return places[np.argsort(-scores[places], kind="stable")[:count]]
+
+
+def _tell(found: np.ndarray, shut: int) -> None:
+    """Say how many pairs have fewer negatives than asked for: `found` are codes [pairs, each], -1 where there is none.
+
+    `shut`: pairs that may have no text, however near. Raises UserError: no pair has any.
+    """
+    pairs, each = found.shape
+    counts = (found >= 0).sum(axis=1)
+    none, few = (counts == 0).sum(), (counts < each).sum()
+    if none == pairs:
+        why = f"{shut} share a family, citation or label with every text, for {pairs - shut} the others are too near"
+        mend = f"set another label_set, a lower margin, or leave hard_negatives out, in {layout.registry('recipes')}"
+        raise UserError(f"none of the {pairs} training pairs of the recipe has a hard negative: {why}; {mend}")
+    if few and not processes.rank():
+        why = "other texts share a family, citation or label with them, or are nearer than the margin"
+        say(f"hard negatives: {few} of {pairs} training pairs have fewer than the {each} asked for, {none} none; {why}")
 
 
 class Kinship:
@@ -75,8 +103,8 @@ class Kinship:
     def forbidden(self, pair: Any) -> np.ndarray:
         """What must not be a negative of a pair, bool [texts]: it and its kin.
 
-        Families of the pair, those that cite or are cited by one of them, those that carry a label of one of them where
-        labels count, and any document with the text of one of these.
+        Families of the pair, those that cite or are cited by one of them, those that carry a label of one of them, and
+        any document with the text of one of these.
         """
         sides = (pair.anchor_id, pair.positive_id)
         kin = {*sides, *(other for side in sides for other in self._kin[side])}

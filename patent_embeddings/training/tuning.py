@@ -24,13 +24,10 @@ from patent_embeddings.core.files import replacing, workplace, writable
 from patent_embeddings.core.progress import say
 from patent_embeddings.encoders import factory, loading, weights
 from patent_embeddings.encoders.base import Encoder
-from patent_embeddings.encoders.values import Embedder
-from patent_embeddings.training import adapters, checkpoints, lora, mining
+from patent_embeddings.training import adapters, checkpoints, lora, memory, mining
 from patent_embeddings.training.loss import AllowedNegatives, barred, forbidden
 from patent_embeddings.training.trainer import Arguments, InOrder, Lost, Progress, Trainer
 from patent_embeddings.training.values import FinetuneValues
-
-_KEPT = 8192  # tokens of a step on a processor: of 32 pairs of 128 tokens
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,8 @@ def _trainer(values: FinetuneValues, pairs: pd.DataFrame) -> Trainer:
         **quiet,
     )
     hard = {"barred": barred(pairs)} if values.hard_negatives else {}
-    loss, progress = AllowedNegatives(model, forbidden(pairs), _kept(entry, on_gpu), **hard), [Progress(steps)]
+    kept, progress = memory.kept(entry.memory, on_gpu=on_gpu), [Progress(steps)]
+    loss = AllowedNegatives(model, forbidden(pairs), kept, **hard)
     sets = {"train_dataset": trained, "eval_dataset": _dataset(pairs[~train_rows])}
     trainer = Trainer(entry.hub, model=model, args=arguments, loss=loss, callbacks=progress, **sets)
     trainer.remove_callback(PrinterCallback)  # which prints the raw logs between the lines of progress
@@ -184,15 +182,6 @@ def _trainer(values: FinetuneValues, pairs: pd.DataFrame) -> Trainer:
 def _frozen(values: FinetuneValues) -> Any:
     """What the frozen weights are kept in: by the model's size on a GPU, as they are on a processor."""
     return values.model.memory.weights if torch.cuda.is_available() else None
-
-
-def _kept(entry: Embedder, on_gpu: bool) -> int:
-    """Tokens of a step whose activations are kept at once."""
-    if not on_gpu:
-        return _KEPT
-    # A share of what encoding takes, whose activations go layer by layer: here all layers' stay, or where they are
-    # computed again their inputs.
-    return entry.memory.tokens // (2 if entry.memory.checkpointing else 4)
 
 
 def share(batch: int) -> int:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import citing
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,14 +14,14 @@ import queried
 import workspaces
 from started import start
 
-from patent_embeddings.core import layout, tables
+from patent_embeddings.core import layout, registry, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.families import frame
 from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QRELS, QUERIES, VIEW
 from patent_embeddings.corpus.splits import split_of
 from patent_embeddings.pairs import batches, signals
 from patent_embeddings.pairs.drawing import fewer, laid_out
-from patent_embeddings.pairs.entries import Recipe
+from patent_embeddings.pairs.entries import Recipe, recipe_entry
 from patent_embeddings.pairs.material import Material, Pair
 from patent_embeddings.pairs.schemas import PAIRS
 from patent_embeddings.pairs.values import Amount, PairsValues
@@ -36,23 +37,7 @@ SETTINGS = Amount(seed=0, pairs=60, steps=10, batch=8)
 
 @pytest.fixture(scope="module")
 def material() -> Material:
-    """300 families that cite at random and carry one or two of 30 labels."""
-    rng = np.random.default_rng(0)
-    ids = [f"F-{i:03d}" for i in range(300)]
-    edges = {(ids[i], ids[j]) for i in range(1, 300) for j in rng.integers(0, i, 3)}
-    citations = pd.DataFrame(sorted(edges), columns=["citing_id", "cited_id"])
-    families = (
-        pd.DataFrame(
-            {"family_id": ids, "abstract": [f"abstract {i}" for i in ids], "claims": [f"claims {i}" for i in ids]}
-        )
-        .astype("str")
-        .assign(ipc=[[["A61B 1/00"], ["F16K 1/00", "A61B 2/00"], ["G06F 3/00"], []][i % 4] for i in range(300)])
-    )
-    return Material(
-        families=families, citations=citations,
-        labels={i: sorted({f"L{n}" for n in rng.integers(0, 30, 2)}) for i in ids},
-        texts={i: f"text {i}" for i in ids}, splits=split_of(ids, 0, 0), queries=frozenset(citations["citing_id"]),
-    )  # fmt: skip
+    return citing.material()
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -295,6 +280,8 @@ def test_every_signal_has_a_module_and_every_module_is_one_that_recipes_may_name
     assert set(signals.NAMES) == set(PAIRS.among["signal"]) == {"citation", "label", "section"}
     for name in signals.NAMES:
         assert callable(signals.module(name).draw) and callable(signals.module(name).needs)
+    used = {name for recipe in registry.ids("recipes") for name in recipe_entry(recipe).signals}
+    assert used == set(signals.NAMES)
 
 
 def test_fewer_pairs_than_asked_for_are_said(material: Material) -> None:

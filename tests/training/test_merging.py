@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_training import WILD, files, flip, model, pairs, values  # noqa: F401
+from test_training import WILD, files, flip, pairs, values
 
 pytestmark = pytest.mark.pipeline
 
@@ -52,7 +52,7 @@ def change(folder: Path) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("weight", [1.0, 0.5])
 def test_a_merged_adapter_is_that_part_of_the_mean_of_what_they_change(
     weight: float,
-    model: Path,  # noqa: F811
+    model: Path,
     workspace: Path,
 ) -> None:
     """Three adapters of random weights, on a model read anew each time."""
@@ -91,7 +91,7 @@ def test_a_merged_adapter_is_that_part_of_the_mean_of_what_they_change(
     assert min(np.abs(merged - one).max() for one in alone) > 0.01
 
 
-def test_training_apart_and_merging_is_the_mean_of_the_adapters(model: Path, workspace: Path) -> None:  # noqa: F811
+def test_training_apart_and_merging_is_the_mean_of_the_adapters(model: Path, workspace: Path) -> None:
     import tiny
 
     from patent_embeddings.training import tuning
@@ -117,7 +117,7 @@ def test_training_apart_and_merging_is_the_mean_of_the_adapters(model: Path, wor
 
 
 def test_a_merged_adapter_of_which_a_part_s_best_checkpoint_is_damaged_is_the_same(
-    model: Path,  # noqa: F811
+    model: Path,
     workspace: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import citing
 import numpy as np
 import pandas as pd
 import pytest
 import test_training
 
 from patent_embeddings.core.entries import HardNegatives
-from patent_embeddings.corpus.splits import split_of
+from patent_embeddings.core.errors import UserError
 from patent_embeddings.pairs.documents import documents
 from patent_embeddings.pairs.drawing import laid_out
 from patent_embeddings.pairs.entries import Recipe
-from patent_embeddings.pairs.material import Material
 from patent_embeddings.pairs.schemas import PAIRS
 from patent_embeddings.pairs.values import Amount
 
@@ -96,12 +97,36 @@ def test_a_cited_family_is_forbidden_by_its_text_in_each_landscape() -> None:
     assert mined(pairs, both, known, each=1, margin=0.0)["negative_ids"].tolist() == [["first"]]
 
 
-def test_of_fewer_texts_than_are_asked_for_all_are_taken() -> None:
-    held, known = planted(labelled=False)
+def test_pairs_with_fewer_than_are_asked_for_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of three pairs one has two of the two negatives, one has one, and one has none."""
+    held, known = planted(labelled=True)
+    held = held[held["family_id"].isin(["a", "p", "first", "second"])]
+    held.loc[held["family_id"] == "second", "labels"] = [[["O"]]]
+    without_text = [("x", "b", "", ["second"], []), ("x", "c", "", [], ["L", "M", "N", "O"])]
+    more = pd.DataFrame(without_text, columns=held.columns)
+    rows = [pair(), pair(position=1, positive_id="b"), pair(position=2, positive_id="c")]
+    frame = mined(pd.DataFrame(rows, columns=list(PAIRS.columns)), pd.concat([held, more]), known, each=2, margin=0.0)
+    assert frame["negative_ids"].tolist() == [["first", "second"], ["first", ""], ["", ""]]
+    assert frame["barred"].tolist() == [[3, 4, 5], [1, 3, 4, 5], [0, 1, 2, 3, 4, 5]]
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("hard negatives: ")]
+    assert len(said) == 1 and "2 of 3 training pairs have fewer than the 2 asked for, 1 none" in said[0]
+
+
+@pytest.mark.parametrize(("allowed", "counts"), [([], "1 share .* for 0"), (["first"], "0 share .* for 1")])
+def test_where_no_pair_has_a_negative_the_recipe_is_refused(allowed: list[str], counts: str) -> None:
+    held, known = planted(labelled=True)
+    held = held[held["family_id"].isin(["a", "p", "cited", "label-of-a", "label-of-p", *allowed])]
     pairs = pd.DataFrame([pair()], columns=list(PAIRS.columns))
-    few = held[held["family_id"].isin(["a", "p", "first"])]
-    (found,) = mined(pairs, few, known, each=4, margin=0.0)["negative_ids"]
-    assert found == ["first", "", "", ""]
+    with pytest.raises(UserError, match=rf"none of the 1 training pairs .* {counts} .*hard_negatives out.*recipes"):
+        mined(pairs, held, known, margin=0.5)
+
+
+def test_a_landscape_without_labels_of_the_recipe_s_set_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    bare = replace(citing.material(), labels={})
+    recipe = Recipe(description="", signals=["citation"], hard_negatives=HardNegatives())
+    documents({"x": bare}, laid_out({"x": bare}, recipe, AMOUNT), recipe.label_set)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("landscape 'x': no label of the set 'ipc-subclass'") and "change label_set" in line
 
 
 def test_a_negative_of_one_pair_is_barred_from_another_that_it_is_kin_to() -> None:
@@ -114,25 +139,13 @@ def test_a_negative_of_one_pair_is_barred_from_another_that_it_is_kin_to() -> No
     assert frame["barred"].tolist() == [[1], [0]]
 
 
-def corpus(labels: int = 30) -> Material:
-    rng = np.random.default_rng(0)
-    ids = [f"F-{i:03d}" for i in range(300)]
-    edges = {(ids[i], ids[j]) for i in range(1, 300) for j in rng.integers(0, i, 3)}
-    citations = pd.DataFrame(sorted(edges), columns=["citing_id", "cited_id"])
-    return Material(
-        families=pd.DataFrame({"family_id": ids}), citations=citations,
-        labels={i: sorted({f"L{n}" for n in rng.integers(0, labels, 2)}) for i in ids},
-        texts={i: f"text {i}" for i in ids}, splits=split_of(ids, 0, 0), queries=frozenset(citations["citing_id"]),
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("signals", [["citation"], ["label"], ["citation", "label"]])
 def test_negatives_equal_a_direct_reading_of_the_rule(signals: list[str]) -> None:
     """None forbidden, none of another split, and the nearest of what is left, by vectors at random."""
-    material = corpus()
+    material = citing.material()
     recipe = Recipe(description="", signals=signals, hard_negatives=HardNegatives(each=2, margin=0.05))
     pairs = laid_out({"x": material}, recipe, AMOUNT)
-    held = documents({"x": material}, pairs, recipe)
+    held = documents({"x": material}, pairs, recipe.label_set)
     rng = np.random.default_rng(1)
     vectors = {text: rng.normal(size=6) for text in material.texts.values()}
     vectors = {text: vector / np.linalg.norm(vector) for text, vector in vectors.items()}
@@ -142,8 +155,7 @@ def test_negatives_equal_a_direct_reading_of_the_rule(signals: list[str]) -> Non
     def clash(one: Any, family: str) -> bool:
         sides = (one.anchor_id, one.positive_id)
         near = any(family == side or (family, side) in cited or (side, family) in cited for side in sides)
-        own = {label for side in sides for label in material.labels[side]}
-        return near or ("label" in signals and bool(own & set(material.labels[family])))
+        return near or any(set(material.labels[side]) & set(material.labels[family]) for side in sides)
 
     taken = 0
     for step, batch in frame[frame["split"] == "train"].groupby("step"):
@@ -201,9 +213,7 @@ def test_the_loss_has_further_negatives_but_not_from_those_that_they_are_barred_
 
     sides = np.random.default_rng(0).normal(size=(4, 3, 6))
     barred = {10: [(11, 0)], 11: [], 12: [(10, 1), (12, 0)]}
-    loss = AllowedNegatives(
-        test_training.lookup(sides.reshape(12, 6), sides[0]), {10: [12], 11: [], 12: [10]}, 99, barred
-    )
+    loss = AllowedNegatives(test_training.lookup(sides.reshape(12, 6)), {10: [12], 11: [], 12: [10]}, 99, barred)
     columns = [{"rows": rows, "attention_mask": torch.ones(3, 1)} for rows in torch.arange(12).split(3)]
     anchors, documents = test_training.unit(sides[0]), test_training.unit(sides[1:].reshape(9, 6))
     scores = 20.0 * anchors @ documents.T  # [pairs, positives, first negatives, second negatives]
@@ -215,14 +225,6 @@ def test_the_loss_has_further_negatives_but_not_from_those_that_they_are_barred_
     log_sum = lambda x: np.log(np.exp(x).sum(axis=1))  # noqa: E731
     expected = np.mean(0.5 * (log_sum(scores) + log_sum(back)) - np.diag(scores))
     assert float(loss(columns, torch.tensor([10, 11, 12]))) == pytest.approx(expected, abs=1e-9)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import tiny
-
-    folder = tmp_path_factory.mktemp("tiny")
-    return tiny.dense(folder / "model", tiny.bert(folder / "base"), "mean")
 
 
 def test_training_with_hard_negatives_also_in_chunks(
@@ -240,7 +242,7 @@ def test_training_with_hard_negatives_also_in_chunks(
     ).assign(kin=[[] for _ in own.index], labels=[[] for _ in own.index])  # fmt: skip
     curves = {}
     for name, kept, hard in (("plain", 8192, None), ("hard", 8192, {"each": 2}), ("chunks", 100, {"each": 2})):
-        monkeypatch.setattr(tuning, "_KEPT", kept)
+        monkeypatch.setattr("patent_embeddings.training.memory.KEPT", kept)
         monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / f"scratch-{name}"))
         how = HardNegatives(**hard) if hard else None
         (workspace / name).mkdir()

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from workspaces import ROOT
 
 from patent_embeddings.core import layout, tables
@@ -69,14 +68,6 @@ def pairs() -> pd.DataFrame:
 def values(entry: Any, **changes: Any) -> FinetuneValues:
     """What the stage reads for a plain training."""
     return FinetuneValues(model=entry, **{"merge": False, "weight": 1.0, "hard_negatives": None, **SETTINGS, **changes})
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import tiny
-
-    folder = tmp_path_factory.mktemp("tiny")
-    return tiny.dense(folder / "model", tiny.bert(folder / "base"), "mean")
 
 
 def test_training_lowers_the_loss_and_changes_the_vectors(
@@ -139,45 +130,36 @@ def test_zero_shot_vectors_equal_plain_sentence_transformers() -> None:
     np.testing.assert_allclose(ours, SentenceTransformer(str(get_model_path())).encode(texts), atol=1e-5)
 
 
-def test_forbidden_negatives_do_not_enter_the_loss() -> None:
+@pytest.mark.parametrize(
+    ("rows", "apart"),
+    [([10, 11, 12, 13], [(0, 2)]), ([13, 10, 12, 12], [(1, 2), (1, 3), (2, 3)])],  # the latter: a pair stands twice
+)
+def test_forbidden_negatives_do_not_enter_the_loss(rows: list[int], apart: list[tuple[int, int]]) -> None:
     """Against the formula written out: mean over both directions of -log softmax over what is allowed."""
     import torch
 
     from patent_embeddings.training.loss import AllowedNegatives
 
-    anchors, positives = np.random.default_rng(0).normal(size=(2, 4, 6)).astype(np.float32)
-
-    class Lookup(torch.nn.Module):
-        def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-            return {"sentence_embedding": features["vectors"]}
-
-    forbidden = {10: [12], 11: [], 12: [10], 13: []}
-    columns = [{"vectors": torch.tensor(side), "attention_mask": torch.ones(4, 1)} for side in (anchors, positives)]
-    loss = AllowedNegatives(Lookup(), forbidden, kept=8)(columns, torch.tensor([10, 11, 12, 13]))
-    unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
-    scores = 20.0 * unit(anchors) @ unit(positives).T
-    scores[0, 2] = scores[2, 0] = -np.inf
+    sides = np.random.default_rng(0).normal(size=(2, 4, 6)).astype(np.float32)
+    sides[:, 3] = np.where(rows[2] == rows[3], sides[:, 2], sides[:, 3])
+    columns = [{"rows": side, "attention_mask": torch.ones(4, 1)} for side in torch.arange(8).split(4)]
+    loss = AllowedNegatives(lookup(sides.reshape(8, 6)), {10: [12], 11: [], 12: [10], 13: []}, kept=8)
+    scores = 20.0 * unit(sides[0]) @ unit(sides[1]).T
+    for i, j in apart:
+        scores[i, j] = scores[j, i] = -np.inf
     expected = np.mean([
         0.5 * (np.log(np.exp(scores[i]).sum()) + np.log(np.exp(scores[:, i]).sum())) - scores[i, i] for i in range(4)
     ])  # fmt: skip
-    assert float(loss) == pytest.approx(expected, abs=1e-5)
+    assert float(loss(columns, torch.tensor(rows))) == pytest.approx(expected, abs=1e-5)
 
 
-def lookup(tuned: np.ndarray, before: np.ndarray) -> Any:
-    """A model that looks vectors up: `before` with its adapter disabled, `tuned` with it."""
+def lookup(vectors: np.ndarray) -> Any:
+    """A model that looks vectors up by their rows."""
     import torch
 
     class Lookup(torch.nn.Module):
-        vectors = torch.tensor(tuned)
-
         def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-            return {"sentence_embedding": self.vectors[features["rows"]]}
-
-        def disable_adapters(self) -> None:
-            self.vectors = torch.tensor(before)
-
-        def enable_adapters(self) -> None:
-            self.vectors = torch.tensor(tuned)
+            return {"sentence_embedding": torch.tensor(vectors)[features["rows"]]}
 
     return Lookup()
 
@@ -259,24 +241,6 @@ def test_a_checkpoint_that_is_gone_or_anothers_ends_training(model: Path, worksp
     with pytest.raises(UserError, match="rank8: this checkpoint of training cannot be read"):
         lora.fill(networks[0][0].auto_model, workspace / "rank8")
     lora.fill(networks[0][0].auto_model, workspace / "rank4")
-
-
-def test_a_pair_that_stands_twice_in_a_batch_is_no_negative_of_itself() -> None:
-    import torch
-
-    from patent_embeddings.training.loss import AllowedNegatives
-
-    tuned = np.random.default_rng(3).normal(size=(8, 6)).astype(np.float32)
-    tuned[3], tuned[7] = tuned[2], tuned[6]
-    columns = [{"rows": rows, "attention_mask": torch.ones(4, 1)} for rows in torch.arange(8).split(4)]
-    loss = AllowedNegatives(lookup(tuned, tuned), {0: [], 1: [2], 2: [1]}, kept=8)(columns, torch.tensor([0, 1, 2, 2]))
-    scores = 20.0 * unit(tuned[:4]) @ unit(tuned[4:]).T
-    for i, j in ((2, 3), (1, 2), (1, 3)):
-        scores[i, j] = scores[j, i] = -np.inf
-    expected = np.mean([
-        0.5 * (np.log(np.exp(scores[i]).sum()) + np.log(np.exp(scores[:, i]).sum())) - scores[i, i] for i in range(4)
-    ])  # fmt: skip
-    assert float(loss) == pytest.approx(expected, abs=1e-5)
 
 
 WILD = {"rate": 0.15}  # too long a step: the first checkpoint of three is the best
@@ -555,46 +519,48 @@ def test_ranks_that_are_not_torchrun_s_change_nothing(
     assert {name: found[name] for name in finished.adapter} == finished.adapter
 
 
-def test_yaml_of_the_recipes_gives_every_signal_a_module() -> None:
-    from importlib import import_module
-
-    for block in yaml.safe_load(layout.registry("recipes").read_text()).values():
-        for name in block.get("signals", []):
-            assert callable(import_module(f"patent_embeddings.pairs.signals.{name}").draw)
-
-
 SHARED = """
 import os, sys
 from pathlib import Path
 sys.path[:0] = {tests!r}
-import pandas as pd, test_training, tiny, torch
-from patent_embeddings.training import tuning
+import test_training, torch
 torch.set_num_threads(1)
-rank = os.environ["RANK"]
-folder = Path(f"out{{rank}}")
-folder.mkdir()
-pairs = pd.read_pickle("pairs.pkl")
-trained = tuning.train(test_training.values(tiny.entry(Path({model!r}))), pairs, folder)
-trained.curve.to_csv(folder / "curve.csv", index=False)
+for kept in (8192, 130, 64):  # no process in chunks, the first alone, both in chunks of their own sizes
+    test_training.neighbours(Path({model!r}), Path(f"kept-{{kept}}-" + os.environ["RANK"]), kept)
 """
 
 
-def test_two_processes_have_the_loss_of_one_with_the_whole_batch(
-    model: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def neighbours(model: Path, folder: Path, kept: int) -> None:
+    """Train into a new folder, with hard negatives, on batches whose first half has longer texts.
+
+    Neighbours are forbidden, also across the halves.
+    """
     import tiny
 
-    from patent_embeddings.training import tuning
+    from patent_embeddings.core.entries import HardNegatives
+    from patent_embeddings.training import memory, tuning
 
     table = pairs()
-    # Neighbours are forbidden, also across the halves of a batch.
     table["conflicts"] = [[str((position + 1) % 8), str((position - 1) % 8)] for position in table["position"]]
-    table.to_pickle(workspace / "pairs.pkl")
-    (workspace / "out").mkdir()
-    one = tuning.train(values(tiny.entry(model)), table, workspace / "out").curve
+    table["anchor"] += (table["position"] < 4).map({True: " qrst uvwx yzqr stuv", False: ""})
+    held = table[table["split"] == "train"][["landscape", "positive_id", "positive"]]
+    held = held.set_axis(["landscape", "family_id", "text"], axis=1)
+    none = [[] for _ in held.index]
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "KEPT", kept)
+        patch.setenv("XDG_CACHE_HOME", str(Path(f"cache-{kept}-{os.environ.get('WORLD_SIZE', '1')}").absolute()))
+        how = values(tiny.entry(model), hard_negatives=HardNegatives())
+        trained = tuning.train(how, table, folder, held.assign(kin=none, labels=none))
+    trained.curve.to_csv(folder / "curve.csv", index=False)
+
+
+def test_two_processes_train_as_one_does_on_the_whole_batch_also_in_chunks(model: Path, workspace: Path) -> None:
+    from safetensors.torch import load_file
+
+    neighbours(model, workspace / "one", 8192)
     script = workspace / "shared.py"
     script.write_text(SHARED.format(tests=TESTS, model=str(model)), encoding="utf-8")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(workspace / "two"))
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [*launcher, str(script)],
@@ -605,12 +571,15 @@ def test_two_processes_have_the_loss_of_one_with_the_whole_batch(
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    two = pd.read_csv(workspace / "out0/curve.csv")
-    assert len(one) == len(two) == 12 + 4
-    assert one["loss"].max() - one["loss"].min() > 0.3
-    np.testing.assert_allclose(two["loss"], one["loss"], atol=1e-3)
-    assert [path.name for path in (workspace / "two").glob("*/training/*/checkpoint-*") if (path / "seal").exists()]
-    assert "damaged" not in done.stderr
+    one = pd.read_csv(workspace / "one/curve.csv")
+    assert len(one) == 12 + 4 and np.ptp(one["loss"]) > 0.3
+    for name in ("kept-8192-0", "kept-130-0", "kept-64-0"):
+        np.testing.assert_allclose(pd.read_csv(workspace / name / "curve.csv")["loss"], one["loss"], atol=1e-3)
+        weights = [load_file(workspace / folder / "adapter_model.safetensors") for folder in ("one", name)]
+        for key, weight in weights[0].items():
+            np.testing.assert_allclose(weights[1][key], weight, atol=2e-3)
+    sealed = [path.parent.name for path in workspace.glob("cache-*-2/*/training/*/checkpoint-*/seal")]
+    assert len(sealed) >= 2 and "damaged" not in done.stderr
 
 
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
