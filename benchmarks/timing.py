@@ -65,22 +65,23 @@ def in_turn(
     return samples
 
 
-def function(target: str, arguments: Mapping[str, Any], folder: Path) -> Sample:
+def function(target: str, arguments: Mapping[str, Any], folder: Path, limit: float | None = None) -> Sample:
     """Run a function of this package, `benchmarks.MODULE:FUNCTION`, in a process of its own in a folder.
 
-    It takes plain values, and returns a dict of such or None. Raises UserError: it fails.
+    It takes plain values, and returns a dict of such or None. Raises UserError: as `command`.
     """
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "values.json"
-        sample = command(["-m", "benchmarks.child", target, json.dumps(dict(arguments)), str(file)], folder)
+        sample = command(["-m", "benchmarks.child", target, json.dumps(dict(arguments)), str(file)], folder, limit)
         return Sample(sample.seconds, sample.peak_mib, json.loads(file.read_text(encoding="utf-8")))
 
 
-def command(arguments: Sequence[str], folder: Path) -> Sample:
+def command(arguments: Sequence[str], folder: Path, limit: float | None = None) -> Sample:
     """Run Python with some arguments, the caches that make a second run faster empty.
 
-    Raises UserError: it fails; the message has its last line.
+    Raises UserError: it fails, the message has its last line; or it takes more than `limit` seconds and is ended.
     """
+    shown = f"python {' '.join(arguments)[:120]}"
     with tempfile.TemporaryDirectory() as place, tempfile.TemporaryFile() as said:
         file = Path(place) / "measured"
         process = subprocess.Popen(
@@ -92,16 +93,18 @@ def command(arguments: Sequence[str], folder: Path) -> Sample:
             start_new_session=True,
         )
         try:
-            process.wait()
-        except BaseException:
+            process.wait(limit)
+        except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)  # the launcher and what it runs
             process.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise UserError(f"`{shown}` was ended after {limit:.0f} seconds") from None
             raise
         seconds, peak, status = file.read_text(encoding="ascii").split()
         if int(status):
             said.seek(0)
             lines = said.read().decode(errors="replace").strip().splitlines() or ["no message"]
-            raise UserError(f"`python {' '.join(arguments)[:120]}` ended with {status}: {lines[-1]:.300}")
+            raise UserError(f"`{shown}` ended with {status}: {lines[-1]:.300}")
     return Sample(float(seconds), int(peak) / 1024)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from patent_embeddings.core import environment, layout, processes
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import write_json, write_text
-from patent_embeddings.core.meter import metered
+from patent_embeddings.core.meter import metered, significant
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def measured(path: Path) -> Iterator[dict[str, Any]]:
         record |= meter.read()
     record["seconds"] = round(seconds, 2)
     if computed := record.get("computed", record.get("texts")):
-        record["texts_per_second"] = round(computed / max(seconds, 1e-9), 1)
+        record["texts_per_second"] = significant(computed / max(seconds, 1e-9))
     if "gpu" in record:
         record["gpu_seconds"] = round(seconds * processes.count(), 2)
     record["computed_by"] = account()

@@ -13,6 +13,11 @@ from typing import Any, Protocol
 PERIOD = 0.2  # seconds between two looks at a GPU, whose driver has a new answer up to six times a second
 
 
+def significant(value: float) -> float:
+    """Four digits of a figure, whatever its size: a rate may be below one a second."""
+    return float(f"{value:.4g}")
+
+
 class Device(Protocol):
     """What computes: it is told of the first batch and of the end of every batch, and asked once at the end."""
 
@@ -43,7 +48,7 @@ class Processor:
         if not seconds:
             return {}
         busy = round(used / seconds / len(os.sched_getaffinity(0)), 3)
-        return {"computing_seconds": round(seconds, 2), "busy": busy, "busy_by": "processor time"}
+        return {"computing_seconds": seconds, "busy": busy, "busy_by": "processor time"}
 
 
 class Gpu:
@@ -56,18 +61,20 @@ class Gpu:
 
     def __init__(self, cuda: Any) -> None:
         self.cuda = cuda
-        self.busy: list[float] = []
-        self.watts: list[float] = []
+        # Seconds since the first batch, and what was said then.
+        self.busy: list[tuple[float, float]] = []
+        self.watts: list[tuple[float, float]] = []
         self.ended = threading.Event()
 
     def begin(self) -> None:
         """The first batch starts: from now on another thread asks the driver."""
         # Work is only handed in here; the GPU's own clock tells when it was done.
         self.first, self.last = (self.cuda.Event(enable_timing=True) for _ in range(2))
+        start = time.perf_counter()
         self.first.record()
         # Torch's choice of a GPU is a thread's own.
         number = self.cuda.current_device()
-        self.thread = threading.Thread(target=self._ask, args=(number,), daemon=True)
+        self.thread = threading.Thread(target=self._ask, args=(number, start), daemon=True)
         self.thread.start()
 
     def mark(self) -> None:
@@ -83,21 +90,25 @@ class Gpu:
         found = {
             "gpu": self.cuda.get_device_name(),
             "peak_gpu_mib": round(self.cuda.max_memory_allocated() / 2**20),
-            "computing_seconds": round(seconds, 2),
+            "computing_seconds": seconds,
         }
-        if self.busy:
-            found |= {"busy": round(fmean(self.busy), 3), "busy_by": "driver"}
-        if self.watts:
-            found["watt_hours"] = round(fmean(self.watts) * seconds / 3600, 3)
+        # The stage goes on after its last batch, and the thread has asked on.
+        busy, watts = ([value for at, value in asked if at <= seconds] for asked in (self.busy, self.watts))
+        if busy:
+            found |= {"busy": round(fmean(busy), 3), "busy_by": "driver"}
+            if watts:  # a driver that does not say how busy a part of a GPU (MIG) is tells the power of the whole
+                found["watt_hours"] = significant(fmean(watts) * seconds / 3600)
         return found
 
-    def _ask(self, number: int) -> None:
+    def _ask(self, number: int, start: float) -> None:
         """Ask until the end; its first answer is about the time before."""
         while not self.ended.wait(PERIOD):
             with suppress(Exception):  # no library, no such counter, no right: a cost that is not known
-                self.busy.append(self.cuda.utilization(number) / 100)
+                share = self.cuda.utilization(number) / 100
+                self.busy.append((time.perf_counter() - start, share))
             with suppress(Exception):
-                self.watts.append(self.cuda.power_draw(number) / 1000)
+                watts = self.cuda.power_draw(number) / 1000  # of milliwatts
+                self.watts.append((time.perf_counter() - start, watts))
 
 
 class Meter:
@@ -123,7 +134,8 @@ class Meter:
             return {}
         found = {"tokens": int(self.tokens), **self.device.read()}
         if seconds := found.get("computing_seconds"):
-            found["tokens_per_second"] = round(found["tokens"] / seconds, 1)
+            found["tokens_per_second"] = significant(found["tokens"] / seconds)
+            found["computing_seconds"] = round(seconds, 2)
         return found
 
     def _before(self, _: Any, given: tuple[Any, ...]) -> None:

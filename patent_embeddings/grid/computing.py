@@ -95,7 +95,7 @@ def _ready(cells: Sequence[Cell], *, fetch: bool, only_available: bool) -> list[
     kept = [cell for cell in cells if not lacking & set(used[cell.name])]
     if not (only_available and kept):
         more = "--fetch downloads what can be, " if any(one.fetched for one in found) else ""
-        mend = f"{more}--only-available computes the {len(kept)} cells of the others" if kept else f"{more}see above"
+        mend = f"{more}--only-available computes {len(kept)} of the {len(cells)} cells" if kept else f"{more}see above"
         raise UserError(f"{len(lacking)} of {len(found)} models cannot be used yet, so nothing is queued; {mend}")
     say(f"left out: {len(cells) - len(kept)} cells of models that lack something")
     return kept

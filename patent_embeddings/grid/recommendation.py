@@ -156,7 +156,7 @@ def lead_words(lead: Lead | None) -> str:
 
 def cost_words(cost: Cost) -> str:
     """Seconds of training and of embedding, and on what."""
-    speed = f" ({cost.rate:,.0f} texts a second)" if cost.rate == cost.rate else ""
+    speed = f" ({cost.rate:{',.0f' if cost.rate >= 10 else '.2g'}} texts a second)" if cost.rate == cost.rate else ""
     embedding = f"{cost.embedding:,.0f} s of embedding every landscape{speed}"
     training = f"{cost.training:,.0f} s of training" if cost.training else "no training"
     return f"{training}, {embedding}, on {cost.device}"

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 import os
+from statistics import fmean
 from typing import Annotated, Literal
 
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from patent_embeddings.core import gpus, layout, registry, tables
+from patent_embeddings.core import layout, registry, tables
 from patent_embeddings.core.entries import Entry
+from patent_embeddings.core.params import Params
 from patent_embeddings.corpus.schemas import LENGTHS
+from patent_embeddings.encoders import devices, prompts
 from patent_embeddings.encoders.entries import Model, model_entry
-from patent_embeddings.grid.cell import ZERO_SHOT, Cell
+from patent_embeddings.grid.cell import Cell
+from patent_embeddings.pairs.drawing import DEV_BATCHES
+from patent_embeddings.pairs.entries import recipe_entry
+from patent_embeddings.training import memory
 
 Device = Literal["processor", "gpu"]
 Positive = Annotated[float, Field(gt=0)]
@@ -33,7 +39,7 @@ class Speed(Entry):
 
 def device() -> tuple[Device, int]:
     """What would compute here, and how many of them one cell uses: a GPU, or all processors of this process."""
-    return ("gpu", 1) if gpus.visible() else ("processor", len(os.sched_getaffinity(0)))
+    return ("gpu", 1) if devices.planned().kind == "cuda" else ("processor", len(os.sched_getaffinity(0)))
 
 
 def nearest(parameters: float, kind: Device) -> tuple[Speed, float]:
@@ -47,27 +53,63 @@ def nearest(parameters: float, kind: Device) -> tuple[Speed, float]:
 def estimate(cell: Cell) -> tuple[float, str] | None:
     """Seconds that embedding and training a cell should take here, and what that rests on; None: its texts are unknown.
 
-    A family counts once a view: queries with a prompt of their own come on top, as do mined negatives and dev pairs.
+    What passes a model without being trained on goes at the speed of encoding.
     """
     params, model = cell.params, model_entry(cell.params.model)
-    encoded = 0.0
-    for name in params.evaluate_on:
-        count = families(name)
-        if count is None:
-            return None
-        views = {params.document_view, params.query_view}
-        encoded += count * sum(tokens(name, view, model, params.embed.length) for view in views)
-    trained = 0.0
-    if params.recipe != ZERO_SHOT:
-        text = min(params.finetune.length, tokens(params.landscape, params.document_view, model, params.embed.length))
-        trained = 2.0 * params.finetune.steps * params.finetune.batch * text
+    if any(families(name) is None for name in params.evaluate_on):
+        return None
+    stepped, passed = tuned(params, model)
     kind, count = device()
     row, ratio = nearest(model.parameters, kind)
-    seconds = (encoded / row.encoding + trained / row.training) / (ratio * count)
+    seconds = ((encoded(params, model) + passed) / row.encoding + stepped / row.training) / (ratio * count)
     same = 1 / SAME <= model.parameters / row.parameters <= SAME
     basis = {"measured": "as measured", "sum": "by a sum of operations"}[row.known]
     scaled = "" if same else f", scaled from {row.parameters:,.4g} million parameters"
     return seconds, f"{basis}{scaled}"
+
+
+def encoded(params: Params, model: Model) -> float:
+    """Tokens of a cell's documents and queries, each once a prompt and view; passages are not counted."""
+    own = [(params.document_view, prompts.prompt(model.prompts, side)) for side in prompts.own(model.prompts)]
+    documents = {(params.document_view, model.prompts.document), *own}
+    asked = {(params.query_view, model.prompts.query)} - documents  # else they are documents that are there already
+    total = 0.0
+    for name in params.evaluate_on:
+        for sides, texts in ((documents, families(name)), (asked, _queries(name))):
+            total += (texts or 0) * sum(tokens(name, view, model, params.embed.length) for view, _ in sides)
+    return total
+
+
+def tuned(params: Params, model: Model) -> tuple[float, float]:
+    """Tokens that a cell's training steps on, and those that only pass the model beside them.
+
+    These are the dev pairs at every evaluation, the texts that hard negatives are mined among, and every step's texts
+    once more where the loss is cached.
+    """
+    recipe, how = recipe_entry(params.recipe), params.finetune
+    names = params.trained_on(recipe)
+    if not names:
+        return 0.0, 0.0
+    text = fmean(tokens(name, params.document_view, model, how.length) for name in names)
+    mined = recipe.hard_negatives
+    each = how.batch * (2 + (mined.each if mined else 0))
+    stepped = how.steps * each * text
+    held = sum(families(name) or 0 for name in names)
+    evaluations = 1 + how.steps // max(1, how.steps // how.evaluations)
+    # Of ten families one is a dev family, and seven are of the train split.
+    passed = evaluations * 2 * text * min(DEV_BATCHES * how.batch, held / 10)
+    if mined:
+        passed += text * (0.7 * held + 2 * how.pairs)
+    # The longest of a batch fills the others up.
+    if each * how.length > memory.kept(model.memory, on_gpu=device()[0] == "gpu"):
+        passed += stepped
+    return stepped, passed
+
+
+def _queries(landscape: str) -> int | None:
+    """How many texts ask: those of the split where it is here, else no more than there are families."""
+    path = layout.task(landscape, "queries")
+    return pq.read_metadata(path).num_rows if path.exists() else families(landscape)
 
 
 def families(landscape: str) -> int | None:

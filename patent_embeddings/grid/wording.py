@@ -41,6 +41,7 @@ WORDS: dict[str, Callable[[Any], str]] = {
     "bm25.depth": lambda depth: f"best {depth} of BM25",
     "search.centre": lambda centre: {"none": "not centred", "landscape": "centred"}.get(centre, f"centred on {centre}"),
     "search.passages": lambda scored: _PASSAGES.get(scored, f"scored by passages, {scored}"),
+    "search.engine": lambda engine: f"searched {'by one process' if engine == 'local' else 'on a Ray cluster'}",
     "search.depth": lambda depth: f"best {depth} of the dense run",
     "fuse.metric": lambda metric: f"fused for {metric}",
     "fuse.rrf_k": lambda values: f"k of RRF among {_listed(values)}",

@@ -133,7 +133,7 @@ def test_a_gpu_is_what_its_driver_and_its_clock_say(monkeypatch: pytest.MonkeyPa
         "computing_seconds": 3.0,
         "busy": 0.9,
         "busy_by": "driver",
-        "watt_hours": 0.333,  # 400 W for 3 s
+        "watt_hours": 0.3333,  # 400 W for 3 s
     }
     assert set(asked) == {3}  # the GPU at work, not the first
 
@@ -144,12 +144,44 @@ def test_a_driver_that_does_not_say_leaves_its_figures_out(monkeypatch: pytest.M
     def missing(_: int) -> int:
         raise ModuleNotFoundError("pynvml")
 
-    counter, model = Meter(), Model(0.1)
-    counter.attach(model, Gpu(cuda(missing, missing)))
+    # Of a part of a GPU there is the power, but of the whole, and not how busy it is.
+    for power in (missing, lambda _: 700_000):
+        counter, model = Meter(), Model(0.1)
+        counter.attach(model, Gpu(cuda(missing, power)))
+        model({"attention_mask": Mask("1")})
+        found = counter.read()
+        assert {"busy", "busy_by", "watt_hours"}.isdisjoint(found)
+        assert found["peak_gpu_mib"] == 5120
+
+
+def test_what_the_driver_says_after_the_last_batch_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meter, "PERIOD", 0.01)
+
+    class Now(Clock):
+        def record(self) -> None:
+            self.at = 1000 * time.perf_counter()
+
+    idle = False
+    toy = cuda(lambda _: 0 if idle else 100, lambda _: 60_000 if idle else 600_000)
+    toy.Event = Now
+    counter, model = Meter(), Model(0.2)
+    counter.attach(model, Gpu(toy))
     model({"attention_mask": Mask("1")})
+    idle = True
+    time.sleep(0.4)  # vectors are written
     found = counter.read()
-    assert {"busy", "busy_by", "watt_hours"}.isdisjoint(found)
-    assert found["peak_gpu_mib"] == 5120
+    assert found["busy"] == 1.0 and found["computing_seconds"] == pytest.approx(0.2, abs=0.05)
+    assert found["watt_hours"] == pytest.approx(600 * 0.2 / 3600, rel=0.2)
+
+
+def test_slow_and_short_runs_have_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seconds, tokens, rate in ((0.004, 7, 1750.0), (400.0, 11, 0.0275), (3.0, 10_000_000, 3_333_000.0)):
+        counter, device = Meter(), Processor()
+        monkeypatch.setattr(device, "read", lambda seconds=seconds: {"computing_seconds": seconds})
+        model = Model()
+        counter.attach(model, device)
+        model({"input_ids": SimpleNamespace(numel=lambda tokens=tokens: tokens)})
+        assert counter.read()["tokens_per_second"] == rate
 
 
 def test_costs_have_what_passed_and_only_while_they_are_measured(

@@ -71,6 +71,17 @@ def test_a_lead_of_ten_standard_errors_wins_among_many(cells: int, queries: int)
     assert not grid_.undecidable(tested)
 
 
+def test_of_more_comparisons_than_a_page_holds_those_of_the_least_p_are_shown() -> None:
+    tested = comparisons.every_pair(frame(led(8, 60)), "cells", "cells", "retrieval", 200)
+    assert len(tested) == 28 and not grid_.comparisons(tested, 28).caption
+    shown = grid_.comparisons(tested, 7)
+    assert "7 of 28 comparisons" in shown.caption and "reports/grid/comparisons.csv" in shown.caption
+    # The first cell leads each of the seven others by far, and nothing else differs.
+    leads = [[*row] for row in grid_.comparisons(tested).rows if "m000" in f"{row[3]} {row[4]}"]
+    assert [[*row] for row in shown.rows] == leads
+    assert len(grid_.comparisons(tested).rows) == 28  # as a file has them
+
+
 def test_the_lead_of_the_best_of_many_candidates_is_significant() -> None:
     values = led(34, 60)
     outcomes = pd.concat(

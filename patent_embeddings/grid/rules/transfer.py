@@ -128,11 +128,8 @@ def _resampled(frames: list[pd.DataFrame], ground: Ground) -> list[Floats]:
         units = every[every.get_level_values("landscape") == landscape]
         # The last column counts how often the units of the frame were drawn.
         tables = [np.nan_to_num(frame.assign(drawn=1.0).reindex(units).to_numpy(dtype=float)) for frame in frames]
-        start = 0
-        for weights in statistics.draws(len(units), ground.resamples, ground.seed + number):
-            for total, table in zip(sums, tables, strict=True):
-                total[start : start + len(weights)] += weights @ table
-            start += len(weights)
+        for total, table in zip(sums, tables, strict=True):
+            total += statistics.resampled(table, ground.resamples, ground.seed + number)
     return [total[:, :-1] / total[:, -1:] for total in sums]
 
 
