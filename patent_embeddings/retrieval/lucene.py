@@ -96,12 +96,51 @@ def _jvm() -> Any:
         import jnius
     except (Exception, SystemExit) as error:
         raise UserError(f"Java at {home} does not start ({str(error).strip():.200}); {_ANOTHER}") from None
-    autoclass = jnius.autoclass
-    level = autoclass("org.apache.logging.log4j.Level")
-    autoclass("org.apache.logging.log4j.core.config.Configurator").setAllLevels("", level.ERROR)
-    autoclass("java.util.logging.Logger").getLogger("").setLevel(autoclass("java.util.logging.Level").SEVERE)
-    autoclass("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(MAX_TERMS)
-    return autoclass
+    return jnius.autoclass
+
+
+@cache
+def _lucene() -> Any:
+    """`_jvm` made ready to index and search, which analysis alone need not wait for."""
+    java = _jvm()
+    level = java("org.apache.logging.log4j.Level")
+    java("org.apache.logging.log4j.core.config.Configurator").setAllLevels("", level.ERROR)
+    java("java.util.logging.Logger").getLogger("").setLevel(java("java.util.logging.Level").SEVERE)
+    java("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(MAX_TERMS)
+    return java
+
+
+@cache
+def _analyser() -> Any:
+    """Pyserini's default English analysis: Porter stems, stop words dropped."""
+    return _jvm()("io.anserini.analysis.DefaultEnglishAnalyzer").newDefaultInstance()
+
+
+def _listed(texts: Sequence[str]) -> list[str]:
+    """Java's list of each text's terms, printed: a Java object a term takes longer than the analysis."""
+    analyse, analyser = _jvm()("io.anserini.analysis.AnalyzerUtils").analyze, _analyser()
+    # Static: jnius keeps whose method it is with the method, and another thread may change that before the call.
+    printed = _jvm()("java.util.Objects").toString
+    return [printed(analyse(analyser, text)) for text in texts]
+
+
+def _split(listed: str) -> list[str]:
+    """Terms of a printed list: none has a blank."""
+    return listed[1:-1].split(", ") if len(listed) > 2 else []
+
+
+def tokens(text: str) -> list[str]:
+    """Terms of a text, as Lucene analyses it, in their order. Raises UserError: no usable Java."""
+    return _split(_listed([text])[0])
+
+
+def analysed(texts: Sequence[str], label: str) -> Iterator[list[str]]:
+    """`tokens` of each text, on all cores."""
+    tokens("")  # jnius looks methods up at their first call, where two threads at once end in a crash of Java
+    parts = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
+    with threads() as pool:
+        for part in track(pool.map(_listed, parts), total=len(texts), label=label, weight=_BATCH):
+            yield from map(_split, part)
 
 
 def _heap() -> int:
@@ -134,7 +173,7 @@ class Index:
         rows: Integers | None = None,
     ) -> None:
         """Open what `build` wrote; see `index`. `rows`: those of an earlier opening, which need not be read then."""
-        java = _jvm()
+        java = _lucene()
         from jnius import cast  # its import starts the JVM, with options that `_jvm` sets first
 
         directory = java("org.apache.lucene.store.FSDirectory").open(java("java.nio.file.Paths").get(str(folder)))
@@ -142,12 +181,9 @@ class Index:
         searcher = java("org.apache.lucene.search.IndexSearcher")(cast("org.apache.lucene.index.IndexReader", reader))
         searcher.setSimilarity(java("org.apache.lucene.search.similarities.BM25Similarity")(k1, b))
         self._reader, self._searcher = reader, searcher
-        self.k1, self.b, self.threads = k1, b, threads
+        self._threads = threads
         weighed, bag = (f"io.anserini.search.query.{name}QueryGenerator" for name in ("QuerySideBm25", "BagOfWords"))
         self._queries = java(weighed)(k1, b, reader) if query_side else java(bag)()
-        self._analyzer = java("io.anserini.analysis.DefaultEnglishAnalyzer").newDefaultInstance()
-        self._analyse = java("io.anserini.analysis.AnalyzerUtils").analyze
-        self._read = java("io.anserini.index.IndexReaderUtils").getPostingsListForAnalyzedTerm
         self._json = java("com.fasterxml.jackson.databind.ObjectMapper")()
         self.rows = self._numbered() if rows is None else rows
 
@@ -167,61 +203,25 @@ class Index:
         """
         scores = np.full((len(texts), k), -np.inf, np.float32)
         rows = np.full((len(texts), k), -1, np.int64)
-        for place, hits in enumerate(self.threads.map(lambda text: self._hits(text, k), texts)):
+        for place, hits in enumerate(self._threads.map(lambda text: self._hits(text, k), texts)):
             rows[place, : len(hits)] = self.rows[np.array([hit["doc"] for hit in hits], np.int64)]
             scores[place, : len(hits)] = [hit["score"] for hit in hits]
         return scores, rows
 
     def _hits(self, text: str, k: int) -> list[dict[str, Any]]:
-        query = self._queries.buildQuery(_FIELD, self._analyzer, text)
+        query = self._queries.buildQuery(_FIELD, _analyser(), text)
         # One string for all hits: a Java object each, read field by field, takes longer than the search.
         return json.loads(self._json.writeValueAsString(self._searcher.search(query, k)))["scoreDocs"]
 
     def tokens(self, text: str) -> list[str]:
         """Terms of a text, as Lucene analyses it, in their order."""
-        found: list[str] = json.loads(self._json.writeValueAsString(self._analyse(self._analyzer, text)))
-        return found
+        return tokens(text)
 
     def idf(self, token: str) -> float:
         """What a term weighs in BM25: log(1 + (N - n + .5) / (n + .5)), where n of N documents have it."""
         term = _jvm()("org.apache.lucene.index.Term")(_FIELD, token)
         count, having = self._reader.getDocCount(_FIELD), self._reader.docFreq(term)
         return math.log(1 + (count - having + 0.5) / (having + 0.5))
-
-    def weighed(self, text: str) -> list[tuple[str, np.float32]]:
-        """Distinct terms of a text as a query and what each counts, by the query that the searcher is given."""
-        # Terms hold no blanks, and a clause reads `term` or `(term)^2.0`.
-        clauses = self._queries.buildQuery(_FIELD, self._analyzer, text).toString(_FIELD).split()
-        found = []
-        for clause in clauses:
-            term, boosted, boost = clause.rpartition(")^")
-            found.append((term[1:], np.float32(boost)) if boosted else (clause, np.float32(1)))
-        return found
-
-    def postings(self, term: str) -> tuple[Integers, Integers]:
-        """Lucene's documents that have a term, int64, and how often each has it, int64."""
-        if not self._reader.docFreq(_jvm()("org.apache.lucene.index.Term")(_FIELD, term)):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        found = json.loads(self._json.writeValueAsString(self._read(self._reader, term)))
-        documents, counts = (np.array([posting[name] for posting in found], np.int64) for name in ("docid", "tf"))
-        return documents, counts
-
-    def lengths(self) -> Integers:
-        """Length of each of Lucene's documents in terms, as it rounds it into a byte, int64; 0 without text."""
-        java = _jvm()
-        decode = java("org.apache.lucene.util.SmallFloat").byte4ToInt
-        table = np.array([decode(byte - 256 if byte > 127 else byte) for byte in range(256)], np.int64)
-        norms = java("org.apache.lucene.index.MultiDocValues").getNormValues(self._reader, _FIELD)
-        lengths = np.zeros(self._reader.maxDoc(), np.int64)
-        if norms is not None:
-            for _ in range(self._reader.getDocCount(_FIELD)):
-                document = norms.nextDoc()
-                lengths[document] = table[norms.longValue() & 255]
-        return lengths
-
-    def statistics(self) -> tuple[int, int]:
-        """How many documents have a term, and how many terms all have together, each as often as it occurs."""
-        return self._reader.getDocCount(_FIELD), self._reader.getSumTotalTermFreq(_FIELD)
 
     def close(self) -> None:
         """Close Lucene's reader."""
@@ -248,7 +248,7 @@ def build(texts: Sequence[str], folder: Path, label: str, ids: Sequence[str] | N
 
     Raises UserError: no usable Java.
     """
-    _jvm()
+    _lucene()
     from pyserini.index.lucene import LuceneIndexer  # it starts a JVM of its own where there is none
 
     indexer = LuceneIndexer(str(folder), threads=os.cpu_count() or 1)

@@ -1,0 +1,89 @@
+"""Every posting scored: Lucene's searcher to the last bit, and its lengths by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from patent_embeddings.core.arrays import Floats, Integers
+from patent_embeddings.retrieval import exhaustive, lucene, ranking
+from patent_embeddings.retrieval.exhaustive import Exhaustive
+from patent_embeddings.retrieval.terms import counted
+
+# Made-up words that neither the stemmer nor the stop list touches, and some that Lucene cuts up.
+WORDS = np.array(
+    [f"t{i}x" for i in range(300)] + ["größe", "5g", "a:b", "1.5", "5\u202f000", "1,000", "\U0001f600", "\U00020bb7"]
+)
+
+
+def searched(
+    documents: Sequence[str], queries: Sequence[str], k: int, *, k1: float, b: float, query_side: bool = False
+) -> tuple[tuple[Floats, Integers], tuple[Floats, Integers]]:
+    """What Lucene's searcher finds, and what is found by scoring every posting."""
+    with lucene.index(documents, k1=k1, b=b, query_side=query_side, label="test") as index:
+        truth = index.search(queries, k)
+    counts = counted(lucene.analysed([*documents, *queries], "test"))
+    with lucene.threads() as threads:
+        found = Exhaustive(counts[: len(documents)], k1=k1, b=b, query_side=query_side).search(
+            counts[len(documents) :], k, threads
+        )
+    return truth, ranking.best(*found, k)
+
+
+def texts(number: int, longest: int, seed: int) -> list[str]:
+    """Texts of words of which a few come often: some are in most texts, most in few."""
+    rng = np.random.default_rng(seed)
+    last = len(WORDS) - 1
+    return [" ".join(WORDS[np.minimum(rng.geometric(0.02, rng.integers(1, longest)), last)]) for _ in range(number)]
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("query_side", [False, True])
+@pytest.mark.parametrize(("k1", "b"), [(0.9, 0.4), (1.2, 0.75), (2.0, 0.0), (1.2, 1.0), (0.0, 0.4)])
+def test_scores_are_lucenes_to_the_last_bit(k1: float, b: float, query_side: bool) -> None:
+    # Lengths over every step of their rounding up to 400 words, a term frequency beyond a byte, texts that tie.
+    documents = texts(300, 400, 0)
+    documents += [
+        "",
+        "t3x " * 300 + "t9x t200x",
+        *(" ".join(WORDS[:length]) for length in range(20, 60)),
+        *documents[:9],
+    ]
+    asked = [*documents, "t5x", "nowhere t7x", "nowhere", "the of", "(t1x^2 OR \U0001f600) 1.5 a:b", "t9x " * 300]
+    (scores, rows), (found, places) = searched(documents, asked, 400, k1=k1, b=b, query_side=query_side)
+    assert np.array_equal(found, scores)
+    for one, other, score in zip(rows, places, scores, strict=True):
+        assert sorted(zip(score, one, strict=True)) == sorted(zip(score, other, strict=True))
+    assert (rows >= 0).sum() > 20_000
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("dense", [1 << 30, 3000 * 5 * 10, 0])
+def test_the_best_of_many_are_lucenes(monkeypatch: pytest.MonkeyPatch, dense: int) -> None:
+    monkeypatch.setattr(exhaustive, "_DENSE", dense)  # many, ten or no terms in the product
+    monkeypatch.setattr(exhaustive, "_HELD", 9_000)  # three queries at a time
+    documents = texts(3000, 60, 1)
+    (scores, _), (found, places) = searched(documents, documents[:200], 20, k1=0.9, b=0.4)
+    assert np.array_equal(found, scores)
+    assert all(len(set(row)) == 20 for row in places.tolist())
+
+
+@pytest.mark.pipeline
+def test_without_documents() -> None:
+    _, (scores, rows) = searched(["", " "], ["word", ""], 2, k1=0.9, b=0.4)
+    assert np.isneginf(scores).all() and (rows == -1).all()
+
+
+def test_lengths_keep_four_bits_beyond_24() -> None:
+    # As Lucene's SmallFloat has them: 24 and eight more exactly, then in steps of 2, 4, 8.
+    given = np.array([0, 1, 23, 24, 39, 40, 41, 42, 55, 56, 59, 60, 87, 88, 1000])
+    assert exhaustive.rounded(given).tolist() == [0, 1, 23, 24, 39, 40, 40, 42, 54, 56, 56, 60, 84, 88, 984]
+
+
+def test_terms_are_counted_over_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patent_embeddings.retrieval.terms._BATCH", 2)
+    counts = counted([["b", "a", "b"], [], ["c"], ["a", "c", "c", "c"]])
+    assert counts.toarray().tolist() == [[2, 1, 0], [0, 0, 0], [0, 0, 1], [0, 1, 3]]
+    assert counted([]).shape == (0, 0)
