@@ -125,7 +125,7 @@ class Embed(Block):
 class Bm25(Block):
     """Lexical retrieval."""
 
-    k1: Annotated[float, Field(ge=0)]
+    k1: Annotated[float, Field(ge=0, le=1000)]  # beyond, no score is left of float32
     b: Annotated[float, Field(ge=0, le=1)]
     query_side: bool = False
     depth: Positive
@@ -138,6 +138,12 @@ class Search(Block):
     centre: Literal["none", "landscape"] = "none"
     passages: Literal["best", "top3"] = "best"
     depth: Positive
+
+
+class Searching(Search):
+    """Dense retrieval, and what computes it, which decides no score."""
+
+    engine: Literal["local", "ray"] = "local"
 
 
 class Fuse(Block):
@@ -184,7 +190,7 @@ class Params(Block):
     finetune: Finetune
     embed: Embed
     bm25: Bm25
-    search: Search
+    search: Searching
     fuse: Fuse
     rerank: Rerank = Rerank()
     metrics: Metrics

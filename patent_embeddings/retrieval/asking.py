@@ -51,9 +51,9 @@ class Asking:
         values = self._landscape.rerank
         assert values.reranker is not None
         with self._loading():
-            from patent_embeddings.encoders.cross import Cross
+            from patent_embeddings.encoders import rerankers
 
-            return Cross(values.reranker, values.dtype)
+            return rerankers.reranker(values.reranker, dtype=values.dtype)
 
     @cached_property
     def _tokenizer(self) -> Any:

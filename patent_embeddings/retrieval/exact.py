@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import faiss
 import numpy as np
 import pandas as pd
 
 from patent_embeddings.core import layout
-from patent_embeddings.core.arrays import Booleans, Floats, Integers, Search
+from patent_embeddings.core.arrays import Booleans, Floats, Search
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.vectors import Vectors
 from patent_embeddings.corpus.pool import candidates
-from patent_embeddings.retrieval import passages, ranking
+from patent_embeddings.retrieval import engines, nearest, passages, ranking
 from patent_embeddings.retrieval.geometry import centre, centred, prepared
 from patent_embeddings.retrieval.values import SearchValues
 
 BLOCK = 4096  # queries searched at once
-_NEAR = 1 << 18  # numbers gathered at once when near ties are settled: 1 MiB, which stays in the cache
 
 
 def run(
@@ -28,15 +26,22 @@ def run(
 
     `queries` are ids, ascending, `pool` rows of `POOL`, `vectors` those of `documents` and `queries`. Returns rows of
     `RUN` in parts. Raises UserError: the vectors are of other queries or families, or of fewer dimensions than are
-    asked for.
+    asked for, or search.engine is ray and cannot be.
     """
+    if values.engine == "ray" and vectors["documents"].first is not None:
+        several = "one vector a document, this cell has one a token or passage; set it to local"
+        raise UserError(f"{layout.PARAMS}: search.engine is ray, which searches {several}")
     if vectors["queries"].ids != queries:
         found = layout.vector_ids(landscape, "queries")
         raise UserError(f"{found}: not the queries of {layout.task(landscape, 'queries')}; run `dvc repro`")
     documents = vectors["documents"].ids
     ranked = pd.Index(documents).isin(pool.loc[pool["ranked"], "family_id"])
-    search, margin = Space(vectors["documents"], ranked, values).search(vectors["queries"])
-    open_, label = candidates(documents, queries, pool, earlier=values.pool == "earlier"), f"search {landscape}"
+    space, label = Space(vectors["documents"], ranked, values), f"search {landscape}"
+    if values.engine == "ray":
+        search, margin = engines.search(space.asked(vectors["queries"]), space.rows, label=f"{label} on Ray"), 0.0
+    else:
+        search, margin = space.search(vectors["queries"])
+    open_ = candidates(documents, queries, pool, earlier=values.pool == "earlier")
     scores, rows = ranking.retrieve(search, open_, values.search.depth, label=label, block=BLOCK, margin=margin)
     return ranking.parts(queries, documents, scores, rows)
 
@@ -57,7 +62,6 @@ class Space:
         if settings.centre == "landscape":
             self.mean = centre([(self.rows, ranked)], self.rows.shape[1], similarity)
             self.rows = centred(self.rows, self.mean, similarity)
-        self.longest = ranking.longest(self.rows) if self.first is None else 0.0
 
     def asked(self, queries: Vectors) -> Floats:
         """Queries as they are searched for, float32 [rows, dimension]. Raises UserError: too many dimensions asked."""
@@ -74,15 +78,15 @@ class Space:
             from patent_embeddings.retrieval import maxsim  # torch, which takes seconds: other searches do without
 
             return maxsim.by_document(asked, queries.first, self.rows, self.first), 0.0
-        return inner_product(asked, self.rows, self.longest)
+        return nearest.search(asked, self.rows), 0.0
 
     def every(self, query: Vectors) -> Floats:
-        """Score of every document for one query, float32 [documents], each in float64, so that equal ones tie."""
+        """Score of every document for one query, float32 [documents]; those of a search of its own."""
         if self.first is not None:
             scores, rows = self.search(query)[0](np.zeros(1, np.int64), len(self.first))
             return scores[0][rows[0].argsort()]
-        found: Floats = np.einsum("ij,j->i", self.rows, self.asked(query)[0], dtype=np.float64).astype(np.float32)
-        return found
+        places = np.arange(len(self.rows))
+        return nearest.score(self.asked(query), self.rows, np.zeros_like(places), places)
 
     def passage(self, query: Vectors, document: int) -> int:
         """Which of a document's passages scores best for a query, the first among equals; windows are cut."""
@@ -90,28 +94,3 @@ class Space:
         starts = np.append(self.first, len(self.rows))
         similar = self.ready(self.rows[starts[document] : starts[document + 1]]) @ self.asked(query)[0]
         return int(similar.argmax())
-
-
-def inner_product(queries: Floats, documents: Floats, longest: float | None = None) -> tuple[Search, float]:
-    """Exact search by inner product, float32 [queries, dimension] and [documents, dimension], and its margin.
-
-    A matrix product rounds by the place of a number in its block, so equal vectors may differ in
-    their last bit and tie no more. What lies within the margin is computed again, each pair by
-    itself in float64: equal vectors score the same, wherever they stand.
-
-    `longest`: length of the longest document, where it is known.
-    """
-    margin = ranking.margin(ranking.longest(queries), ranking.longest(documents) if longest is None else longest)
-
-    def search(part: Integers, k: int) -> tuple[Floats, Integers]:
-        scores: Floats
-        scores, rows = faiss.knn(queries[part], documents, k, metric=faiss.METRIC_INNER_PRODUCT)
-        query, place = np.nonzero(ranking.near(scores, margin))
-        step = max(1, _NEAR // max(1, queries.shape[1]))
-        for start in range(0, len(query), step):
-            pair = query[start : start + step], place[start : start + step]
-            left, right = queries[part[pair[0]]], documents[rows[pair]]
-            scores[pair] = np.einsum("ij,ij->i", left, right, dtype=np.float64).astype(np.float32)
-        return scores, rows
-
-    return search, margin

@@ -57,7 +57,7 @@ def search(
     """Exact search by inner product over passages, a family's score the mean of its best ones; and its margin.
 
     Memory is bounded, whatever the number of documents. What lies within the margin is computed again in float64,
-    each pair by itself, so that equal families score the same wherever they stand (as in `exact`).
+    each pair by itself, so that equal families score the same wherever they stand.
 
     `queries` are float32 [queries, dimension], `documents` float32 [passages of all families, dimension], maybe a
     memory map, made `ready` as they are searched; `offsets` int64 [families], first row of each, which has at least

@@ -10,7 +10,7 @@ import pandas as pd
 from patent_embeddings.core import vectors
 from patent_embeddings.core.arrays import Booleans, Floats, Integers, Search
 from patent_embeddings.core.vectors import Vectors
-from patent_embeddings.retrieval import exact, passages
+from patent_embeddings.retrieval import nearest, passages
 from patent_embeddings.retrieval.geometry import centre, centred, prepared
 from patent_embeddings.retrieval.values import SearchValues
 
@@ -66,5 +66,5 @@ def searched(sides: dict[str, Vectors], ranked: Booleans, values: SearchValues) 
 def by_inner_product(queries: Floats, documents: Floats, starts: Integers, best: int) -> tuple[Search, float]:
     """Exact search of some form of both sides' vectors, rows as `Searched` has them, and its margin."""
     if len(starts) - 1 == len(documents):
-        return exact.inner_product(queries, documents)
+        return nearest.search(queries, documents), 0.0
     return passages.search(queries, documents, starts[:-1], best, lambda part: part)

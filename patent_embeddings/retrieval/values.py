@@ -27,6 +27,7 @@ class SearchValues(Values):
     pool: Pool = Field(alias="tasks.pool")
     similarity: Literal["cosine", "dot", "maxsim"] = Field(alias="model.similarity")
     window: int | None = Field(alias="embed.passages.tokens")  # of passages; None: one vector a document
+    engine: Literal["local", "ray"] = Field("local", alias="search.engine")
     search: Search
 
 

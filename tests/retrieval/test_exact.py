@@ -21,7 +21,6 @@ from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.vectors import QUERY_ROWS, ROWS, TOKEN_QUERY_ROWS, TOKEN_ROWS
 from patent_embeddings.corpus.schemas import POOL, QUERIES
-from patent_embeddings.retrieval import exact as exact_
 from patent_embeddings.retrieval.schemas import RUN
 
 L = "toy"
@@ -182,19 +181,6 @@ def test_a_vector_of_zeros_scores_zero(build: Build, vectors: np.ndarray, capsys
     assert (run.loc[run["query_id"] == ids(60)[3], "score"] == 0).all()
     assert (run.loc[run["family_id"] == ids(60)[3], "score"] == 0).all()
     assert "documents.npy: 1 vectors of zeros" in capsys.readouterr().err
-
-
-def test_equal_vectors_tie_exactly_wherever_they_stand() -> None:
-    rng = np.random.default_rng(0)
-    documents = rng.standard_normal((5000, 48)).astype(np.float32)
-    documents[[0, 17, 2048, 4095, 4999]] = documents[0]
-    documents /= np.linalg.norm(documents, axis=1, keepdims=True)
-    queries = rng.standard_normal((40, 48)).astype(np.float32)
-    ask, _ = exact_.inner_product(queries, documents)
-    for part in (np.arange(40), np.arange(1), np.arange(30, 35)):
-        scores, rows = ask(part, 5000)
-        for score, row in zip(scores, rows, strict=True):
-            assert len(set(score[np.isin(row, [0, 17, 2048, 4095, 4999])])) == 1
 
 
 def test_twice_the_same_bytes(build: Build) -> None:

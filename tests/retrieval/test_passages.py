@@ -214,13 +214,13 @@ print(scores.shape == (8, 10) and float(np.abs(scores).max()) == 0)
 
 
 def test_the_dense_stage_ranks_like_before_where_every_family_is_one_passage() -> None:
-    from patent_embeddings.retrieval import exact
+    from patent_embeddings.retrieval import nearest
 
     rng = np.random.default_rng(3)
     documents = rng.standard_normal((50, 8)).astype(np.float32)
     queries = rng.standard_normal((5, 8)).astype(np.float32)
-    plain, margin = exact.inner_product(queries, documents)
-    cut, _ = passages.search(queries, documents, np.arange(50), 1, lambda part: part)
+    plain = nearest.search(queries, documents)
+    cut, margin = passages.search(queries, documents, np.arange(50), 1, lambda part: part)
     pool = pd.DataFrame({"family_id": [f"{i:02d}" for i in range(50)], "date": "", "before": "", "ranked": True})
     asked = [f"{i:02d}" for i in range(5)]
     open_ = pool_.candidates(pool["family_id"].tolist(), asked, pool, earlier=False)

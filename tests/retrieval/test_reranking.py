@@ -126,11 +126,11 @@ def test_off_writes_no_row_and_loads_no_model(landscape: str, workspace: Path) -
 
 
 def test_a_classifier_of_several_classes_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from patent_embeddings.encoders.cross import Cross
+    from patent_embeddings.encoders import rerankers
 
     folder = tiny.bert(tmp_path_factory.mktemp("classes"), "classifier", labels=3)
     with pytest.raises(UserError, match="scores 3 classes"):
-        Cross(registry.validated("rerankers", "tiny", entry(folder), Reranker))
+        rerankers.reranker(registry.validated("rerankers", "tiny", entry(folder), Reranker))
 
 
 @pytest.mark.parametrize("name", registry.ids("rerankers"))

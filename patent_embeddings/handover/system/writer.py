@@ -15,7 +15,7 @@ from patent_embeddings.core import layout, tables, vectors
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import replacing, write_json
 from patent_embeddings.corpus.schemas import FAMILIES
-from patent_embeddings.encoders.cross import Cross
+from patent_embeddings.encoders import rerankers
 from patent_embeddings.encoders.loading import offline
 from patent_embeddings.evaluation.systems import REQUIRED, metrics
 from patent_embeddings.handover import model, whole
@@ -58,7 +58,7 @@ def write(out: Path, landscape: str, subject: Subject, scores: pd.DataFrame) -> 
         lucene.build(list(here.documents.values()), index, f"bm25 {landscape}: index", here.families)
         whole.save(folder / "model", subject, scores)
         if here.rerank.reranker is not None:
-            cross = Cross(here.rerank.reranker, here.rerank.dtype).model
+            cross = rerankers.reranker(here.rerank.reranker, dtype=here.rerank.dtype).model
             cross.activation_fn = torch.nn.Identity()  # logits, as they were ranked by
             cross.save_pretrained(str(folder / "reranker"))
             whole.share(folder / "reranker")
