@@ -12,23 +12,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.special import stdtrit
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler, normalize
 
-from patent_embeddings.core.arrays import Booleans, Doubles, Floats
+from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Integers
 from patent_embeddings.core.ids import places
-from patent_embeddings.evaluation import statistics
+from patent_embeddings.evaluation import logistic, statistics
 from patent_embeddings.evaluation.statistics import LEVEL, Z
 
 INVERSE_PENALTIES = (0.003, 0.01, 0.03, 0.1)  # scikit-learn's C, on standardised features
 NEIGHBOURS = 10
 _ROWS = 1 << 13  # rows of a block: bounds memory, not the result
+_PAIRS = 1 << 10  # families whose neighbours are gathered at once
+_SCORES = 1 << 22  # cosines held at once
+_ROUNDED = 4e-6  # more than two products of unit vectors in float32 round apart
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,62 @@ class Result:
     scores: dict[str, tuple[float, float, float]]
 
 
-def classify(vectors: Floats, families: list[str], labels: pd.DataFrame) -> dict[str, Result]:
+class Nearest:
+    """The nearest train families of others: found once for label sets that have the same families."""
+
+    def __init__(self, vectors: Floats) -> None:
+        """`vectors` are float32 [families, dimensions], maybe a memory map."""
+        self.vectors = vectors
+        self._asked: tuple[Integers, Integers] | None = None
+        self._found: tuple[Doubles, Integers] = (np.empty((0, 0)), np.empty((0, 0), np.int64))
+
+    def among(self, train: Integers, others: Integers) -> tuple[Doubles, Integers]:
+        """Cosines of others with their nearest train families, and whose they are: places in `train`.
+
+        Both are rows of the vectors. Returns float64 and int64 [others, `NEIGHBOURS`], or as many as train families.
+        """
+        asked = train, others
+        if self._asked is None or not all(map(np.array_equal, self._asked, asked)):
+            known, unknown = (normalize(np.asarray(self.vectors[rows], dtype=np.float32)) for rows in asked)
+            self._asked, self._found = asked, _closest(known, unknown, min(NEIGHBOURS, len(train)))
+        return self._found
+
+
+def _closest(known: Floats, unknown: Floats, k: int) -> tuple[Doubles, Integers]:
+    """Cosines of unit vectors with their k nearest known ones, and places of these, equal cosines by place.
+
+    A product rounds by the place of a number in its block, and blocks go by threads: each pair by itself is the same
+    wherever it is. Where what came last is as near as what did not come, all that is as near is taken by itself.
+    """
+    scores, found = faiss.knn(unknown, known, min(k + 1, len(known)), metric=faiss.METRIC_INNER_PRODUCT)
+    found, least = found[:, :k], scores[:, k - 1] - _ROUNDED
+    blocks = [slice(start, start + _PAIRS) for start in range(0, len(unknown), _PAIRS)]
+    cosines = np.concatenate([_cosines(unknown[block], known[found[block]]) for block in blocks])
+    tied = np.flatnonzero((scores[:, k:] >= least[:, None]).any(axis=1))
+    step = max(1, _SCORES // len(known))
+    for part in (tied[start : start + step] for start in range(0, len(tied), step)):
+        for row, near in zip(part, unknown[part] @ known.T >= least[part, None], strict=True):
+            place = np.flatnonzero(near)
+            exact = _cosines(unknown[[row]], known[None, place])[0]
+            best = np.argsort(-exact, kind="stable")[:k]
+            cosines[row], found[row] = exact[best], place[best]
+    order = np.lexsort((found, -cosines))
+    return np.take_along_axis(cosines, order, axis=1), np.take_along_axis(found, order, axis=1)
+
+
+def _cosines(one: Floats, others: Floats) -> Doubles:
+    """Inner products [rows, k] of unit vectors [rows, dimensions] with others [rows, k, dimensions]."""
+    found: Doubles = np.einsum("ij,ikj->ik", one, others, dtype=np.float64)
+    return found
+
+
+def classify(
+    vectors: Floats, families: list[str], labels: pd.DataFrame, nearest: Nearest | None = None
+) -> dict[str, Result]:
     """Classify under one label set.
 
-    `vectors` are float32 [families, dimensions], maybe a memory map; `labels` rows of `LABELS` of one label set.
+    `vectors` are float32 [families, dimensions], maybe a memory map; `labels` rows of `LABELS` of one label set;
+    `nearest` of these vectors serves one label set after another.
     Returns a result for each of `probe`, `knn`, `prior`; none where train, dev or test has no labelled family.
     """
     labels = labels[labels["family_id"].isin(families)]
@@ -55,11 +109,12 @@ def classify(vectors: Floats, families: list[str], labels: pd.DataFrame) -> dict
     train, dev, test = (np.flatnonzero(labels["split"] == split) for split in ("train", "dev", "test"))
     if not (len(train) and len(dev) and len(test)):
         return {}
+    near = (nearest or Nearest(vectors)).among(row[train], row[np.append(dev, test)])
     parts = [np.asarray(vectors[row[part]], dtype=np.float32) for part in (train, dev, test)]
     seen = np.asarray(gold[train].any(axis=0))
     results = {}
     for system, classifier in CLASSIFIERS.items():
-        scored = classifier(*parts, gold[train][:, seen], gold[dev], seen)
+        scored = classifier(*parts, gold[train][:, seen], gold[dev], seen, near)
         on_dev, on_test = (_widened(scores, seen) for scores in scored)
         predicted = on_test >= threshold(on_dev, gold[dev])
         results[system] = _result(labels["family_id"].to_numpy()[test], on_test, predicted, gold[test])
@@ -95,35 +150,14 @@ def ranking_precision(scores: Floats, gold: Booleans) -> Doubles:
     return np.asarray(np.bincount(family, weights=precision, minlength=len(gold)) / gold.sum(axis=1))
 
 
-def fit_logistic(features: Floats, gold: Booleans, inverse_penalties: tuple[float, ...]) -> list[Doubles]:
-    """One-versus-rest logistic regressions, L2-penalised, intercept free: scikit-learn's, to 0.001 of its logits.
-
-    `features` are [families, dimensions], standardised, `gold` [families, labels]; the values of C ascend, and each
-    starts from the solution of the one before. Returns for each the weights [dimensions + 1, labels], the intercepts
-    last.
-    """
-    n, labels = gold.shape
-    wide = features.astype(np.float64)  # float32 ends 0.002 off, and is no faster
-    weights = np.zeros((len(inverse_penalties), features.shape[1] + 1, labels))
-    for label, target in enumerate(gold.T):
-        if target.all():  # nothing to tell apart
-            weights[:, -1, label] = np.log(2 * n + 1)
-            continue
-        model = LogisticRegression(tol=1e-8, max_iter=10_000, warm_start=True)
-        for place, inverse in enumerate(inverse_penalties):
-            model.set_params(C=inverse).fit(wide, target)
-            weights[place, :, label] = *model.coef_[0], *model.intercept_
-    return list(weights)
-
-
 def _probe(
-    train: Floats, dev: Floats, test: Floats, gold: Booleans, dev_gold: Booleans, seen: Booleans
+    train: Floats, dev: Floats, test: Floats, gold: Booleans, dev_gold: Booleans, seen: Booleans, *_: Any
 ) -> tuple[Floats, Floats]:
     """Logits under the C of the highest LRAP on dev."""
     scaler = StandardScaler().fit(train)
     train, dev, test = (scaler.transform(part) for part in (train, dev, test))
     on_dev, weights = max(
-        ((_logits(dev, weights), weights) for weights in fit_logistic(train, gold, INVERSE_PENALTIES)),
+        ((_logits(dev, weights), weights) for weights in logistic.fit(train, gold, INVERSE_PENALTIES)),
         key=lambda pair: float(ranking_precision(_widened(pair[0], seen), dev_gold).mean()),
     )
     return on_dev, _logits(test, weights)
@@ -133,20 +167,16 @@ def _logits(features: Floats, weights: Doubles) -> Floats:
     return np.asarray(features @ weights[:-1] + weights[-1], dtype=np.float32)
 
 
-def _knn(train: Floats, dev: Floats, test: Floats, gold: Booleans, *_: Any) -> tuple[Floats, Floats]:
+def _knn(
+    train: Floats, dev: Floats, test: Floats, gold: Booleans, _dev_gold: Booleans, _seen: Booleans, near: Any
+) -> tuple[Floats, Floats]:
     """Share of the nearest train families by cosine that have a label, each weighed by its cosine."""
-    k = min(NEIGHBOURS, len(train))
-    # On the unit sphere the squared distance is 2 - 2 cosine: the same order.
-    nearest = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(normalize(train))
-
-    def scores(part: Floats) -> Floats:
-        distance, neighbour = nearest.kneighbors(normalize(part))
-        cosine = np.maximum(1 - distance.astype(np.float64) ** 2 / 2, 1e-6)
-        share = cosine / cosine.sum(axis=1, keepdims=True)
-        votes = csr_matrix((share.ravel(), neighbour.ravel(), np.arange(len(part) + 1) * k), (len(part), len(train)))
-        return np.asarray(votes @ gold.astype(np.float64), dtype=np.float32)
-
-    return scores(dev), scores(test)
+    cosine, neighbour = np.maximum(near[0], 1e-6), near[1]
+    share = cosine / cosine.sum(axis=1, keepdims=True)
+    ends = np.arange(len(share) + 1) * share.shape[1]
+    votes = csr_matrix((share.ravel(), neighbour.ravel(), ends), (len(share), len(train)))
+    scores = np.asarray(votes @ gold.astype(np.float64), dtype=np.float32)
+    return scores[: len(dev)], scores[len(dev) :]
 
 
 def _prior(train: Floats, dev: Floats, test: Floats, gold: Booleans, *_: Any) -> tuple[Floats, Floats]:

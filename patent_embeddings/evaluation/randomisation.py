@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from patent_embeddings.core.arrays import Doubles, Integers
 
-_CELLS = 1 << 24  # entries of a block of the random matrix (128 MiB)
+Octets = npt.NDArray[np.uint8]
+_CELLS = 1 << 24  # bits of a block of the random matrix (2 MiB)
 _CACHED = 1 << 18  # entries of a block of pairs (2 MiB), which should stay in the processor's cache
+_TILE = 64, 2048  # signs and units that are numbers at once (1 MiB), which should too
 _STEPS = 6  # of Newton's method; fewer give a looser bound, not a wrong one
 
 
@@ -30,12 +35,11 @@ def sign_flip(
     table = differences.reshape(len(differences), -1)
     table = table[(table != 0).any(axis=1)]
     n, total = len(table), table.sum(axis=0)
-    exact = n < 63 and 2**n <= resamples
+    exact = _enumerable(n, resamples)
     count = np.zeros(table.shape[1])
     # Equal sums in another order of addition differ in their last bits: those are ties.
     observed = (total if alternative == "greater" else np.abs(total)) - 1e-12 * np.abs(table).sum(axis=0)
-    for positive in _assignments(n) if exact else _random_signs(n, resamples, seed):
-        flipped = 2 * (positive @ table) - total
+    for flipped in _flipped(table, resamples, seed):
         count += ((flipped if alternative == "greater" else np.abs(flipped)) >= observed).sum(axis=0)
     p = count / 2**n if exact else (count + 1) / (resamples + 1)
     return np.asarray(p.reshape(differences.shape[1:]))
@@ -62,14 +66,15 @@ def exchange(numerators: Doubles, denominators: Doubles, ends: Integers, resampl
     moved = np.zeros(len(numerators), dtype=bool)
     for first, second in few(ends, len(moved)):
         moved |= np.any([(part[:, first] != part[:, second]).any(axis=1) for part in parts], axis=0)
-    exact = (units := int(moved.sum())) < 63 and 2**units <= resamples
+    units = int(moved.sum())
+    exact = _enumerable(units, resamples)
     above, below = (part.sum(axis=0)[ends].sum(axis=1) for part in parts)  # of both systems
     score = numerators.sum(axis=0) / denominators.sum(axis=0)
     observed = np.abs(score[ends[:, 0]] - score[ends[:, 1]]) - 1e-12
     count = np.zeros(len(ends))
-    for signs in _assignments(units) if exact else _random_signs(units, resamples, seed):
-        tops, bottoms = (np.ascontiguousarray(part[moved].T) @ (2 * signs.T - 1) for part in parts)
-        for pairs in few(np.arange(len(ends)), len(signs)):
+    for flipped in _flipped(np.concatenate(parts, axis=1)[moved], resamples, seed):
+        tops, bottoms = np.split(np.ascontiguousarray(flipped.T), 2)
+        for pairs in few(np.arange(len(ends)), len(flipped)):
             first, second = ends[pairs].T
             top, bottom = tops[first] - tops[second], bottoms[first] - bottoms[second]
             a, b, least = (column[pairs, None] for column in (above, below, observed))
@@ -104,6 +109,16 @@ def _tail(values: Doubles, reached: Doubles) -> Doubles:
     return np.asarray(np.maximum(np.exp(exponent), np.finfo(float).tiny))
 
 
+def one_thread() -> AbstractContextManager[Any]:
+    """While products are small: threads of one would wait for each other longer than they compute."""
+    return _threads().limit(limits=1)
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
 def few(values: npt.NDArray[Any], n: int) -> Iterator[Any]:
     """Blocks of values of which each goes with n numbers; of pairs [values, 2] the two columns."""
     step = max(1, _CACHED // max(n, 1))
@@ -111,21 +126,38 @@ def few(values: npt.NDArray[Any], n: int) -> Iterator[Any]:
         yield values[start : start + step].T
 
 
-def blocks(n: int, resamples: int) -> Iterator[int]:
-    """Sizes of blocks of resamples of n units."""
+def _enumerable(n: int, resamples: int) -> bool:
+    """Whether the signs of n units are tried in all ways, as those are not more than the resamples."""
+    return n < 63 and 2**n <= resamples
+
+
+def _flipped(table: Doubles, resamples: int, seed: int) -> Iterator[Doubles]:
+    """Sums over units [units, columns], each under one sign in all columns: blocks [signs of the block, columns].
+
+    The signs are all that there are, or `resamples` random ones.
+    """
+    n, total = len(table), table.sum(axis=0)
+    rows, width = _TILE
+    for octets in _assignments(n) if _enumerable(n, resamples) else _random(n, resamples, seed):
+        positive = np.zeros((len(octets), table.shape[1]))
+        with one_thread():
+            for start in range(0, n, width):
+                part = table[start : start + width]
+                for first in range(0, len(octets), rows):
+                    tile = octets[first : first + rows, start // 8 : (start + width) // 8]
+                    signs = np.unpackbits(tile, axis=1, count=len(part)).astype(np.float64)
+                    positive[first : first + rows] += signs @ part
+        yield 2 * positive - total
+
+
+def _random(n: int, resamples: int, seed: int) -> Iterator[Octets]:
+    """Blocks of random signs, as bits [signs of the block, units]; 1: the sign stays."""
+    generator = np.random.default_rng(seed)
     step = max(1, _CELLS // max(n, 1))
     for start in range(0, resamples, step):
-        yield min(step, resamples - start)
+        yield generator.integers(0, 256, (min(step, resamples - start), (n + 7) // 8), dtype=np.uint8)
 
 
-def _random_signs(n: int, resamples: int, seed: int) -> Iterator[Doubles]:
-    """Blocks [resamples of the block, n] of random 0 and 1 (1: the sign stays)."""
-    generator = np.random.default_rng(seed)
-    for size in blocks(n, resamples):
-        octets = generator.integers(0, 256, (size, (n + 7) // 8), dtype=np.uint8)
-        yield np.unpackbits(octets, axis=1, count=n).astype(np.float64)
-
-
-def _assignments(n: int) -> Iterator[Doubles]:
-    """All 2**n assignments of 0 and 1 to n units, in one block [2**n, n]."""
-    yield (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
+def _assignments(n: int) -> Iterator[Octets]:
+    """All 2**n signs of n units in one block, likewise."""
+    yield np.packbits((np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.uint8), axis=1)

@@ -147,7 +147,7 @@ def change(rows: pd.DataFrame, resamples: int, seed: int, trained_on: str | None
         weights.append(1 / seeds + (drawn - 1 / seeds) * np.sqrt(seeds / max(seeds - 1, 1)))
     table = np.column_stack([*adapters, zero])
     queries = seed + zlib.crc32(str(rows["landscape"].iloc[0]).encode())
-    sums = np.concatenate([block @ table for block in statistics.draws(len(zero), resamples, queries)])
+    sums = statistics.resampled(table, resamples, queries)
     base = sums[:, -1]
     weighed = (np.hstack(weights) * sums[:, :-1]).sum(axis=1)
     changed = np.divide(weighed, base, out=np.ones(resamples), where=base > 0) - 1

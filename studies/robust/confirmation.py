@@ -64,8 +64,7 @@ class _Drawn:
         for place, landscape in enumerate(self.landscapes):
             here = rows[rows["landscape"] == landscape]
             wide = here.pivot_table(index="query_id", columns=[*CELL, "seed"], values="ndcg10")
-            blocks = statistics.draws(len(wide), resamples, seed + place)
-            means = np.concatenate([block @ wide.to_numpy() for block in blocks]) / len(wide)
+            means = statistics.resampled(wide.to_numpy(), resamples, seed + place) / len(wide)
             columns = pd.DataFrame(means, columns=wide.columns)
             for number, cell in enumerate(self.cells):
                 own = columns.loc[:, cell].to_numpy()  # [resamples, seeds]

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, label_ranking_average_precision_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
+from threadpoolctl import threadpool_limits
 
 from patent_embeddings.evaluation import classification, statistics
 
@@ -28,19 +28,6 @@ def planted(seed: int, n: int = 240, noise: float = 1.0) -> tuple[np.ndarray, pd
     ids = pd.Series([f"F{i:03d}" for i in range(n)])
     frame = pd.DataFrame({"family_id": ids, "label_set": "own", "labels": labels, "split": split})
     return vectors.astype(np.float32), ids, frame
-
-
-def test_logits_are_those_of_the_optimum() -> None:
-    rng = np.random.default_rng(0)
-    gold = rng.random((300, 6)) < [0.5, 0.3, 0.1, 0.05, 0.02, 0.01]
-    gold[0] = True
-    features = gold @ rng.normal(size=(6, 200)) + rng.normal(size=(300, 200))
-    features = ((features - features.mean(axis=0)) / features.std(axis=0)).astype(np.float32)
-    fitted = classification.fit_logistic(features, gold, classification.INVERSE_PENALTIES)
-    for inverse, weights in zip(classification.INVERSE_PENALTIES, fitted, strict=True):
-        reference = LogisticRegression(C=inverse, solver="newton-cholesky", tol=1e-10, max_iter=1000)
-        theirs = [reference.fit(features.astype(float), label).decision_function(features) for label in gold.T]
-        np.testing.assert_allclose(features @ weights[:-1] + weights[-1], np.transpose(theirs), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -212,3 +199,43 @@ def test_what_test_families_have_decides_nothing_that_is_predicted_of_them() -> 
         dev.at[row, "labels"] = [f"L{row % 6}"]
     before, after = (one["probe"].outcomes for one in (again, classification.classify(vectors, ids, dev)))
     assert (after["tp"] + after["fp"]).sum() != (before["tp"] + before["fp"]).sum()
+
+
+def test_neighbours_are_those_of_all_pairs_and_are_found_anew_for_other_families() -> None:
+    rng = np.random.default_rng(12)
+    vectors = rng.normal(size=(90, 8)).astype(np.float32)
+    unit = normalize(vectors.astype(float))
+    nearest = classification.Nearest(vectors)
+    for train, others in [(np.arange(0, 60), np.arange(60, 90)), (np.arange(3, 60), np.arange(60, 90))]:
+        cosines = unit[others] @ unit[train].T
+        order = np.argsort(-cosines, axis=1)[:, :10]
+        for _ in range(2):
+            found, places = nearest.among(train, others)
+            np.testing.assert_array_equal(places, order)
+            np.testing.assert_allclose(found, np.take_along_axis(cosines, order, axis=1), rtol=0, atol=1e-6)
+    assert nearest.among(np.arange(4), np.arange(60, 90))[1].shape == (30, 4)
+
+
+def test_a_label_set_of_fewer_families_scores_as_it_does_alone() -> None:
+    vectors, ids, labels = planted(13)
+    nearest = classification.Nearest(vectors)
+    for part in (labels, labels[7:], labels):
+        shared = classification.classify(vectors, ids, part, nearest)["knn"]
+        alone = classification.classify(vectors, ids, part)["knn"]
+        np.testing.assert_array_equal(shared.outcomes["LRAP"], alone.outcomes["LRAP"])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_equal_neighbours_go_by_place_whatever_the_threads(threads: int) -> None:
+    """Most have more twins than neighbours count, and some have no direction."""
+    rng = np.random.default_rng(6)
+    vectors = rng.normal(size=(3000, 40)).astype(np.float32)
+    vectors[500:2000] = vectors[rng.integers(0, 30, 1500)]
+    vectors[::97] = 0
+    train, others = np.arange(0, 3000, 2), np.arange(1, 3000, 2)
+    with threadpool_limits(threads):
+        cosines, found = classification.Nearest(vectors).among(train, others)
+    unit = normalize(vectors.astype(float))
+    exact = (unit[others] @ unit[train].T).round(6)  # twins are equal, and no others
+    np.testing.assert_array_equal(found, np.argsort(-exact, axis=1, kind="stable")[:, :10])
+    np.testing.assert_allclose(cosines, np.take_along_axis(exact, found, 1), rtol=0, atol=2e-6)

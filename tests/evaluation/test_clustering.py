@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
+from sklearn.preprocessing import normalize
 
 from patent_embeddings.evaluation import clustering
 
@@ -123,3 +125,28 @@ def test_intervals_keep_to_what_a_score_can_be() -> None:
             assert ((low <= value) & (value <= high) & (high <= 1) & (low < high)).all()
             assert low[0] >= 0
     assert np.isnan(clustering.intervals(np.arange(9) % 3, np.arange(9)[None] % 2, 0)).all()
+
+
+@pytest.mark.parametrize(("n", "clusters"), [(200, 2), (300, 40), (9000, 7)])
+def test_first_centres_are_scikit_learns(n: int, clusters: int) -> None:
+    vectors = np.random.default_rng(n).normal(size=(n, 24)).astype(np.float32)
+    vectors[n // 2] = vectors[0]
+    for seed in range(3):
+        theirs, chosen = kmeans_plusplus(vectors, clusters, random_state=seed)
+        found = clustering.spread(vectors, clusters, np.random.RandomState(seed))
+        np.testing.assert_array_equal(found, theirs)
+        np.testing.assert_array_equal(found, vectors[chosen])
+
+
+def test_partitions_are_scikit_learns() -> None:
+    vectors = planted(1.0)[0]
+    found = clustering.partitions(vectors, 6, 4, 3)
+    theirs = [
+        KMeans(6, n_init=1, max_iter=100, random_state=seed).fit_predict(normalize(vectors)) for seed in range(3, 7)
+    ]
+    np.testing.assert_array_equal(found, theirs)
+
+
+def test_as_many_clusters_as_vectors_that_differ() -> None:
+    vectors = np.repeat(np.eye(3, dtype=np.float32), 2, axis=0)
+    assert len(np.unique(clustering.spread(vectors, 3, np.random.RandomState(0)), axis=0)) == 3

@@ -146,11 +146,10 @@ def test_resamples_are_shared_between_columns_and_blocks_change_nothing(monkeypa
     low, high = statistics.interval(values, 300, 0)
     assert low[0] == low[1]
     assert high[0] == high[1]
-    assert all((block.sum(axis=1) == 50).all() for block in statistics.draws(50, 300, 0))
-    monkeypatch.setattr(randomisation, "_CELLS", 50 * 7)
+    assert (statistics.resampled(np.ones((50, 1)), 300, 0) == 50).all()
+    monkeypatch.setattr(statistics, "_DRAWN", 50 * 7)
     again = statistics.interval(values, 300, 0)
     np.testing.assert_allclose(again, (low, high), rtol=0, atol=1e-12)
-    assert sum(len(block) for block in statistics.draws(50, 300, 0)) == 300
 
 
 def test_a_paired_interval_is_narrower_than_an_unpaired_one() -> None:
@@ -300,3 +299,21 @@ def test_bootstrap_of_a_quotient_agrees_with_scipy() -> None:
     ).confidence_interval  # fmt: skip
     ours = statistics.bootstrap(np.stack([inside, outside], 1), lambda sums: 1 - sums[:, 1] / sums[:, 0], 20_000, 0)
     assert ours == pytest.approx((theirs.low, theirs.high), abs=0.003)
+
+
+def test_sums_are_those_of_whole_matrices_of_draws_and_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The random stream is contract: intervals and p-values of earlier runs come again.
+    values = np.random.default_rng(9).random((301, 2))
+    generator = np.random.default_rng(4)
+    counts = np.stack([np.bincount(generator.integers(0, 301, 301), minlength=301) for _ in range(40)])
+    np.testing.assert_allclose(statistics.resampled(values, 40, 4), counts @ values, rtol=1e-13)
+    octets = np.random.default_rng(4).integers(0, 256, (500, 38), dtype=np.uint8)
+    sums = np.where(np.unpackbits(octets, axis=1, count=301), 1, -1) @ (values[:, 0] - values[:, 1])
+    reached = (np.abs(sums) >= abs((values[:, 0] - values[:, 1]).sum()) - 1e-9).sum()
+    assert 20 < reached < 480
+    monkeypatch.setattr(randomisation, "_TILE", (7, 64))
+    for each in (
+        randomisation.sign_flip(values[:, 0] - values[:, 1], 500, 4),
+        statistics.compare(values[:, 0], values[:, 1], 500, 4).p,
+    ):
+        assert each == (reached + 1) / 501
