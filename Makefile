@@ -29,8 +29,9 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 repro: $(READY)  ## compute the cell of params.yaml, then its table and page
-	dvc repro
-	@python -m stages.report --show
+	@# Both at once: where nothing has changed, a second is all it takes.
+	@dvc status --quiet & status=$$!; table=$$(python -m stages.report --show 2>&1); shown=$$?; \
+	if wait $$status; then echo "$$table"; exit $$shown; else dvc repro && python -m stages.report --show; fi
 
 show: $(READY)  ## experiments side by side: what was changed, and nDCG@10
 	@dvc exp show --hide-workspace --only-changed --keep '^(model|recipe)$$' --drop '^(?!Experiment$$|model$$|recipe$$|landscape$$|query_view$$|document_view$$|(finetune|embed|search|rerank|tasks)\.|.*\.ndcg$$).*'
@@ -63,6 +64,7 @@ bench: $(READY)  ## speed against peers at quick sizes: about 6 minutes
 	python -m benchmarks.encode --quick
 	python -m benchmarks.evaluation --quick
 	python -m benchmarks.bm25 --quick
+	python -m benchmarks.search --quick
 	python -m benchmarks.exports --quick
 	python -m benchmarks.find --quick
 
@@ -71,8 +73,10 @@ bench-scale: $(READY)  ## the same at full sizes, then every stage at the study'
 	python -m benchmarks.training
 	python -m benchmarks.evaluation
 	python -m benchmarks.bm25
+	python -m benchmarks.search
 	python -m benchmarks.exports
 	python -m benchmarks.find
+	python -m benchmarks.labels
 	python -m benchmarks.scale --bm25
 	python -m benchmarks.startup
 

@@ -25,17 +25,23 @@ def main(
     from patent_embeddings.encoders import weights
     from patent_embeddings.grid import keys
     from patent_embeddings.grid.values import ReportValues
-    from patent_embeddings.pages.cell import report
+    from patent_embeddings.pages.cell.kept import kept
+
+    if show:
+        values = keys.report(params.load())
+        # DVC sees the entry and not the folder: the table may be of other weights than are there now.
+        if fault := weights.changed(values.model):
+            say(fault)
+        if lines := kept():
+            print(lines)
+            return
+    from patent_embeddings.pages.cell import report  # seconds of imports
 
     if templates:
         report.write_templates()
         return
     cell = None
     if show:
-        values = keys.report(params.load())
-        # DVC sees the entry and not the folder: the table may be of other weights than are there now.
-        if fault := weights.changed(values.model):
-            say(fault)
         calibration = report.calibrated(values)
         with suppress(UserError):  # of a cell that is not here, only the scores are in git
             cell = report.gather(values)

@@ -29,6 +29,7 @@ PAIRS = DATA / "pairs" / "pairs.parquet"
 DOCUMENTS = DATA / "pairs" / "documents.parquet"  # that hard negatives are mined from, where a recipe has any
 CURVE = TRAINING / "curve.parquet"
 SEEN = TRAINING / "seen.parquet"
+SUMMARY = DATA / "summary.json"  # the lines that end a report
 
 SCORES = REPORTS / "scores.csv"
 HEADLINE = REPORTS / "metrics.json"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ SPLITS = ("train", "dev", "test")
 # DVC's cache may hold the same damage: the check removes it there too.
 MEND = "run `python -m stages.share check`, then `dvc repro`"
 _GROUP = 1 << 20  # rows of a row group, at most
+_NAMES = 1 << 24  # bytes of the texts that a column has there: beyond arrow's 1 MiB each would be written every time
+_NAMED = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 
 
 @dataclass(frozen=True)
@@ -161,15 +164,26 @@ def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
 
 def write_parts(frames: Iterable[pd.DataFrame], path: Path, table: Table) -> None:
     """`write` frames that follow one another by key, each a row group, one in memory at a time."""
+    frames = iter(frames)
+    first = next(frames, empty(table))
+    schema = pyarrow.schema([one.with_type(_NAMED) if hasattr(first[one.name], "cat") else one for one in table.arrow])
     with (
         replacing(path) as temporary,
-        pq.ParquetWriter(temporary, table.arrow, compression="zstd", store_schema=False, version="2.6",
-                         write_page_checksum=True) as file,
+        pq.ParquetWriter(temporary, schema, compression="zstd", store_schema=False, version="2.6",
+                         write_page_checksum=True, dictionary_pagesize_limit=_NAMES) as file,
     ):  # fmt: skip
-        for frame in frames:
+        for frame in chain([first], frames):
             _check(frame, path, table)
-            rows = pyarrow.Table.from_pandas(frame, schema=table.arrow, preserve_index=False)
-            file.write_table(rows.replace_schema_metadata(None), row_group_size=_GROUP)
+            rows = pyarrow.table([_column(frame[one.name], one.type) for one in schema], schema=schema)
+            file.write_table(rows, row_group_size=_GROUP)
+
+
+def _column(values: pd.Series, kind: pyarrow.DataType) -> pyarrow.Array:
+    """A column for parquet; of categories those that occur: to write each text out takes 20 times as long."""
+    if kind != _NAMED:
+        return pyarrow.Array.from_pandas(values, type=kind)
+    place, used = pd.factorize(values.cat.codes.to_numpy(), sort=True)
+    return pyarrow.DictionaryArray.from_arrays(place.astype("int32"), values.cat.categories[used].astype("object"))
 
 
 def read(
@@ -260,10 +274,11 @@ def _reading(path: Path, table: Table) -> Iterator[None]:
 def _check(frame: pd.DataFrame, path: Path, table: Table) -> None:
     for name, kind in table.columns.items():
         if kind in ("text", "list") and len(frame) and not hasattr(frame[name], "cat"):
-            wanted = str if kind == "text" else (list, tuple, np.ndarray)
-            bad = ~frame[name].map(lambda value, wanted=wanted: isinstance(value, wanted))
-            if bad.any():
-                row, value = int(bad.to_numpy().argmax()), frame[name][bad].iloc[0]
+            wanted, column = str if kind == "text" else (list, tuple, np.ndarray), frame[name]
+            texts = kind == "text" and column.dtype == "str"  # nothing else can be in it
+            right = column.notna() if texts else column.map(lambda value, wanted=wanted: isinstance(value, wanted))
+            if not right.all():
+                row, value = int(right.to_numpy().argmin()), column[~right].iloc[0]
                 what = "text" if kind == "text" else "a list"
                 raise UserError(f"{path}: column {name!r}, row {row}: {value!r:.60} is not {what}; {table.mend}")
     try:
@@ -274,15 +289,12 @@ def _check(frame: pd.DataFrame, path: Path, table: Table) -> None:
 
 def _fault(error: Any) -> str:
     """The first fault of a pandera error in a phrase."""
-    name = getattr(error.schema, "name", None)
-    check = getattr(error.check, "error", None)
-    cases: Any = getattr(error, "failure_cases", None)
-    example = ""
+    name, check = getattr(error.schema, "name", None), getattr(error.check, "error", None)
+    cases, example = error.failure_cases, ""
     if "failure_case" in getattr(cases, "columns", ()) and len(cases):
         example = f" ({cases['failure_case'].iloc[0]!r:.60})"
     if check is not None:
         return (f"column {name!r}: " if name else "") + str(check) + example
-    text = str(error)
-    if "not unique" in text or "duplicate" in text.lower():
+    if "not unique" in (text := str(error)) or "duplicate" in text.lower():
         return f"duplicate key{example}"
     return text.splitlines()[0][:200].rstrip(":")

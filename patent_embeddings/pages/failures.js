@@ -366,9 +366,7 @@ function compare() {
 tallied("landscape", (query) => [landscapes[query.landscape]], "all");
 tallied("class", (query) => (query.ipc.length ? query.ipc : ["none"]), "all");
 tallied("jurisdiction", (query) => [query.jurisdiction || "unknown"], "all");
-if (data.sampled) {
-  one("sampled").textContent = `A sample: ${whole(data.sampled[0])} of the ${whole(data.sampled[1])} test queries.`;
-}
+one("sampled").textContent = data.sampled ?? "";
 head();
 compare();
 update();

@@ -51,6 +51,12 @@ def test_a_record_of_before_shows_dashes_beside_one_of_a_gpu() -> None:
     assert "as its driver says" in sheet.caption and "processor time" not in sheet.caption
 
 
+def test_less_than_one_text_a_second_is_not_none() -> None:
+    sheet = of_a_cell(embed={**GPU, "texts_per_second": 0.04321, "tokens_per_second": 22.4})
+    (row,) = (dict(zip(sheet.head, row, strict=True)) for row in sheet.rows if row[0] == "embed")
+    assert (row["texts a second"], row["tokens a second"]) == (0.04321, 22)
+
+
 def test_without_a_gpu_there_is_no_column_of_one_and_busy_is_said_to_be_the_processors() -> None:
     sheet = of_a_cell(embed=CPU)
     head = ["stage", "landscape", "seconds", "texts a second", "tokens a second", "busy", "peak MiB", "device"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -191,7 +193,12 @@ def test_passages_cut_no_document(planted: Path, set_params: Any) -> None:
 def test_what_is_more_than_fits_is_sampled_and_said(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "MOST", 2)
     made, queries = browsed()
-    assert made["sampled"] == [2, 3] and len(queries) == 2
+    assert len(queries) == 2 and made["sampled"].startswith(
+        "A sample: 2 of the 3 test queries, in turn one by the hash"
+    )
+    assert "where dense is furthest behind bm25" in made["sampled"]
+    assert "Counts, filters and what is saved here are of these;" in made["sampled"]
+    assert made["sampled"].endswith("tables and pictures of all, in data/outcomes/sim-alpha.parquet.")
     assert browsed() == (made, queries)
     assert made["best"] == ["dense"]  # over all queries
     referred = {entry["family"] for query in queries.values() for entry in (*query["relevant"], *query["wrong"])}
@@ -201,6 +208,26 @@ def test_what_is_more_than_fits_is_sampled_and_said(planted: Path, monkeypatch: 
     monkeypatch.setattr(data, "MOST", 5)
     _, queries = browsed()
     assert (len(queries["a"]["relevant"]), queries["a"]["left_out"], queries["b"]["left_out"]) == (2, 1, 0)
+
+
+def test_a_sample_holds_the_extremes_and_queries_by_hash() -> None:
+    drawn = np.random.default_rng(3).integers(0, 1000, (500, 2)) / 1000  # differences that hardly tie
+    table = pd.DataFrame(drawn, columns=["bm25", "dense"], index=[f"q{number:03}" for number in range(500)])
+    order = data.sample(table, ("bm25", "dense"))
+    assert sorted(order) == list(table.index)  # each once, should all fit
+    change = (table["dense"] - table["bm25"]).sort_values()
+    hashed = sorted(table.index, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    taken = set(order[:100])
+    assert taken >= set(change.index[:24]) and taken >= set(change.index[-24:]) and taken >= set(hashed[:50])
+    assert len(order[:4]) == 4 and order[:2] == [hashed[0], change.index[0]]
+    # Whatever the cell, half of them are the same.
+    other = data.sample(table[::-1].assign(dense=1 - table["dense"]), ("bm25", "dense"))
+    assert len(taken & set(other[:100])) >= 48
+
+
+def test_queries_that_one_side_lacks_are_taken_by_their_hash() -> None:
+    table = pd.DataFrame({"bm25": [0.1, np.nan, 0.3], "dense": [0.3, 0.2, np.nan]}, index=list("abc"))
+    assert sorted(data.sample(table, ("bm25", "dense"))) == list("abc")
 
 
 def test_two_landscapes_number_their_families_apart(planted: Path) -> None:

@@ -29,6 +29,7 @@ from patent_embeddings.pages.cell import plots, report
 from patent_embeddings.pages.cell import scores as sheets
 from patent_embeddings.pages.cell.account import training
 from patent_embeddings.pages.cell.example import example
+from patent_embeddings.pages.cell.kept import kept
 from patent_embeddings.pages.cell.notes import missing, noted
 from patent_embeddings.pages.cell.page import facts, page
 from patent_embeddings.pages.cell.results import CellResults
@@ -113,6 +114,13 @@ def test_command_writes_every_file_twice_the_same_and_prints_a_short_table(finis
     shown = CliRunner().invoke(report_stage.app, ["--show"])
     assert shown.output == first.output
     assert digests(finished / "reports") == before
+    assert kept() == first.output.rstrip("\n")
+    with layout.SCORES.open("a") as file:  # scores of another cell, as git checks them out
+        file.write("\n")
+    assert kept() is None
+    for damaged in ("{}", "[]"):
+        layout.SUMMARY.write_text(damaged)
+        assert kept() is None
 
 
 def test_scores_file_is_the_score_tables_to_four_decimals(finished: Path) -> None:

@@ -122,8 +122,8 @@ _BUSY = {
 }
 
 
-def _rounded(rate: float | None) -> int | None:
-    return None if rate is None else round(rate)
+def _rounded(rate: float | None) -> float | None:
+    return round(rate) if rate is not None and rate >= 10 else rate  # of a large model less than one a second
 
 
 def licences(cell: CellResults) -> Sheet:

@@ -16,6 +16,7 @@ from patent_embeddings.pages import charts
 from patent_embeddings.pages.cell import plots
 from patent_embeddings.pages.cell.example import example_query
 from patent_embeddings.pages.cell.failures import failures
+from patent_embeddings.pages.cell.kept import keep
 from patent_embeddings.pages.cell.notes import missing
 from patent_embeddings.pages.cell.page import page
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
@@ -57,6 +58,7 @@ def write(cell: CellResults) -> None:
         if drawn := plot.figure(cell, rows):
             write_text(layout.figure(name), drawn)
     write_text(layout.PAGE, page(cell, failures(cell)))
+    keep(summary(cell, cell.calibration))
 
 
 def write_templates() -> None:

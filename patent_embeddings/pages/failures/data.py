@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
+import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +26,8 @@ from patent_embeddings.pages.failures.source import Source
 from patent_embeddings.pages.failures.texts import Texts, asked
 
 METRIC = LEADING["retrieval"][1]
-MOST = 5000  # queries that a page carries
+MOST = 2000  # queries that a page carries, at most
+LARGEST = 2_400_000  # bytes of them, compressed: 3.2 MB of the page's 5
 RELEVANT = 50  # relevant families of a query that it carries
 _MANY = 2000  # texts whose words take more than a moment
 _SHOWN = ["family_id", "title", "ipc", "cpc", "jurisdiction", "date", "publication", "url"]
@@ -60,18 +63,24 @@ def best(outcomes: pd.DataFrame) -> str:
 def as_data(subjects: Sequence[Subject], compared: tuple[str, str]) -> dict[str, Any]:
     """Everything that the page needs, in the form that `failures.js` says; the worst query of each landscape first.
 
-    At most `MOST` queries are there, those whose hash is the least. Raises UserError where a table is absent or
-    damaged.
+    At most `MOST` queries are there, of at most `LARGEST` bytes, each landscape an equal share of what the smaller ones
+    leave: the first ones of `sample`. Raises UserError where a table is absent or damaged.
     """
-    every = [(place, query) for place, subject in enumerate(subjects) for query in subject.outcomes.index]
-    kept = sorted(every, key=_hash)[:MOST]
-    families: list[dict[str, Any]] = []
-    queries: list[dict[str, Any]] = []
-    for place, subject in enumerate(subjects):
-        ours = [query for at, query in kept if at == place]
-        found, theirs = _Gathered.of(subject, ours).queries(place, len(families))
-        queries += found
-        families += theirs
+    number, kept = 0, {}
+    queries, size = MOST, LARGEST
+    order = sorted(range(len(subjects)), key=lambda place: len(subjects[place].outcomes))
+    for left, place in zip(range(len(order), 0, -1), order, strict=True):
+        subject = subjects[place]
+        found = _Gathered.of(subject, sample(subject.outcomes, compared)[: queries // left])
+        kept[place] = theirs = found.queries(place, number, size // left)
+        queries, size, number = queries - len(theirs[0]), size - theirs[2], number + len(theirs[1])
+    every, carried = sum(len(one.outcomes) for one in subjects), sum(len(one[0]) for one in kept.values())
+    places = ", ".join(layout.outcomes(subject.landscape).as_posix() for subject in subjects)
+    sampled = (
+        f"A sample: {carried:,} of the {every:,} test queries, in turn one by the hash of its id, the one where "
+        f"{compared[1]} is furthest behind {compared[0]}, another by its hash, and the one where it is furthest ahead. "
+        f"Counts, filters and what is saved here are of these; tables and pictures of all, in {places}."
+    )
     return {
         "landscapes": [subject.landscape for subject in subjects],
         "systems": list(dict.fromkeys(name for subject in subjects for name in named(subject.outcomes))),
@@ -79,14 +88,23 @@ def as_data(subjects: Sequence[Subject], compared: tuple[str, str]) -> dict[str,
         "best": [subject.best for subject in subjects],
         "wrong_of": [list(subject.wrong_of) for subject in subjects],
         "metric": METRIC,
-        "sampled": [len(kept), len(every)] if len(kept) < len(every) else None,
-        "families": families,
-        "queries": queries,
+        "sampled": sampled if carried < every else None,
+        "families": [family for place in order for family in kept[place][1]],
+        "queries": [query for place in range(len(subjects)) for query in kept[place][0]],
     }
 
 
-def _hash(query: tuple[int, str]) -> bytes:
-    return hashlib.sha256(query[1].encode()).digest()
+def sample(outcomes: pd.DataFrame, compared: tuple[str, str]) -> list[str]:
+    """Queries of outcomes [query_id, name] in the order in which a page takes as many as it can carry.
+
+    In turn one by the hash of its id, which any cell takes alike, the one in which the second of those that are
+    compared is furthest behind the first, another by its hash, and the one in which it is furthest ahead.
+    """
+    hashed = sorted(map(str, outcomes.index), key=lambda query: hashlib.sha256(query.encode()).digest())
+    change = (outcomes[compared[1]] - outcomes[compared[0]]).loc[hashed].dropna().sort_values(kind="stable")
+    behind = [str(query) for query in change.index]
+    turns = itertools.zip_longest(hashed[::2], behind, hashed[1::2], behind[::-1])
+    return [query for query in dict.fromkeys(itertools.chain.from_iterable(turns)) if query is not None]
 
 
 @dataclass(frozen=True)
@@ -94,7 +112,8 @@ class _Gathered:
     """What was read of a landscape for some of its queries."""
 
     subject: Subject
-    asked: pd.DataFrame  # rows of `QUERIES`, the worst first
+    asked: pd.DataFrame  # rows of `QUERIES`, in the order of the sample
+    worst: list[str]  # their ids, the worst first
     relevant: dict[str, list[dict[str, Any]]]  # by query: rows of `QRELS`, ranked ones first
     wrong: dict[str, list[dict[str, Any]]]  # by query: rows of `PAIR`
     ranks: dict[tuple[str, str], dict[str, int | None]]  # by query and family, by name
@@ -109,7 +128,7 @@ class _Gathered:
         outcomes = subject.outcomes.loc[queries, subject.best]
         order = sorted(queries, key=lambda query: (outcomes[query], query))
         rows = read(layout.task(name, "queries"), QUERIES, list(QUERIES.columns), ("query_id", queries))
-        rows = rows.set_index("query_id").loc[order].reset_index()
+        rows = rows.set_index("query_id").loc[queries].reset_index()
         qrels = read(layout.task(name, "qrels"), QRELS, list(QRELS.columns), ("query_id", queries))
         qrels = qrels[qrels["relevance"] > 0]
         mistaken = together([wrong(subject.runs[one](queries), qrels) for one in subject.wrong_of])
@@ -129,6 +148,7 @@ class _Gathered:
         return cls(
             subject,
             rows,
+            order,
             _by_query(qrels[list(QRELS.columns)]),
             _by_query(mistaken),
             _by_pair(pairs),
@@ -137,20 +157,30 @@ class _Gathered:
             Words(_shown(sides, name)),
         )
 
-    def queries(self, place: int, first: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Queries of the landscape at a place, and the families that they refer to, numbered from `first`."""
-        number = {family: first + at for at, family in enumerate(self.families)}
+    def queries(self, place: int, first: int, most: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
+        """Queries of the landscape at a place, the families that they refer to, numbered from `first`, and their bytes.
+
+        As many queries as the bytes, compressed, are not more than `most`.
+        """
+        number: dict[str, int] = {}
         row = {name: at for at, name in enumerate(self.texts[0].kept)}
         of_family = {name: len(row) + at for at, name in enumerate(self.texts[1].kept)}
         passages = self.subject.params.embed.passages.tokens
         asked_fit, found_fit = self.texts[0].longest(), float("inf") if passages else self.texts[1].longest()
         outcomes = self.subject.outcomes.to_dict("index")
-        found = []
+        compressor, size = zlib.compressobj(), 0
+        found: dict[str, dict[str, Any]] = {}
+        families: list[dict[str, Any]] = []
         for query in records(self.asked):
             name = query["query_id"]
             own = self.families.get(name, {})
             codes = _codes(own or {**query, "cpc": []})
             text = self.texts[0].kept[name]
+            relevant = self.relevant[name]
+            shown, wrong = relevant[:RELEVANT], self.wrong.get(name, [])
+            referred = dict.fromkeys([*([name] if own else []), *(one["family_id"] for one in (*shown, *wrong))])
+            added = [self._family(self.families[one]) for one in referred if one not in number]
+            number.update(zip((one["id"] for one in added), itertools.count(first + len(number)), strict=False))
 
             def hit(family: str, name: str = name, codes: list[str] = codes) -> dict[str, Any]:
                 return {
@@ -161,30 +191,31 @@ class _Gathered:
                     "cut": self.texts[1].kept[family].letters > found_fit,
                 }
 
-            relevant = self.relevant[name]
-            found.append(
-                {
-                    "id": name,
-                    "landscape": place,
-                    "family": number.get(name),
-                    "text": text.excerpt,
-                    "title": own.get("title", ""),
-                    "ipc": classes((own or query)["ipc"]),
-                    "codes": codes,
-                    "jurisdiction": own.get("jurisdiction", ""),
-                    "date": own.get("date", query["date"]),
-                    "words": text.words,
-                    "cut": text.letters > asked_fit,
-                    "left_out": max(len(relevant) - RELEVANT, 0),
-                    "outcome": {one: round(float(value), 4) for one, value in outcomes[name].items()},
-                    "relevant": [
-                        {**hit(one["family_id"]), "relevance": one["relevance"], "scope": one["scope"]}
-                        for one in relevant[:RELEVANT]
-                    ],
-                    "wrong": [hit(one["family_id"]) for one in self.wrong.get(name, [])],
-                }
-            )
-        return found, [self._family(family) for family in self.families.values()]
+            made = {
+                "id": name,
+                "landscape": place,
+                "family": number.get(name),
+                "text": text.excerpt,
+                "title": own.get("title", ""),
+                "ipc": classes((own or query)["ipc"]),
+                "codes": codes,
+                "jurisdiction": own.get("jurisdiction", ""),
+                "date": own.get("date", query["date"]),
+                "words": text.words,
+                "cut": text.letters > asked_fit,
+                "left_out": max(len(relevant) - RELEVANT, 0),
+                "outcome": {one: round(float(value), 4) for one, value in outcomes[name].items()},
+                "relevant": [
+                    {**hit(one["family_id"]), "relevance": one["relevance"], "scope": one["scope"]} for one in shown
+                ],
+                "wrong": [hit(one["family_id"]) for one in wrong],
+            }
+            size += len(compressor.compress(json.dumps([made, added], ensure_ascii=False).encode()))
+            if size > most:
+                break
+            found[name] = made
+            families += added
+        return [found[name] for name in self.worst if name in found], families, size
 
     def _family(self, family: dict[str, Any]) -> dict[str, Any]:
         said = {name: family[name] for name in ("title", "jurisdiction", "date", "publication", "url")}

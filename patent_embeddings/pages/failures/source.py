@@ -32,25 +32,34 @@ class Source:
     def read(
         self, path: Path, table: Table, columns: list[str], only: tuple[str, Collection[str]] | None = None
     ) -> pd.DataFrame:
-        """Some columns of a table, of the rows whose column has one of some texts; the ids of a run categorical.
+        """Some columns of a table, of the rows whose column has one of some texts.
 
         Raises UserError where the file is absent or damaged, or of a version of the code that had other columns.
         """
-        ids = [name for name in columns if table.ranked and table.columns[name] == "text"]
         rows = pc.field(only[0]).isin(pyarrow.array(sorted(only[1]), pyarrow.string())) if only else None
         try:
             source = self._source(path)
             self._whole(path, pq.ParquetFile(source), table, columns)
-            found = pq.read_table(
-                source, columns=columns, filters=rows, read_dictionary=ids, page_checksum_verification=True
-            )
+            found = pq.read_table(source, columns=columns, filters=rows, page_checksum_verification=True)
         except (pyarrow.ArrowException, OSError) as error:
             raise self._fault(path, error) from None
         return found.to_pandas()[columns]
 
     def run(self, landscape: str, system: str, queries: Collection[str]) -> pd.DataFrame:
-        """What a system found for some queries: `query_id`, `family_id`, `rank`. Raises UserError as `read`."""
-        return self.read(layout.run(landscape, system), RUN, ["query_id", "family_id", "rank"], ("query_id", queries))
+        """What a system found for some queries: `query_id`, `family_id`, `rank`, the ids categorical.
+
+        Raises UserError as `read`.
+        """
+        path, columns = layout.run(landscape, system), ["query_id", "family_id", "rank"]
+        wanted = pyarrow.array(sorted(queries), pyarrow.string())
+        try:
+            file = pq.ParquetFile(self._source(path), read_dictionary=columns[:2], page_checksum_verification=True)
+            self._whole(path, file, RUN, columns)
+            groups = (file.read_row_group(group, columns=columns) for group in range(file.num_row_groups))
+            parts = [file.schema_arrow.empty_table().select(columns), *(_of(rows, wanted) for rows in groups)]
+        except (pyarrow.ArrowException, OSError) as error:
+            raise self._fault(path, error) from None
+        return pyarrow.concat_tables(parts).unify_dictionaries().to_pandas()[columns]
 
     def texts(self, path: Path, table: Table, key: str) -> Iterator[tuple[list[str], list[str]]]:
         """Ids and texts of a table, some rows at a time: those of a large landscape are never all in memory.
@@ -79,6 +88,15 @@ class Source:
         if isinstance(error, FileNotFoundError):
             return UserError(f"{path}: no such file; run `dvc repro` first")
         return UserError(f"{path}: damaged parquet ({str(error).splitlines()[0]:.100}); {MEND}")
+
+
+def _of(rows: pyarrow.Table, queries: pyarrow.Array) -> pyarrow.Table:
+    """Rows of some queries, with the names of their families and of no others."""
+    asked = rows["query_id"].combine_chunks()
+    rows = rows.filter(pc.is_in(asked.dictionary, queries).take(asked.indices))
+    for place, name in enumerate(("query_id", "family_id")):
+        rows = rows.set_column(place, name, rows[name].cast(pyarrow.string()).dictionary_encode())
+    return rows
 
 
 WORKSPACE = Source("the workspace")

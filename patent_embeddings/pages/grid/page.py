@@ -25,6 +25,8 @@ from patent_embeddings.pages.grid.folding import fitted
 from patent_embeddings.pages.grid.picture import Picture, landscapes
 from patent_embeddings.pages.shell import render
 
+MOST = 2000  # comparisons on the page: they grow as the square of the cells
+
 
 def page(
     grid: Grid,
@@ -56,7 +58,7 @@ def page(
         cells=cells(grid, tested),
         undecidable=undecidable(tested),
         pictures=pictures,
-        comparisons=comparisons(tested),
+        comparisons=comparisons(tested, MOST),
         costs=costs(grid.costs),
     )
 
@@ -139,16 +141,24 @@ def winners(tested: Sequence[Tested]) -> set[tuple[str, str, Config]]:
     }
 
 
-def comparisons(tested: Sequence[Tested]) -> Sheet:
-    """Every comparison of the declared families."""
+def comparisons(tested: Sequence[Tested], most: int | None = None) -> Sheet:
+    """Comparisons of the declared families: every one, or of more than `most` those of the least p, which it says."""
     rows: list[list[Shown]] = []
+    caption = ""
+    if most is not None and len(tested) > most:
+        caption = (
+            f"{most:,} of {len(tested):,} comparisons, those of the least p after Holm and of equals those of the "
+            f"largest effect; all are in {layout.GRID_COMPARISONS.as_posix()}"
+        )
+        least = sorted(range(len(tested)), key=lambda at: (tested[at].p_holm, -abs(tested[at].result.effect)))
+        tested = [tested[at] for at in sorted(least[:most])]
     for one in tested:
         found = one.result
         difference = Score(found.difference, found.low, found.high, "*" if one.significant else "")
         about = [one.hypotheses, one.landscape, one.task, *one.titles]
         rows.append([*about, difference, one.p_holm, found.effect, found.n])
     heads = ["hypotheses", "landscape", "task", "first", "second", "first - second", "p (Holm)", "effect", "n"]
-    return Sheet(heads, rows, texts=5, source=layout.GRID_COMPARISONS.as_posix())
+    return Sheet(heads, rows, caption, texts=5, source=layout.GRID_COMPARISONS.as_posix())
 
 
 def costs(costs: pd.DataFrame) -> Sheet:

@@ -1,0 +1,20 @@
+"""The lines that ended the last report, kept so that showing them again takes no time."""
+
+from __future__ import annotations
+
+from patent_embeddings.core import layout
+from patent_embeddings.core.files import read_json, sha256, write_json
+
+
+def keep(lines: str) -> None:
+    """Keep the lines of the report whose scores have just been written."""
+    write_json(layout.SUMMARY, {"lines": lines, "scores": sha256(layout.SCORES)})
+
+
+def kept() -> str | None:
+    """The lines of the report that reports/scores.csv is of; None where they are not here."""
+    if not (layout.SUMMARY.is_file() and layout.SCORES.is_file()):
+        return None
+    found = read_json(layout.SUMMARY)
+    whole = isinstance(found, dict) and {*found} == {"lines", "scores"}
+    return str(found["lines"]) if whole and found["scores"] == sha256(layout.SCORES) else None
