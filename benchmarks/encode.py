@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from benchmarks import comparison, texts
+from benchmarks.hardware import limited
 from benchmarks.timing import ROOT, function
 from patent_embeddings.core.running import run
 
@@ -52,7 +53,7 @@ def contest(view: str, count: int, dtype: str, turns: int, folder: Path) -> None
         "ours": partial(function, "benchmarks.encode:ours", {"file": file, "out": outs[0], "dtype": dtype}, ROOT),
         PEER: partial(function, "benchmarks.encode:plain", {"file": file, "out": outs[1], "batch": batch}, ROOT),
     }
-    what, case = "largest difference of an entry of a vector", f"{view} {count} {dtype}"
+    what, case = "largest difference of an entry of a vector", f"{view} {count} {dtype}{limited()}"
     agreement = comparison.Agreement(what, TOLERANCES[dtype], lambda *_: difference(*outs))
     held = comparison.Contest(NAME, case, PEER, contestants, agreement, PACKAGES, "encoding_seconds")
     comparison.hold(held, turns)

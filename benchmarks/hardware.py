@@ -17,14 +17,27 @@ def record(packages: tuple[str, ...]) -> dict[str, str | int | float]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     cores = len(os.sched_getaffinity(0))
     return {
-        "processor": info.get("model name") or platform.machine(),
-        "features": " ".join(name for name in FEATURES if name in flags),
+        "processor": _processor(info),
+        "features": " ".join(name for name in FEATURES[: 1 if limited() else None] if name in flags),
         "cores": cores,
         "threads": int(os.environ.get("OMP_NUM_THREADS") or cores),
         "memory_gib": round(memory / 2**30, 1),
         "python": platform.python_version(),
         "versions": " ".join(f"{name}=={_version(name)}" for name in packages),
     }
+
+
+def limited() -> str:
+    """What a case is called beside its sizes where torch and oneDNN are held to AVX2, as on processors without more."""
+    held = [os.environ.get(name, "").lower() for name in ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")]
+    return ", AVX2 alone" if held == ["avx2", "avx2"] else ""
+
+
+def _processor(info: dict[str, str]) -> str:
+    """Name of a processor, with the numbers that tell generations apart: a cloud's AMD EPYC is a Zen 4 or a Zen 5."""
+    if "model name" not in info:
+        return platform.machine()
+    return f"{info['model name']} (family {info['cpu family']}, model {info['model']})"
 
 
 def _first_processor() -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks import comparison, texts
+from benchmarks.hardware import limited
 from benchmarks.timing import ROOT, function
 from patent_embeddings.core.running import run
 
@@ -46,7 +47,7 @@ def main(
         }
         what = "largest difference of an entry of the adapter"
         agreement = comparison.Agreement(what, TOLERANCE, lambda *_: difference(*outs))
-        case = f"{steps} steps of {batch} pairs, {length} tokens"
+        case = f"{steps} steps of {batch} pairs, {length} tokens{limited()}"
         comparison.hold(
             comparison.Contest(NAME, case, PEER, contestants, agreement, PACKAGES, "training_seconds"), turns
         )

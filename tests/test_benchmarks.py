@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks import (
-    accelerator,
     comparison,
     encode,
     evaluation,
     exports,
     find,
+    labels,
     results,
     scale,
     texts,
@@ -27,7 +29,7 @@ from benchmarks.hardware import record
 from benchmarks.timing import Sample, command, function, in_turn, ratio
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.schemas import QUERIES
+from patent_embeddings.corpus.schemas import LABELS, QUERIES
 from patent_embeddings.retrieval.schemas import RUN
 
 PAYLOADS = """
@@ -107,6 +109,14 @@ def test_a_case_measured_again_replaces_its_rows_only(tmp_path: Path) -> None:
         results.store("toy", [{"case": "tac 500", "seconds": 1.0}], folder=tmp_path)
 
 
+def test_the_ratios_of_the_docs_are_those_of_the_file() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    written = re.findall(r"\| ([\d.]+) \(([\d.]+) to ([\d.]+)\) \|", page)
+    keys = ("ratio", "low", "high")
+    found = [tuple(f"{float(row[key]):.2f}".lstrip("0") for key in keys) for row in results.read(results.COMPARISONS)]
+    assert written and set(written) <= set(found)
+
+
 def test_the_record_has_the_machine_and_not_its_name() -> None:
     found = record(("numpy", "no-such-package"))
     assert found["versions"] == f"numpy=={np.__version__} no-such-package==absent"
@@ -142,6 +152,19 @@ def test_the_share_of_families_that_ask_is_the_studys() -> None:
     assert scale.asking(10_000) == 4_072
 
 
+def test_the_exponent_of_a_stage_is_its_slope_between_sizes() -> None:
+    rows = [
+        {"families": families, "stage": stage, "seconds": seconds, "peak_mib": "1200"}
+        for stage, times in (("search", ("2", "200", None)), ("fuse", ("3", "30", "300")))
+        for families, seconds in zip(("1000", "10000", "100000"), times, strict=True)
+        if seconds
+    ]
+    head, _, search, fuse = scale.table(rows).splitlines()
+    assert head.split(" | ")[1:4] == ["1,000", "10,000", "100,000"]
+    assert search == "| search | 2.0 s, 1,200 MiB | 200.0 s, 1,200 MiB | – | 2.00 | – |"
+    assert fuse.endswith(" | 1.00 | 1.00 |")
+
+
 def test_long_descriptions_have_the_length_asked_for_and_differ() -> None:
     made = texts.lengthened(["abc", "de", "f"], 12)
     assert made == ["abc\nde\nf\nabc", "de\nf\nabc\nde", "f\nabc\nde\nf\na"]
@@ -157,6 +180,19 @@ def test_a_simulated_week_has_the_length_of_a_real_one_and_is_read_as_lxml_parse
     ours, theirs = exports.ours(week), exports.bare(rooted, exports.ROOT_TAG)
     assert ours["documents"] == theirs["documents"] == 60
     assert exports.ours(week, "US8000000")["documents"] == 1
+
+
+def test_the_probe_and_its_peer_fit_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(labels, "DIMENSION", 12)
+    split = ["train", "train", "dev", "test"] * 20
+    rows = pd.DataFrame({"family_id": [f"F{place:02d}" for place in range(80)], "split": split})
+    rows["labels"] = [[f"L{place % 3}"] for place in range(80)]
+    tables.write(rows.assign(label_set=labels.LABEL_SET), layout.task(labels.LANDSCAPE, "labels"), LABELS)
+    for by in ("ours", "theirs"):
+        assert labels.fitted("planted", by, f"{by}.npy")["fit"] > 0
+    assert np.load("ours.npy").shape == (4, 40, 3)
+    assert 0 < labels.difference(tmp_path) < labels.TOLERANCE
 
 
 @pytest.mark.pipeline
@@ -220,16 +256,3 @@ def test_find_is_asked_twice_with_what_stands_in_for_a_model() -> None:
     values = find.measure(60).values
     assert set(values) == {"open", "first", "kept", "median", "slowest", "processors", "passages"}
     assert values["first"] > values["kept"] > 0 and values["slowest"] >= values["median"] > 0
-
-
-@pytest.mark.pipeline
-def test_tiny_models_of_the_accelerators_shapes_encode_and_train(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    row = accelerator.measure("qwen3-0-6b", 50, 32, tmp_path, tiny=True)
-    assert row["device"] == "cpu" and float(row["parameters"]) < 20
-    rates = ("texts_per_second", "peer_texts_per_second", "encoding_tokens_per_second", "training_tokens_per_second")
-    assert all(float(row[key]) > 0 for key in rates)
-    results.store(accelerator.NAME, [row], folder=tmp_path)
-    assert (tmp_path / "accelerator.csv").read_text().count("\n") == 2

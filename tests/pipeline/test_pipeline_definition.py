@@ -18,6 +18,7 @@ from patent_embeddings.grid import keys
 # Modules that cannot change a number of a table, and why. All others that a stage imports are dependencies of it.
 EXEMPT = {
     "patent_embeddings/core/arrays.py": "names of types",
+    "patent_embeddings/core/cluster.py": "joins machines, whose workers are compared with this one",
     "patent_embeddings/core/costs.py": "writes seconds and memory, outside every comparison",
     "patent_embeddings/core/environment.py": "refuses, or changes nothing; what it compares with is a dependency",
     "patent_embeddings/core/errors.py": "words of messages",
