@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import pytest
+import rays
 import workspaces
 from forks import Forks
 
@@ -36,3 +38,11 @@ def forks() -> Iterator[Forks]:
     made = Forks()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[ProcessPoolExecutor]:
+    """A process with Ray; without Ray what needs it is skipped."""
+    pytest.importorskip("ray")
+    with rays.process() as process:
+        yield process

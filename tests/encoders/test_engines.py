@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -35,21 +33,6 @@ WORDS = [
     "cable",
     "mast",
 ]
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[ProcessPoolExecutor]:
-    """A process with Ray, apart: it handles SIGSEGV, the signal that a JVM lives on."""
-    pytest.importorskip("ray")
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=cluster) as process:
-        yield process
-
-
-def cluster() -> None:
-    """This machine as a cluster of two processors."""
-    import ray
-
-    ray.init(num_cpus=2, num_gpus=0, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
 
 
 def jobs(encoder: Any, count: int) -> list[engines.Job]:
