@@ -28,7 +28,7 @@ class Metric:
 
     name: str  # of retrieval as ir-measures writes it
     task: Task  # what it measures; the first metric of a task leads it
-    mteb: str  # its name in MTEB's results
+    mteb: str  # its name in MTEB's results; `{depth}`: of the run
     fewest: int = 0  # units behind an interval; with fewer it has none
     # What `verify` allows between two machines: up to the first difference a score is OK, up to the second it is close.
     # None: `verify` does not look at it.
@@ -57,8 +57,8 @@ METRICS = (
     Metric("nDCG@10", "retrieval", "ndcg_at_10", tolerance=(0.0005, 0.005)),
     Metric("nDCG@100", "retrieval", "ndcg_at_100"),
     Metric("R@100", "retrieval", "recall_at_100", tolerance=(0.0005, 0.005)),
-    Metric("AP", "retrieval", "map_at_1000", fewest=40),
-    Metric("RR", "retrieval", "mrr_at_1000", fewest=40),
+    Metric("AP", "retrieval", "map_at_{depth}", fewest=40),
+    Metric("RR", "retrieval", "mrr_at_{depth}", fewest=40),
     Metric("Judged@10", "retrieval", "judged_at_10", judged=True),
     Metric("micro-F1", "classification", "f1_micro", tolerance=(0.001, 0.01)),
     Metric("macro-F1", "classification", "f1"),

@@ -89,15 +89,27 @@ def _sides(changes: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
 def _each(base: Mapping[str, Any], changes: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The changes with every `EACH` filled in, all combinations."""
     key = next((key for key, alone in _EACH.items() if changes.get(key) == EACH), None)
+    places = changes.get("evaluate_on", base["evaluate_on"])
     if key is None:
         yield changes
         return
-    for name in changes.get("evaluate_on", base["evaluate_on"]):
+    if not isinstance(places, list):  # whose fault is told, not that of `EACH`
+        yield {name: value for name, value in changes.items() if name != key}
+        return
+    for name in places:
         yield from _each(base, {**changes, key: _EACH[key](name)})
 
 
 def _cell(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Cell:
+    _typed(base, changes)  # what is not used is no less wrong
     changes = _used(base, changes)
+    typed = _typed(base, changes)
+    _check_ids(typed)
+    return Cell.over(base, typed, changes)
+
+
+def _typed(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Params:
+    """The base with some changes. Raises UserError where one has a value of the wrong type."""
     params = deepcopy(dict(base))
     for key, value in changes.items():
         *blocks, last = key.split(".")
@@ -106,11 +118,10 @@ def _cell(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Cell:
             target = target[block]
         target[last] = value
     try:
-        typed = Params.model_validate(params)
+        return Params.model_validate(params)
     except ValidationError as error:
-        raise UserError(f"cell {changes}: {explain(error)}") from None
-    _check_ids(typed)
-    return Cell.over(base, typed, changes)
+        said = ", ".join(f"-S {key}={value}" for key, value in changes.items())
+        raise UserError(f"{said}: {explain(error)}") from None
 
 
 def _used(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.core.params import Params
 from patent_embeddings.corpus.entries import landscape_entry, view_entry
 from patent_embeddings.encoders.entries import Model, model_entry, reranker_entry
+from patent_embeddings.evaluation.systems import metrics
 from patent_embeddings.pairs.entries import Recipe, recipe_entry
 
 
@@ -57,10 +58,22 @@ def _training(cell: Params, model: Model, recipe: Recipe) -> Iterator[str]:
         yield f"landscape {cell.landscape!r} is in finetune.held_out, but {why}"
     if recipe.signals and not cell.trained_on(recipe):
         yield "finetune.held_out names every landscape of evaluate_on: none is left to train on"
+    amount = cell.finetune
+    if recipe.signals and amount.batch > amount.pairs:
+        why = "a batch would hold a pair more than once; lower it, or raise finetune.pairs"
+        yield f"finetune.batch is {amount.batch}, more than finetune.pairs ({amount.pairs}): {why}"
+    if recipe.signals and amount.evaluations > amount.steps:
+        why = "the loss is taken once a step at most; lower it, or raise finetune.steps"
+        yield f"finetune.evaluations is {amount.evaluations}, more than finetune.steps ({amount.steps}): {why}"
 
 
 def _ranking(cell: Params, model: Model) -> Iterator[str]:
     dimensions, centre = cell.search.dimensions, cell.search.centre
+    deepest = max(int(cut) for metric in metrics("retrieval") if (cut := metric.partition("@")[2]))
+    for stage in ("bm25", "search", "fuse"):
+        if (depth := getattr(cell, stage).depth) < deepest:
+            why = f"metrics look at the {deepest} best"
+            yield f"{stage}.depth is {depth}, but {why}; use {deepest} or more"
     if dimensions is not None and dimensions > model.dimension:
         yield f"search.dimensions is {dimensions}, but {cell.model} has {model.dimension} dimensions"
     if centre != "none" and model.similarity == "maxsim":

@@ -8,14 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from patent_embeddings.core import layout
+from patent_embeddings.core import environment, layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import read_json, write_json
 from patent_embeddings.evaluation.scores import records
 from patent_embeddings.evaluation.systems import HEADLINE_LABELS, LEADING, METRICS, label_place
 from patent_embeddings.handover.subject import Subject
 
-NAMES = {one.name: one.mteb for one in METRICS}
 TIMED = ("embed", "search", "metrics")  # stages whose seconds are the time of an evaluation
 
 
@@ -70,21 +69,22 @@ def task_result(rows: pd.DataFrame, title: str, landscape: str, subject: Subject
         "evaluation_time": round(sum(read_json(path)["seconds"] for path in costs), 2) if costs else None,
         "date": date,
         "parameters": subject.params.model_dump(mode="json"),
-        "versions": versions(),
+        "versions": environment.pins(environment.LOCK),
     }
 
 
 def _subset(rows: pd.DataFrame, scope: str, landscape: str, subject: Subject) -> dict[str, Any]:
+    names = {one.name: one.mteb.format(depth=subject.params.search.depth) for one in METRICS}
     scored = {row["metric"]: row for row in records(rows)}
     main = scored[LEADING[rows["task"].iloc[0]][1]]
     bounds = {name: [row["ci_low"], row["ci_high"]] for name, row in scored.items() if row["ci_low"] == row["ci_low"]}
     return {
-        **{NAMES[name]: row["value"] for name, row in scored.items()},
+        **{names[name]: row["value"] for name, row in scored.items()},
         "main_score": main["value"],
         "hf_subset": scope,
         "languages": ["eng-Latn"] if subject.english([landscape]) else [],
         "n": main["n"],
-        "interval_95": {NAMES[name]: both for name, both in bounds.items()},
+        "interval_95": {names[name]: both for name, both in bounds.items()},
     }
 
 
@@ -95,12 +95,6 @@ def dataset_revision(entry: dict[str, Any]) -> str:
             beside = [entry[one]["sha256"] for one in ("queries", "qrels") if entry.get(one)]
             return "-".join([str(entry[key]), *(digest[:12] for digest in beside)])
     return f"seed-{entry['seed']}-families-{entry['families']}"
-
-
-def versions() -> dict[str, str]:
-    """Versions of the libraries that can change numbers, from environment.lock."""
-    lines = Path("environment.lock").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("==", 1) for line in lines if "==" in line and not line.startswith("#"))
 
 
 def model_meta(subject: Subject, name: str, revision: str) -> dict[str, Any]:

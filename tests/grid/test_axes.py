@@ -46,7 +46,7 @@ def test_names_say_what_differs_from_the_parameters() -> None:
     both = [{"recipe": ["r1"], "tasks.seed": [1]}, {"recipe": ["r1"], "finetune.seed": [1]}]
     assert len(axes_.union(BASE, both)) == 2
     (one,) = axes_.expand(BASE, {"recipe": ["r1"]})
-    same, other = (Cell("x", (("fuse.depth", depth),), one.params) for depth in (10, 20))
+    same, other = (Cell("x", {"fuse.depth": depth}, one.params) for depth in (10, 20))
     assert axes_.distinct([same, same]) == [same]
     with pytest.raises(UserError, match="two different cells would be called x"):
         axes_.distinct([same, other])
@@ -92,6 +92,9 @@ def test_settings_are_read_as_yaml_lists_in_brackets() -> None:
         ({"landscape": ["orbit"]}, "not one of evaluate_on"),
         ({"evaluate_on": [["nowhere"]], "landscape": ["nowhere"]}, "nowhere"),
         ({"view": ["tca"]}, "did you mean ta, tac"),
+        ({"recipe": [[]]}, r"-S recipe=\[\]: recipe: .*string"),
+        ({"recipe": ["zero-shot"], "evaluate_on": [[]]}, "evaluate_on: List should have at least 1 item"),
+        ({"landscape": ["EACH"], "evaluate_on": [5]}, r"-S evaluate_on=5: evaluate_on: .*list"),
     ],
 )
 def test_bad_axes_are_refused(axes: dict[str, list[object]], says: str) -> None:

@@ -44,6 +44,11 @@ from patent_embeddings.grid import check
         ({"finetune__held_out": ["sim-gamma"]}, "held_out names 'sim-gamma', which is not one of evaluate_on"),
         ({"finetune__held_out": ["sim-alpha"]}, "recipe 'r3' trains on it alone"),
         ({"finetune__held_out": ["sim-alpha", "sim-beta"], "recipe": "r1-all"}, "none is left to train on"),
+        ({"search__depth": 99}, r"search\.depth is 99, but metrics look at the 100 best"),
+        ({"bm25__depth": 10}, r"bm25\.depth is 10, but"),
+        ({"fuse__depth": 50}, r"fuse\.depth is 50, but"),
+        ({"finetune__batch": 385}, r"finetune\.batch is 385, more than finetune\.pairs \(384\)"),
+        ({"finetune__evaluations": 25}, r"finetune\.evaluations is 25, more than finetune\.steps \(24\)"),
         ({"finetune__epochs": 3}, r"finetune\.epochs: Extra inputs"),
     ],
 )
@@ -54,6 +59,13 @@ def test_bad_parameters_are_refused_in_one_line(
     with pytest.raises(UserError, match=said) as caught:
         check.validate(params.load())
     assert "\n" not in str(caught.value)
+
+
+def test_depths_and_amounts_at_their_limits_pass(set_params: Callable[..., None]) -> None:
+    set_params(bm25__depth=100, search__depth=100, fuse__depth=100, finetune__batch=384, finetune__evaluations=24)
+    check.validate(params.load())
+    set_params(recipe="zero-shot", finetune__batch=385)  # nothing is trained
+    check.validate(params.load())
 
 
 def test_the_committed_parameters_pass(workspace: Path) -> None:

@@ -175,6 +175,17 @@ def test_mteb_results_hold_scores_prompts_revision_and_versions(cell: Path) -> N
     assert result["dataset_revision"] == f"seed-{landscape_entry(L).seed}-families-{landscape_entry(L).families}"
 
 
+def test_mteb_is_told_how_deep_average_precision_looked(cell: Path) -> None:
+    text = layout.PARAMS.read_text(encoding="utf-8")
+    for depth in (1000, 200):
+        # Only the name is at stake: the scores are those at hand.
+        layout.PARAMS.write_text(text.replace("depth: 1000\n", f"depth: {depth}\n"), encoding="utf-8")
+        export_stage.mteb(cell / f"out-{depth}")
+        (path,) = (cell / f"out-{depth}/results").glob("*/*/SimAlphaPatentRetrieval.json")
+        whole = json.loads(path.read_text())["scores"]["test"][0]
+        assert whole[f"map_at_{depth}"] > 0 and whole[f"mrr_at_{depth}"] > 0
+
+
 @pytest.mark.pipeline
 def test_mteb_loads_its_files(cell: Path) -> None:
     import mteb
@@ -271,6 +282,13 @@ def test_no_run_of_another_cell_stays_beside_those_of_this_one(cell: Path) -> No
     assert not (cell / f"out/{L}/reranked.run").exists()
     assert (cell / f"out/{L}/qrels.out.txt").read_text(encoding="utf-8") != "of another cell"
     assert (cell / f"out/{L}/mine.run").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_said(cell: Path) -> None:
+    (cell / "out").write_text("mine")
+    with pytest.raises(UserError, match="a file is where a folder is needed"):
+        export_stage.trec(cell / "out")
+    assert (cell / "out").read_text() == "mine"
 
 
 @pytest.mark.parametrize("command", ["trec", "mteb", "model", "vectors", "dataset", "system", "table"])

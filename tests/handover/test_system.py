@@ -101,7 +101,7 @@ CELLS: dict[str, dict[str, Any]] = {
     },
     "passages": {
         "recipe": "zero-shot", "embed__passages__tokens": 20, "embed__passages__stride": 10, "search__passages": "top3",
-        "search__dimensions": 8, "search__centre": "landscape", "bm25__depth": 30,
+        "search__dimensions": 8, "search__centre": "landscape", "bm25__depth": 100,
     },
 }  # fmt: skip
 
@@ -173,7 +173,9 @@ def test_the_folder_says_what_it_is(systems: tuple[Path, dict[str, Any]]) -> Non
     with np.load(folder / "arrays.npz") as arrays:
         assert np.abs(arrays["mean"]).max() > 0 and list(arrays["family"]) == sorted(families)
     passages = json.loads((root / "elsewhere/passages/settings.json").read_text())
-    assert passages["passages"] == 3 and passages["depth"] == {"bm25": 30, "dense": 1000} and passages["rerank"] is None
+    assert (
+        passages["passages"] == 3 and passages["depth"] == {"bm25": 100, "dense": 1000} and passages["rerank"] is None
+    )
 
 
 @pytest.mark.pipeline
