@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
-Id = Annotated[str, typer.Argument(metavar="ID")]
-New = Annotated[str, typer.Argument(metavar="ID", help="New id: a-z, 0-9 and '-'.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Of the landscape: a-z, 0-9 and '-'.")]
 Files = Annotated[
     list[Path],
     typer.Argument(
@@ -47,36 +47,30 @@ Relevance = Annotated[
 ]
 
 
-@app.command()
-def add(
-    name: New, files: Files, format: Format = None, dry_run: Dry = False, classes: Class = "", since: Since = "",
-    until: Until = "", jurisdiction: Jurisdiction = "", ids: Ids = None, limit: Limit = 0,
-    queries: Queries = None, qrels: Qrels = None, threshold: Threshold = None,
-    description: Description = None, licence: Licence = None, relevance: Relevance = None,
-) -> None:  # fmt: skip
-    """Read files, say what is in them, track what is kept with DVC and add the registry entry."""
-    from patent_embeddings.corpus import adding
-    from patent_embeddings.corpus.formats.selection import select
-    from patent_embeddings.corpus.taking import Asked
+def _reading(command: str, help: str) -> Callable[..., None]:
+    """A command that takes files for a landscape."""
 
-    asked = Asked(files, format, select(classes, since, until, jurisdiction, ids, limit), queries, qrels)
-    _say(name, adding.add(name, asked, _said(description, licence, relevance, threshold), dry=dry_run))
+    def take(
+        name: Id, files: Files, format: Format = None, dry_run: Dry = False, classes: Class = "", since: Since = "",
+        until: Until = "", jurisdiction: Jurisdiction = "", ids: Ids = None, limit: Limit = 0,
+        queries: Queries = None, qrels: Qrels = None, threshold: Threshold = None,
+        description: Description = None, licence: Licence = None, relevance: Relevance = None,
+    ) -> None:  # fmt: skip
+        from patent_embeddings.corpus import adding
+        from patent_embeddings.corpus.formats.selection import select
+        from patent_embeddings.corpus.taking import Request
+
+        request = Request(files, format, select(classes, since, until, jurisdiction, ids, limit), queries, qrels)
+        done = adding.add if command == "add" else adding.replaced
+        _say(name, done(name, request, _said(description, licence, relevance, threshold), dry=dry_run))
+
+    return app.command(command, help=help)(take)
 
 
-@app.command()
-def replace(
-    name: Id, files: Files, format: Format = None, dry_run: Dry = False, classes: Class = "", since: Since = "",
-    until: Until = "", jurisdiction: Jurisdiction = "", ids: Ids = None, limit: Limit = 0,
-    queries: Queries = None, qrels: Qrels = None, threshold: Threshold = None,
-    description: Description = None, licence: Licence = None, relevance: Relevance = None,
-) -> None:  # fmt: skip
-    """Put other files in the place of those of a landscape of your own; what is not said stays as it is."""
-    from patent_embeddings.corpus import adding
-    from patent_embeddings.corpus.formats.selection import select
-    from patent_embeddings.corpus.taking import Asked
-
-    asked = Asked(files, format, select(classes, since, until, jurisdiction, ids, limit), queries, qrels)
-    _say(name, adding.replaced(name, asked, _said(description, licence, relevance, threshold), dry=dry_run))
+add = _reading("add", "Read files, say what is in them, track what is kept with DVC and add the registry entry.")
+replace = _reading(
+    "replace", "Put other files in the place of those of a landscape of your own; what is not said stays as it is."
+)
 
 
 def _said(*values: str | int | None) -> dict[str, Any]:

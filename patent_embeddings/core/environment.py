@@ -19,13 +19,18 @@ def lock(constraints: str) -> str:
     return "".join(sorted(line + "\n" for line in constraints.splitlines() if line.split("==")[0] in NUMERIC))
 
 
+def pins(path: Path) -> dict[str, str]:
+    """Versions by the name of the library, of a file with one pin a line; comments, and lines without one, are none."""
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return dict(line.split("==", 1) for line in lines if line)
+
+
 def verify() -> None:
     """Raise UserError where a library that can change numbers is absent, or of another version than the locked one.
 
     A build of the same version, such as torch's `2.13.0+cpu`, is the same.
     """
-    for line in _OURS.read_text(encoding="utf-8").split():
-        name, _, locked = line.partition("==")
+    for name, locked in pins(_OURS).items():
         try:
             found = version(name)
         except PackageNotFoundError:

@@ -16,7 +16,7 @@ from patent_embeddings.core.files import read_yaml, sha256, workplace, writable
 from patent_embeddings.corpus.entries import Landscape
 from patent_embeddings.corpus.families import Raw
 from patent_embeddings.corpus.registering import drop, put
-from patent_embeddings.corpus.taking import Asked, take
+from patent_embeddings.corpus.taking import Request, take
 
 # Words that YAML or the grammar of `dvc exp run -S` takes for truth, nothing or a number, in any case.
 _WORDS = {"y", "yes", "on", "true", "n", "no", "off", "false", "none", "null", "nil", "nan", "inf", "infinity"}
@@ -35,7 +35,7 @@ class Added:
     entry: Any = None  # of the registry; None where it was not added
 
 
-def add(name: str, asked: Asked, said: Mapping[str, Any], *, dry: bool = False) -> Added:
+def add(name: str, request: Request, said: Mapping[str, Any], *, dry: bool = False) -> Added:
     """Add files as the landscape `name`.
 
     `said` are `description`, `licence`, `relevance` and `threshold`, each where the user says it; `dry`: only what
@@ -43,18 +43,18 @@ def add(name: str, asked: Asked, said: Mapping[str, Any], *, dry: bool = False) 
     kept or tracked; nothing is left of it then.
     """
     _check_id(name)
-    about = {"description": f"{_DESCRIBED}{asked.files[0].name}", "licence": "not stated", "relevance": "cited"}
-    return _kept(name, asked, about, said, dry=dry)
+    about = {"description": f"{_DESCRIBED}{request.files[0].name}", "licence": "not stated", "relevance": "cited"}
+    return _kept(name, request, about, said, dry=dry)
 
 
-def replaced(name: str, asked: Asked, said: Mapping[str, Any], *, dry: bool = False) -> Added:
+def replaced(name: str, request: Request, said: Mapping[str, Any], *, dry: bool = False) -> Added:
     """Put files in the place of those of the landscape `name`, which keeps what is not said; see `add`."""
     old = _own(name)
     keys: tuple[str, ...] = ("description", "licence", "relevance", "threshold")
     about = {key: old[key] for key in keys if key in old}
     if about["description"].startswith(_DESCRIBED):
-        about["description"] = f"{_DESCRIBED}{asked.files[0].name}"
-    return _kept(name, asked, about, said, dry=dry, old=_files(old))
+        about["description"] = f"{_DESCRIBED}{request.files[0].name}"
+    return _kept(name, request, about, said, dry=dry, old=_files(old))
 
 
 def remove(name: str, used: Iterable[str]) -> list[str]:
@@ -84,15 +84,15 @@ def derived(name: str) -> list[Path]:
 
 def _kept(
     name: str,
-    asked: Asked,
+    request: Request,
     about: dict[str, Any],
     said: Mapping[str, Any],
     *,
     dry: bool,
     old: Sequence[Path] = (),
 ) -> Added:
-    about = _about(name, about, said, judged=bool(asked.qrels))
-    taken = take(asked)
+    about = _about(name, about, said, judged=bool(request.qrels))
+    taken = take(request)
     threshold, highest = about.get("threshold", 1), int(taken.raw.relations["relevance"].max() if taken.beside else 1)
     if threshold > highest:
         said_ = f"no judgement has a grade so high, the highest is {highest}, so that R@100, AP and RR would be 0"

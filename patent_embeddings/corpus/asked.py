@@ -14,14 +14,13 @@ from patent_embeddings.core import tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus import asking
 from patent_embeddings.corpus.asking import DOCUMENT, QUERY, Pool, worded
-from patent_embeddings.corpus.families import absent
+from patent_embeddings.corpus.cells import absent, cause
 from patent_embeddings.corpus.reading import records
 from patent_embeddings.corpus.reading.source import Source
 from patent_embeddings.corpus.schemas import ASKED, RELATIONS
 
 _GRADE = ("relevance", "grade", "rel", "score", "label")
 JUDGING: records.Columns = {"query": (*QUERY, "query"), "document": DOCUMENT, "grade": _GRADE}
-_SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)  # 1E+05
 _UNFILLED = "rows whose grade is empty, not judged, left out"
 _UNKNOWN, _SHARED = "that no family of the landscape is", "whose number several families have"
 
@@ -104,16 +103,14 @@ def _relations(path: Path, pool: Pool, named: Mapping[str, str] | None) -> tuple
         grade = _grade(record.get("grade", "1"), where)
         query = pool.family(asked) if named is None else named.get(asked) or named.get(pool.family(asked), "")
         if not query and named is None:
-            said = f"query {asked!r:.80} is no family of the landscape"
+            said = f"query {asked!r:.80} is no family of the landscape{cause(asked)}"
             raise UserError(f"{where}: {said}; name a family, or give the texts of the queries with --queries")
         family = pool.family(document)
         if not query:
-            report.count(
-                "judgements of queries that are not among the queries, left out", f"{asked}{_rewritten(asked)}"
-            )
+            report.count("judgements of queries that are not among the queries, left out", f"{asked}{cause(asked)}")
         elif not family:
             what = _SHARED if pool.shared(document) else _UNKNOWN
-            report.count(f"judged documents {what}, left out", f"{document!r} for {asked!r}{_rewritten(document)}")
+            report.count(f"judged documents {what}, left out", f"{document!r} for {asked!r}{cause(document)}")
         elif family == query:
             report.count("judgements of a query's own family, left out", asked)
         else:
@@ -139,11 +136,6 @@ def _relations(path: Path, pool: Pool, named: Mapping[str, str] | None) -> tuple
     counts = sorted(Counter(grades.values()).items())
     given = {"judgements by grade": ", ".join(f"{count:,} of {grade}" for grade, count in counts)}
     return tables.typed(pd.DataFrame(rows, columns=list(RELATIONS.columns)), RELATIONS), {**given, **report.notes()}
-
-
-def _rewritten(name: str) -> str:
-    """What there is to say of an id that a spreadsheet has rewritten."""
-    return ", which a spreadsheet rewrote" if _SCIENTIFIC.fullmatch(name) else ""
 
 
 def _grade(value: Any, where: str) -> int:

@@ -13,15 +13,15 @@ from typing import Any
 import pandas as pd
 
 from patent_embeddings.core.errors import UserError, nearest
+from patent_embeddings.corpus.cells import absent, cause
 from patent_embeddings.corpus.codes import parse
-from patent_embeddings.corpus.families import absent
-from patent_embeddings.corpus.numbers import bare, is_number
+from patent_embeddings.corpus.numbers import bare, owners
 from patent_embeddings.corpus.reading import records
 from patent_embeddings.corpus.reading.source import Source
 
 # Names that a column may have; case does not count. The first that there is holds the value.
-DOCUMENT = ("family_id", "family", "publication_number", "publication number", "publication", "document", "doc_id",
-            "docid", "corpus-id", "corpus_id", "patent")  # fmt: skip
+DOCUMENT = ("family_id", "family id", "family", "publication_number", "publication number", "publication",
+            "document", "doc_id", "docid", "corpus-id", "corpus_id", "patent")  # fmt: skip
 QUERY = ("query_id", "query-id", "query id", "qid", "topic_id", "topic")
 _TEXT = ("text", "query", "question", "title")
 COLUMNS: records.Columns = {
@@ -49,11 +49,7 @@ class Pool:
     def of(cls, families: pd.DataFrame, also: Mapping[str, str]) -> Pool:
         """Of rows of `FAMILIES`; `also`: bare number -> family id, of publications that these do not list."""
         pool = cls(frozenset(families["family_id"]))
-        for family, publications in zip(families["family_id"], families["publications"], strict=True):
-            numbers = [*publications, *([family] if is_number(family) else [])]  # other ids have one spelling
-            for number in filter(None, map(bare, numbers)):
-                pool.numbers[number] = family if pool.numbers.get(number, family) == family else ""
-        pool.numbers = {**also, **pool.numbers}
+        pool.numbers = {**also, **owners(zip(families["family_id"], families["publications"], strict=True))}
         return pool
 
     def family(self, name: str) -> str:
@@ -72,7 +68,7 @@ class Pool:
             mend = "name one by its family id"
             raise UserError(f"{name!r:.80}: several families of the landscape have this number; {mend}")
         near = nearest(bare(name) or name, [*self.families, *self.numbers])
-        raise UserError(f"{name!r:.80}: no family of the landscape has this id or number{near}; check it")
+        raise UserError(f"{name!r:.80}: no family of the landscape has this id or number{cause(name)}{near}; check it")
 
 
 @dataclass(frozen=True)
@@ -108,7 +104,7 @@ def read(path: Path, pool: Pool) -> tuple[list[Query], dict[str, Any]]:
             said = f"query {name!r:.80} has a text, and its id names a family of the landscape"
             raise UserError(f"{where}: {said}; leave the text out, or give the query another id")
         if not text and not family:
-            said = f"query {name!r:.80} has no text and is no family of the landscape"
+            said = f"query {name!r:.80} has no text and is no family of the landscape{cause(name)}"
             raise UserError(f"{where}: {said}; write {FORMS}")
         first = places.setdefault(family or name, place)
         if first != place:

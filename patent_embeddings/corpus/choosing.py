@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from patent_embeddings.corpus.families import absent
+from patent_embeddings.corpus.cells import absent
 from patent_embeddings.corpus.formats.publication import Publication, Text
 from patent_embeddings.corpus.joining import own_numbers
 from patent_embeddings.corpus.numbers import bare

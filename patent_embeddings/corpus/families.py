@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -12,28 +11,12 @@ import pandas as pd
 
 from patent_embeddings.core import tables
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.cells import absent
 from patent_embeddings.corpus.codes import parse
 from patent_embeddings.corpus.schemas import ASKED, CITATIONS, FAMILIES, RELATIONS
 
 _SOME = 500  # records of families that are put into a frame at once
 STRANGE = 0.05  # share of the entries of a column of codes that may be none; with more it is no column of codes
-# What programs write where there is nothing, as a whole cell or entry, in any case: pandas' list, the dashes of people,
-# an empty list or text as it is printed, and the null of databases.
-ABSENT = frozenset(
-    {
-        "", "-", "--", "–", "—", "n.a.", "nat", "nil", "na", "n/a", "nan", "none", "null", "-nan", "<na>",
-        "#n/a", "#n/a n/a", "#na", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
-        "[]", "{}", "()", "[nan]", "[none]", "[null]", "['']", '[""]', "''", '""', "\\n", "(null)", "<null>",
-    }
-)  # fmt: skip
-
-
-def absent(value: Any) -> bool:
-    """Whether a cell or an entry of a list stands for nothing: null, NaN, blank, or one of `ABSENT`."""
-    if isinstance(value, str):
-        text = value.strip()
-        return len(text) < 12 and text.casefold() in ABSENT
-    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 @dataclass(frozen=True)

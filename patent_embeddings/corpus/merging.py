@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from patent_embeddings.core import tables
+from patent_embeddings.corpus.cells import is_date
 from patent_embeddings.corpus.choosing import SECTIONS, chosen, country, published
 from patent_embeddings.corpus.families import Raw, frame
 from patent_embeddings.corpus.formats.publication import Publication
@@ -34,7 +34,7 @@ def merged(publications: Iterable[Publication], report: Report) -> Raw:
     groups, by, alone = joined(records)
     families = _named(groups)
     owners = index(families)
-    cited = resolved(families, owners)
+    cited, counted = resolved(families, owners)
     del records, groups  # a family's records go when its row is made, so that no text is held twice
     rows = frame(_family(name, families.pop(name), report) for name in list(families))
     notes: dict[str, Any] = {
@@ -43,25 +43,18 @@ def merged(publications: Iterable[Publication], report: Report) -> Raw:
         "publications joined": [f"{count:,} {rule}" for rule, count in by.items()],
         "families of one publication, as nothing says more": alone,
     }
-    pairs = tables.typed(pd.DataFrame(cited.pairs, columns=list(CITATIONS.columns)), CITATIONS)
-    return Raw(rows, pairs, notes={**notes, **cited.notes, **report.notes()}, also=owners)
+    pairs = tables.typed(pd.DataFrame(cited, columns=list(CITATIONS.columns)), CITATIONS)
+    return Raw(rows, pairs, notes={**notes, **counted, **report.notes()}, also=owners)
 
 
 def _sound(one: Publication, report: Report) -> Publication:
     """A record without dates that are none."""
     for date in one.dates:
-        if not _is_date(date):
+        if not is_date(date):
             report.count("dates that are none, read as empty", f"{date} in {one.place}")
-    one.dates = [date for date in one.dates if _is_date(date)]
-    one.priority = one.priority if _is_date(one.priority) else ""
+    one.dates = [date for date in one.dates if is_date(date)]
+    one.priority = one.priority if is_date(one.priority) else ""
     return one
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return datetime.date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
 
 
 def _ordered(records: list[Publication], report: Report) -> list[Publication]:

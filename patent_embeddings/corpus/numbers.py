@@ -6,6 +6,7 @@ No well-kept library reads what databases print (those that exist parse the call
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 # Offices of WIPO's standard ST.3 that publish, of today and before; letters that begin a number are none (`RE`, `PP`).
@@ -62,6 +63,18 @@ def bare(number: str, country: str = "") -> str:
 def is_number(text: str) -> bool:
     """Whether a text is the number of a publication with its country, and no id of another kind."""
     return text[:2].upper() in OFFICES and bool(bare(text))
+
+
+def owners(families: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
+    """The family of each number, of their ids and publications; "" where several have it.
+
+    An id counts where it is a number: others have one spelling.
+    """
+    found: dict[str, str] = {}
+    for family, publications in families:
+        for number in filter(None, map(bare, [*publications, *([family] if is_number(family) else [])])):
+            found[number] = family if found.get(number, family) == family else ""
+    return found
 
 
 def _numbered(office: str, digits: str, year: str, serial: str) -> str:

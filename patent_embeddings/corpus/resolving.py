@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from patent_embeddings.corpus.choosing import country
@@ -15,14 +14,6 @@ from patent_embeddings.corpus.numbers import bare
 _BY = re.compile(r"cited by (\w+)(?: party)?", re.IGNORECASE)
 _OUTSIDE, _ITSELF = "outside the landscape", "to itself"
 _APPLICATION, _STRANGE = "by the number of an application only", "no number of a publication"
-
-
-@dataclass
-class Cited:
-    """What became of the citations of all publications."""
-
-    pairs: list[tuple[str, str, str]] = field(default_factory=list)  # citing, cited family, categories; ascending
-    notes: dict[str, int | list[str]] = field(default_factory=dict)
 
 
 def index(families: dict[str, list[Publication]]) -> dict[str, str]:
@@ -38,9 +29,15 @@ def index(families: dict[str, list[Publication]]) -> dict[str, str]:
     return found
 
 
-def resolved(families: dict[str, list[Publication]], owners: dict[str, str]) -> Cited:
-    """Distinct pairs of two families with their categories, and what was dropped, by reason with an example of each."""
-    cited = Cited()
+def resolved(
+    families: dict[str, list[Publication]], owners: dict[str, str]
+) -> tuple[list[tuple[str, str, str]], dict[str, int | list[str]]]:
+    """What became of the citations of all publications.
+
+    Returns distinct pairs of two families (citing, cited, categories), ascending, and notes: how many were kept, and
+    dropped, by reason with an example of each.
+    """
+    pairs: list[tuple[str, str, str]] = []
     counts: Counter[str] = Counter()
     examples: dict[str, str] = {}
     literature = 0
@@ -59,24 +56,22 @@ def resolved(families: dict[str, list[Publication]], owners: dict[str, str]) -> 
                     kept.setdefault(owner, set()).update(_categories(citation.category))
                 else:
                     dropped[_OUTSIDE if number else _STRANGE].setdefault(number or citation.number, citation.number)
-        cited.pairs += [(family, owner, " ".join(sorted(kept[owner]))) for owner in sorted(kept)]
+        pairs += [(family, owner, " ".join(sorted(kept[owner]))) for owner in sorted(kept)]
         for why, numbers in dropped.items():
             counts[why] += len(numbers)
             if numbers:
                 examples.setdefault(why, next(iter(numbers.values())) + f" by {family}")
-    cited.notes["citations kept"] = len(cited.pairs)
-    cited.notes |= {f"citations dropped, {why}": count for why, count in counts.items() if count}
+    notes: dict[str, int | list[str]] = {"citations kept": len(pairs)}
+    notes |= {f"citations dropped, {why}": count for why, count in counts.items() if count}
     if literature:
-        cited.notes["citations dropped, literature"] = literature
+        notes["citations dropped, literature"] = literature
     if examples:
-        cited.notes["citations dropped, one of each"] = [
-            f"{why}: {examples[why]:.100}" for why in counts if counts[why]
-        ]
-    if counts[_OUTSIDE] and not cited.pairs and not counts[_ITSELF]:
+        notes["citations dropped, one of each"] = [f"{why}: {examples[why]:.100}" for why in counts if counts[why]]
+    if counts[_OUTSIDE] and not pairs and not counts[_ITSELF]:
         known = families[owners[min(owners)]][0].numbers[0] if owners else ""
         said = f"{examples[_OUTSIDE].rsplit(' by ', 1)[0]!r:.60} is cited, {known!r:.60} is here"
-        cited.notes["no cited number is one of the landscape's"] = [said]
-    return cited
+        notes["no cited number is one of the landscape's"] = [said]
+    return pairs, notes
 
 
 @lru_cache(maxsize=1 << 12)

@@ -10,17 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
 from patent_embeddings.core.progress import say
-from patent_embeddings.core.tables import Table
-from patent_embeddings.corpus import asked as asked_
-from patent_embeddings.corpus import formats, kept, own
+from patent_embeddings.corpus import asked, formats, kept, own
 from patent_embeddings.corpus.families import Raw, checked
 from patent_embeddings.corpus.formats.publication import Publication
-from patent_embeddings.corpus.formats.selection import Select
+from patent_embeddings.corpus.formats.selection import UNMET, Select
+from patent_embeddings.corpus.numbers import is_number
 from patent_embeddings.corpus.reading.source import Source
 from patent_embeddings.corpus.schemas import ASKED, RELATIONS
 
@@ -28,7 +25,7 @@ OWN = "own"  # what `--format` calls our own form
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """Files as the user names them, and how they are to be read."""
 
     files: Sequence[Path]
@@ -49,42 +46,38 @@ class Taken:
     beside: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)  # `queries` and `qrels`, kept as tables
 
 
-def take(asked: Asked) -> Taken:
+def take(request: Request) -> Taken:
     """Read files whole. Raises UserError where one cannot be read or breaks its format, or nothing is selected."""
-    if asked.queries and not asked.qrels:
+    if request.queries and not request.qrels:
         raise UserError(
-            f"--queries {asked.queries}: who is relevant to them is not said; name the judgements by --qrels"
+            f"--queries {request.queries}: who is relevant to them is not said; name the judgements by --qrels"
         )
-    taken = _families(asked)
-    if not asked.qrels:
+    taken = _families(request)
+    if not request.qrels:
         return taken
-    queries, relations, notes = asked_.read(asked.queries, asked.qrels, taken.raw.families, taken.raw.also)
+    queries, relations, notes = asked.read(request.queries, request.qrels, taken.raw.families, taken.raw.also)
     raw = replace(taken.raw, queries=queries, relations=relations, notes=taken.raw.notes | notes)
-    frames = {"qrels": (relations, RELATIONS)} | ({"queries": (queries, ASKED)} if asked.queries else {})
-    beside = {name: partial(_keep, frame, table, notes) for name, (frame, table) in frames.items()}
+    frames = {"qrels": (relations, RELATIONS)} | ({"queries": (queries, ASKED)} if request.queries else {})
+    beside = {name: partial(kept.keep, frame, table, notes=notes) for name, (frame, table) in frames.items()}
     return replace(taken, raw=raw, beside=beside)
 
 
-def _keep(frame: pd.DataFrame, table: Table, notes: dict[str, Any], path: Path) -> None:
-    kept.keep(frame, table, path, notes)
-
-
-def _families(asked: Asked) -> Taken:
-    for path in asked.files:
+def _families(request: Request) -> Taken:
+    for path in request.files:
         if not path.exists():
             raise UserError(f"{path}: no such file or folder; check the path")
-    if asked.format and asked.format != OWN:
-        formats.named(asked.format, OWN)
-    if not _is_own(asked):
-        raw = formats.read(list(asked.files), asked.format, asked.select)
+    if request.format and request.format != OWN:
+        formats.named(request.format, OWN)
+    if not _is_own(request):
+        raw = _exported(request)
         (name,) = (one.name for one in formats.FORMATS if [one.title] == raw.notes["format"])
-        return _converted(raw, asked, name)
-    if len(asked.files) > 1:
-        raise UserError(f"{asked.files[1]}: a second file in our own form; join them, or add each as a landscape")
-    (path,) = asked.files
+        return _converted(raw, request, name)
+    if len(request.files) > 1:
+        raise UserError(f"{request.files[1]}: a second file in our own form; join them, or add each as a landscape")
+    (path,) = request.files
     say(f"reading {path}")
-    if asked.select.said():
-        return _converted(_selected(_parsed(path), asked), asked, OWN)
+    if request.select.said():
+        return _converted(_selected(_parsed(path), request), request, OWN)
     digest = _digest(path)
 
     def copy(target: Path) -> None:
@@ -95,13 +88,26 @@ def _families(asked: Asked) -> Taken:
     return Taken(checked(_parsed(path), str(path)), own.suffix(path), copy, None)
 
 
-def _is_own(asked: Asked) -> bool:
+def _exported(request: Request) -> Raw:
+    """Exports of one format. Raises UserError, which says so where an archive holds a file in our own form instead."""
+    try:
+        return formats.read(list(request.files), request.format, request.select)
+    except UserError:
+        source = Source(request.files[0])
+        if (inner := own.packed(source)) and not any(one.looks(source) for one in formats.FORMATS):
+            said = f"{inner} in it is in our own form, or holds a file that is, which is read by itself"
+            mend = "name that file" if source.kind == "folder" else "unpack it, and name that file"
+            raise UserError(f"{source.path}: {said}; {mend}") from None
+        raise
+
+
+def _is_own(request: Request) -> bool:
     """Whether files are in our own form: as the user says, or by looks or name, where they look like no export."""
-    if asked.format:
-        return asked.format == OWN
-    first = Source(asked.files[0])
+    if request.format:
+        return request.format == OWN
+    first = Source(request.files[0])
     named = first.path.is_file() and first.path.name.lower().endswith(tuple(own.READERS))
-    every = map(Source, asked.files)  # the first may be empty
+    every = map(Source, request.files)  # the first may be empty
     return (named or own.looks(first)) and not any(one.looks(file) for file in every for one in formats.FORMATS)
 
 
@@ -115,35 +121,42 @@ def _parsed(path: Path) -> Raw:
         raise UserError(f"{error}; nor is it an export that is known, see `landscape formats`") from None
 
 
-def _converted(raw: Raw, asked: Asked, name: str) -> Taken:
+def _converted(raw: Raw, request: Request, name: str) -> Taken:
     """An export, or a part of a file: kept in our own form, and said where it is from."""
-    files = [{"name": one.name, "sha256": _digest(one)} for one in asked.files]
+    files = [{"name": one.name, "sha256": _digest(one)} for one in request.files]
     read: dict[str, Any] = {"format": name, "files": files}
-    read |= {"select": said} if (said := asked.select.said()) else {}
-    return Taken(checked(raw, str(asked.files[0])), ".parquet", lambda path: own.write(raw, path), read)
+    read |= {"select": said} if (said := request.select.said()) else {}
+    return Taken(checked(raw, str(request.files[0])), ".parquet", lambda path: own.write(raw, path), read)
 
 
-def _selected(raw: Raw, asked: Asked) -> Raw:
+def _selected(raw: Raw, request: Request) -> Raw:
     """The families of our own form that are selected, each as if it were a publication."""
     rows = raw.families.to_dict("records")
     wanted = [
         row["family_id"]
         for row in rows
-        if asked.select.wants(
+        if request.select.wants(
             Publication(
-                place=row["family_id"], family=row["family_id"], numbers=row["publications"] or [row["family_id"]],
+                place=row["family_id"], family=row["family_id"], numbers=_numbers(row),
                 dates=[row["date"]], ipc=row["ipc"], cpc=row["cpc"], jurisdiction=row["jurisdiction"],
             )
         )
     ]  # fmt: skip
-    wanted = wanted[: asked.select.limit or None]
+    wanted = wanted[: request.select.limit or None]
     if not wanted:
-        raise UserError(f"{asked.files[0]}: {asked.select.nothing()}; widen the selection")
+        raise UserError(f"{request.files[0]}: {request.select.nothing()}; widen the selection")
     families = raw.families[raw.families["family_id"].isin(wanted)].reset_index(drop=True)
     both = raw.citations["citing_id"].isin(wanted) & raw.citations["cited_id"].isin(wanted)
     notes = raw.notes | {"families that were not selected": len(rows) - len(wanted)}
     notes |= {"citations kept": int(both.sum()), "citations dropped, of families not selected": int((~both).sum())}
+    notes |= {UNMET: request.select.unmet()} if request.select.unmet() else {}
     return replace(raw, families=families, citations=raw.citations[both].reset_index(drop=True), notes=notes)
+
+
+def _numbers(row: Mapping[Any, Any]) -> list[str]:
+    """Numbers of the publications of a family; its id where it is one, as `numbers.owners` has it."""
+    found = [*row["publications"], row["publication"], *([row["family_id"]] if is_number(row["family_id"]) else [])]
+    return list(filter(None, found))
 
 
 def _digest(path: Path) -> str:

@@ -102,7 +102,7 @@ def _making(subject: Subject) -> list[str]:
     tuning = params.finetune
     prompts = {"query": model.prompts.query, "document": model.prompts.document}
     said = ", ".join(f"{side} `{text}`" for side, text in prompts.items() if text)
-    weight = subject.recipe.weight * params.embed.adapter_scale
+    kept = f"- The adapter is kept at {subject.weight:g} of what was trained"
     training = (
         f"- {tuning.pairs} pairs asked for, {tuning.steps} steps of {tuning.batch}, seed {tuning.seed}, "
         f"texts cut at {tuning.length} tokens"
@@ -114,7 +114,7 @@ def _making(subject: Subject) -> list[str]:
         f"- Evaluated with view {params.query_view} for queries and {params.document_view} for documents, "
         f"cut at {params.embed.length or model.length} tokens",
         f"- Prompts: {said or 'none'}",
-        *([f"- The adapter is kept at {weight:g} of what was trained"] if weight != 1 and subject.homes else []),
+        *([kept] if subject.homes and subject.weight != 1 else []),
     ]
 
 

@@ -29,9 +29,14 @@ class Subject:
         return self.params.trained_on(self.recipe)
 
     @property
+    def weight(self) -> float:
+        """Share of the trained adapter that was scored, by the recipe and the cell; 0 where nothing was trained."""
+        return self.recipe.weight * self.params.embed.adapter_scale if self.homes else 0.0
+
+    @property
     def tuned(self) -> bool:
         """Whether any of an adapter was scored."""
-        return bool(self.homes) and self.params.embed.adapter_scale > 0
+        return self.weight > 0
 
     @property
     def made(self) -> str:

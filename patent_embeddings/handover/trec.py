@@ -30,7 +30,8 @@ def write(folder: Path, landscape: str, *, earlier: bool, judged: bool = False) 
     reach = reachable(qrels, pool, earlier=earlier)
     tests = qrels["query_id"].isin(queries.loc[queries["split"] == "test", "query_id"])
     for name in (*(f"{system}.run" for system in (*RETRIEVAL, *ORACLES)), *(f"qrels.{scope}.txt" for scope in _SCOPES)):
-        (folder / name).unlink(missing_ok=True)  # of another cell, which may have had what this one lacks
+        if (folder / name).is_file():  # of another cell, which may have had what this one lacks
+            (folder / name).unlink()
     for scope, rows in scopes(qrels.assign(reachable=reach)[tests]).items():
         kept = [rows, irrelevant(qrels, rows)] if judged else [rows]
         write_text(folder / f"qrels.{scope}.txt", qrels_text(pd.concat(kept)))

@@ -82,27 +82,20 @@ def card(landscape: str, subject: Subject, values: SearchValues, found: Searched
     """What lies in the folder, how a query is prepared and searched for, and what every index loses."""
     entry, model, cell = subject.landscapes[landscape], subject.model, subject.params
     families, (rows, dimension) = len(found.starts) - 1, found.documents.shape
+    kept = f", its adapter at {subject.weight:g} of what was trained" if 0 < subject.weight < 1 else ""
     warning = "**Simulated landscape: what it scores says nothing about real patents.**"
     lines = [
         *[f"# Vectors of {landscape}", "", *([warning, ""] if entry.simulated else [])],
         f"{families:,} families of {landscape} as they are searched: {rows:,} vectors of {dimension} dimensions, by "
-        f"{cell.model} ({model.hub}) {_tuned(subject)}, of view {cell.document_view}{_shape(values)}. "
+        f"{cell.model} ({model.hub}) {subject.made}{kept}, of view {cell.document_view}{_shape(values)}. "
         "Families that are only asked about are not among them.",
         *["", *_files(found), ""],
-        *["## A query", "", *_query(subject, values), "", "```python", *_code(values, found), "```", ""],
+        *["## A query", "", *_query(subject), "", "```python", *_code(values, found), "```", ""],
         *_reading(values, found),
         *["", "## What each index loses", "", *_losses(lost, subject.params.tasks.pool)],
         *["", "## Licences", "", f"- Texts of {landscape}: {entry.licence}", f"- Model: {model.licence}", ""],
     ]
     return "\n".join(lines)
-
-
-def _tuned(subject: Subject) -> str:
-    weight = subject.recipe.weight * subject.params.embed.adapter_scale
-    if not subject.homes or weight == 0:
-        return "as published"
-    kept = f", its adapter at {weight:g} of what was trained" if weight != 1 else ""
-    return f"tuned with {subject.params.recipe} on {', '.join(subject.homes)}{kept}"
 
 
 def _shape(values: SearchValues) -> str:
@@ -125,7 +118,7 @@ def _files(found: Searched) -> list[str]:
     ]
 
 
-def _query(subject: Subject, values: SearchValues) -> list[str]:
+def _query(subject: Subject) -> list[str]:
     cell, model = subject.params, subject.model
     prompt = model.prompts.query
     length = model.kept(cell.embed.length)

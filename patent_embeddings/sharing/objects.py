@@ -22,6 +22,7 @@ from dvc_objects.fs.local import LocalFileSystem
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import workplace
 from patent_embeddings.core.progress import say, track
+from patent_embeddings.core.tables import MEND
 from patent_embeddings.sharing import records
 from patent_embeddings.sharing.records import Record
 from patent_embeddings.sharing.repository import called, transfer
@@ -183,8 +184,7 @@ def why(reason: str) -> str:
 
 
 def _damaged(one: HashInfo, reason: str = "") -> UserError:
-    again = "run `python -m stages.share check`, then `dvc repro`"
-    return UserError(f"{name(one)}: damaged in DVC's cache{reason}; {again}")
+    return UserError(f"{name(one)}: damaged in DVC's cache{reason}; {MEND}")
 
 
 def _info(oid: str, path: str) -> HashInfo:

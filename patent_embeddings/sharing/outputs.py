@@ -38,8 +38,7 @@ class Outputs:
     @classmethod
     def of(cls, repo: Repo, name: str, commit: str, lock: Mapping[str, Any]) -> Outputs:
         """The outputs that the content of a commit's dvc.lock names."""
-        outs = (out for stage in lock["stages"].values() for out in stage.get("outs", []))
-        return cls(repo, name, commit, {out["path"]: out["md5"] for out in outs})
+        return cls(repo, name, commit, records.locked(lock))
 
     def read(self, path: Path) -> bytes:
         """Content of an output, or of a file of one that is a folder; it has the hash that the commit says.

@@ -112,6 +112,12 @@ def stages() -> list[Stage]:
     return [Stage(str(body["cmd"]), _paths(body, "deps"), _paths(body, "outs", "metrics", "plots")) for body in bodies]
 
 
+def locked(lock: Mapping[str, Any]) -> dict[str, str]:
+    """Path -> hash of every output that the content of a dvc.lock names."""
+    outs = (out for stage in lock["stages"].values() for out in stage.get("outs", []))
+    return {out["path"]: out["md5"] for out in outs if "md5" in out}
+
+
 def fit(record: Record, known: Iterable[Stage]) -> None:
     """Raise Foreign where a record is of no stage of dvc.yaml, or writes anywhere but into data/ and reports/."""
     for path in record.outs:

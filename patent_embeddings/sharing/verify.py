@@ -12,6 +12,7 @@ import pandas as pd
 from patent_embeddings.core import costs, layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import read_json, read_yaml, write_text
+from patent_embeddings.core.tables import MEND
 from patent_embeddings.evaluation import scores
 from patent_embeddings.evaluation.systems import METRICS
 from patent_embeddings.sharing import records
@@ -114,11 +115,10 @@ def _read(path: Path, hashes: Mapping[str, str]) -> str:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run `dvc repro` first") from None
     except (records.Unfit, UnicodeDecodeError):
-        why = "changed since, or damaged in DVC's cache; run `python -m stages.share check`, then `dvc repro`"
+        why = f"changed since, or damaged in DVC's cache; {MEND}"
         raise UserError(f"{path}: not the file that {layout.LOCK} names: {why}") from None
 
 
 def _locked() -> dict[str, str]:
     """Path -> hash of every output in dvc.lock; nothing where nothing was computed."""
-    stages = read_yaml(layout.LOCK)["stages"].values() if layout.LOCK.exists() else []
-    return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", []) if "md5" in out}
+    return records.locked(read_yaml(layout.LOCK)) if layout.LOCK.exists() else {}

@@ -55,6 +55,16 @@ def test_builds_of_one_version_are_the_same(build: str, monkeypatch: pytest.Monk
     environment.verify()
 
 
+def test_comments_are_no_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = tmp_path / "environment.lock"
+    locked.write_text("# libraries == versions\nnumpy==2.4.6  # by hand\n\n  scipy==1.17.1\n")
+    assert environment.pins(locked) == {"numpy": "2.4.6", "scipy": "1.17.1"}
+    monkeypatch.setattr(environment, "_OURS", locked)
+    install(monkeypatch, "numpy", "2.4.5")
+    with pytest.raises(UserError, match=r"numpy is 2\.4\.5 here, and 2\.4\.6 in"):
+        environment.verify()
+
+
 def test_what_is_installed_here_is_what_is_locked() -> None:
     environment.verify()
 

@@ -24,8 +24,8 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
 from patent_embeddings.corpus import judgements, own
 from patent_embeddings.corpus.families import Raw, checked
-from patent_embeddings.corpus.own import fields
 from patent_embeddings.corpus.own.fields import COLUMNS
+from patent_embeddings.corpus.reading import source
 from patent_embeddings.corpus.reading.source import Source
 from patent_embeddings.corpus.schemas import CITATIONS
 from patent_embeddings.corpus.schemas import FAMILIES as FAMILIES_TABLE
@@ -122,6 +122,8 @@ REFUSED = {
     "null id": (GOOD + line(family_id=None), "line 2: family_id is empty"),
     "empty id": (line(family_id=""), "line 1: family_id is empty"),
     "duplicate id": (GOOD + line() + line(family_id="G"), "line 3: family_id 'G' is also on line 1"),
+    "dash for an id": (line(family_id="-"), "line 1: family_id '-' stands for nothing in other columns; give every"),
+    "list for an id": (GOOD + line(family_id="[]"), "line 2: family_id '[]' stands for nothing"),
     "slash": (line(family_id="../a"), "line 1: family_id '../a': ids have no blank, slash or control character"),
     "backslash": (line(family_id="a\\b"), "ids have no blank, slash"),
     "blank in id": (line(family_id="a b"), "ids have no blank"),
@@ -138,7 +140,7 @@ REFUSED = {
     "NUL": (line(title="a\0b"), "column 'title' has a NUL character"),
     "surrogate": (b'{"family_id": "Z", "title": "\\ud800", "abstract": ""}\n', "half of a surrogate pair"),
     "not UTF-8": (GOOD + line(title="t").replace(b'"t"', b'"\xff"'), "line 2: byte 30 is not UTF-8"),
-    "UTF-16": (GOOD.decode().encode("utf-16"), "line 1: byte 1 is not UTF-8"),
+    "UTF-16": (GOOD.decode().encode("utf-16"), "UTF-16, not UTF-8; save the file as UTF-8"),
     "not JSON": (GOOD + b"family\n", "line 2: not JSON"),
     "a list": (b"[1]\n", "record 1: a number, expected one JSON object a line"),
     "deep": (b"[" * 100_000 + b"\n", "nested too deeply"),
@@ -675,6 +677,25 @@ def test_a_table_in_another_encoding_is_refused_with_the_mend(tmp_path: Path, en
         own.parse(tmp_path / "own.csv")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
+def test_json_of_wide_letters_is_refused_with_the_mend(
+    tmp_path: Path, encoding: str, indent: int | None, suffix: str
+) -> None:
+    content = json.dumps(SIXTY, indent=indent).encode(encoding)
+    path = tmp_path / f"own{suffix}"
+    path.write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
+    with pytest.raises(UserError, match=rf"own{suffix}: {encoding.upper()}, not UTF-8; save the file as UTF-8"):
+        own.parse(path)
+
+
+def test_a_header_again_is_refused_where_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("family_id,title,abstract\na,b,c\nd,e,f\nfamily_id,title,abstract\ng,h,i\n")
+    with pytest.raises(UserError, match=r"x\.csv: row 3: is the header again, .*; remove it$"):
+        own.parse(tmp_path / "x.csv")
+
+
 @pytest.mark.parametrize("indent", [None, 1, 4])
 @pytest.mark.parametrize("whole", [True, False])
 def test_arrays_and_objects_over_many_lines_are_read(tmp_path: Path, indent: int | None, whole: bool) -> None:
@@ -766,7 +787,7 @@ def test_a_gzip_bomb_is_one_line(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_landscape_that_compresses_as_text_does_is_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "_ROOM", 1 << 10)
+    monkeypatch.setattr(source, "_ROOM", 1 << 10)
     assert len(read(write(tmp_path / "own.jsonl.gz", SIXTY)).families) == 60
     frame = pd.DataFrame({"family_id": [f"F{i}" for i in range(3000)], "title": "t" * 10_000, "abstract": "a"})
     frame.to_parquet(tmp_path / "own.parquet")

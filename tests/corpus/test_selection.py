@@ -76,6 +76,26 @@ def test_ids_are_read_in_any_spelling(tmp_path: Path) -> None:
         chosen(ids=tmp_path / "none.txt")
 
 
+def test_ids_that_nothing_has_are_counted_and_named(tmp_path: Path) -> None:
+    file = tmp_path / "ids.txt"
+    file.write_text("US 2013/0099542 A1\nEP9999999\nX1\nUS-2013099542-A1\n")
+    one = select("", "", "", "", file, 0)
+    assert len(list(one.chosen([PUMP, VALVE, LAMP]))) == 1
+    assert one.unmet() == "2 of the 4 of ids.txt, such as 'EP9999999'"
+    file.write_text("A1\n1.2E+05\n")
+    one = select("", "", "", "", file, 0)
+    list(one.chosen([PUMP]))
+    assert one.unmet() == "2 of the 2 of ids.txt, such as '1.2E+05', which a spreadsheet rewrote"
+    file.write_text("12E5")  # may be an id
+    one = select("", "", "", "", file, 0)
+    list(one.chosen([PUMP]))
+    assert one.unmet() == "1 of the 1 of ids.txt, such as '12E5'"
+    file.write_text("EP1;EP2")
+    one = select("", "", "", "", file, 0)
+    assert list(one.chosen([PUMP, VALVE, LAMP])) == []
+    assert one.nothing().endswith("; ids of --ids that nothing here has: 1 of the 1 of ids.txt, such as 'EP1;EP2'")
+
+
 def test_the_limit_is_of_what_is_selected() -> None:
     assert chosen(limit=2) == ["row 1", "row 2"]
     assert chosen(limit=1, jurisdiction="EP") == ["row 2"]

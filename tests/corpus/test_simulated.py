@@ -331,3 +331,11 @@ def test_no_citations_across_fields_unless_asked_for() -> None:
     )  # fields of two classes may cite within the field, by the second class only
     truth = simulated.plan(entry(citations_out=0.0, citations_noise=0.0))
     assert (truth.field[truth.citing] == truth.field[truth.cited]).all()
+
+
+def test_many_families_are_written_by_several_processes_as_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = entry(families=70)
+    alone = simulated.load("sim", few)
+    monkeypatch.setattr(simulated, "_MANY", 1)
+    monkeypatch.setattr(simulated, "_SHARE", 30)
+    pd.testing.assert_frame_equal(simulated.load("sim", few).families, alone.families)

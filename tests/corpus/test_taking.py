@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from own_files import families, kept_files, prepare, write
@@ -81,6 +83,25 @@ def test_a_part_of_a_file_in_our_own_form(workspace: Path, capsys: pytest.Captur
     }  # fmt: skip
 
 
+def test_a_family_in_our_own_form_is_selected_by_any_of_its_numbers(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{**one, "jurisdiction": ""} for one in families(5)]
+    rows[0]["publication"] = "EP1000001A1"
+    rows[1] |= {"publication": "US7000001B2", "publications": ["EP1000002A1", "US7000001B2"]}
+    rows[2]["family_id"] = "EP1000003A1"
+    rows[3]["publication"] = "EP1000004A1"
+    file, ids = write(workspace / "own.jsonl", rows), workspace / "ids.txt"
+    ids.write_text("EP 1000001\nEP1000002\nEP1000003 A1\nF4\n")
+    landscape_stage.add("own", [file], ids=ids)
+    kept = own.parse(Path(entry()["file"])).families["family_id"]
+    assert kept.tolist() == ["EP1000003A1", "F0", "F1", "F4"]
+    assert not any("nothing here has" in line for line in shown(capsys)[0])
+    landscape_stage.add("european", [file], jurisdiction="EP")
+    kept = own.parse(Path(entry("european")["file"])).families["family_id"]
+    assert kept.tolist() == ["EP1000003A1", "F0", "F1", "F3"]
+
+
 def test_queries_and_judgements_are_kept_beside(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     questions, answers = workspace / "questions.csv", workspace / "answers.csv"
     questions.write_text("query_id,text\nq1,how does a pump work?\nq2,which pump is it?\n")
@@ -123,6 +144,10 @@ def test_queries_and_judgements_are_kept_beside(workspace: Path, capsys: pytest.
         (["own.jsonl"], {"queries": Path("q.csv")}, "name the judgements by --qrels"),
         (["own.jsonl"], {"threshold": 2}, "--threshold: is of judgements"),
         (["empty"], {}, "empty"),
+        (["own.zip"], {}, r"own\.zip: own\.jsonl in it is in our own form, .*; unpack it, and name that file"),
+        (["ours"], {}, r"ours: own\.jsonl in it is in our own form, .* read by itself; name that file"),
+        (["packed.zip"], {}, r"packed\.zip: own\.zip in it is in our own form, or holds a file that is, .*; unpack it"),
+        (["columns.zip"], {}, r"columns\.zip: own\.parquet in it is in our own form, .*; unpack it"),
         (["page.html"], {}, r"page\.html: no known export; it begins '<html>'"),
     ],
 )
@@ -130,7 +155,13 @@ def test_what_cannot_be_added_is_said_in_one_line(
     workspace: Path, files: list[str], options: dict[str, Any], message: str
 ) -> None:
     write(workspace / "own.jsonl", families())
-    Path("empty").mkdir()
+    for folder in ("empty", "ours"):
+        Path(folder).mkdir()
+    write(workspace / "ours" / "own.jsonl", families())
+    pd.DataFrame(families()).to_parquet("own.parquet")
+    for inner, outer in (("own.jsonl", "own.zip"), ("own.zip", "packed.zip"), ("own.parquet", "columns.zip")):
+        with zipfile.ZipFile(outer, "w") as archive:
+            archive.write(inner)
     Path("page.html").write_text("<html>\n<body>\n")
     paths = [EXPORTS / name if (EXPORTS / name).exists() else workspace / name for name in files]
     with pytest.raises(UserError, match=message) as caught:

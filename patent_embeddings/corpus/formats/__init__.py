@@ -21,7 +21,7 @@ from patent_embeddings.corpus.formats import (
 )
 from patent_embeddings.corpus.formats.format import Format
 from patent_embeddings.corpus.formats.publication import Publication
-from patent_embeddings.corpus.formats.selection import Select
+from patent_embeddings.corpus.formats.selection import UNMET, Select
 from patent_embeddings.corpus.merging import merged
 from patent_embeddings.corpus.reading import spreadsheet
 from patent_embeddings.corpus.reading.several import Several
@@ -62,13 +62,13 @@ def recognise(source: Source) -> Format:
     if found:
         names = " and ".join(one.name for one in found)
         raise UserError(f"{source.path}: looks like {names}; name one by --format")
+    if source.members and source.kind not in ("folder", "sheet"):
+        with source.open(source.members[0], progress=False) as stream:
+            stream.read(1)  # which says what is damaged, or packed as nothing is that is read
     if not source.members or (source.kind in ("gzip", "tar", "zip") and not source.head()):
         raise UserError(f"{source.path}: nothing whole is in it; check the path, or copy it again")
     known = ", ".join(f"{one.name} ({one.title})" for one in FORMATS)
     if not (beginning := _beginning(source)):
-        if source.kind != "sheet":
-            with source.open(source.members[0]) as stream:  # what is damaged is not empty
-                stream.read(1)
         raise UserError(f"{source.path}: is empty; export or copy it again")
     raise UserError(f"{source.path}: no known export; it begins {beginning}; known are {known}")
 
@@ -116,9 +116,10 @@ def read(paths: list[Path], name: str | None, select: Select) -> Raw:
         where = ", ".join(str(source.path) for source in sources)
         counted = "; ".join(f"{what}: {count}" for what, count in report.notes().items()) or "is it whole?"
         raise UserError(f"{where}: {select.nothing() if select.refused else f'no publication in it; {counted}'}")
-    refused = {f"publications left out by {why or 'the selection'}": count for why, count in select.refused.items()}
-    about = {"format": [kinds[0].title], "what such an export lacks": kinds[0].lacks}
-    return replace(raw, notes={**about, **raw.notes, **refused})
+    notes = {"format": [kinds[0].title], "what such an export lacks": kinds[0].lacks, **raw.notes}
+    notes |= {f"publications left out by {why or 'the selection'}": count for why, count in select.refused.items()}
+    notes |= {UNMET: select.unmet()} if select.unmet() else {}
+    return replace(raw, notes=notes)
 
 
 def _apart(paths: list[Path], report: Report) -> list[Path]:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from patent_embeddings.core.errors import UserError
@@ -16,6 +15,7 @@ from patent_embeddings.corpus.formats.format import Format
 from patent_embeddings.corpus.formats.publication import Publication
 from patent_embeddings.corpus.formats.selection import Select
 from patent_embeddings.corpus.reading import sheet
+from patent_embeddings.corpus.reading.damage import PARQUET
 from patent_embeddings.corpus.reading.objects import begins, in_utf8, names, objects
 from patent_embeddings.corpus.reading.source import Source
 
@@ -24,7 +24,6 @@ _NUMBER = re.compile(rb"\b[A-Z]{2}-[A-Z0-9]+-[A-Z][0-9]?\b")
 _PARQUET = b"PAR1"
 _FEW = 5  # files of a folder that are looked at
 _BATCH = 1000
-_DAMAGED = (pa.ArrowException, ValueError, OverflowError, OSError)  # what pyarrow says of damaged content
 
 
 def looks(source: Source) -> bool:
@@ -74,7 +73,7 @@ def _parquet(source: Source, member: str) -> pq.ParquetFile:
         opened = pq.ParquetFile(file)
         opened.schema_arrow.names  # noqa: B018  names of damaged bytes are found out here
         return opened
-    except _DAMAGED as error:
+    except PARQUET as error:
         raise _damaged(source, member, error) from None
 
 
@@ -91,7 +90,7 @@ def _parquet_rows(source: Source, member: str) -> Iterator[tuple[str, dict[str, 
                 for row in batch.to_pylist():
                     number += 1
                     yield f"row {number}", row
-        except _DAMAGED as error:
+        except PARQUET as error:
             raise _damaged(source, member, error) from None
 
 

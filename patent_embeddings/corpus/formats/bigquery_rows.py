@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.families import absent
+from patent_embeddings.corpus.cells import absent, rewritten, whole
 from patent_embeddings.corpus.formats.dates import iso
 from patent_embeddings.corpus.formats.publication import Citation, Publication, Text
 from patent_embeddings.corpus.reading.source import Report
@@ -37,7 +37,6 @@ _PAGE = "https://patents.google.com/patent/"
 _FLAT = re.compile(rf"({'|'.join(NESTED)})(?:[._]+(\d+))?[._]+({'|'.join(set(sum(NESTED.values(), ())))})s?")
 _SHORT_APPLICATION = re.compile(r"US-?(\d{4})(\d{6})-?(A\d)")  # BigQuery leaves out a zero that the page has
 _BETWEEN_CODES = re.compile(r"\s*[;,|\n]\s*")
-_REWRITTEN = re.compile(r"\d+(?:[.,]\d+)?E\+?\d+", re.IGNORECASE)
 _SPREADSHEET = "was rewritten by a spreadsheet; export again, with that column as text"
 
 
@@ -115,18 +114,18 @@ def _column(name: str) -> tuple[str, str, str]:
 
 
 def _unflattened(row: dict[str, Any], columns: list[tuple[str, str, str]]) -> dict[str, Any]:
-    whole: dict[str, Any] = {}
+    plain: dict[str, Any] = {}
     flat: dict[str, dict[str, dict[str, Any]]] = {}
     for value, (field, number, part) in zip(row.values(), columns, strict=True):
         if part:
             flat.setdefault(field, {}).setdefault(number, {})[part] = value
         else:
-            whole[field] = value
+            plain[field] = value
     said = {
         field: [record for record in records.values() if not all(map(absent, record.values()))]
         for field, records in flat.items()
     }
-    return said | whole
+    return said | plain
 
 
 def _records(value: Any, field: str, where: str) -> list[dict[str, Any]]:
@@ -165,8 +164,8 @@ _word = lru_cache(maxsize=1 << 16, typed=True)(_text)  # of values that many row
 
 def _family(value: Any, where: str, *, alone: bool) -> str:
     """The family's id; -1, 0 and nothing mean none, but that a row with no other name may have the id 0."""
-    text = _text(value).removesuffix(".0")
-    if _REWRITTEN.fullmatch(text):
+    text = whole(_text(value))
+    if rewritten(text):
         raise UserError(f"{where}: family_id {text!r} {_SPREADSHEET}")
     return "" if text == "-1" or (text == "0" and not alone) else text
 
@@ -200,7 +199,7 @@ def _page(number: str) -> str:
 
 
 def _date(value: Any, report: Report) -> str:
-    text = "" if value is None else str(value).removesuffix(".0")
+    text = "" if value is None else whole(str(value))
     return "" if text == "0" else _sound_date(text) or iso(text, report)
 
 

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 
-from patent_embeddings.corpus.families import absent
+from patent_embeddings.corpus.cells import absent
 from patent_embeddings.corpus.reading.sheet import Row
 from patent_embeddings.corpus.reading.source import Report
 
@@ -30,6 +30,11 @@ _MONTHS = {
     **{"mrz": 3, "mae": 3, "mai": 5, "okt": 10, "dez": 12, "fev": 2, "avr": 4, "juin": 6, "juil": 7, "aou": 8},
 }
 _EITHER = re.compile(r"(?<![\w/,.-])(\d\d?)([/-])(\d\d?)\2(\d{4})(?![\w/-])")  # 06/03/2000
+# 1/26/06, 26-Jan-06, 26. 3. 06, Jan 26, 06
+_SHORT = re.compile(
+    r"(?:\d\d?([/-])\d\d?\1|\d\d?[. ] ?\d\d?[. ] ?|\d\d?[ .-]+[a-z]{3,9}[ .,-]+|[a-z]{3,9}[ .-]+\d\d?[ ,-]+)'?\d\d"
+    + _TIME
+)
 _SERIAL = re.compile(r"([2-5]\d{4})(?:\.\d*)?")  # days since 1899-12-30, as spreadsheets store dates: 1954 to 2064
 _FIRST = datetime.date(1899, 12, 30)
 _LAST_MONTH = 12
@@ -61,7 +66,8 @@ def iso(text: str, report: Report) -> str:
                 return datetime.date(int(parts["year"]), int(month), int(parts["day"])).isoformat()
             except ValueError:
                 break
-    report.count("dates that are none, left out", said)
+    short = "dates whose year has two digits, left out as nothing says the century"
+    report.count(short if _SHORT.fullmatch(plain) else "dates that are none, left out", said)
     return ""
 
 

@@ -6,10 +6,10 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 
-from patent_embeddings.corpus.families import absent
+from patent_embeddings.corpus.cells import absent
 from patent_embeddings.corpus.formats.dates import iso
 from patent_embeddings.corpus.formats.format import Format
-from patent_embeddings.corpus.formats.publication import Citation, Publication, Text
+from patent_embeddings.corpus.formats.publication import Citation, Publication, Text, texts
 from patent_embeddings.corpus.formats.selection import Select
 from patent_embeddings.corpus.reading import sheet
 from patent_embeddings.corpus.reading.source import CUT, Report, Source
@@ -133,7 +133,7 @@ def _entries(fields: Fields, tag: str) -> list[str]:
 def _texts(fields: Fields, tag: str, between: str) -> list[Text]:
     """A text of its lines, in English, as Derwent writes titles and abstracts of its own."""
     text = between.join(map(str.strip, _lines(fields, tag)))
-    return [Text(text, "en")] if text else []
+    return texts(text, "en")
 
 
 def _number(line: str) -> str:

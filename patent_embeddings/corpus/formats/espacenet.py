@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from patent_embeddings.corpus.families import absent
-from patent_embeddings.corpus.formats.cells import codes, present, rounded
-from patent_embeddings.corpus.formats.dates import iso, ordered
-from patent_embeddings.corpus.formats.format import Format
-from patent_embeddings.corpus.formats.publication import Publication, Text
-from patent_embeddings.corpus.formats.selection import Select
-from patent_embeddings.corpus.reading import sheet
-from patent_embeddings.corpus.reading.source import Report, Source
+from patent_embeddings.corpus.cells import codes, present, rewritten
+from patent_embeddings.corpus.formats.dates import iso
+from patent_embeddings.corpus.formats.format import Cells, table
+from patent_embeddings.corpus.formats.publication import Publication, texts
+from patent_embeddings.corpus.reading.source import Report
 
 # Column -> its names in English, German and French, of today and before. `Earliest priority date` is the Lens'.
 _COLUMNS = {
@@ -51,13 +47,11 @@ _NO_TITLE = re.compile(
 )
 _BETWEEN_NUMBERS = re.compile(r"[;,\r\n]+|(?<![A-Z]{2})\s+(?=[A-Z]{2}\s?[A-Z]{0,2}[0-9])")
 _MONTH = re.compile(r"[^\W\d_]{3}")  # a date with a name in it has blanks of its own
+_TIME = re.compile(
+    r"(?<=[0-9])[T ][0-9]{1,2}:[0-9]{2}\S*(?:\s?[AP]\.?M\b\.?)?", re.IGNORECASE
+)  # behind a date, as spreadsheets write one
 _POINT = re.compile(r"[.,]0+$")
 _OFFICE = re.compile(r"\s*\[[A-Z]{2}\]$")
-
-
-def looks(source: Source) -> bool:
-    """Whether the columns are those of Espacenet, in one of its languages."""
-    return bool(sheet.members(source, _MEANT, _fits))
 
 
 def _fits(names: set[str]) -> bool:
@@ -65,15 +59,9 @@ def _fits(names: set[str]) -> bool:
     return "numbers" in columns and not columns.isdisjoint(_SIGNS)
 
 
-def read(source: Source, select: Select) -> Iterator[Publication]:
-    """One record a row, of all publications that stand in it. Raises UserError where a table is damaged."""
-    for place, row in ordered(sheet.each(source, _MEANT, _fits), _DATES):
-        cells = dict.fromkeys(_COLUMNS, "")
-        cells |= {_MEANT[name]: text.strip() for name, text in row.items() if not absent(text)}
-        yield _publication(place, cells, source.report)
-
-
-def _publication(place: str, cells: dict[str, str], report: Report) -> Publication:
+def _publication(place: str, row: Cells, report: Report) -> Publication:
+    """All publications that stand in a row."""
+    cells = dict.fromkeys(_COLUMNS, "") | {_MEANT[name]: text for name, text in row.items() if text}
     title = cells["title"]
     if _NO_TITLE.fullmatch(title):
         report.count("title: placeholders, read as empty", title)
@@ -84,7 +72,7 @@ def _publication(place: str, cells: dict[str, str], report: Report) -> Publicati
         dates=_dates(f"{cells['dates']}\n{cells['earliest']}", report),
         family=_family(cells["family"], report),
         priority=min(_dates(cells["priority"], report), default=""),
-        title=[Text(title)] if title else [],
+        title=texts(title),
         ipc=codes(cells["ipc"]),
         cpc=codes(cells["cpc"]),
         applicants=present(_OFFICE.sub("", name.strip()) for name in re.split(r"[;\r\n]+", cells["applicants"])),
@@ -98,22 +86,25 @@ def _numbers(cell: str) -> list[str]:
 
 def _dates(cell: str, report: Report) -> list[str]:
     lines = re.split(r"[;\r\n]+", cell)
+    lines = [_TIME.sub("", line) for line in lines]
     words = (one for line in lines for one in ([line] if _MONTH.search(line) else re.split(r"[\s,]+", line)))
     return [date for one in dict.fromkeys(present(words)) if (date := iso(one, report))]
 
 
 def _family(text: str, report: Report) -> str:
     """A family number; "" where a spreadsheet has rounded it, so that others have the same."""
-    if rounded(text):
+    if rewritten(text):
         report.count("family numbers that a spreadsheet rounded, left out", text)
         return ""
     return _POINT.sub("", text)
 
 
-FORMAT = Format(
+FORMAT = table(
     "espacenet",
     "Espacenet, a list of results (.csv, .xlsx)",
-    looks,
-    read,
+    _MEANT,
+    _fits,
+    _DATES,
+    _publication,
     lacks="Espacenet's list has no citations; BigQuery, USPTO, PatentsView and Derwent exports have them",
 )

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from patent_embeddings.corpus.families import absent
-from patent_embeddings.corpus.formats.dates import iso, ordered
-from patent_embeddings.corpus.formats.format import Format
-from patent_embeddings.corpus.formats.publication import Publication, Text
-from patent_embeddings.corpus.formats.selection import Select
-from patent_embeddings.corpus.reading import sheet
-from patent_embeddings.corpus.reading.source import Source
+from patent_embeddings.corpus.formats.dates import iso
+from patent_embeddings.corpus.formats.format import Cells, table
+from patent_embeddings.corpus.formats.publication import Publication, texts
+from patent_embeddings.corpus.reading.source import Report
 
 _KNOWN = {
     *("id", "title", "assignee", "inventor/author", "priority date", "filing/creation date", "publication date"),
@@ -26,37 +22,26 @@ _PARTED = re.compile(r"([A-Z]{2})-(.+)-([A-Z][0-9]?)")
 _COMMA = re.compile(r",\s+(?!(?:inc|llc|l\.l\.c|lp|ltd|corp|co|limited|gmbh|ag|s\.?a|n\.?v|b\.?v)\b)", re.IGNORECASE)
 
 
-def looks(source: Source) -> bool:
-    """Whether the columns are those of a search."""
-    return bool(sheet.members(source, _KNOWN, _fits))
-
-
 def _fits(names: set[str]) -> bool:
     return names >= _NEEDED and not names.isdisjoint(_SIGNS)
 
 
-def read(source: Source, select: Select) -> Iterator[Publication]:
-    """One publication a row.
-
-    Raises UserError where the table is damaged.
-    """
-    for place, row in ordered(sheet.each(source, _KNOWN, _fits), _DATES):
-        cells = {name: "" if absent(text) else text.strip() for name, text in row.items()}
-        number, other = _numbers(cells.get("id", ""), cells.get("result link", ""))
-        if not number:
-            source.report.count("rows without a publication number, left out", place)
-            continue
-        date = iso(cells.get("publication date") or cells.get("grant date", ""), source.report)
-        yield Publication(
-            place=place,
-            numbers=[number],
-            dates=[date] if date else [],
-            also=[other] if other else [],
-            priority=iso(cells.get("priority date", ""), source.report),
-            title=[Text(title)] if (title := cells.get("title", "")) else [],
-            url=cells.get("result link", ""),
-            applicants=[name for name in _COMMA.split(cells.get("assignee", "")) if name],
-        )
+def _publication(place: str, cells: Cells, report: Report) -> Publication | None:
+    number, other = _numbers(cells["id"], cells["result link"])
+    if not number:
+        report.count("rows without a publication number, left out", place)
+        return None
+    date = iso(cells["publication date"] or cells["grant date"], report)
+    return Publication(
+        place=place,
+        numbers=[number],
+        dates=[date] if date else [],
+        also=[other] if other else [],
+        priority=iso(cells["priority date"], report),
+        title=texts(cells["title"]),
+        url=cells["result link"],
+        applicants=[name for name in _COMMA.split(cells["assignee"]) if name],
+    )
 
 
 def _numbers(name: str, link: str) -> tuple[str, str]:
@@ -74,11 +59,13 @@ def _numbers(name: str, link: str) -> tuple[str, str]:
     return linked, name
 
 
-FORMAT = Format(
+FORMAT = table(
     "google-patents",
     "Google Patents, a search's list as CSV",
-    looks,
-    read,
+    _KNOWN,
+    _fits,
+    _DATES,
+    _publication,
     lacks="A search's list of Google Patents has no citations and no codes, so nothing to score but judgements of your "
     "own (--qrels); BigQuery, USPTO, PatentsView and Derwent exports have citations, Lens, Espacenet and PATENTSCOPE "
     "exports have codes",

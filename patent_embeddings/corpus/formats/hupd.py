@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from patent_embeddings.corpus.families import absent
+from patent_embeddings.corpus.cells import absent, whole
 from patent_embeddings.corpus.formats.dates import iso
 from patent_embeddings.corpus.formats.format import Format
-from patent_embeddings.corpus.formats.publication import Publication, Text
+from patent_embeddings.corpus.formats.publication import Publication, texts
 from patent_embeddings.corpus.formats.selection import Select
 from patent_embeddings.corpus.reading.objects import begins, names, objects
 from patent_embeddings.corpus.reading.source import Report, Source
@@ -52,7 +52,7 @@ def read(source: Source, select: Select) -> Iterator[Publication]:
 def publication(record: dict[str, Any], place: str, report: Report) -> Publication | None:
     """What a record says; None where it has no number at all, which the report counts."""
     number, _, day = _text(record, "publication_number").partition("-")  # US20120243104A1-20120728
-    application, patent = _number(record, "application_number"), _number(record, "patent_number")
+    application, patent = (whole(_text(record, name)) for name in ("application_number", "patent_number"))
     granted = [patent if patent.upper().startswith("US") else f"US{patent}"] if patent else []
     numbers = [number] if number else granted or [application]
     if not numbers[0]:
@@ -66,10 +66,10 @@ def publication(record: dict[str, Any], place: str, report: Report) -> Publicati
         dates=[date for text in dates if (date := iso(text, report))],
         family=application,
         also=granted if number else [],
-        title=_texts(_text(record, "title")),
-        abstract=_texts(_text(record, "abstract")),
-        claims=_texts(_text(record, "claims")),
-        description=_texts(_text(record, "full_description") or "\n".join(filter(None, parts))),
+        title=texts(_text(record, "title"), "en"),
+        abstract=texts(_text(record, "abstract"), "en"),
+        claims=texts(_text(record, "claims"), "en"),
+        description=texts(_text(record, "full_description") or "\n".join(filter(None, parts)), "en"),
         ipc=_codes(record, "main_ipcr_label", "ipcr_labels"),
         cpc=_codes(record, "main_cpc_label", "cpc_labels"),
         jurisdiction="US",
@@ -81,15 +81,6 @@ def _text(record: dict[str, Any], column: str) -> str:
     if isinstance(value, list):  # claims, one each
         return "\n".join(str(entry) for entry in value if not absent(entry))
     return "" if absent(value) else str(value).strip()
-
-
-def _number(record: dict[str, Any], column: str) -> str:
-    """A number, which programs that do not know absent whole ones have written with a point."""
-    return _text(record, column).removesuffix(".0")
-
-
-def _texts(text: str) -> list[Text]:
-    return [Text(text, "en")] if text else []
 
 
 def _codes(record: dict[str, Any], *columns: str) -> list[str]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.families import absent
+from patent_embeddings.corpus.cells import absent, whole
 from patent_embeddings.corpus.formats.dates import iso
 from patent_embeddings.corpus.formats.format import Format
-from patent_embeddings.corpus.formats.publication import Citation, Publication, Text
+from patent_embeddings.corpus.formats.publication import Citation, Publication, Text, texts
 from patent_embeddings.corpus.formats.selection import Select
 from patent_embeddings.corpus.reading import sheet
 from patent_embeddings.corpus.reading.source import Report, Source
@@ -40,23 +40,18 @@ class _Table:
     order: str = ""  # column that numbers the rows of a patent
 
 
-def _plain(text: str) -> str:
-    """A number, which programs that do not know absent whole ones have written with a point."""
-    return text.strip().removesuffix(".0")
-
-
 def _key(row: Row) -> str:
     """A patent's id without what programs add to it, by which tables are joined."""
-    return _PADDED.sub("", _plain(row[_ID]))
+    return _PADDED.sub("", whole(row[_ID]))
 
 
 def _us(column: str) -> Callable[[Row], str]:
     """A number of the United States."""
-    return lambda row: "" if absent(row[column]) else f"US{_plain(row[column])}"
+    return lambda row: "" if absent(row[column]) else f"US{whole(row[column])}"
 
 
 def _abroad(row: Row) -> str:
-    number = _plain(row["citation_application_id"])
+    number = whole(row["citation_application_id"])
     return "" if absent(number) else f"{row['citation_country']} {number}"
 
 
@@ -65,10 +60,10 @@ def _ipc(row: Row) -> str:
 
     That of a design is of Locarno's classes, whose subclasses are numbers.
     """
-    if absent(row["section"]) or _plain(row["subclass"]).isdigit():
+    if absent(row["section"]) or whole(row["subclass"]).isdigit():
         return ""
-    subclass = f"{row['section']}{_plain(row['ipc_class']):0>2}{row['subclass']}"
-    group, subgroup = _plain(row.get("main_group", "")), _plain(row.get("subgroup", ""))
+    subclass = f"{row['section']}{whole(row['ipc_class']):0>2}{row['subclass']}"
+    group, subgroup = whole(row.get("main_group", "")), whole(row.get("subgroup", ""))
     return subclass if absent(group) or absent(subgroup) else f"{subclass}{group}/{subgroup:0>2}"
 
 
@@ -180,7 +175,7 @@ def _wanted(source: Source, found: dict[_Table, list[str]], select: Select) -> d
     plain = replace(select, classes=())
     wanted: dict[str, Publication] = {}
     for row in _rows(source, found[_PATENTS]):
-        name, key = _plain(row[_ID]), _key(row)
+        name, key = whole(row[_ID]), _key(row)
         if not name:
             source.report.count("rows without a patent's id, left out", row["patent_title"])
             continue
@@ -197,9 +192,11 @@ def _wanted(source: Source, found: dict[_Table, list[str]], select: Select) -> d
         )
         if key in wanted:
             source.report.count("patents that stand in the table twice, taken once", name)
-        elif classed is not None and key not in classed:
-            select.refused.update(["--class", ""])
-        elif plain.wants(one):
+            continue
+        fits = plain.wants(one)
+        if classed is not None and key not in classed:
+            select.refused.update(["--class", *([""] if fits else [])])
+        elif fits:
             wanted[key] = one
             if len(wanted) == select.limit:
                 break
@@ -221,7 +218,7 @@ def _value(table: _Table, row: Row) -> str:
 
 def _part(table: _Table, number: int, row: Row) -> Part | None:
     """What a row says; None where nothing."""
-    value, order = _value(table, row), _plain(row.get(table.order, ""))
+    value, order = _value(table, row), whole(row.get(table.order, ""))
     if not value:
         return None
     category = row.get("citation_category", "")
@@ -244,7 +241,7 @@ def _whole(one: Publication, parts: Parts, report: Report) -> Publication:
 def _texts(values: Iterable[str]) -> list[Text]:
     """One text of its parts; the tables are in English."""
     text = "\n".join(value for value in values if not absent(value))
-    return [Text(text, "en")] if text else []
+    return texts(text, "en")
 
 
 FORMAT = Format(

@@ -22,6 +22,11 @@ class Text:
         return self.held.decode(errors="surrogatepass")
 
 
+def texts(text: str, language: str = "") -> list[Text]:
+    """The text of a section, in one language; none where it is empty."""
+    return [Text(text, language)] if text else []
+
+
 @dataclass(slots=True)
 class Citation:
     """A publication that a record cites."""

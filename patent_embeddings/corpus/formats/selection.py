@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.cells import cause, is_date, rewritten
 from patent_embeddings.corpus.codes import parse
 from patent_embeddings.corpus.formats.publication import Publication
 from patent_embeddings.corpus.numbers import bare
 
+UNMET = "ids of --ids that nothing here has"
 _CLASS = re.compile(r"[A-HY](?:[0-9]{2}(?:[A-Z](?:[1-9][0-9]{0,3}(?:/[0-9]{2,6})?)?)?)?")
 
 
@@ -27,9 +28,11 @@ class Select:
     until: str = ""  # ISO; the last
     jurisdictions: tuple[str, ...] = ()
     ids: frozenset[str] = frozenset()  # family ids and publication numbers, see `numbers.bare`
+    named: tuple[str, ...] = field(default=(), compare=False)  # the same as their file has them
     listed: str = ""  # the file of the ids and how many it has, in words
     limit: int = 0  # publications; 0: all
     refused: Counter[str] = field(default_factory=Counter, compare=False)  # by condition; all under ""
+    met: set[str] = field(default_factory=set, compare=False)  # ids that something has
 
     def wants(self, one: Publication) -> bool:
         """Whether a publication is wanted, by its numbers, dates, codes and country; its texts are not looked at."""
@@ -45,9 +48,11 @@ class Select:
         countries = {one.jurisdiction.upper(), *(number[:2].upper() for number in one.numbers)}
         if self.jurisdictions and countries.isdisjoint(self.jurisdictions):
             failed.append("--jurisdiction")
-        numbers = [bare(number, one.jurisdiction) for number in one.numbers] if self.ids else []
-        if self.ids and self.ids.isdisjoint([one.family, one.key, *one.numbers, *numbers]):
-            failed.append("--ids")
+        if self.ids:
+            numbers = [form for number in one.numbers for form in (number, bare(number, one.jurisdiction))]
+            met = self.ids.intersection([one.family, one.key, *numbers])
+            self.met.update(met)
+            failed += [] if met else ["--ids"]
         self.refused.update([*failed, ""] if failed else [])
         return not failed
 
@@ -64,7 +69,14 @@ class Select:
     def nothing(self) -> str:
         """Why nothing is left: how many were refused, and the condition that refuses most of them."""
         most, count = max(((name, number) for name, number in self.refused.items() if name), key=lambda pair: pair[1])
-        return f"none of {self.refused['']:,} publications is selected; {most} alone leaves out {count:,}"
+        lacking = f"; {UNMET}: {self.unmet()}" if most == "--ids" and self.unmet() else ""
+        return f"none of {self.refused['']:,} publications is selected; {most} alone leaves out {count:,}{lacking}"
+
+    def unmet(self) -> str:
+        """How many of the ids nothing has, with an example; "" where each names something, or not all was read."""
+        lacking = [name for name in self.named if not self.limit and self.met.isdisjoint((name, bare(name)))]
+        example = max(lacking, key=rewritten, default="")  # one whose cause is known tells more
+        return f"{len(lacking):,} of the {self.listed}, such as {example!r:.60}{cause(example)}" if lacking else ""
 
     def said(self) -> dict[str, Any]:
         """The conditions that ask for something, as plain values; ids by the file that lists them."""
@@ -83,13 +95,14 @@ def _under(code: str, wanted: str) -> bool:
 
 def select(classes: str, since: str, until: str, jurisdiction: str, ids: Path | None, limit: int) -> Select:
     """The selection that options ask for. Raises UserError where a value is none of its kind, or `ids` has none."""
-    named = _ids(ids) if ids else set()
+    named = sorted(_ids(ids)) if ids else []
     chosen = Select(
         classes=tuple(_class(one) for one in _entries("--class", classes)),
         since=day("--since", since),
         until=day("--until", until),
         jurisdictions=tuple(_country(one) for one in _entries("--jurisdiction", jurisdiction)),
-        ids=frozenset((named | set(map(bare, named))) - {""}),
+        ids=frozenset({*named, *map(bare, named)} - {""}),
+        named=tuple(named),
         listed=f"{len(named):,} of {ids.name}" if ids else "",
         limit=limit,
     )
@@ -115,11 +128,8 @@ def _class(text: str) -> str:
 
 def day(option: str, text: str) -> str:
     """A date as an option gives it, or "". Raises UserError where it is neither."""
-    try:
-        if text and datetime.date.fromisoformat(text).isoformat() != text:  # Python reads other forms too
-            raise ValueError
-    except ValueError:
-        raise UserError(f"{option} {text!r:.40} is no date; write it as YYYY-MM-DD") from None
+    if text and not is_date(text):
+        raise UserError(f"{option} {text!r:.40} is no date; write it as YYYY-MM-DD")
     return text
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from patent_embeddings.corpus.formats.publication import Citation, Publication, Text
+from patent_embeddings.corpus.formats.publication import Citation, Publication, texts
 from patent_embeddings.corpus.formats.uspto_documents import Damaged
 from patent_embeddings.corpus.formats.uspto_texts import text
 from patent_embeddings.corpus.reading.source import Report
@@ -44,7 +44,7 @@ def publication(root: etree._Element, place: str, report: Report) -> Publication
         application=_application(filed, data.findtext("us-application-series-code") or ""),
         also=[other for other in map(_own_number, others) if other],
         priority=min(_dates([filed, *_claimed(data)], place, report), default=""),
-        title=[Text(title, language)] if title else [],
+        title=texts(title, language),
         ipc=list(_ipc(data)),
         cpc=list(map(_code, data.iterfind("classifications-cpc//classification-cpc"))),
         url=_PAGE.format(number.replace(" ", "")),

@@ -17,6 +17,7 @@ from patent_embeddings.corpus.own import cites, delimited, json_lines, lists, no
 from patent_embeddings.corpus.own.fields import COLUMNS, Fault, Reading, family, identifier, required
 from patent_embeddings.corpus.own.kinds import kind as kind
 from patent_embeddings.corpus.own.kinds import looks as looks
+from patent_embeddings.corpus.own.kinds import packed as packed
 from patent_embeddings.corpus.reading.source import Source
 
 Read = Callable[[Reading], Iterator[tuple[str, dict[str, Any]]]]

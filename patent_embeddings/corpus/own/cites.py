@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from patent_embeddings.corpus.numbers import bare, is_number
+from patent_embeddings.corpus.numbers import bare, is_number, owners
 
 
 def resolve(families: list[dict[str, Any]]) -> str:
@@ -15,15 +15,11 @@ def resolve(families: list[dict[str, Any]]) -> str:
     many were resolved, with an example; "" where none.
     """
     known = {family["family_id"] for family in families}
-    owners: dict[str, str] = {}
-    for family in families:
-        name = family["family_id"]
-        for number in {bare(one) for one in (name, family["publication"], *family["publications"]) if is_number(one)}:
-            owners[number] = "" if owners.get(number, name) != name else name  # "": of several
+    of = owners((one["family_id"], (one["publication"], *one["publications"])) for one in families)
     count, example = 0, ""
     for family in families:
         for place, cited in enumerate(family["cites"]):
-            if cited not in known and is_number(cited) and (owner := owners.get(bare(cited))):
+            if cited not in known and is_number(cited) and (owner := of.get(bare(cited))):
                 family["cites"][place] = owner
                 count, example = count + 1, example or f"{cited!r:.60} as {owner!r:.60}"
     return f"{count:,}, such as {example}" if count else ""

@@ -15,6 +15,7 @@ from patent_embeddings.corpus.reading.text import DAMAGED, UTF16, WINDOWS
 _REFUSED = {
     **dict.fromkeys((UTF16, WINDOWS, DAMAGED), "not UTF-8; save the file as UTF-8"),
     sheet.CUT_ROW: "the end of the file cuts off the next one; copy or export it again",
+    sheet.HEAD_AGAIN: "is the header again, as where files were put one behind the other; remove it",
     CUT: "the end of the file is missing; compress or copy it again",
 }
 
@@ -44,4 +45,5 @@ def read(file: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
 def _refuse(source: Source, place: str) -> None:
     for what in source.report.counts:
         if what in _REFUSED:
-            raise UserError(f"{source.path}: after {place}: {_REFUSED[what]}")
+            where = source.report.examples[what] if what == sheet.HEAD_AGAIN else f"after {place}"
+            raise UserError(f"{source.path}: {where}: {_REFUSED[what]}")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from patent_embeddings.core.errors import UserError, nearest
-from patent_embeddings.corpus.families import absent
+from patent_embeddings.corpus.cells import absent, is_date, rewritten
+from patent_embeddings.corpus.reading.source import Source
 
 REQUIRED = ("family_id", "title", "abstract")
 DATES = ("date", "priority")
@@ -50,9 +51,6 @@ _KINDS = {
 }
 
 
-_ROOM, _RATIO = 64 << 20, 100  # bytes that any file may expand to, and how many times its size it may beyond that
-
-
 class Fault(Exception):
     """What is wrong with one record, and the mend."""
 
@@ -79,7 +77,7 @@ class Reading:
     @cached_property
     def limit(self) -> int:
         """Bytes that it may expand to: what it holds has to fit in memory."""
-        return max(_ROOM, _RATIO * self.path.stat().st_size)
+        return Source(self.path).limit
 
     def expands(self, size: int) -> None:
         """Count bytes that it was unpacked to. Raises UserError beyond its limit."""
@@ -143,12 +141,8 @@ def family(record: dict[str, Any], file: Reading) -> dict[str, Any]:
     record = record | _said(record, file)
     lists = {name: _list(name, record.get(name), file) for name in LISTS}
     for name in DATES:
-        date = texts[name]
-        try:
-            if date and datetime.date.fromisoformat(date).isoformat() != date:  # Python reads other forms too
-                raise ValueError
-        except ValueError:
-            raise Fault(f"{name} {date!r:.40} is not an ISO date; write YYYY-MM-DD, or leave it empty") from None
+        if (date := texts[name]) and not is_date(date):
+            raise Fault(f"{name} {date!r:.40} is not an ISO date; write YYYY-MM-DD, or leave it empty")
     return {"family_id": record["family_id"], **texts, **lists}
 
 
@@ -174,6 +168,8 @@ def identifier(value: Any) -> str:
     if absent(value) and not (isinstance(value, str) and value.strip()):
         raise Fault("family_id is empty; give every family an id")
     text = _id("family_id", value)
+    if absent(text) and not any(map(str.isalnum, text)):  # `nan` may be an id, a dash in `cites` is none
+        raise Fault(f"family_id {text!r:.80} stands for nothing in other columns; give every family another id")
     if not text.isprintable() or any(part in text for part in (" ", "/", "\\")) or len(text) > 200:
         said = "ids have no blank, slash or control character and at most 200 characters; replace them, such as by '-'"
         raise Fault(f"family_id {text!r:.80}: {said}")
@@ -188,7 +184,7 @@ def _id(name: str, value: Any) -> str:
         said = f"the decimal number {value!r}: as an id it has lost its spelling; write ids as text"
         raise Fault(f"column {name!r} holds {said}")
     text = _letters(name, value)
-    if re.fullmatch(r"[+-]?[0-9]+([.,][0-9]+)?[Ee]\+[0-9]+", text.strip()):
+    if rewritten(text):
         said = "a spreadsheet rewrote an id as a number and its digits are lost; export again with ids as text"
         raise Fault(f"column {name!r} has {text!r:.40}: {said}")
     return text

@@ -12,12 +12,19 @@ from typing import Any
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.own.fields import Fault, Reading, kind
+from patent_embeddings.corpus.reading.source import Source
+from patent_embeddings.corpus.reading.text import wide
 
 _BETWEEN = re.compile(r"[\s,]*")
 
 
 def read(file: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Objects, one a line; or of an array, or printed over several lines each, where the first line says so."""
+    """Objects, one a line; or of an array, or printed over several lines each, where the first line says so.
+
+    Raises UserError where the file is damaged, or not UTF-8; names the line and the mend.
+    """
+    if encoding := wide(Source(file.path).head()):
+        raise UserError(f"{file.path}: {encoding.upper()}, not UTF-8; save the file as UTF-8")
     for place, value in _found(file):
         try:
             record = _decoded(value) if isinstance(value, bytes) else value

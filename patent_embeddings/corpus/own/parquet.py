@@ -14,6 +14,7 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import replacing
 from patent_embeddings.corpus.families import Raw
 from patent_embeddings.corpus.own.fields import COLUMNS, LISTS, Reading
+from patent_embeddings.corpus.reading.damage import PARQUET
 
 _NOTES = b"notes"  # of the landscape, in the metadata of the file
 _ROWS = 500  # of a group
@@ -31,7 +32,7 @@ def read(file: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
                 for record in batch.to_pylist():
                     number += 1
                     yield f"row {number}", record
-    except (pyarrow.ArrowException, ValueError, OverflowError, OSError) as error:
+    except PARQUET as error:
         if isinstance(error, OSError) and error.errno:  # without a number it is what pyarrow says of damaged content
             raise
         said = " ".join(str(error).split())

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pyarrow
+
 from patent_embeddings.core.errors import UserError
 
 DAMAGED = (gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, EOFError)
+PARQUET = (pyarrow.ArrowException, ValueError, OverflowError, OSError)  # what pyarrow says of damaged content
 
 
 def suppressed() -> suppress:

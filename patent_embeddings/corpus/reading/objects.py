@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import itertools
 import json
@@ -15,12 +14,11 @@ import orjson
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.reading.source import CUT, Report
-from patent_embeddings.corpus.reading.text import UTF16
+from patent_embeddings.corpus.reading.text import LETTERS, UTF16, wide
 
 _CHUNK = 1 << 20
 _LONGEST = 64 << 20  # bytes of a record; what is longer is no record, but quotes that are damaged
 _BOM = b"\xef\xbb\xbf"
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BETWEEN = re.compile(rb"[\s,\[\]]*")
 _BEGINNING = re.compile(rb"\s*(?:\[\s*)?(?:\{|$)")
 _NAME = re.compile(rb'(?<!\\)"(\w+)"\s*:')
@@ -29,7 +27,7 @@ _UNFINISHED = re.compile(r"[-\\]?\w{0,5}\s*")  # the beginning of a number, of `
 
 def in_utf8(head: bytes) -> bytes:
     """Text in UTF-8 without a mark, of text in UTF-16 too, which shells of Windows write."""
-    return head.decode("utf-16", "ignore").encode() if head.startswith(_UTF16) else head.removeprefix(_BOM)
+    return head.decode(encoding, "ignore").encode() if (encoding := wide(head)) else head.removeprefix(_BOM)
 
 
 def begins(head: bytes) -> bool:
@@ -49,9 +47,9 @@ def objects(stream: BinaryIO, path: str, report: Report) -> Iterator[tuple[str, 
     Raises UserError, which names path, record, line and mend, where something is no JSON object.
     """
     cut = report.counts.get(CUT, 0)
-    if cast(io.BufferedReader, stream).peek(2)[:2] in _UTF16:  # what a console saves is no large file: it is held whole
+    if encoding := wide(cast(io.BufferedReader, stream).peek(LETTERS)):
         report.count(UTF16, path)
-        stream = io.BytesIO(stream.read().decode("utf-16", "replace").encode())
+        stream = io.BytesIO(stream.read().decode(encoding, "replace").encode())  # as a console saves it: no large file
     for number, (line, raw, whole) in enumerate(_raw(stream, path), start=1):
         place = f"record {number}"
         try:

@@ -87,7 +87,7 @@ def _lines(source: Source, line: Callable[[str], dict[str, Any] | None], forms: 
                 continue
             record = line(text.strip("\r\n"))
             if record is None:
-                said = f"line {number}: {text.strip()!r:.60} is none, and no header above it names columns"
+                said = f"line {number}: {text.strip()!r:.60} is neither a header with known columns nor a line as below"
                 raise UserError(f"{source.path}: {said}; write {forms}")
             yield f"line {number}", record
         if lines.torn and number:

@@ -6,25 +6,22 @@ import csv
 import io
 import itertools
 import sys
-import unicodedata
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.reading import spreadsheet
+from patent_embeddings.corpus.reading import headers, spreadsheet
 from patent_embeddings.corpus.reading.source import Report, Source
 from patent_embeddings.corpus.reading.text import Lines
 
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 CUT_ROW = "rows that the end of a file cuts off, left out"
+HEAD_AGAIN = "rows that repeat the header, left out"
 OPEN_END = "files without a line end after the last row: it is whole, or its last field is cut"
 _FILES = 20  # of an archive or folder that are looked at
 _TOP = 30  # lines in which the header is looked for
-_LONGEST = 80  # letters of a name of a column that is looked for
 # Quotes within quotes are doubled, or escaped; or quotes are letters like others.
 _QUOTINGS: tuple[dict[str, Any], ...] = (
     {"strict": True},
@@ -53,13 +50,13 @@ def header(source: Source, known: Collection[str], member: str | None = None) ->
     """
     if source.kind == "sheet":
         top = spreadsheet.top(source, _TOP)
-        at, hits = _best(enumerate(top), known)
-        return _named(top[at], known) if hits else []
+        at, hits = headers.best(enumerate(top), known)
+        return headers.named(top[at], known) if hits else []
     lines = _beginning(source, member)
     above, delimiter, hits = _layout(lines, known)
     if hits:
         with suppress(csv.Error):
-            return _named(next(csv.reader(lines[above:], delimiter=delimiter)), known)
+            return headers.named(next(csv.reader(lines[above:], delimiter=delimiter)), known)
     return []
 
 
@@ -99,19 +96,34 @@ def rows(source: Source, known: Collection[str], member: str | None = None, like
         lines = Lines(stack.enter_context(source.open(name)), source.report)
         found = csv.reader(itertools.islice(lines, above, None), delimiter=delimiter, **quoting)
         try:
-            names = _unique(path, _named(next(found, []), known), known)
+            head = next(found, [])
         except csv.Error as error:
-            raise _broken(path, 0, error) from None
+            raise UserError(f"{path}: after row 0: {_broken(error)}") from None
+        names = headers.unique(path, headers.named(head, known), known)
         opened = stack.pop_all()
         table = _checked(path, names, lines, found, delimiter, opened)
-        return Sheet(names, _records(table, names, known), above, delimiter, opened.close)
+        return Sheet(names, _records(path, table, names, known, source.report), above, delimiter, opened.close)
 
 
-def _records(table: Iterable[tuple[int, list[str]]], names: list[str], known: Collection[str]) -> Iterator[Row]:
-    """Rows that have a field, with the known columns of each: spreadsheets write empty ones below the last."""
+def _records(
+    path: str, table: Iterable[tuple[int, list[str]]], names: list[str], known: Collection[str], report: Report
+) -> Iterator[Row]:
+    """Rows that have a field, with the known columns of each: spreadsheets write empty ones below the last.
+
+    Where files were put one behind the other, a header stands between them. Raises UserError where it has its columns
+    in other places: the rows below it would be read as what they are not.
+    """
     places = [(name, place) for place, name in enumerate(names) if name in known]
+    heads = set(map(headers.fold, (*known, *names))) - {""}
+    at = places[0][1] if places else 0
     for number, row in table:
-        if any(row):
+        if row and headers.among(row[at], heads) and headers.again(row, names, known):
+            again = headers.named(list(map(headers.unmarked, row)), known)
+            if any(again[place] != name for name, place in places):
+                said = f"a header with other columns, or in another order, as where {headers.JOINED}"
+                raise UserError(f"{path}: row {number}: {said}; take them apart")
+            report.count(HEAD_AGAIN, f"row {number}")
+        elif any(row):
             yield f"row {number}", {name: _bare(row[place]) for name, place in places}
 
 
@@ -134,26 +146,33 @@ def _checked(
                         report.count(CUT_ROW, f"row {number} of {path}")
                         return
                     # Not even an empty one more: a field may have been cut in two before it.
-                    mend = (
-                        f"quote fields that hold {DELIMITERS[delimiter]}"
-                        if has > width
-                        else "give every row all fields"
-                    )
-                    raise UserError(f"{path}: row {number}: {has} fields, but the header has {width}; {mend}")
+                    more, fewer = f"quote fields that hold {DELIMITERS[delimiter]}", "give every row all fields"
+                    said = f"{has} fields, but the header has {width}; {more if has > width else fewer}"
+                    raise UserError(f"{path}: row {number}: {_joined(lines, found, delimiter, names) or said}")
                 lines.held.clear()
                 yield number, row
         except csv.Error as error:
             if not number or not (lines.torn or _unclosed(error)) or _swallowed(lines.held, delimiter, width):
-                raise _broken(path, number, error) from None
+                said = (number and _joined(lines, found, delimiter, names)) or _broken(error)
+                raise UserError(f"{path}: after row {number}: {said}") from None
             report.count(CUT_ROW, f"row {number + 1} of {path}")
             return
         if lines.torn and number and any(names[-1:]):  # a column without a name is empty: nothing of it can be cut
             report.count(OPEN_END, path)
 
 
-def _broken(path: str, number: int, error: csv.Error) -> UserError:
+def _joined(lines: Lines, found: Iterator[list[str]], delimiter: str, names: list[str]) -> str:
+    """What is wrong where the header stands again in what is no row, or some lines below, which are read; else ""."""
+    for _ in range(_TOP):
+        with suppress(csv.Error):
+            next(found, None)
+    again = headers.stands(lines.held, delimiter, names)
+    return f"{headers.JOINED} here; take them apart, and name each" if again else ""
+
+
+def _broken(error: csv.Error) -> str:
     said = "a quote opens that is never closed" if _unclosed(error) else str(error)
-    return UserError(f"{path}: after row {number}: not CSV ({said}); quote fields and double the quotes in them")
+    return f"not CSV ({said}); quote fields and double the quotes in them"
 
 
 def _unclosed(error: csv.Error) -> bool:
@@ -167,10 +186,11 @@ def _swallowed(lines: list[str], delimiter: str, width: int) -> bool:
 
 def _of_spreadsheet(source: Source, known: Collection[str], like: Collection[str]) -> Sheet:
     top = spreadsheet.top(source, _TOP)
-    above, _ = _best(enumerate(top), (*known, *like))
+    above, _ = headers.best(enumerate(top), (*known, *like))
     below = itertools.islice(spreadsheet.rows(source), above, None)
-    names = _unique(str(source.path), _named(next(below, []), known), known)
-    return Sheet(names, _records(enumerate(below, start=1), names, known), above)
+    head = next(below, [])
+    names = headers.unique(str(source.path), headers.named(head, known), known)
+    return Sheet(names, _records(str(source.path), enumerate(below, start=1), names, known, source.report), above)
 
 
 def _beginning(source: Source, member: str | None) -> list[str]:
@@ -184,7 +204,7 @@ def _layout(lines: list[str], known: Collection[str]) -> tuple[int, str, int]:
     best = (first, max(DELIMITERS, key=lines[first].count) if lines else ",", 0)
     for delimiter in DELIMITERS:
         reader = csv.reader(lines[:_TOP], delimiter=delimiter)
-        above, hits = _best(_placed(reader), known)
+        above, hits = headers.best(_placed(reader), known)
         if hits > best[2]:
             best = (above, delimiter, hits)
     return best
@@ -197,19 +217,6 @@ def _placed(reader: Any) -> Iterator[tuple[int, list[str]]]:
         for row in reader:
             yield above, row
             above = reader.line_num
-
-
-def _best(placed: Iterable[tuple[int, list[str]]], known: Collection[str]) -> tuple[int, int]:
-    """The place of the first row with most known names, and how many those are; (0, 0) where none has any."""
-    wanted = set(map(_fold, known))
-    return max(
-        (
-            (above, len(wanted.intersection(_fold(name) for name in row if len(name) < _LONGEST)))
-            for above, row in placed
-        ),
-        key=lambda found: found[1],
-        default=(0, 0),
-    )
 
 
 def _quoting(lines: list[str], delimiter: str) -> dict[str, Any]:
@@ -235,21 +242,3 @@ def _sound(lines: list[str], delimiter: str, quoting: dict[str, Any]) -> bool:
     except csv.Error as error:
         return _unclosed(error) and not _swallowed(lines[above:], delimiter, width)
     return True
-
-
-def _named(row: list[str], known: Collection[str]) -> list[str]:
-    """Names of columns, known ones as `known` spells them."""
-    spelled = {_fold(name): name for name in known}
-    return [spelled.get(_fold(name), name.strip()) for name in row]
-
-
-@lru_cache(maxsize=1 << 14)
-def _fold(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", name).split()).casefold()
-
-
-def _unique(path: str, names: list[str], known: Collection[str]) -> list[str]:
-    twice = [name for name, count in Counter(names).items() if count > 1 and name in known]
-    if twice:
-        raise UserError(f"{path}: column {twice[0]!r:.60} is given twice; keep one of them")
-    return names

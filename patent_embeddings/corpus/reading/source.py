@@ -6,7 +6,7 @@ import gzip
 import io
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,11 +16,13 @@ from typing import Any, BinaryIO, cast
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import meter, track
 from patent_embeddings.corpus.reading.damage import suppressed, told
+from patent_embeddings.corpus.reading.streams import metered, some
 
 HEAD = 1 << 18  # bytes that the looks of a file are decided on
 _ROOM, _RATIO = 64 << 20, 100  # bytes that any file may expand to, and how many times its size it may beyond that
 _SHEETS = ("[Content_Types].xml", "xl/workbook.xml")  # what a zip holds that is a spreadsheet
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # .xls
+_ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
 _LONG = 8 << 20  # bytes of a file above which progress is shown
 _MANY = 20  # files of a folder or archive above which progress is of files, not of the bytes of each
 CUT = "files that end too early, read up to there"
@@ -74,14 +76,14 @@ class Source:
             start = handle.read(512)
             if start.startswith(_OLE):
                 return "sheet"
-            if start.startswith(b"PK\x03\x04"):
+            if start.startswith(_ZIP):
                 with zipfile.ZipFile(self.path) as archive:
                     if set(_SHEETS) <= set(archive.namelist()):
                         return "sheet"
                 return "sheet" if self._packed_sheet else "zip"
             if start[257:262] == b"ustar":
                 return "tar"
-            if not start.startswith(b"\x1f\x8b"):
+            if not start.startswith(_GZIP):
                 return "plain"
         with suppressed(), gzip.open(self.path) as inner:
             if inner.read(512)[257:262] == b"ustar":
@@ -106,8 +108,8 @@ class Source:
             else:
                 inner = cast(BinaryIO, stack.enter_context(gzip.open(self.path)))
             start = inner.read(len(_OLE))
-            if start.startswith((_OLE, b"PK\x03\x04")):
-                data = start + inner.read(self._limit)
+            if start.startswith((_OLE, _ZIP)):
+                data = start + inner.read(self.limit)
                 if start.startswith(_OLE):
                     return data
                 with zipfile.ZipFile(io.BytesIO(data)) as book:
@@ -137,7 +139,7 @@ class Source:
         if self.kind == "sheet" or not self.members:
             return b""
         with suppressed(), suppress(UserError), self._opened(self.members[0] if member is None else member) as stream:
-            return _some(stream, HEAD)
+            return some(stream, HEAD)
         return b""
 
     @contextmanager
@@ -148,7 +150,7 @@ class Source:
         """
         name = f"{self.path}/{member}" if member else str(self.path)
         with told(Path(name)), self._opened(member, progress=progress) as stream:
-            checked = _Checked(stream, Path(name), self.report, self._limit)
+            checked = _Checked(stream, Path(name), self.report, self.limit)
             yield cast(BinaryIO, io.BufferedReader(checked, 1 << 20))
 
     def each(self) -> Iterator[tuple[str, BinaryIO]]:
@@ -175,7 +177,7 @@ class Source:
                     if one.name in wanted and (inner := archive.extractfile(one)) is not None:
                         with ExitStack() as stack:
                             stream = self._unpacked(stack, cast(BinaryIO, inner), one.name)
-                            checked = _Checked(stream, self.path / one.name, self.report, self._limit)
+                            checked = _Checked(stream, self.path / one.name, self.report, self.limit)
                             yield one.name, cast(BinaryIO, io.BufferedReader(checked, 1 << 20))
                         seen(1)
                 cast(BinaryIO, archive.fileobj).seek(archive.offset)
@@ -186,13 +188,14 @@ class Source:
                 self.report.count(CUT, self.path.name)
 
     @cached_property
-    def _limit(self) -> int:
+    def limit(self) -> int:
+        """Bytes that it may expand to, as texts do; a folder's files are not compressed as one."""
         size = self.path.stat().st_size if self.path.is_file() else 0
         return max(_ROOM, _RATIO * size) if size else 1 << 62
 
     @contextmanager
     def _opened(self, member: str, *, progress: bool = False) -> Iterator[BinaryIO]:
-        """A member with every layer of compression taken off: gzip, and a zip that holds one file."""
+        """A member with a layer of compression taken off: gzip, or a zip that holds one file."""
         with ExitStack() as stack:
             if self.kind == "zip":
                 archive = stack.enter_context(zipfile.ZipFile(self.path))
@@ -207,17 +210,19 @@ class Source:
                 stream, size = stack.enter_context(path.open("rb")), path.stat().st_size
             if progress and size > _LONG:
                 seen = stack.enter_context(meter(size, f"reading {(self.path / member).name}", unit="B"))
-                stream = cast(BinaryIO, stack.enter_context(io.BufferedReader(_Metered(stream, seen), 1 << 20)))
+                stream = stack.enter_context(metered(stream, seen))
             yield self._unpacked(stack, stream, member)
 
     def _unpacked(self, stack: ExitStack, stream: BinaryIO, member: str) -> BinaryIO:
         start = stream.peek(4)[:4] if hasattr(stream, "peek") else b""
-        if start.startswith(b"\x1f\x8b"):
+        if start.startswith(_GZIP):
             return cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=stream)))
-        if start != b"PK\x03\x04":
+        if start != _ZIP:
             return stream
         inner = stack.enter_context(zipfile.ZipFile(stream))  # a zip within a folder, a zip or a tar
-        names = [name for name in inner.namelist() if not name.endswith("/")]
+        names = _parts(name for name in inner.namelist() if not name.endswith("/"))
+        if set(_SHEETS) <= set(inner.namelist()):
+            raise UserError(f"{self.path}/{member}: a spreadsheet, which is read by itself; take it out and name it")
         if len(names) != 1:
             raise UserError(f"{self.path}/{member}: holds {len(names)} files, expected one; unpack it")
         return stack.enter_context(_member(self.path / member, inner, names[0]))
@@ -233,15 +238,6 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> BinaryIO:
 def _parts(names: Iterable[str]) -> list[str]:
     """Names sorted, without what systems leave in folders, which is no part of an export."""
     return sorted(name for name in names if not any(part[0] in "._" for part in name.split("/") if part.strip(".")))
-
-
-def _some(stream: BinaryIO, size: int) -> bytes:
-    """At most so many bytes; those before a damage where there is one."""
-    read = b""
-    with suppressed():
-        while len(read) < size and (more := cast(io.BufferedReader, stream).read1(size - len(read))):
-            read += more
-    return read
 
 
 class _Checked(io.RawIOBase):
@@ -265,34 +261,11 @@ class _Checked(io.RawIOBase):
             self.cut = True
             self.report.count(CUT, self.path.name)
             return 0
+        if self.left == self.limit and read.startswith((_ZIP, _GZIP)):
+            raise UserError(f"{self.path}: packed several times, one in the other; unpack it once or more")
         self.left -= len(read)
         if self.left < 0:
             said = f"expands to more than {self.limit >> 20:,} MiB, as no text does"
             raise UserError(f"{self.path}: {said}; compress or copy it again")
-        buffer[: len(read)] = read
-        return len(read)
-
-
-class _Metered(io.RawIOBase):
-    """A stream whose bytes are counted by a progress bar."""
-
-    def __init__(self, stream: BinaryIO, seen: Callable[[int], None]) -> None:
-        self.stream, self.seen = stream, seen
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return self.stream.seekable()
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self.stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self.stream.tell()
-
-    def readinto(self, buffer: Any) -> int:
-        read = self.stream.read(len(buffer))
-        self.seen(len(read))
         buffer[: len(read)] = read
         return len(read)

@@ -15,8 +15,6 @@ import python_calamine
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.reading.source import Source
 
-_ROOM, _RATIO = 64 << 20, 100  # bytes that any may expand to, and how many times its size it may beyond that
-
 
 def top(source: Source, count: int) -> list[list[str]]:
     """The first rows, as many as asked for; see `rows`."""
@@ -52,7 +50,7 @@ def _bounded(source: Source) -> None:
     if zipfile.is_zipfile(source.sheet):
         with zipfile.ZipFile(source.sheet) as archive:
             room = sum(part.file_size for part in archive.infolist())
-        if room > max(_ROOM, _RATIO * source.path.stat().st_size):
+        if room > source.limit:
             raise UserError(f"{source.path}: expands to {room >> 20:,} MiB, as no spreadsheet does; save it again")
 
 

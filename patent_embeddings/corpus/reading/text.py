@@ -11,8 +11,15 @@ from typing import BinaryIO
 from patent_embeddings.corpus.reading.source import Report
 
 _CHUNK = 1 << 20  # bytes decoded at once
-_LETTERS = 32  # bytes of a file that say whether it is UTF-16 without a mark
-UTF16 = "files in UTF-16"
+LETTERS = 32  # bytes of a file that say whether it is UTF-16 without a mark
+# Marks, and their encodings, of which one mark begins as another does.
+_WIDE = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+UTF16 = "files in UTF-16 or UTF-32"
 WINDOWS = "bytes that are not UTF-8, read as Windows-1252"
 DAMAGED = "damaged bytes, read as \ufffd"
 
@@ -46,9 +53,8 @@ class Lines:
 
     def _texts(self) -> Iterator[str]:
         data = self.stream.read(_CHUNK)
-        unmarked = len(data) > _LETTERS and not any(data[1:_LETTERS:2])  # every other byte is zero
-        if unmarked or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            yield from self._utf16(data)
+        if encoding := wide(data):
+            yield from self._wide(data, encoding)
             return
         data = data.removeprefix(codecs.BOM_UTF8)
         while more := self.stream.read(_CHUNK):
@@ -57,10 +63,9 @@ class Lines:
             data = data[used:] + more
         yield self._decoded(data, final=True)[0]
 
-    def _utf16(self, data: bytes) -> Iterator[str]:
+    def _wide(self, data: bytes, encoding: str) -> Iterator[str]:
         self.report.count(UTF16)
-        marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        decoder = codecs.getincrementaldecoder("utf-16" if marked else "utf-16-le")("replace")
+        decoder = codecs.getincrementaldecoder(encoding)("replace")
         while data:
             more = self.stream.read(_CHUNK)
             text = decoder.decode(data, not more)
@@ -87,6 +92,23 @@ class Lines:
         self.report.count(WINDOWS, _around(text, "[^\x00-\x7f]"), broken)
         self.report.count(DAMAGED, _around(text), text.count("\ufffd"))
         return text, len(data)
+
+
+def wide(data: bytes) -> str:
+    """The encoding of text that begins so, where it is one of two or four bytes a letter; "" of others."""
+    if marked := next((name for mark, name in _WIDE.items() if data.startswith(mark)), ""):
+        return marked
+    head = data[:LETTERS]
+    if len(head) < LETTERS:
+        return ""
+    zero = [not any(head[place::4]) for place in range(4)]  # bytes of Latin letters
+    forms = {
+        "utf-32-be": [True, True, True, False],
+        "utf-32-le": [False, True, True, True],
+        "utf-16-be": [True, False, True, False],
+        "utf-16-le": [False, True, False, True],
+    }
+    return next((name for name, form in forms.items() if zero == form), "")
 
 
 def _around(text: str, odd: str = "\ufffd") -> str:

@@ -22,9 +22,9 @@ from patent_embeddings.handover import model, whole
 from patent_embeddings.handover.subject import Subject
 from patent_embeddings.handover.system import card
 from patent_embeddings.retrieval import lucene, quantised
-from patent_embeddings.retrieval.fusion import UNTUNED, tuned_to
 from patent_embeddings.retrieval.landscape import Landscape
 from patent_embeddings.retrieval.searched import Searched, searched
+from patent_embeddings.retrieval.settings import UNTUNED, tuned_to
 
 SCRIPT, SETTINGS = "search.py", "settings.json"
 LEADING = metrics("retrieval")[0]

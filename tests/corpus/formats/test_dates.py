@@ -33,11 +33,26 @@ def test_june_is_not_july() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["2000", "2000-03", "2000-13-01", "31/13/2000", "6-Mar-00", "6 Foo 2000", "0"])
+@pytest.mark.parametrize(
+    "text", ["2000", "2000-03", "2000-13-01", "31/13/2000", "6 Foo 2000", "0", "Jan 06", "26.06", "1.2.3", "Jan 6, 206"]
+)
 def test_no_dates_are_counted(text: str) -> None:
     report = Report()
     assert iso(text, report) == ""
     assert report.notes() == {"dates that are none, left out": f"1, such as {text}"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["6-Mar-00", "1/26/06", "26.01.06", "26-Jan-06", "26-1-06 00:00", "Jan 26, 06", "26. 3. 06", "26. Jan 06",
+     "26 March, 06", "26. März 06 0:00", "26 1 06", "Jan. 26, '06"],
+)  # fmt: skip
+def test_years_of_two_digits_are_counted_by_themselves(text: str) -> None:
+    report = Report()
+    assert iso(text, report) == ""
+    assert report.notes() == {
+        "dates whose year has two digits, left out as nothing says the century": f"1, such as {text}"
+    }
 
 
 def test_what_may_be_exchanged_is_counted_by_itself() -> None:

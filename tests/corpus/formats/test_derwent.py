@@ -13,7 +13,6 @@ from harness import (
     EXPORTS,
     RIGHT,
     canonical,
-    check_records,
     cut,
     damaged,
     examples,
@@ -21,7 +20,6 @@ from harness import (
     outcome,
     packed,
     read,
-    row,
     spreadsheet,
 )
 from hypothesis import given
@@ -129,14 +127,6 @@ def renumbered(seed: int) -> bytes:
     exchange = str.maketrans("0123456789", "".join(digits))
     number = re.compile(r"([A-Z]{2}\d+)(\d{3})(?=-[A-Z]\d?\b)")
     return number.sub(lambda found: found[1] + found[2].translate(exchange), BYTES.decode()).encode()
-
-
-def test_right_table_by_format_and_by_looks(tmp_path: Path) -> None:
-    (tmp_path / "x.dat").write_bytes(BYTES)
-    named, seen = read(FILE, "derwent"), read(tmp_path / "x.dat")
-    assert row(named) == row(seen) == RIGHT[FILE.name]
-    check_records(named, FILE.name)
-    assert not any(derwent.looks(Source(path)) for path in EXPORTS.iterdir() if path != FILE)
 
 
 @pytest.mark.parametrize("seed", [None, 1, 2, 3])

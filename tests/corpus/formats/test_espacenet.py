@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import EXPORTS, RIGHT, canonical, check_records, cut, damaged, examples, outcome, read, row
+from harness import EXPORTS, canonical, cut, damaged, examples, outcome, read
 from harness import spreadsheet as write_spreadsheet
 from hypothesis import given
 from hypothesis import strategies as st
 from spelled import ascii_only, cells, coded, iso, packed, spell, table
 
-from patent_embeddings.corpus.formats import FORMATS, espacenet
+from patent_embeddings.corpus.formats import espacenet
 from patent_embeddings.corpus.formats.selection import Select
 from patent_embeddings.corpus.reading.sheet import CUT_ROW, OPEN_END
 from patent_embeddings.corpus.reading.source import Source
@@ -39,7 +39,7 @@ def found(path: Path) -> list[tuple[Any, ...]]:
             *("".join(ascii_only(text.text) for text in one.title), ascii_only(one.family)),
             *(sorted(set(map(ascii_only, codes))) for codes in (one.ipc, one.cpc)),
         )
-        for one in espacenet.read(Source(path), Select())
+        for one in espacenet.FORMAT.read(Source(path), Select())
     ]
 
 
@@ -69,15 +69,6 @@ def renumbered(seed: int) -> bytes:
     digits = str.maketrans("0123456789", "".join(random.Random(seed).sample("0123456789", 10)))
     number = re.compile(r'(?<=\d)\d{3}(?=[ABCU]\d?[ "\n])|(?<=")\d{9}(?=";)')
     return number.sub(lambda hit: hit[0].translate(digits), BYTES.decode()).encode()
-
-
-def test_right_table_by_format_and_by_looks(tmp_path: Path) -> None:
-    (tmp_path / "x.dat").write_bytes(BYTES)
-    named, seen = read(FILE, "espacenet"), read(tmp_path / "x.dat")
-    assert row(named) == row(seen) == RIGHT[FILE.name]
-    check_records(named, FILE.name)
-    assert [one.name for one in FORMATS if one.looks(Source(FILE))] == ["espacenet"]
-    assert not any(espacenet.looks(Source(path)) for path in EXPORTS.iterdir() if path != FILE)
 
 
 @pytest.mark.parametrize("seed", [None, 1, 2, 3])
@@ -128,6 +119,18 @@ def test_placeholders_are_no_titles(tmp_path: Path, title: str) -> None:
     path = tmp_path / "export"
     path.write_text(f"Title;Publication number;Family number\n{title};EP1A1;7\nPump;EP2A1;8\n")
     assert read(path).families["title"].tolist() == ["", "Pump"]
+
+
+@pytest.mark.parametrize(
+    "date",
+    ["2003-04-25 00:00:00", "2003-04-25T00:00:00Z", "25.04.2003 0:00", "25.04.2003 9:05:10", "4/25/2003 12:00:00 AM",
+     "4/25/2003 1:30 pm", "4/25/2003 1:30PM", "25/04/2003 12:00 a.m.", "25 Apr 2003 0:00"],
+)  # fmt: skip
+def test_times_behind_dates_are_no_dates(tmp_path: Path, date: str) -> None:
+    path = tmp_path / "export"
+    path.write_text(f"Title;Publication number;Publication date;Family number\nPump;EP2A1;{date};8\n")
+    raw = read(path)
+    assert raw.families["date"].tolist() == ["2003-04-25"] and not any("dates" in note for note in raw.notes)
 
 
 def test_lists_that_went_through_other_programs(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import EXPORTS, RIGHT, canonical, check_records, cut, damaged, examples, outcome, read, row
+from harness import EXPORTS, canonical, cut, damaged, examples, outcome, read
 from harness import spreadsheet as write_spreadsheet
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +28,7 @@ def found(path: Path) -> list[tuple[Any, ...]]:
     """Number, title, dates and priority of each publication, as far as they are ASCII."""
     return [
         (ascii_only(one.numbers[0]), ascii_only("".join(text.text for text in one.title)), one.dates, one.priority)
-        for one in google_patents.read(Source(path), Select())
+        for one in google_patents.FORMAT.read(Source(path), Select())
     ]
 
 
@@ -54,14 +54,6 @@ def renumbered(seed: int) -> bytes:
     digits = "".join(random.Random(seed).sample("0123456789", 10))
     number = re.compile(r"(?<=\d)(\d{3})(?=(?:-?[ABSU]\d?\b))")
     return number.sub(lambda hit: hit[1].translate(str.maketrans("0123456789", digits)), BYTES.decode()).encode()
-
-
-def test_right_table_by_format_and_by_looks(tmp_path: Path) -> None:
-    (tmp_path / "x.dat").write_bytes(BYTES)
-    named, seen = read(FILE, "google-patents"), read(tmp_path / "x.dat")
-    assert row(named) == row(seen) == RIGHT[FILE.name]
-    check_records(named, FILE.name)
-    assert not any(google_patents.looks(Source(path)) for path in EXPORTS.iterdir() if path != FILE)
 
 
 @pytest.mark.parametrize("seed", [None, 1, 2, 3])
@@ -122,14 +114,14 @@ def test_damaged_file(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> 
 def test_number_is_that_of_the_link(tmp_path: Path, row: str, number: str, also: int) -> None:
     path = tmp_path / "one.csv"
     path.write_text(f"id,title,result link\n{row}\n", encoding="utf-8")
-    (one,) = google_patents.read(Source(path), Select())
+    (one,) = google_patents.FORMAT.read(Source(path), Select())
     assert (one.numbers, len(one.also)) == ([number], also)
 
 
 def test_names_with_a_comma_in_them(tmp_path: Path) -> None:
     path = tmp_path / "one.csv"
     path.write_text('id,title,assignee,result link\nUS-1-A,T,"Miradrum, Inc., Sablewick Agro Llc",\n', encoding="utf-8")
-    (one,) = google_patents.read(Source(path), Select())
+    (one,) = google_patents.FORMAT.read(Source(path), Select())
     assert one.applicants == ["Miradrum, Inc.", "Sablewick Agro Llc"]
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import EXPORTS, RIGHT, canonical, check_records, cut, damaged, examples, outcome, read, row
+from harness import EXPORTS, RIGHT, canonical, cut, damaged, examples, outcome, read, row
 from harness import spreadsheet as write_spreadsheet
 from hypothesis import given
 from hypothesis import strategies as st
 from spelled import ascii_only, cells, coded, iso, listed, packed, spell, table
 
-from patent_embeddings.corpus.formats import FORMATS, lens
+from patent_embeddings.corpus.formats import lens
 from patent_embeddings.corpus.formats.selection import Select
 from patent_embeddings.corpus.reading.sheet import CUT_ROW, OPEN_END
 from patent_embeddings.corpus.reading.source import Source
@@ -36,7 +36,7 @@ def found(path: Path) -> list[tuple[Any, ...]]:
             *(sorted(map(ascii_only, entries)) for entries in (one.members, one.priorities, one.ipc, one.cpc)),
             *("".join(ascii_only(text.text) for text in texts) for texts in (one.title, one.abstract)),
         )
-        for one in lens.read(Source(path), Select())
+        for one in lens.FORMAT.read(Source(path), Select())
         if one.numbers
     ]
 
@@ -83,21 +83,11 @@ def renumbered(data: bytes, seed: int) -> bytes:
     return number.sub(lambda hit: hit[0].translate(str.maketrans("0123456789", digits)), data.decode()).encode()
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_right_table_by_format_and_by_looks(tmp_path: Path, name: str) -> None:
-    (tmp_path / "x.dat").write_bytes(BYTES[name])
-    named, seen = read(EXPORTS / name, "lens"), read(tmp_path / "x.dat")
-    assert row(named) == row(seen) == RIGHT[name]
-    check_records(named, name)
-    assert [one.name for one in FORMATS if one.looks(Source(EXPORTS / name))] == ["lens"]
-
-
-def test_no_other_export_looks_like_it(tmp_path: Path) -> None:
-    assert not any(lens.looks(Source(path)) for path in EXPORTS.iterdir() if path.name not in FILES)
+def test_works_are_no_patents(tmp_path: Path) -> None:
     (tmp_path / "works.csv").write_text(
         "Lens ID,Title,Date Published,Publication Year,Abstract\n1,t,2001-01-01,2001,a\n"
     )
-    assert not lens.looks(Source(tmp_path / "works.csv"))
+    assert not lens.FORMAT.looks(Source(tmp_path / "works.csv"))
 
 
 @pytest.mark.parametrize("seed", [None, 1, 2, 3])

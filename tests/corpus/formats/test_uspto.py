@@ -47,16 +47,6 @@ def write(tmp_path: Path) -> Any:
     return written
 
 
-# The sample, and the same by lxml alone.
-
-
-def test_the_sample_is_read_right_by_format_and_by_looks(write: Any) -> None:
-    assert harness.table(harness.EXPORTS / FILE, "uspto") == harness.RIGHT[FILE]
-    renamed = harness.read(write(DATA))
-    assert harness.row(renamed) == harness.RIGHT[FILE]
-    harness.check_records(renamed, FILE)
-
-
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_lxml_alone_gives_the_same_also_of_other_numbers(seed: int, write: Any) -> None:
     digits = b"0123456789"

@@ -6,6 +6,7 @@ import csv
 import datetime
 import gzip
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,10 @@ def zipped(content: bytes) -> bytes:
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zipped])
 @pytest.mark.parametrize(
     ("encoding", "said"),
-    [("utf-8", []), ("utf-8-sig", []), ("cp1252", [WINDOWS]), ("utf-16", [UTF16])],
+    [
+        *(("utf-8", []), ("utf-8-sig", []), ("cp1252", [WINDOWS])),
+        *((name, [UTF16]) for name in ("utf-16", "utf-16-be", "utf-16-le", "utf-32", "utf-32-be", "utf-32-le")),
+    ],
 )
 def test_encodings_are_found_and_said(
     tmp_path: Path, pack: Callable[[bytes], bytes], encoding: str, said: list[str]
@@ -81,6 +85,73 @@ def test_encodings_are_found_and_said(
     (tmp_path / "x").write_bytes(pack(written(TABLE).encode(encoding)))
     found, source = read(tmp_path / "x")
     assert found == TABLE and list(source.report.counts) == said
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_a_header_that_stands_again_where_files_were_joined_is_no_row(tmp_path: Path, suffix: str) -> None:
+    head = ["id", "title", "note"]
+    path = tmp_path / f"x{suffix}"
+    if suffix == ".xlsx":
+        spreadsheet([head, *TABLE, head, *TABLE], path)
+    else:
+        path.write_bytes(2 * written(TABLE).encode())
+    found, source = read(path)
+    assert found == TABLE * 2
+    if suffix == ".csv":
+        path.write_bytes(2 * written(TABLE, quoting=csv.QUOTE_ALL).encode("utf-8-sig"))
+        found, source = read(path)
+        assert found == TABLE * 2
+    assert source.report.notes() == {"rows that repeat the header, left out": "1, such as row 4"}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (["ID", " Title", "NOTE "], ""),
+        (["Title", "Id", "Note"], "row 4: a header with other columns, or in another order, as where files were put"),
+        (["Id", "Note", "Title"], "row 4: a header with other columns, or in another order, as where files were put"),
+        (["Title", "Id", "a pump"], None),  # values, of which some are called as columns are
+        (["Id", "a", "b"], None),
+    ],
+)
+def test_a_header_is_found_again_in_other_letters_and_refused_in_another_order(
+    tmp_path: Path, suffix: str, head: list[str], said: str | None
+) -> None:
+    path = tmp_path / f"x{suffix}"
+    if suffix == ".xlsx":
+        spreadsheet([[*KNOWN], *TABLE, head, *TABLE], path)
+    else:
+        lines = io.StringIO(newline="")
+        csv.writer(lines).writerows([KNOWN, *TABLE, head, *TABLE])
+        path.write_text(lines.getvalue(), newline="")
+    if said:
+        with pytest.raises(UserError, match=f"x{suffix}: {said}.*; take them apart"):
+            read(path)
+        return
+    found, source = read(path)
+    assert found == [*TABLE, *([head] if said is None else []), *TABLE]
+    assert source.report.notes() == ({} if said is None else {sheet.HEAD_AGAIN: "1, such as row 4"})
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize(
+    "above", ["", "search URL:,https://example.org/?q=x\n", '"Results ""of"" it";;;;\n\n"by date"\n']
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("ended", [True, False])
+def test_files_put_one_behind_the_other_are_told(
+    tmp_path: Path, quoting: int, above: str, mark: str, ended: bool
+) -> None:
+    text = mark + above + written(TABLE, quoting=quoting)
+    joined = text.removesuffix("\n") + ("\n" if ended else "") + text
+    if not above and ended:  # its header is no row, and that is all
+        (tmp_path / "x").write_text(joined)
+        assert read(tmp_path / "x")[0] == TABLE * 2
+        return
+    said = refused(tmp_path / "x", joined.encode())
+    assert said.endswith(": files were put one behind the other here; take them apart, and name each")
+    assert re.match("(after )?row [2-5]:", said)
 
 
 def test_damaged_bytes_are_read_with_replacement_and_counted(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from patent_embeddings.corpus.sources.simulated.words import CATALOGUE, FIELDS, 
 _PLAIN_SHARE = 0.6  # how often a part, place or trouble is one that any field may have
 _PLAIN_BESIDE = 0.7  # the same for the parts that are not in front
 _TELLING = 0.9  # how often a part of the field is one of the family's subclasses
-_ARTICLE = re.compile(r"\b([Aa]) (?=(?!uni|use|one|eu)[aeiou])")  # that should be `an`
+# That should be `an`; the letter comes first, as it is looked for fast.
+_ARTICLE = re.compile(r"([Aa])(?<=\b[Aa]) (?=(?!uni|use|one|eu)[aeiou])")
 _OF_FIELD = {
     "where": "environments",
     "trouble": "troubles",
