@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import typer
 
 from patent_embeddings.core import layout
@@ -30,8 +28,8 @@ def main(landscape: str) -> None:
             side: vectors.read(landscape, side, ragged=vectors.several(values.similarity, window))
             for side, window in windows.items()
         }
-        # Only late interaction is searched on a GPU.
-        with gpus.apart() if values.similarity == "maxsim" else nullcontext():
+        # One vector a document is searched for by processors too: it waits for no GPU.
+        with gpus.apart(wait=values.similarity == "maxsim"):
             found = exact.run(landscape, asked, pool, sides, values)
             tables.write_parts(found, layout.run(landscape, "dense"), RUN)
         cost.update(texts=len(asked), documents=int(pool["ranked"].sum()))

@@ -91,11 +91,11 @@ def _among(name: str, here: Sequence[Gpu]) -> bool:
 
 
 @contextmanager
-def apart() -> Iterator[None]:
+def apart(*, wait: bool = True) -> Iterator[None]:
     """Where cells are computed several at a time, let this process see one GPU, which no other of them sees.
 
-    Waits until one is free. It is held by a lock of the system's, which ends with the process however that ends. To be
-    entered before a library looks for GPUs.
+    Waits until one is free, or lets it see none. It is held by a lock of the system's, which ends with the process
+    however that ends. To be entered before a library looks for GPUs.
     """
     names = visible() if APART in os.environ else []
     if not names:
@@ -103,15 +103,16 @@ def apart() -> Iterator[None]:
         return
     files = [_lock(name).open("a", encoding="ascii") for name in names]
     try:
-        os.environ[VISIBLE] = names[_first_free([file.fileno() for file in files])]
+        place = _first_free([file.fileno() for file in files], wait)
+        os.environ[VISIBLE] = "" if place is None else names[place]
         yield
     finally:
         for file in files:
             file.close()
 
 
-def _first_free(files: list[int]) -> int:
-    """Lock the first of some files that nobody has locked, and say which; waits for one."""
+def _first_free(files: list[int], wait: bool) -> int | None:
+    """Lock the first of some files that nobody has locked, and say which; waits for one, or None."""
     said = False
     while True:
         for place, file in enumerate(files):
@@ -120,6 +121,8 @@ def _first_free(files: list[int]) -> int:
                 return place
             except BlockingIOError:
                 continue
+        if not wait:
+            return None
         if not said:
             said = True
             say(f"waits for one of {len(files)} GPUs, all of which compute other cells")

@@ -15,10 +15,11 @@ from patent_embeddings.core.vectors import Vectors
 from patent_embeddings.retrieval import indexes, ranking
 from patent_embeddings.retrieval.asking import Asking
 from patent_embeddings.retrieval.clock import Clock
-from patent_embeddings.retrieval.exact import BLOCK, Space
+from patent_embeddings.retrieval.exact import BLOCK
 from patent_embeddings.retrieval.landscape import Landscape
 from patent_embeddings.retrieval.lucene import Index
 from patent_embeddings.retrieval.schemas import RUN
+from patent_embeddings.retrieval.searched import Space
 
 _AGAIN = 1 << 21  # scores of a run's block that are computed once more for one of its queries
 
@@ -131,8 +132,8 @@ class Dense:
     def order(self, text: str, known: str | None, open_: Booleans) -> Order:
         """Every open family; of a query of the landscape first what its run lists, which last digits may decide.
 
-        Where the run is not here, its own matrix product is taken again, if it is small: a product rounds by the place
-        of a number in it.
+        Where the run is not here, the product of passages is taken again as the run took it, if it is small: it rounds
+        by the place of a number in it.
         """
         listed = stored(self._landscape, "dense", known)
         scores = self._again(known) if listed is None else None
@@ -145,7 +146,12 @@ class Dense:
         return Order(rows, scores, len(listed[1]))
 
     def _again(self, known: str | None) -> Floats | None:
-        """Scores of all documents by the run's own product, [documents]; None: of no query, or the product is large."""
+        """Scores of all documents by the run's own product, [documents]; None: of no query, or the product is large.
+
+        None too where a document is no passages: then a query's scores are the same whoever asks beside it.
+        """
+        if self._landscape.search.window is None:
+            return None
         size, place = len(self.documents.ids), self._place.get(known or "", -1)
         first = place - place % BLOCK
         block = np.arange(first, min(len(self._place), first + BLOCK))

@@ -122,6 +122,9 @@ def test_each_of_several_processes_sees_a_gpu_of_its_own_and_the_next_waits_for_
     second, third = holder(), None
     try:
         assert shown(second) == "GPU-2b"
+        with gpus.apart(wait=False):
+            assert gpus.visible() == []
+        monkeypatch.delenv(gpus.VISIBLE)
         third = holder()
         with pytest.raises(subprocess.TimeoutExpired):
             third.wait(0.5)

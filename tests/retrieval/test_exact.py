@@ -235,7 +235,10 @@ def test_more_dimensions_than_there_are(build: Build) -> None:
 def test_an_unknown_landscape_ends_in_one_line(workspace: Path) -> None:
     done = subprocess.run([sys.executable, "-P", "-m", "stages.search", "nowhere"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr == "error: data/values/nowhere/search.json: no such file; run `dvc repro` first\n"
+    assert done.stderr == (
+        "error: data/values/nowhere/search.json: no such file; `dvc repro` writes one for each landscape that "
+        "evaluate_on of params.yaml names\n"
+    )
     assert not (workspace / "data").exists()
 
 

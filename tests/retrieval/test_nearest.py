@@ -5,11 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from patent_embeddings.retrieval import nearest
+from patent_embeddings.core.arrays import Search
+from patent_embeddings.encoders import devices
+from patent_embeddings.encoders.devices import Device
+from patent_embeddings.retrieval import nearest, proposing
 
 QUERIES = 150
 Pair = tuple[np.ndarray, np.ndarray]
@@ -56,11 +60,67 @@ def test_the_best_are_those_of_float64(kind: str, k: int) -> None:
 @pytest.mark.pipeline
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("k", [1, 30, 700])
-def test_bfloat16_changes_no_byte(kind: str, k: int) -> None:
+@pytest.mark.parametrize("product", ["bfloat16", "as on a GPU", "as on a GPU that is too small for the documents"])
+def test_what_proposes_changes_no_byte(kind: str, k: int, product: str, monkeypatch: pytest.MonkeyPatch) -> None:
     queries, documents = drawn(kind)
-    plain, halved = (nearest.search(queries, documents, halved=half) for half in (False, True))
+    plain, other = nearest.search(queries, documents), nearest.search(queries, documents, halved=True)
+    if product != "bfloat16":
+        other = on_a_gpu(
+            monkeypatch, queries, documents, documents.nbytes if product.endswith("documents") else 1 << 30
+        )
     for part in (np.arange(QUERIES), np.arange(40, 43)):
-        assert [one.tobytes() for one in plain(part, k)] == [one.tobytes() for one in halved(part, k)]
+        assert [one.tobytes() for one in plain(part, k)] == [one.tobytes() for one in other(part, k)]
+
+
+def on_a_gpu(monkeypatch: pytest.MonkeyPatch, queries: np.ndarray, documents: np.ndarray, free: int) -> Search:
+    """The search as on a GPU with so many bytes free, by the same code, but for the device: a processor."""
+    monkeypatch.setattr(proposing, "_free", lambda _: free)
+    product = proposing._Torch(documents, "float32", "cpu")
+    assert (product.held is None) == (free < 2 * documents.nbytes)
+    monkeypatch.setattr(proposing, "products", lambda *_: [product])
+    return nearest.search(queries, documents)
+
+
+@pytest.mark.pipeline
+def test_where_a_gpus_memory_ends_tiles_are_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    queries, documents = drawn("sphere")
+    expected = nearest.search(queries, documents)(np.arange(QUERIES), 30)
+    ask, multiply, refused = on_a_gpu(monkeypatch, queries, documents, 1 << 30), torch.mm, []
+
+    def mm(rows: torch.Tensor, columns: torch.Tensor, **options: Any) -> torch.Tensor:
+        if len(rows) * columns.shape[1] > 20_000:
+            refused.append(len(rows) * columns.shape[1])
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return multiply(rows, columns, **options)
+
+    monkeypatch.setattr(torch, "mm", mm)
+    assert [one.tobytes() for one in ask(np.arange(QUERIES), 30)] == [one.tobytes() for one in expected]
+    assert refused
+    monkeypatch.setattr(torch, "mm", lambda *_, **__: mm(torch.ones(20_001, 1), torch.ones(1, 1)))
+    with pytest.raises(MemoryError, match="CUDA out of memory"):
+        ask(np.arange(QUERIES), 30)
+
+
+@pytest.mark.parametrize("forced", ["", "0", "1"])
+@pytest.mark.parametrize("large", [True, False])
+def test_large_searches_are_proposed_on_a_gpu_in_whole_float32(
+    monkeypatch: pytest.MonkeyPatch, large: bool, forced: str
+) -> None:
+    """Where NVIDIA's libraries are told to drop bits, and for small searches, a processor multiplies."""
+    monkeypatch.setattr(proposing, "_LARGE", 0 if large else 1e20)
+    monkeypatch.setattr(proposing, "_Torch", lambda _, *how: how)
+    gpu = Device("cuda", "NVIDIA H200", 1 << 30, True)
+    monkeypatch.setattr(devices, "planned", lambda: gpu)
+    monkeypatch.setattr(devices, "loaded", lambda: gpu)
+    monkeypatch.setattr(devices, "processor", lambda: Device("cpu", "", None, False))
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", forced)
+    found = proposing.products(5, np.ones((9, 4), np.float32), None)
+    if large and forced != "1":
+        assert found[0] == ("float32", "cuda") and isinstance(found[1], proposing._Float32)  # for what does not fit
+    else:
+        assert isinstance(found[0], proposing._Float32) and len(found) == 1
 
 
 @pytest.mark.pipeline
@@ -69,11 +129,14 @@ def test_no_score_leaves_its_bound(kind: str) -> None:
     """Of either product, with the exact score between them."""
     queries, documents = drawn(kind)
     exact = documents.astype(np.float64) @ queries.T.astype(np.float64)
-    for product, rounding in ((nearest._Float32(documents), 2.0**-24), (nearest._Bfloat16(documents), 2.0**-8)):
+    kinds = (proposing._Float32(documents), 2.0**-24), (proposing._Torch(documents, "bfloat16"), 2.0**-8)
+    for product, rounding in (*kinds, (proposing._Torch(documents, "float32"), 2.0**-24)):
         asked, error = product.ask(queries)
-        ((places, scores),) = product.above(asked, np.full(QUERIES, -np.inf, np.float32), len(documents))
-        assert len(places) == exact.size
-        proposed = scores.reshape(exact.shape)
+        proposed = np.empty(exact.shape)
+        for rows in proposing.tiles(len(documents), 700):
+            places, scores = product.high(product.scores(asked, rows), np.full(QUERIES, -np.inf, np.float32))
+            proposed[rows] = scores.reshape(-1, QUERIES)
+            assert (places == np.arange(proposed[rows].size)).all()
         assert (np.abs(exact - proposed) <= error + rounding * np.abs(proposed)).all()
         if kind == "sphere":  # and not by being far too wide: of vectors in all directions errors cancel
             assert np.abs(exact - proposed).max() > error.max() / 100
@@ -118,7 +181,7 @@ def test_what_does_not_fit_in_memory_is_found_in_halves(monkeypatch: pytest.Monk
     queries, documents = drawn("twins")
     whole = nearest.search(queries, documents)(np.arange(QUERIES), 30)
     monkeypatch.setattr(nearest, "_HELD", 20_000)
-    monkeypatch.setattr(nearest, "_TILE", 10_000)
+    monkeypatch.setattr(proposing, "_TILE", 10_000)
     parts = nearest.search(queries, documents, halved=halved)(np.arange(QUERIES), 30)
     assert [one.tobytes() for one in whole] == [one.tobytes() for one in parts]
 

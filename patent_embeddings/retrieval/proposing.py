@@ -1,0 +1,230 @@
+"""Products of matrices, which propose the documents that may be nearest to a query, and how far they may be off.
+
+With x~ and y~ the vectors as they are multiplied, v their exact product before the last rounding, c the score of the
+pair by itself, and g(n) = n 2^-24 / (1 - n 2^-24):
+|x.y - x~.y~| <= |x - x~| |y| + |x~| |y - y~| (Cauchy and Schwarz), |v - x~.y~| <= g(2n) |x~| |y~| and
+|c - x.y| <= g(n) |x| |y|, in whatever order a sum is taken (Higham, "Accuracy and Stability of Numerical Algorithms",
+section 3.1; 2n, as the instruction for bfloat16 rounds products and sums). Their sum is e: |c - v| <= e. Lengths are
+the longest document's, taken from the vectors and rounded up; numbers too small to be normal, which that instruction
+takes for 0, are in a constant. In float32 x~ is x: e is 2e-4 of unit vectors of 1,024 dimensions. In bfloat16 it is
+.004. A GPU multiplies in float32, without its tensor cores: how these round is not said, and no bound would cover it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Protocol
+
+import numpy as np
+
+from patent_embeddings.core.arrays import Doubles, Floats, Integers
+from patent_embeddings.core.threads import COUNT, threads
+from patent_embeddings.encoders import devices
+
+_TILE = 1 << 22  # scores of a tile of documents and queries: 16 MiB, which a cache holds
+_ON_GPU = 1 << 26  # the same of a GPU, at most
+_EACH = 32  # bytes of a GPU's memory for each score of a tile: itself, its mark, its place where it is high
+_SAMPLE = 31  # one document in so many is a sample; odd, as rows an even number apart share places of a cache
+_LEAST, _MOST = 1 << 10, 1 << 14  # documents of a sample
+_LARGE = 2e12  # operations of a search above which torch is worth the seconds that it takes to load
+_TINY = 2.0**-90  # more than all numbers that are too small to be normal, multiplied and added, of a row
+_LEAST_LENGTH = 2.0**-55  # more than a vector has whose squares are all 0
+# What lets a GPU's library drop bits of float32, whatever it is asked for.
+_FORCED = ("NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")
+
+
+class Product(Protocol):
+    """Products of documents with queries, in some precision."""
+
+    size: int  # documents
+    tile: int  # scores of a tile, at most
+
+    def ask(self, queries: Floats) -> tuple[Any, Doubles]:
+        """Queries as they are multiplied, and their bound e, [queries]."""
+
+    def cut(self, scores: Floats, error: Doubles) -> Floats:
+        """r(t - u|t| - 2e) of `nearest`, float32 [queries]."""
+
+    def scores(self, asked: Any, rows: slice, out: Any = None) -> Any:
+        """Scores of some documents, [documents, queries]; in the place of `out`, which has as many or more."""
+
+    def high(self, scores: Any, cut: Floats) -> tuple[Integers, Floats]:
+        """Places, ascending, and scores of those that are at least their query's cut."""
+
+    def ranked(self, scores: Any, rank: int) -> Floats:
+        """The score of a rank from 1 among some documents, float32 [queries]."""
+
+
+class _Float32:
+    """By numpy: its OpenBLAS is level with oneDNN, and with MKL where that is at its best."""
+
+    def __init__(self, documents: Floats) -> None:
+        self.documents, self.size, self.tile, self.longest = documents, len(documents), _TILE, _longest(documents)
+
+    def ask(self, queries: Floats) -> tuple[Floats, Doubles]:
+        n = queries.shape[1]
+        return queries, (_sums(2 * n) + _sums(n)) * _lengths(queries) * self.longest + _TINY
+
+    def cut(self, scores: Floats, error: Doubles) -> Floats:
+        return _lowered(scores, 2.0**-24, error).astype(np.float32)
+
+    def scores(self, asked: Floats, rows: slice, out: Floats | None = None) -> Floats:
+        part = self.documents[rows]
+        found: Floats = np.matmul(part, asked.T, out=None if out is None else out[: len(part)])
+        return found
+
+    def high(self, scores: Floats, cut: Floats) -> tuple[Integers, Floats]:
+        places = np.flatnonzero(scores >= cut)
+        return places, scores.ravel()[places]
+
+    def ranked(self, scores: Floats, rank: int) -> Floats:
+        return _ranked(scores, rank)
+
+
+class _Torch:
+    """By torch: bfloat16 on a processor, where oneDNN adds in float32 and rounds once; float32 on a GPU."""
+
+    def __init__(self, documents: Floats, dtype: str, device: str = "cpu") -> None:
+        import torch  # which takes seconds: small searches do without
+
+        self.torch, self.size, self.tile = torch, len(documents), _TILE
+        self.dtype, self.device = getattr(torch, dtype), torch.device(device)
+        self.unit = torch.finfo(self.dtype).eps / 2
+        free = _free(device)
+        if free is not None:
+            torch.backends.cuda.matmul.allow_tf32 = False  # float32 to the last bit
+            self.tile = max(1, min(_ON_GPU, free // 2 // _EACH // COUNT))
+        # Residues one after another, as they are multiplied; what does not fit stays here and is sent when it is.
+        self.step, self.given, self.held = step(self.size), documents, None
+        self.first = np.cumsum([0, *(len(range(first, self.size, self.step)) for first in range(self.step))])
+        if free is None or self.dtype.itemsize * documents.size < free // 2:
+            with self._room():
+                self.held = torch.empty(documents.shape, dtype=self.dtype, device=self.device)
+
+        def placed(rows: slice) -> tuple[float, float]:
+            part = documents[rows].copy()  # of a file: torch warns of what it may not write to
+            rounded = torch.from_numpy(part).to(self.dtype)
+            if self.held is not None:
+                self._part(rows).copy_(rounded)
+            return _longest(part), _longest(part - rounded.float().numpy())
+
+        with threads() as pool:
+            lengths = [(0.0, 0.0), *pool.map(placed, tiles(self.size, _LEAST))]
+        self.longest, self.lost = (max(each) for each in zip(*lengths, strict=True))
+
+    def ask(self, queries: Floats) -> tuple[Any, Doubles]:
+        n, asked = queries.shape[1], self.torch.from_numpy(queries).to(self.dtype)
+        length, lost = _lengths(queries), _lengths(queries - asked.float().numpy())
+        # A rounded vector is no longer than itself and what it lost.
+        error = lost * self.longest + (length + lost) * self.lost
+        error += _sums(2 * n) * (length + lost) * (self.longest + self.lost) + _sums(n) * length * self.longest
+        with self._room():
+            return asked.to(self.device), error + _TINY
+
+    def cut(self, scores: Floats, error: Doubles) -> Floats:
+        lowered = self.torch.from_numpy(_lowered(scores, self.unit, error))
+        found: Floats = lowered.to(self.dtype).float().numpy()
+        return found
+
+    def scores(self, asked: Any, rows: slice, out: Any = None) -> Any:
+        with self._room():
+            part = self._part(rows)
+            return self.torch.mm(part, asked.T, out=None if out is None else out[: len(part)])
+
+    def high(self, scores: Any, cut: Floats) -> tuple[Integers, Floats]:
+        with self._room():
+            least = self.torch.from_numpy(cut).to(self.device, self.dtype)
+            if self.dtype is not self.torch.bfloat16:
+                places = (scores >= least).flatten().nonzero()[:, 0]
+            else:  # numpy looks four times as fast as torch; above 0 numbers are in the order of their bits
+                kind = self.torch.int16
+                bits = scores.view(kind).numpy(), least.view(kind).numpy()
+                marks = bits[0] >= bits[1] if (cut > 0).all() else (scores >= least).numpy()
+                places = self.torch.from_numpy(np.flatnonzero(marks))
+            return places.cpu().numpy(), scores.flatten()[places].float().cpu().numpy()
+
+    def ranked(self, scores: Any, rank: int) -> Floats:
+        return _ranked(scores.float().cpu().numpy(), rank)
+
+    def _part(self, rows: slice) -> Any:
+        if self.held is None:
+            return self.torch.from_numpy(self.given[rows].copy()).to(self.device)
+        first = self.first[rows.start % self.step] + rows.start // self.step
+        return self.held[first : first + len(range(rows.start, rows.stop, self.step))]
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Raises MemoryError where a GPU's memory ends; tiles are smaller then."""
+        tile = self.tile
+        try:
+            yield
+        except self.torch.OutOfMemoryError as fault:
+            self.tile = min(self.tile, max(1, tile // 2))  # several threads may meet its end at once
+            raise MemoryError(str(fault)) from fault
+
+
+def products(queries: int, documents: Floats, halved: bool | None) -> list[Product]:
+    """What proposes documents for so many queries, the fastest first; the last one can always.
+
+    `halved`: whether a processor multiplies in bfloat16; None: in large searches, on a GPU where torch sees one, else
+    in bfloat16 where the processor has it.
+    """
+    large = halved is None and 2.0 * queries * documents.size > _LARGE
+    whole = all(os.environ.get(name, "") in ("", "0") for name in _FORCED)
+    if large and whole and devices.planned().kind == "cuda" and devices.loaded().kind == "cuda":
+        with suppress(MemoryError):
+            return [_Torch(documents, "float32", "cuda"), _Float32(documents)]
+    if halved or (large and devices.processor().halves):
+        return [_Torch(documents, "bfloat16"), _Float32(documents)]
+    return [_Float32(documents)]
+
+
+def step(size: int) -> int:
+    """One document in so many is a sample of them; 1: they are too few."""
+    return max(min(_SAMPLE, size // _LEAST), size // _MOST) | 1 if size >= 2 * _LEAST else 1
+
+
+def tiles(size: int, most: int, begin: int = 0) -> Iterator[slice]:
+    """All documents, one in `step` at a time, and of those at most so many; from 1 on all but the first, the sample."""
+    apart = step(size)
+    for first in range(begin, apart):
+        for start in range(first, size, most * apart):
+            yield slice(start, min(size, start + most * apart), apart)
+
+
+def _free(device: str) -> int | None:
+    """Bytes that are free on a device; None: it has this machine's."""
+    if device == "cpu":
+        return None
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[0])
+
+
+def _ranked(scores: Floats, rank: int) -> Floats:
+    found: Floats = np.partition(np.ascontiguousarray(scores.T), -rank, axis=1)[:, -rank]
+    return found
+
+
+def _lowered(scores: Floats, unit: float, error: Doubles) -> Doubles:
+    """t - u|t| - 2e of `nearest`; -inf, which keeps everything, where numbers are past float32."""
+    cut: Doubles = scores - unit * np.abs(scores, dtype=np.float64) - 2 * error
+    return np.where(np.isnan(cut), -np.inf, cut)
+
+
+def _longest(rows: Floats) -> float:
+    return float(_lengths(rows).max(initial=0.0))
+
+
+def _lengths(rows: Floats) -> Doubles:
+    """Length of each row, float64 [rows], no less than it is: squares round, and the smallest are 0."""
+    squares = np.einsum("ij,ij->i", rows, rows).astype(np.float64)
+    found: Doubles = np.sqrt(squares) * (1 + _sums(rows.shape[1])) + _LEAST_LENGTH
+    return found
+
+
+def _sums(n: int) -> float:
+    """g(n) of the module."""
+    return n * 2.0**-24 / (1 - n * 2.0**-24)
