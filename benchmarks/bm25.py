@@ -110,16 +110,16 @@ def text(file: str, queries: int, out: str) -> None:
 def tokens(file: str, queries: int, out: str) -> None:
     """Our scoring of every posting, without Java."""
     from patent_embeddings.core import params
-    from patent_embeddings.retrieval import lucene, ranking
+    from patent_embeddings.core.threads import threads
     from patent_embeddings.retrieval.exhaustive import Exhaustive
     from patent_embeddings.retrieval.terms import counted
 
     counts = counted(document.split(" ") for document in texts.read(file))
     index = Exhaustive(counts, **params.load().bm25.model_dump(include={"k1", "b", "query_side"}))
-    with lucene.threads() as threads:
-        depth = min(DEPTH + 1, counts.shape[0])
-        scores, rows = ranking.best(*index.search(counts[:queries], depth, threads), depth)
-    _write(out, scores, rows)
+    with threads() as pool:
+        scores, rows = index.search(counts[:queries], min(DEPTH + 1, counts.shape[0]), pool)
+    order = np.lexsort((rows, -scores))
+    _write(out, np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1))
 
 
 def plain(file: str, queries: int, source: str, backend: str, out: str) -> None:
@@ -173,6 +173,7 @@ def analyse(file: str, out: str) -> dict[str, float]:
 def apart(file: str, queries: int) -> dict[str, int]:
     """How many of our scores are not those of Lucene's searcher to the last bit, all queries and places."""
     from patent_embeddings.core import params
+    from patent_embeddings.core.threads import threads
     from patent_embeddings.retrieval import lucene, ranking
     from patent_embeddings.retrieval.exhaustive import Exhaustive
     from patent_embeddings.retrieval.terms import counted
@@ -181,11 +182,11 @@ def apart(file: str, queries: int) -> dict[str, int]:
     documents, found = texts.read(file), 0
     counts = counted(lucene.analysed(documents, "apart"))
     exhaustive = Exhaustive(counts, **options)
-    with lucene.threads() as threads, lucene.index(documents, **options, label="apart") as index:
+    with threads() as pool, lucene.index(documents, **options, label="apart") as index:
         for start in range(0, queries, 256):
             part = slice(start, min(start + 256, queries))
             theirs, _ = index.search(documents[part], DEPTH)
-            ours, _ = ranking.best(*exhaustive.search(counts[part], DEPTH, threads), DEPTH)
+            ours, _ = ranking.best(*exhaustive.search(counts[part], DEPTH, pool), DEPTH)
             found += int((ours != theirs).sum())
     return {"apart": found}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import typer
 
 from patent_embeddings.core import layout
@@ -18,7 +20,7 @@ def main(landscape: str) -> None:
     from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
     from patent_embeddings.corpus.splits import fold_of
     from patent_embeddings.evaluation.schemas import ORACLES
-    from patent_embeddings.retrieval import fusion
+    from patent_embeddings.retrieval import fusion, settings
     from patent_embeddings.retrieval.schemas import FUSION, RUN
     from patent_embeddings.retrieval.values import FuseValues
 
@@ -33,12 +35,15 @@ def main(landscape: str) -> None:
         reach = reachable(qrels, pool, earlier=values.pool == "earlier")
         folds = None if values.cross_fitted is None else fold_of(asked, values.cross_fitted)
         label, least = f"fuse {landscape}: tune", values.threshold
-        tuned = fusion.tune(
+        tuned = settings.tune(
             legs, qrels, queries, values.fuse, label=label, reachable=reach, threshold=least, folds=folds
         )
-        best = fusion.oracles(legs, tuned, qrels, depth, f"fuse {landscape}: best on test")
-        for method, value in tuned.chosen.items():
-            tables.write_parts(fusion.fused(legs, method, value, depth), layout.run(landscape, method), RUN)
+        best = settings.oracles(legs, tuned, qrels, depth, f"fuse {landscape}: best on test")
+        with ExitStack() as stack:
+            add = {name: stack.enter_context(tables.writing(layout.run(landscape, name), RUN)) for name in tuned.chosen}
+            for part in fusion.fused(legs, tuned.chosen, depth):
+                for method, rows in part.items():
+                    add[method](rows)
         tables.write(best, layout.oracles(landscape), ORACLES)
         tables.write(tuned.table, layout.fusion(landscape), FUSION)
         cost.update(texts=len(asked), tuned=tuned.on_dev, chosen=tuned.said)

@@ -14,6 +14,7 @@ from patent_embeddings.core import environment, layout, processes
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import write_json, write_text
 from patent_embeddings.core.meter import metered, significant
+from patent_embeddings.core.running import imported
 
 
 @contextmanager
@@ -26,6 +27,7 @@ def measured(path: Path) -> Iterator[dict[str, Any]]:
     Raises UserError before the block where installed versions are not those of environment.lock.
     """
     environment.verify()
+    imported()
     record: dict[str, Any] = {"device": "cpu"}
     start = time.perf_counter()
     with metered() as meter:

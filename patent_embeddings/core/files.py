@@ -40,6 +40,8 @@ def replacing(path: Path) -> Iterator[Path]:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except (FileExistsError, NotADirectoryError):
                 raise UserError(f"{path.parent}: a file is where a folder is needed; move it elsewhere") from None
+            except FileNotFoundError:  # such as below /proc
+                raise UserError(f"{path.parent}: no folder can be made there; name another place") from None
             # DVC links outputs read-only into its cache: replace them, never write through.
             folder = stack.enter_context(_owned(path.parent, f".{path.name}."))
         temporary = folder / path.name

@@ -19,7 +19,7 @@ def places(ids: Ids, among: Ids) -> Integers:
     others = pd.Index(among)
     if isinstance(ids, pd.Series) and isinstance(ids.dtype, pd.CategoricalDtype):  # a run repeats its ids
         place = others.get_indexer(pd.Index(ids.cat.categories))
-        return np.asarray(place[ids.cat.codes.to_numpy()], dtype=np.int64)
+        return place.astype(np.int64, copy=False)[ids.cat.codes.to_numpy()]
     return np.asarray(others.get_indexer(pd.Index(ids)), dtype=np.int64)
 
 

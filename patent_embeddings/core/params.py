@@ -71,6 +71,9 @@ def read(stage: str, type_: type[V], landscape: str = layout.CELL) -> V:
     Raises UserError where `check` has not run, or its file is damaged or of another version of the code.
     """
     path = layout.values(stage, landscape)
+    if landscape != layout.CELL and not path.exists():
+        mend = f"`dvc repro` writes one for each landscape that evaluate_on of {layout.PARAMS} names"
+        raise UserError(f"{path}: no such file; {mend}")
     held = read_json(path)
     again = "`dvc repro check` writes it again"
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
+import gc
 import os
 import re
 import signal
@@ -31,11 +33,23 @@ MODELS = (
 )  # stages that compute on a GPU where there is one; `search` asks itself
 PATIENCE = 10.0  # seconds for which the stage before may take to end
 POLL = 0.5  # seconds between two looks at DVC
+YOUNG = 50_000  # new objects between two looks of Python for what is garbage, while a stage imports
+_GARBAGE = gc.get_threshold()
 _ASKED = "DVC_STAGE"  # set by DVC for what it starts
+
+
+def imported() -> None:
+    """Leave what was imported out of the search for garbage, which from here on is Python's own."""
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE)
 
 
 def run(app: typer.Typer) -> None:
     """Run a Typer application; a UserError, or a machine that is at its limits, becomes one line and exit status 2."""
+    # Imports make very many objects that stay: looking through all of them for garbage, again and again and at the end
+    # once more, is a third of what they take.
+    gc.set_threshold(YOUNG)
+    atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A terminal that cannot show a letter shows its number.

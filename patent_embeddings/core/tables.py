@@ -7,11 +7,11 @@ Lists are parquet lists of strings. Text is "" where absent, never null.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet as pq
 
+from patent_embeddings.core import rankings
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import replacing
 
@@ -79,9 +80,9 @@ class Table:
             for name, (low, high) in self.around.items()
         ]  # fmt: skip
         if self.ranked:
-            rules.append(pa.Check(_ranks_whole, error="ranks are not 1, 2, 3, ... within each query"))
-            rules.append(pa.Check(_scores_fall, error="scores increase with rank"))
-            rules.append(pa.Check(_families_once, error="a family twice in the ranking of a query"))
+            rules.append(pa.Check(rankings.ranks_whole, error="ranks are not 1, 2, 3, ... within each query"))
+            rules.append(pa.Check(rankings.scores_fall, error="scores increase with rank"))
+            rules.append(pa.Check(rankings.families_once, error="a family twice in the ranking of a query"))
         # Whole ranks leave no key of a run twice.
         unique = None if self.ranked else list(self.key) or None
         return pa.DataFrameSchema(columns, checks=rules, unique=unique, strict=True, ordered=True)
@@ -99,42 +100,6 @@ def _pandera() -> Any:
         if absent:
             del sys.modules["hypothesis"]
     return pandera.pandas
-
-
-def _ranks_whole(frame: pd.DataFrame) -> bool:
-    rank, same = _by_rank(frame, "rank")
-    return bool((rank[:1] == 1).all() and (rank[1:] == rank[:-1] * same + 1).all())
-
-
-def _scores_fall(frame: pd.DataFrame) -> bool:
-    score, same = _by_rank(frame, "score")
-    return bool((~same | (score[1:] <= score[:-1])).all())
-
-
-def _families_once(frame: pd.DataFrame) -> bool:
-    family = _codes(frame["family_id"])
-    pairs = np.sort(_codes(frame["query_id"]) * (family.max(initial=0) + 1) + family)
-    return bool((pairs[1:] != pairs[:-1]).all())
-
-
-def _by_rank(frame: pd.DataFrame, column: str) -> tuple[Any, Any]:
-    """A column of a run by query and rank, and of each row but the first whether it is of the query before it."""
-    query, values = _codes(frame["query_id"]), frame[column].to_numpy()
-    if not _ordered(query, frame["rank"].to_numpy()):
-        order = np.lexsort((frame["rank"].to_numpy(), query))
-        query, values = query[order], values[order]
-    return values, query[1:] == query[:-1]
-
-
-def _ordered(query: Any, rank: Any) -> bool:
-    """Whether rows come by query, and by rank within it."""
-    same = query[1:] == query[:-1]
-    return bool(((query[1:] > query[:-1]) | (same & (rank[1:] > rank[:-1]))).all())
-
-
-def _codes(ids: pd.Series) -> Any:
-    """A number for each id: of its category, else by first appearance."""
-    return (ids.cat.codes.to_numpy() if hasattr(ids, "cat") else pd.factorize(ids)[0]).astype(np.int64)
 
 
 def typed(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
@@ -157,33 +122,67 @@ def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
     ordered = frame[list(table.columns)]
     # A run that comes in order is not copied.
     sorts = table.ranked and hasattr(ordered["query_id"], "cat")
-    if not (sorts and _ordered(_codes(ordered["query_id"]), ordered["rank"].to_numpy())):
+    if not (sorts and rankings.ordered(ordered)):
         ordered = ordered.sort_values(list(table.key), kind="stable", ignore_index=True)
     write_parts([ordered], path, table)
 
 
 def write_parts(frames: Iterable[pd.DataFrame], path: Path, table: Table) -> None:
-    """`write` frames that follow one another by key, each a row group, one in memory at a time."""
-    frames = iter(frames)
-    first = next(frames, empty(table))
-    schema = pyarrow.schema([one.with_type(_NAMED) if hasattr(first[one.name], "cat") else one for one in table.arrow])
-    with (
-        replacing(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd", store_schema=False, version="2.6",
-                         write_page_checksum=True, dictionary_pagesize_limit=_NAMES) as file,
-    ):  # fmt: skip
-        for frame in chain([first], frames):
+    """`write` frames that follow one another by key, each a row group; one is written while the next is made."""
+    with writing(path, table) as add:
+        for frame in frames:
+            add(frame)
+
+
+@contextmanager
+def writing(path: Path, table: Table) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Yield a function that takes frames, in order of their key; a thread checks and writes the one given last.
+
+    A frame may not be changed after it is given. Raises UserError as `write`, with the frame after a wrong one, or at
+    the end.
+    """
+    # The scores of a run hardly repeat: to look for a dictionary of them takes twice the time of all the rest.
+    named = [name for name in table.columns if name != "score"] if table.ranked else True
+    encoding = {"score": "BYTE_STREAM_SPLIT"} if table.ranked else None
+    written: Future[None] | None = None
+    with replacing(path) as temporary, ExitStack() as stack, ThreadPoolExecutor(1) as beside:
+        file: pq.ParquetWriter | None = None
+
+        def put(frame: pd.DataFrame) -> None:
+            nonlocal file
             _check(frame, path, table)
+            kinds = [one.with_type(_NAMED) if hasattr(frame[one.name], "cat") else one for one in table.arrow]
+            schema = file.schema if file else pyarrow.schema(kinds)
+            file = file or stack.enter_context(
+                pq.ParquetWriter(temporary, schema, compression="zstd", store_schema=False, version="2.6",
+                                 write_page_checksum=True, dictionary_pagesize_limit=_NAMES, use_dictionary=named,
+                                 column_encoding=encoding)
+            )  # fmt: skip
             rows = pyarrow.table([_column(frame[one.name], one.type) for one in schema], schema=schema)
             file.write_table(rows, row_group_size=_GROUP)
+
+        def add(frame: pd.DataFrame) -> None:
+            nonlocal written
+            if written is not None:
+                written.result()
+            written = beside.submit(put, frame)
+
+        yield add
+        if written is None:
+            add(empty(table))
+        assert written is not None
+        written.result()
 
 
 def _column(values: pd.Series, kind: pyarrow.DataType) -> pyarrow.Array:
     """A column for parquet; of categories those that occur: to write each text out takes 20 times as long."""
     if kind != _NAMED:
         return pyarrow.Array.from_pandas(values, type=kind)
-    place, used = pd.factorize(values.cat.codes.to_numpy(), sort=True)
-    return pyarrow.DictionaryArray.from_arrays(place.astype("int32"), values.cat.categories[used].astype("object"))
+    codes, names = values.cat.codes.to_numpy(), values.cat.categories
+    used = np.zeros(len(names), dtype=bool)
+    used[codes] = True
+    place = np.cumsum(used, dtype=np.int32) - np.int32(1)
+    return pyarrow.DictionaryArray.from_arrays(place[codes], names[used].astype("object"))
 
 
 def read(

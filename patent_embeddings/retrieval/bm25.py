@@ -8,13 +8,14 @@ import pandas as pd
 
 from patent_embeddings.core.arrays import Floats, Integers
 from patent_embeddings.core.params import Bm25
+from patent_embeddings.core.threads import threads
 from patent_embeddings.corpus.pool import candidates
 from patent_embeddings.retrieval import lucene, ranking
 from patent_embeddings.retrieval.exhaustive import Exhaustive
 from patent_embeddings.retrieval.terms import counted
 
 Texts = Mapping[str, str]
-_BLOCK = 256  # queries in flight: enough for a product of matrices to be fast
+_BLOCK = 1024  # queries in flight: parts enough for every thread
 
 
 def run(
@@ -37,10 +38,10 @@ def run(
     options = settings.model_dump(include={"k1", "b", "query_side"})
     searched = Exhaustive(counts[[places[text] for text in documents.values()]], **options)
     wanted = counts[[places[text] for text in queries.values()]]
-    with lucene.threads() as threads:
+    with threads() as workers:
 
         def search(part: Integers, k: int) -> tuple[Floats, Integers]:
-            return searched.search(wanted[part], k, threads)
+            return searched.search(wanted[part], k, workers)
 
         scores, rows = ranking.retrieve(search, open_, settings.depth, label=label, block=_BLOCK)
     return ranking.parts(asked, families, scores, rows)

@@ -22,10 +22,13 @@ from patent_embeddings.core.arrays import Doubles, Floats, Integers
 
 _COMMON = 1 / 16  # of the documents have a term for which the product is the faster way: measured
 _DENSE = 1 << 30  # bytes of the product's matrix, at most
-_HELD = 1 << 25  # scores held at once, at most
-_GROUP = 16  # documents of which the best stands for all, to find what k documents reach
+_HELD = 1 << 24  # scores that a thread holds at once, at most
+_PART = 128  # queries that a thread searches for at once: enough for a product of matrices to be fast
+_SAMPLE = 16  # one document in so many says where a query's k-th best may be
+_SURE = 4  # deviations by which it is lower than it seems
 _EXACT = 24  # lengths below are kept exactly
 _ONE = np.float32(1)
+_TINY = np.finfo(np.float32).tiny
 _INFINITE = np.float32(1e30)  # for 1 / 0 where k1 is 0: as lost beside 1 when divided by, and 0 times it is 0
 
 
@@ -81,24 +84,30 @@ class Exhaustive:
         self._room = _Room()
         self._first = np.append(0, np.cumsum(np.where(self._column < 0, self._having, 0)))
 
-    def search(self, counts: sparse.csr_array, k: int, threads: ThreadPoolExecutor) -> tuple[Floats, Integers]:
+    def search(self, counts: sparse.csr_array, k: int, pool: ThreadPoolExecutor) -> tuple[Floats, Integers]:
         """The k best documents of each query, given as the documents were, [queries, terms], with the same terms.
+
+        `pool`: of `core.threads`, whose threads multiply for themselves.
 
         Returns, in any order, scores, float32 [queries, k], -inf past the last hit; rows of documents, int64 [queries,
         k], -1 there.
         """
         scores = np.full((counts.shape[0], k), -np.inf, np.float32)
         rows = np.full((counts.shape[0], k), -1, np.int64)
-        step = max(1, _HELD // max(1, len(self._inverse)))
-        for start in range(0, counts.shape[0], step):
-            part = counts[start : start + step]
-            queries = self._queries(part)
+        size = max(1, min(_PART, _HELD // max(1, len(self._inverse))))
+
+        def part(start: int) -> None:
+            queries = self._queries(counts[start : start + size])
             weights = np.zeros((len(queries), self._shares.shape[1]), np.float32)
             for row, query in zip(weights, queries, strict=True):
                 row[query.columns] = query.weights
-            found = threads.map(lambda query, near: self._best(query, near, k), queries, weights @ self._shares.T)
-            for place, (score, hits) in enumerate(found, start):
-                scores[place, : len(hits)], rows[place, : len(hits)] = score, hits
+            near = self._room.array("products", (len(queries), len(self._inverse)), np.float32)
+            np.matmul(weights, self._shares.T, out=near)
+            for place, query in enumerate(queries):
+                score, hits = self._best(query, near[place], k)
+                scores[start + place, : len(hits)], rows[start + place, : len(hits)] = score, hits
+
+        list(pool.map(part, range(0, counts.shape[0], size)))
         return scores, rows
 
     def _queries(self, counts: sparse.csr_array) -> list[_Query]:
@@ -119,25 +128,24 @@ class Exhaustive:
         """Scores and rows of a query's k best; `near` is what the product gave, and is written to."""
         room = self._room.array
         rare = self._rare(query)
-        near += np.add(rare, 0, out=room("near", near.shape, np.float32), casting="same_kind")
+        rounded = room("rounded", near.shape, np.float32)
+        rounded[:] = rare
+        near += rounded
         # Each share is off by 2 roundings of its weight, as is Lucene's; then the product and the sums round.
-        error = (self._shares.shape[1] + 8) * np.finfo(np.float32).eps / 2 * query.total
-        least = np.float32(max(np.finfo(np.float32).tiny, _reached(near, k) - 2 * error))
-        places = np.flatnonzero(np.greater_equal(near, least, out=room("kept", near.shape, np.bool_)))
+        error = (self._shares.shape[1] + 8) * 2.0**-24 * query.total
+        places = _near(near, k, error)
         scores = rare[places]
         if columns := len(query.columns):
-            shape = (len(places), columns)
             rows = room("rows", (len(places), self._counts.shape[1]), self._counts.dtype)
-            often = room("often", shape, self._counts.dtype)
             # numpy copies what it writes to, unless it need not raise.
-            self._counts.take(places, axis=0, out=rows, mode="clip").take(query.columns, axis=1, out=often, mode="clip")
-            added = np.multiply(often, self._inverse[places, None], out=room("added", shape, np.float32))
+            self._counts.take(places, axis=0, out=rows, mode="clip")
+            added, weights = room("added", (columns, len(places)), np.float32), query.weights[:, None]
+            added[:] = rows.T[query.columns]
+            added *= self._inverse[places]
             added += _ONE
-            np.divide(query.weights, added, out=added)
-            np.subtract(query.weights, added, out=added)
-            exact = room("exact", shape, np.float64)
-            exact[:] = added
-            scores += exact @ np.ones(columns)
+            np.divide(weights, added, out=added)
+            np.subtract(weights, added, out=added)
+            scores += added.sum(axis=0, dtype=np.float64)
         found = scores.astype(np.float32)
         if len(found) > k:
             kept = np.argpartition(found, len(found) - k)[len(found) - k :]
@@ -184,10 +192,19 @@ def rounded(lengths: Integers) -> Integers:
     return np.where(lengths < _EXACT, lengths, _EXACT + (over >> shift << shift))
 
 
-def _reached(scores: Floats, k: int) -> float:
-    """What at least k of the scores reach, and few more; 0 where there are not as many."""
-    if k >= len(scores):
-        return 0.0
-    if (groups := len(scores) // _GROUP) >= 2 * k:
-        scores = scores[: groups * _GROUP].reshape(_GROUP, groups).max(axis=0)
-    return float(np.partition(scores, len(scores) - k)[len(scores) - k])
+def _near(scores: Floats, k: int, error: float) -> Integers:
+    """Places of all scores above 0 that may be among the k best, where each may be off by `error`.
+
+    A sample says from where to look for the k-th best, as a whole row takes ten times as long; then the k-th best does.
+    """
+    sample, share = scores[::_SAMPLE], k / _SAMPLE
+    rank = int(share + _SURE * share**0.5) + 1
+    cut = max(_TINY, np.partition(sample, -rank)[-rank]) if rank < len(sample) else _TINY
+    while True:
+        places = np.flatnonzero(scores >= cut)
+        found, least = scores[places], _TINY
+        if len(found) >= k:
+            least = max(_TINY, np.float32(np.partition(found, len(found) - k)[len(found) - k] - 2 * error))
+        if least >= cut:
+            return places[found >= least]
+        cut = least

@@ -1,8 +1,4 @@
-"""Fusion of the BM25 and the dense run, by reciprocal rank and by interpolation.
-
-It is tuned on dev queries only; or, where there are too few to set some aside, cross-fitted: each fold's queries are
-fused with what the queries of the other folds are best with.
-"""
+"""Fusion of the BM25 and the dense run, by reciprocal rank and by interpolation."""
 
 from __future__ import annotations
 
@@ -12,19 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from patent_embeddings.core import tables
-from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Integers, Places
+from patent_embeddings.core.arrays import Doubles, Floats, Integers, Places
 from patent_embeddings.core.ids import places
-from patent_embeddings.core.params import Fuse
-from patent_embeddings.core.progress import say, track
-from patent_embeddings.evaluation import retrieval
-from patent_embeddings.evaluation.schemas import ORACLES
-from patent_embeddings.retrieval.ranking import best, frame, matrices
-from patent_embeddings.retrieval.schemas import FUSION
+from patent_embeddings.core.progress import track
+from patent_embeddings.core.threads import threads
+from patent_embeddings.retrieval.ranking import best, frame, matrices, portions
 
-UNTUNED = {"rrf": 60.0, "interpolation": 0.5}  # where no query to tune on has a relevant family
 Setting = float | Doubles  # one for all queries, or one for each, [queries]
-_HELD = 1 << 20  # candidates of both legs held at once: bounds memory, not the result
+_HELD = 1 << 17  # candidates of both legs that a thread has at once: their numbers stay in a cache
 _COMPARED = 1 << 18  # scores compared at once: 1 MiB, which stays in the cache
 
 
@@ -48,7 +39,8 @@ def legs(runs: Iterable[Iterable[pd.DataFrame]], queries: list[str], families: l
 
     Raises UserError: an id of a run is not among `queries` or `families`.
     """
-    return Legs(queries, families, *(matrices(run, queries, families, depth) for run in runs))
+    with threads() as pool:
+        return Legs(queries, families, *pool.map(lambda run: matrices(run, queries, families, depth), runs))
 
 
 @dataclass(frozen=True)
@@ -117,11 +109,22 @@ def _fused(pair: Both, method: str, value: Setting) -> Floats:
     return np.where(pair.rows < 0, -np.inf, scores).astype(np.float32)
 
 
-def fused(legs: Legs, method: str, value: Setting, depth: int) -> Iterator[pd.DataFrame]:
-    """Fused run of every query, in parts with rows of `RUN`."""
-    for part in legs.blocks(np.arange(len(legs.queries))):
-        ours = value if isinstance(value, float) else value[part]
-        yield frame(legs.queries, legs.families, *fuse(both(legs, part), method, ours, depth), first=int(part[0]))
+def fused(legs: Legs, chosen: Mapping[str, Setting], depth: int) -> Iterator[dict[str, pd.DataFrame]]:
+    """Fused runs of every query by some methods and their values, in parts with rows of `RUN`."""
+
+    def of(block: Integers) -> list[tuple[Floats, Places]]:
+        pair = both(legs, block)
+        values = [value if isinstance(value, float) else value[block] for value in chosen.values()]
+        return [fuse(pair, method, value, depth) for method, value in zip(chosen, values, strict=True)]
+
+    for part in portions(np.arange(len(legs.queries)), depth):
+        with threads() as pool:
+            found = list(pool.map(of, legs.blocks(part)))
+        frames = {}
+        for method, blocks in zip(chosen, zip(*found, strict=True), strict=True):
+            scores, rows = (np.concatenate(each) for each in zip(*blocks, strict=True))
+            frames[method] = frame(legs.queries, legs.families, scores, rows, first=int(part[0]))
+        yield frames
 
 
 def ranks(
@@ -136,9 +139,12 @@ def ranks(
     found = [np.zeros(len(pairs), np.int64) for _ in settings]
     order = np.argsort(query, kind="stable")
     order = order[(query[order] >= 0) & (family[order] >= 0)]
+    if not legs.bm25[1].shape[1] + legs.dense[1].shape[1]:  # nothing could be ranked
+        return found
     blocks = legs.blocks(np.unique(query[order]))
     total = sum(map(len, blocks))
-    for part in track(blocks, total=total, label=label, unit="queries", weight=len(blocks[0]) if blocks else 1):
+
+    def look(part: Integers) -> None:
         pair = both(legs, part)
         first, last = np.searchsorted(query[order], [part[0], part[-1] + 1])
         wanted = order[first:last]
@@ -157,135 +163,9 @@ def ranks(
                 # Equal scores by family id, and so by place.
                 tied = (theirs == own) & (np.arange(scores.shape[1]) < place[:, None])
                 rank[some] = 1 + np.count_nonzero(theirs > own, axis=1) + np.count_nonzero(tied, axis=1)
+
+    with threads() as pool:
+        done = pool.map(look, blocks)
+        for _ in track(done, total=total, label=label, unit="queries", weight=len(blocks[0]) if blocks else 1):
+            pass
     return [np.where(rank <= depth, rank, 0) for rank in found]
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """Outcome of tuning."""
-
-    # Rows of `FUSION`: every setting on dev and on test; cross-fitted on test, and for each fold on the queries of all
-    # others, of which the value was chosen.
-    table: pd.DataFrame
-    chosen: dict[str, Setting]  # per method the value best on dev, the first of the grid among equals; or by fold
-    # Per method the value best on test, likewise; the chosen one where test has no relevant family.
-    oracle: dict[str, float]
-    on_dev: bool  # False where no query to tune on has a relevant family, so that fixed values were chosen
-
-    @property
-    def said(self) -> dict[str, float | list[float]]:
-        """The chosen values, where each query has one all that there are."""
-        return {
-            method: value if isinstance(value, float) else sorted(set(value.tolist()))
-            for method, value in self.chosen.items()
-        }
-
-
-def oracles(legs: Legs, tuned: Tuned, qrels: pd.DataFrame, depth: int, label: str) -> pd.DataFrame:
-    """Rows of `ORACLES`: where the values best on test would have ranked what is judged, rows of `QRELS`."""
-    found = ranks(legs, list(tuned.oracle.items()), depth, qrels, label)
-    pairs = qrels[["query_id", "family_id"]]
-    frames = [
-        pairs.assign(system=f"oracle-{method}", rank=rank)[rank > 0]
-        for method, rank in zip(tuned.oracle, found, strict=True)
-    ]
-    return tables.typed(pd.concat(frames, ignore_index=True), ORACLES)
-
-
-def tune(
-    legs: Legs,
-    qrels: pd.DataFrame,
-    queries: pd.DataFrame,
-    settings: Fuse,
-    *,
-    label: str,
-    reachable: Booleans | None = None,
-    threshold: int = 1,
-    folds: Mapping[str, int] | None = None,
-) -> Tuned:
-    """Score every setting of the grid on the dev and the test queries, over all scopes.
-
-    Takes rows of `QRELS` and of `QUERIES`, these in the order of the legs. `reachable`: of each judgement, whether the
-    pool lets its family be found; None: all are. A query whose relevant families are all out of reach says nothing of a
-    setting. `threshold` as in `per_query`. `folds`: the fold of each query by its id, to be cross-fitted; all are test.
-    """
-    relevant = qrels["relevance"] > 0
-    judged, within = qrels[relevant], qrels[relevant if reachable is None else relevant & reachable]
-    asked = queries[queries["split"].isin(["dev", "test"]) & queries["query_id"].isin(within["query_id"])]
-    # By what is tuned on them, places among `asked`.
-    tuned_on = {"dev": np.flatnonzero(asked["split"] == "dev")}
-    if folds is not None:
-        own = asked["query_id"].map(folds).to_numpy()
-        tuned_on = {f"fold-{fold}": np.flatnonzero(own != fold) for fold in sorted(set(folds.values()))}
-    tunable = all(map(len, tuned_on.values()))
-    grids = {"rrf": [float(k) for k in settings.rrf_k], "interpolation": list(settings.weights)}
-    if not tunable:
-        fixed = f"k = {UNTUNED['rrf']:g} and weight {UNTUNED['interpolation']:g}"
-        lacking = "no dev query has a relevant family" if folds is None else "the scored queries are all of one fold"
-        say(f"{label}: {lacking}; {fixed} are used untuned")
-        grids = {method: [*grid, UNTUNED[method]] for method, grid in grids.items()}
-    grids = {method: list(dict.fromkeys(grid)) for method, grid in grids.items()}
-    outcomes = _outcomes(legs, judged, asked, grids, settings, label, threshold)
-    means = {
-        (*key, str(split)): float(mean)
-        for key, values in outcomes.items()
-        for split, mean in values.groupby("split")["value"].mean().items()
-    }
-    for fold, rows_ in tuned_on.items():
-        if folds is not None and len(rows_):
-            means |= {(*key, fold): float(one["value"].iloc[rows_].mean()) for key, one in outcomes.items()}
-
-    chosen: dict[str, Setting] = {}
-    oracle: dict[str, float] = {}
-    flags: dict[tuple[str, str], set[float]] = {}  # method and split -> what is chosen there
-    for method, grid in grids.items():
-        found = {part: _best(grid, means, method, part, UNTUNED[method]) for part in tuned_on}
-        chosen[method] = found["dev"] if folds is None else np.array([found[f"fold-{folds[q]}"] for q in legs.queries])
-        oracle[method] = _best(grid, means, method, "test", found.get("dev", UNTUNED[method]))
-        flags |= {(method, part): {value} for part, value in found.items()}
-        flags[method, "test"] = set(found.values())
-    rows = [
-        (method, value, split, settings.metric, score, value in flags[method, split], value == oracle[method])
-        for (method, value, split), score in means.items()
-    ]
-    table = tables.typed(pd.DataFrame(rows, columns=list(FUSION.columns)), FUSION)
-    return Tuned(table, chosen, oracle, tunable)
-
-
-def tuned_to(table: pd.DataFrame, method: str, fold: int | None, *, cross_fitted: bool) -> float:
-    """What a query is fused with, by rows of `FUSION`: a query of the landscape as its run.
-
-    `fold`: of a query of a cross-fitted landscape; None: of no query, which there has what is best on all of them.
-    """
-    found = table[(table["method"] == method) & table["oracle" if cross_fitted and fold is None else "chosen"]]
-    if fold is not None:
-        found = found[found["split"] == f"fold-{fold}"]
-    return float(found["value"].iloc[0]) if len(found) else UNTUNED[method]
-
-
-def _best(
-    grid: list[float], means: dict[tuple[str, float, str], float], method: str, split: str, otherwise: float
-) -> float:
-    """The value best on a split, the first of the grid among equals; `otherwise` where the split has no scores."""
-    scored = [value for value in grid if (method, value, split) in means]
-    return max(scored, key=lambda value: means[method, value, split], default=otherwise)
-
-
-def _outcomes(
-    legs: Legs,
-    judged: pd.DataFrame,
-    asked: pd.DataFrame,
-    grids: dict[str, list[float]],
-    settings: Fuse,
-    label: str,
-    threshold: int,
-) -> dict[tuple[str, float], pd.DataFrame]:
-    """`split` and `value` of the metric for each method and value, a row for each query of `asked`, in its order."""
-    settled = [(method, value) for method, grid in grids.items() for value in grid]
-    judged = judged[judged["query_id"].isin(asked["query_id"])]
-    scored = {}
-    for key, rank in zip(settled, ranks(legs, settled, settings.depth, judged, label), strict=True):
-        found = retrieval.Found(rank, np.zeros(len(asked), np.int64))
-        values = retrieval.outcomes(found, judged, asked, [settings.metric], threshold=threshold)
-        scored[key] = values.loc[values["scope"] == "all", ["split", "value"]]
-    return scored if len(asked) else {}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from patent_embeddings.core.arrays import Booleans, Floats, Integers, Search
+from patent_embeddings.core.arrays import Booleans, Floats, Integers, Places, Search
 from patent_embeddings.core.params import Search as Settings
 from patent_embeddings.core.vectors import Vectors, blocks
 from patent_embeddings.retrieval import ranking
@@ -86,6 +86,19 @@ def search(
         return scores, rows
 
     return run, margin
+
+
+def scored(queries: Floats, documents: Floats, offsets: Integers, best: int, rows: Places) -> Floats:
+    """Scores of some families of each query, [queries, k]: `rows` are their places, -1 for none, which scores -inf.
+
+    The other arrays are as in `search`, with passages as they are searched. Each pair is scored by itself.
+    """
+    scores, starts = np.full(rows.shape, -np.inf, np.float32), np.append(offsets, len(documents))
+    families = rows.astype(np.int64)
+    for query, place in _portions(families >= 0, families, starts, max(1, queries.shape[1])):
+        found = _exact(queries[query], families[query, place], documents, starts, best, lambda part: part)
+        scores[query, place] = found
+    return scores
 
 
 def _mean_of_best(similar: Floats, starts: Integers, best: int) -> Floats:

@@ -24,7 +24,7 @@ from patent_embeddings.corpus.pool import Candidates
 from patent_embeddings.evaluation.retrieval import per_query
 from patent_embeddings.evaluation.schemas import COMPRESSION
 from patent_embeddings.evaluation.statistics import FEWEST, compare
-from patent_embeddings.retrieval import ranking
+from patent_embeddings.retrieval import nearest, passages, ranking
 from patent_embeddings.retrieval.searched import Searched, by_inner_product
 
 RESCORE = 4  # times the depth: how many documents nearest in bits are ranked again
@@ -109,16 +109,14 @@ def retrieve(
         search, margin = by_inner_product(found.queries, kept, found.starts, found.best)
         return ranking.retrieve(search, open_, depth, label=label, block=_BLOCK, margin=margin)
     search, margin = by_inner_product(_signs(found.queries > 0), kept, found.starts, found.best)
+    if not found.several:  # whole numbers, equal ones by family: what ties with the last is settled
+        margin = -0.5
     _, rows = ranking.retrieve(search, open_, rescore * depth, label=label, block=_BLOCK, margin=margin)
-    scores = np.full(rows.shape, -np.inf, np.float32)
-    for query, nearest in enumerate(rows):
-        near = np.sort(nearest[nearest >= 0])
-        if len(near):
-            part = [np.arange(found.starts[family], found.starts[family + 1]) for family in near]
-            starts = np.concatenate([[0], np.cumsum([len(one) for one in part])])
-            again, _ = by_inner_product(found.queries[[query]], kept[np.concatenate(part)], starts, found.best)
-            score, place = again(np.zeros(1, np.int64), len(near))
-            scores[query, : len(near)], rows[query, : len(near)] = score[0], near[place[0]]
+    if found.several:
+        scores = passages.scored(found.queries, kept, found.starts[:-1], found.best, rows)
+    else:
+        scores, there = np.full(rows.shape, -np.inf, np.float32), np.nonzero(rows >= 0)
+        scores[there] = nearest.score(np.ascontiguousarray(found.queries), kept, there[0], rows[there])
     return ranking.best(scores, rows, depth)
 
 

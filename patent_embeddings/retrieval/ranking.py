@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Places, Search
+from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Integers, Places, Search
 from patent_embeddings.core.ids import known
 from patent_embeddings.core.progress import track
+from patent_embeddings.core.threads import threads
 from patent_embeddings.corpus.pool import NEVER, Candidates
 
 _SPARE = 16  # candidates beyond the depth: the own family, and a tie at the cut
@@ -24,6 +25,7 @@ _HELD = 1 << 23  # candidates held at once: bounds memory, not the result
 _ERROR = 1e-6  # of a float32 inner product of unit vectors
 _PART = 1 << 20  # hits of a part of a run, at most
 _HALF = np.uint64(32)
+_SHARE = 64  # queries of which a thread keeps the best at once: what it sorts stays in a cache
 
 
 def retrieve(
@@ -45,18 +47,24 @@ def retrieve(
     rows = np.full((len(candidates.queries), depth), -1, np.int32)
     pending = np.flatnonzero(candidates.before > candidates.born.min(initial=NEVER))
     k, shown = min(size, depth + _SPARE), label
+
+    def keep(part: Integers, found: Floats, row: Integers) -> Integers:
+        """Put in place the best of what was found for some queries, and return those that are not settled."""
+        unseen = found.min(axis=1) if k < size else np.full(len(part), -np.inf, np.float32)
+        open_ = (row >= 0) & (row != candidates.own[part, None])
+        open_ &= candidates.born[row] < candidates.before[part, None]
+        scores[part], rows[part] = best(np.where(open_, found, -np.inf), np.where(open_, row, -1), depth)
+        settled = np.isneginf(unseen) | (scores[part, -1] > unseen + margin)
+        return part[~settled]
+
     while len(pending):
         step = max(1, min(block, _HELD // k))
         parts = [pending[start : start + step] for start in range(0, len(pending), step)]
-        unsettled = []
+        unsettled: list[Integers] = []
         for part in track(parts, total=len(pending), label=shown, unit="queries", weight=step):
-            found, row = search(part, k)
-            unseen = found.min(axis=1) if k < size else np.full(len(part), -np.inf, np.float32)
-            open_ = (row >= 0) & (row != candidates.own[part, None])
-            open_ &= candidates.born[row] < candidates.before[part, None]
-            scores[part], rows[part] = best(np.where(open_, found, -np.inf), np.where(open_, row, -1), depth)
-            settled = np.isneginf(unseen) | (scores[part, -1] > unseen + margin)
-            unsettled.append(part[~settled])
+            shares = [np.array_split(each, -(-len(part) // _SHARE)) for each in (part, *search(part, k))]
+            with threads() as pool:  # not around the search, which shares itself out
+                unsettled += pool.map(keep, *shares)
         pending, k = np.concatenate(unsettled), min(size, _DEEPER * k)
         shown = f"{label}: {k} deep"
     return scores, rows
@@ -109,22 +117,32 @@ def frame(
 
     `first`: place among the queries of the first row of the matrices, which may be a block of a run.
     """
-    query, place = np.nonzero(rows >= 0)
+    found = rows >= 0
+    query, rank = np.arange(first, first + len(rows), dtype=np.int32)[:, None], np.arange(1, rows.shape[1] + 1)
     return pd.DataFrame(
         {
-            "query_id": pd.Categorical.from_codes(query + first, categories=pd.Index(queries, dtype="str")),
-            "family_id": pd.Categorical.from_codes(rows[query, place], categories=pd.Index(families, dtype="str")),
-            "rank": place + 1,
-            "score": scores[query, place],
+            "query_id": _named(np.broadcast_to(query, rows.shape)[found], queries),
+            "family_id": _named(rows[found], families),
+            "rank": np.broadcast_to(rank, rows.shape)[found],
+            "score": scores[found],
         }
     )
 
 
+def _named(places: npt.NDArray[Any], ids: list[str]) -> pd.Categorical:
+    return pd.Categorical.from_codes(places, categories=pd.Index(ids, dtype="str"))
+
+
 def parts(queries: list[str], families: list[str], scores: Floats, rows: npt.NDArray[Any]) -> Iterator[pd.DataFrame]:
     """`frame` some queries at a time: a table of millions of rows is never whole in memory."""
-    step = max(1, _PART // max(1, rows.shape[1]))
-    for first in range(0, len(rows), step):
-        yield frame(queries, families, scores[first : first + step], rows[first : first + step], first)
+    for part in portions(np.arange(len(rows)), rows.shape[1]):
+        yield frame(queries, families, scores[part], rows[part], int(part[0]))
+
+
+def portions(queries: Integers, depth: int) -> list[Integers]:
+    """Places of queries in portions, of which each is a part of a run with so many hits a query."""
+    step = max(1, _PART // max(1, depth))
+    return [queries[start : start + step] for start in range(0, len(queries), step)]
 
 
 def matrices(run: Iterable[pd.DataFrame], queries: list[str], families: list[str], depth: int) -> tuple[Floats, Places]:

@@ -175,3 +175,5 @@ def test_a_file_where_a_folder_is_needed_is_said(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"pages.*: a file is where a folder is needed"):
             write_text(path, "text")
     assert (tmp_path / "pages").read_text() == "not a folder"
+    with pytest.raises(UserError, match="/proc/nowhere: no folder can be made there"):
+        write_text(Path("/proc/nowhere/one.html"), "text")

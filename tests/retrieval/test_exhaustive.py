@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from patent_embeddings.core.arrays import Floats, Integers
+from patent_embeddings.core.threads import threads
 from patent_embeddings.retrieval import exhaustive, lucene, ranking
 from patent_embeddings.retrieval.exhaustive import Exhaustive
 from patent_embeddings.retrieval.terms import counted
@@ -25,9 +26,9 @@ def searched(
     with lucene.index(documents, k1=k1, b=b, query_side=query_side, label="test") as index:
         truth = index.search(queries, k)
     counts = counted(lucene.analysed([*documents, *queries], "test"))
-    with lucene.threads() as threads:
+    with threads() as pool:
         found = Exhaustive(counts[: len(documents)], k1=k1, b=b, query_side=query_side).search(
-            counts[len(documents) :], k, threads
+            counts[len(documents) :], k, pool
         )
     return truth, ranking.best(*found, k)
 
@@ -74,6 +75,17 @@ def test_the_best_of_many_are_lucenes(monkeypatch: pytest.MonkeyPatch, dense: in
 def test_without_documents() -> None:
     _, (scores, rows) = searched(["", " "], ["word", ""], 2, k1=0.9, b=0.4)
     assert np.isneginf(scores).all() and (rows == -1).all()
+
+
+@pytest.mark.parametrize("raised", [0.0, 1e4, -1e4, 10.0])
+@pytest.mark.parametrize("hits", [2000, 1000, 999, 30, 0])
+def test_what_may_be_among_the_best_is_found_whatever_the_sample_says(raised: float, hits: int) -> None:
+    scores = np.zeros(2000, np.float32)
+    scores[:hits] = np.random.default_rng(2).permutation(hits) + 20_000
+    scores[: hits : exhaustive._SAMPLE] += np.float32(raised)
+    places = exhaustive._near(scores, 100, 1.5)
+    least = max(np.sort(scores)[-100] - 3, 1)  # in steps of 1: three places beyond the hundredth
+    assert places.tolist() == [place for place, score in enumerate(scores.tolist()) if score >= least]
 
 
 def test_lengths_keep_four_bits_beyond_24() -> None:

@@ -119,6 +119,18 @@ def test_eight_bits_are_those_of_sentence_transformers(planted: dict[str, Any]) 
         assert table.loc[("int8", "all", metric), "value"] == pytest.approx(value, abs=2e-3)
 
 
+def test_what_ties_in_bits_at_the_cut_goes_by_family(planted: dict[str, Any]) -> None:
+    found, depth = planted["found"], 20
+    asked, signs = found.queries.astype(np.float64), np.where(found.documents > 0, 1.0, -1.0)
+    alike = np.where(asked > 0, 1.0, -1.0) @ signs.T
+    order = np.argsort(-alike, axis=1, kind="stable")
+    fallen = np.take_along_axis(alike, order, axis=1)
+    assert (fallen[:, 4 * depth - 1] == fallen[:, 4 * depth]).mean() > 0.5
+    near = np.sort(order[:, : 4 * depth], axis=1)
+    again = np.argsort(-np.take_along_axis(asked @ signs.T, near, axis=1), axis=1, kind="stable")[:, :depth]
+    np.testing.assert_array_equal(ranked(planted, "binary", depth), np.take_along_axis(near, again, axis=1))
+
+
 @pytest.mark.parametrize("form", ["float32", "float16", "int8"])
 def test_ranks_are_those_of_faiss_searching_the_file(planted: dict[str, Any], form: str, tmp_path: Path) -> None:
     found = planted["found"]
