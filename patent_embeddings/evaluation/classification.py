@@ -8,7 +8,7 @@ the labels that a test family has. Families without a label of the set are left 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler, normalize
 
 from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Integers
 from patent_embeddings.core.ids import places
+from patent_embeddings.core.tables import SPLITS
 from patent_embeddings.evaluation import logistic, statistics
 from patent_embeddings.evaluation.statistics import LEVEL, Z
 
@@ -31,6 +32,10 @@ _ROWS = 1 << 13  # rows of a block: bounds memory, not the result
 _PAIRS = 1 << 10  # families whose neighbours are gathered at once
 _SCORES = 1 << 22  # cosines held at once
 _ROUNDED = 4e-6  # more than two products of unit vectors in float32 round apart
+
+
+Near = tuple[Doubles, Integers]
+Golds = list[tuple[Booleans, Booleans]]
 
 
 @dataclass(frozen=True)
@@ -45,33 +50,15 @@ class Result:
     scores: dict[str, tuple[float, float, float]]
 
 
-class Nearest:
-    """The nearest train families of others: found once for label sets that have the same families."""
+def neighbours(train: Floats, others: Floats) -> Near:
+    """Cosines of others with their nearest train families, and places of these, equal cosines by place.
 
-    def __init__(self, vectors: Floats) -> None:
-        """`vectors` are float32 [families, dimensions], maybe a memory map."""
-        self.vectors = vectors
-        self._asked: tuple[Integers, Integers] | None = None
-        self._found: tuple[Doubles, Integers] = (np.empty((0, 0)), np.empty((0, 0), np.int64))
-
-    def among(self, train: Integers, others: Integers) -> tuple[Doubles, Integers]:
-        """Cosines of others with their nearest train families, and whose they are: places in `train`.
-
-        Both are rows of the vectors. Returns float64 and int64 [others, `NEIGHBOURS`], or as many as train families.
-        """
-        asked = train, others
-        if self._asked is None or not all(map(np.array_equal, self._asked, asked)):
-            known, unknown = (normalize(np.asarray(self.vectors[rows], dtype=np.float32)) for rows in asked)
-            self._asked, self._found = asked, _closest(known, unknown, min(NEIGHBOURS, len(train)))
-        return self._found
-
-
-def _closest(known: Floats, unknown: Floats, k: int) -> tuple[Doubles, Integers]:
-    """Cosines of unit vectors with their k nearest known ones, and places of these, equal cosines by place.
-
-    A product rounds by the place of a number in its block, and blocks go by threads: each pair by itself is the same
-    wherever it is. Where what came last is as near as what did not come, all that is as near is taken by itself.
+    Both are float32 [families, dimensions]. Returns float64 and int64 [others, `NEIGHBOURS`], or as many as there are
+    train families. A product rounds by the place of a number in its block, and blocks go by threads: each pair by
+    itself is the same wherever it is. Where what came last is as near as what did not come, all that is as near is
+    taken by itself.
     """
+    known, unknown, k = normalize(train), normalize(others), min(NEIGHBOURS, len(train))
     scores, found = faiss.knn(unknown, known, min(k + 1, len(known)), metric=faiss.METRIC_INNER_PRODUCT)
     found, least = found[:, :k], scores[:, k - 1] - _ROUNDED
     blocks = [slice(start, start + _PAIRS) for start in range(0, len(unknown), _PAIRS)]
@@ -94,31 +81,43 @@ def _cosines(one: Floats, others: Floats) -> Doubles:
     return found
 
 
-def classify(
-    vectors: Floats, families: list[str], labels: pd.DataFrame, nearest: Nearest | None = None
-) -> dict[str, Result]:
-    """Classify under one label set.
+def classify(vectors: Floats, families: list[str], labels: pd.DataFrame) -> Iterator[tuple[str, dict[str, Result]]]:
+    """Classify under every label set, those of the same families together.
 
-    `vectors` are float32 [families, dimensions], maybe a memory map; `labels` rows of `LABELS` of one label set;
-    `nearest` of these vectors serves one label set after another.
-    Returns a result for each of `probe`, `knn`, `prior`; none where train, dev or test has no labelled family.
+    `vectors` are float32 [families, dimensions], maybe a memory map; `labels` rows of `LABELS`.
+    Returns the name of each label set with a result for each of `probe`, `knn`, `prior`; with none where train, dev or
+    test has no labelled family.
     """
-    labels = labels[labels["family_id"].isin(families)]
-    row = places(labels["family_id"], families)
-    gold = indicator(labels["labels"])
-    train, dev, test = (np.flatnonzero(labels["split"] == split) for split in ("train", "dev", "test"))
-    if not (len(train) and len(dev) and len(test)):
-        return {}
-    near = (nearest or Nearest(vectors)).among(row[train], row[np.append(dev, test)])
-    parts = [np.asarray(vectors[row[part]], dtype=np.float32) for part in (train, dev, test)]
-    seen = np.asarray(gold[train].any(axis=0))
-    results = {}
-    for system, classifier in CLASSIFIERS.items():
-        scored = classifier(*parts, gold[train][:, seen], gold[dev], seen, near)
-        on_dev, on_test = (_widened(scores, seen) for scores in scored)
-        predicted = on_test >= threshold(on_dev, gold[dev])
-        results[system] = _result(labels["family_id"].to_numpy()[test], on_test, predicted, gold[test])
-    return results
+    alike: dict[bytes, dict[str, pd.DataFrame]] = {}
+    for name, rows in labels.groupby("label_set", sort=True):
+        rows = rows[rows["family_id"].isin(families)]
+        key = places(rows["family_id"], families).tobytes() + places(rows["split"], SPLITS).tobytes()
+        alike.setdefault(key, {})[str(name)] = rows
+    for sets in alike.values():
+        yield from _together(vectors, families, sets)
+
+
+def _together(
+    vectors: Floats, families: list[str], sets: dict[str, pd.DataFrame]
+) -> Iterator[tuple[str, dict[str, Result]]]:
+    """`classify` under label sets of the same families."""
+    rows = next(iter(sets.values()))
+    parts = [np.flatnonzero(rows["split"] == split) for split in ("train", "dev", "test")]
+    if not all(map(len, parts)):
+        yield from ((name, {}) for name in sets)
+        return
+    row, tested = places(rows["family_id"], families), rows["family_id"].to_numpy()[parts[2]]
+    features = [np.asarray(vectors[row[part]], dtype=np.float32) for part in parts]
+    near = neighbours(features[0], np.concatenate(features[1:]))
+    golds = [[gold[part] for part in parts] for gold in (indicator(each["labels"]) for each in sets.values())]
+    known = [(train, dev) for train, dev, _ in golds]
+    scored = zip(*(classifier(features, near, known) for classifier in CLASSIFIERS.values()), strict=True)
+    for name, (_, dev, test), systems in zip(sets, golds, scored, strict=True):
+        results = {}
+        for system, scores in zip(CLASSIFIERS, systems, strict=True):
+            on_dev, on_test = scores[: len(dev)], scores[len(dev) :]
+            results[system] = _result(tested, on_test, on_test >= threshold(on_dev, dev), test)
+        yield name, results
 
 
 def indicator(labels: pd.Series) -> Booleans:
@@ -129,9 +128,9 @@ def indicator(labels: pd.Series) -> Booleans:
 def threshold(scores: Floats, gold: Booleans) -> float:
     """The threshold on scores [families, labels] that gives the highest micro-F1; the highest such one."""
     finite = np.isfinite(scores)
-    order = np.argsort(-scores[finite], kind="stable")
-    value = scores[finite][order].astype(np.float64)
-    hits = np.cumsum(gold[finite][order])
+    known = scores[finite]
+    order = np.argsort(-known, kind="stable")
+    value, hits = known[order].astype(np.float64), np.cumsum(gold[finite][order])
     f1 = 2 * hits / (np.arange(1, len(hits) + 1) + gold.sum())
     following = np.append(value[1:], value[-1] - 2.0)
     f1[value == following] = -1.0  # equal scores are predicted together
@@ -150,49 +149,62 @@ def ranking_precision(scores: Floats, gold: Booleans) -> Doubles:
     return np.asarray(np.bincount(family, weights=precision, minlength=len(gold)) / gold.sum(axis=1))
 
 
-def _probe(
-    train: Floats, dev: Floats, test: Floats, gold: Booleans, dev_gold: Booleans, seen: Booleans, *_: Any
-) -> tuple[Floats, Floats]:
+def _probe(features: list[Floats], _near: Near, golds: Golds) -> Iterator[Floats]:
     """Logits under the C of the highest LRAP on dev."""
-    scaler = StandardScaler().fit(train)
-    train, dev, test = (scaler.transform(part) for part in (train, dev, test))
-    on_dev, weights = max(
-        ((_logits(dev, weights), weights) for weights in logistic.fit(train, gold, INVERSE_PENALTIES)),
-        key=lambda pair: float(ranking_precision(_widened(pair[0], seen), dev_gold).mean()),
-    )
-    return on_dev, _logits(test, weights)
+    scaler = StandardScaler().fit(features[0])
+    train, dev, test = (scaler.transform(part) for part in features)
+    seen = [_seen(gold) for gold, _ in golds]
+    every = np.hstack([gold[:, own] for (gold, _), own in zip(golds, seen, strict=True)])
+    fitted = logistic.fit(train, every, INVERSE_PENALTIES)
+    on_dev = [_logits(dev, weights) for weights in fitted]
+    ends = np.cumsum([own.sum() for own in seen])
+    for (_, gold), own, end in zip(golds, seen, ends, strict=True):
+        columns = slice(end - own.sum(), end)
+        wide = [_widened(scores[:, columns], own) for scores in on_dev]
+        best = int(np.argmax([ranking_precision(scores, gold).mean() for scores in wide]))
+        yield np.concatenate([wide[best], _widened(_logits(test, fitted[best][:, columns]), own)])
 
 
 def _logits(features: Floats, weights: Doubles) -> Floats:
     return np.asarray(features @ weights[:-1] + weights[-1], dtype=np.float32)
 
 
-def _knn(
-    train: Floats, dev: Floats, test: Floats, gold: Booleans, _dev_gold: Booleans, _seen: Booleans, near: Any
-) -> tuple[Floats, Floats]:
-    """Share of the nearest train families by cosine that have a label, each weighed by its cosine."""
-    cosine, neighbour = np.maximum(near[0], 1e-6), near[1]
-    share = cosine / cosine.sum(axis=1, keepdims=True)
-    ends = np.arange(len(share) + 1) * share.shape[1]
-    votes = csr_matrix((share.ravel(), neighbour.ravel(), ends), (len(share), len(train)))
-    scores = np.asarray(votes @ gold.astype(np.float64), dtype=np.float32)
-    return scores[: len(dev)], scores[len(dev) :]
+def _seen(gold: Booleans) -> Booleans:
+    return np.asarray(gold.any(axis=0))
 
 
-def _prior(train: Floats, dev: Floats, test: Floats, gold: Booleans, *_: Any) -> tuple[Floats, Floats]:
-    """Share of the train families that have a label, whatever the vector."""
-    share = gold.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return np.tile(share, (len(dev), 1)), np.tile(share, (len(test), 1))
-
-
-CLASSIFIERS: dict[str, Callable[..., tuple[Floats, Floats]]] = {"probe": _probe, "knn": _knn, "prior": _prior}
-
-
-def _widened(scores: Floats, seen: Booleans) -> Floats:
+def _widened(scores: Floats | Doubles, seen: Booleans) -> Floats:
     """Scores of all labels: those that no train family has come last."""
     wide = np.full((len(scores), len(seen)), -np.inf, dtype=np.float32)
     wide[:, seen] = scores
     return wide
+
+
+def _knn(_features: list[Floats], near: Near, golds: Golds) -> Iterator[Floats]:
+    """Share of the nearest train families by cosine that have a label, each weighed by its cosine."""
+    cosine, neighbour = np.maximum(near[0], 1e-6), near[1]
+    share = cosine / cosine.sum(axis=1, keepdims=True)
+    ends = np.arange(len(share) + 1) * share.shape[1]
+    for gold, _ in golds:
+        votes = csr_matrix((share.ravel(), neighbour.ravel(), ends), (len(share), len(gold)))
+        seen = _seen(gold)
+        yield _widened(votes @ gold[:, seen].astype(np.float64), seen)
+
+
+def _prior(features: list[Floats], _near: Near, golds: Golds) -> Iterator[Floats]:
+    """Share of the train families that have a label, whatever the vector."""
+    for gold, _ in golds:
+        seen = _seen(gold)
+        yield np.tile(_widened(gold[:, seen].mean(axis=0, keepdims=True), seen), (sum(map(len, features[1:])), 1))
+
+
+# Each gives scores of all labels [families of dev and test, labels] for one label set after another: from the features
+# of train, dev and test, from the neighbours of the latter two, and from who has which label in train and dev.
+CLASSIFIERS: dict[str, Callable[[list[Floats], Near, Golds], Iterator[Floats]]] = {
+    "probe": _probe,
+    "knn": _knn,
+    "prior": _prior,
+}
 
 
 def _result(family_id: Any, scores: Floats, predicted: Booleans, gold: Booleans) -> Result:
@@ -222,15 +234,15 @@ def macro_f1(predicted: Booleans, gold: Booleans) -> tuple[float, float]:
     families carry most of the variance, so it is widened as Student's t of as many degrees of freedom (Satterthwaite).
     """
     here = gold.any(axis=0)
-    predicted, gold = predicted[:, here], gold[:, here]
-    found, parts, families = (predicted & gold).sum(axis=0), predicted.sum(axis=0) + gold.sum(axis=0), gold.sum(axis=0)
+    row, label = np.nonzero((predicted | gold)[:, here])
+    guessed, has = predicted[:, here][row, label], gold[:, here][row, label]
+    hit, labels = guessed & has, int(here.sum())
+    found, families = np.bincount(label, hit, labels), np.bincount(label, has, labels)
+    parts = np.bincount(label, guessed, labels) + families
     f1 = 2 * found / parts
     # Without one family: the F1 of its own labels changes, and a label that it alone has is gone.
-    own = csr_matrix(predicted.astype(np.int8) + gold)
-    row, label = own.nonzero()
-    hit, has = (predicted & gold)[row, label], gold[row, label]
     gone = has & (families[label] == 1)
-    without = np.where(gone, 0.0, 2 * (found[label] - hit) / np.maximum(parts[label] - predicted[row, label] - has, 1))
+    without = np.where(gone, 0.0, 2 * (found[label] - hit) / np.maximum(parts[label] - guessed - has, 1))
     n = len(gold)
     totals = f1.sum() + np.bincount(row, without - f1[label], minlength=n)
     left = len(f1) - np.bincount(row, gone, minlength=n)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,8 @@ from patent_embeddings.core import layout, tables, vectors
 from patent_embeddings.core.arrays import Booleans, Floats, Integers
 from patent_embeddings.core.ids import category, places
 from patent_embeddings.core.progress import say, track
-from patent_embeddings.evaluation.classification import Nearest, classify
-from patent_embeddings.evaluation.clustering import METRICS, cluster
+from patent_embeddings.evaluation.classification import classify
+from patent_embeddings.evaluation.clustering import METRICS, Known, cluster
 from patent_embeddings.evaluation.retrieval import Found
 from patent_embeddings.evaluation.retrieval import found as lookup
 from patent_embeddings.evaluation.retrieval import outcomes as per_query
@@ -118,9 +118,9 @@ def classification(families: list[str], rows: Floats, labels: pd.DataFrame) -> P
 
     `rows` are float32 [families, dimension].
     """
-    outcomes, scores, nearest = [], [], Nearest(rows)
-    for label_set, part in _label_sets(labels, "classification"):
-        results = classify(rows, families, part, nearest)
+    outcomes, scores = [], []
+    sets = labels["label_set"].nunique()
+    for label_set, results in track(classify(rows, families, labels), sets, "classification", unit="label sets"):
         if not results:
             say(f"{label_set}: train, dev or test has no labelled family; not classified")
         for system, result in results.items():
@@ -139,9 +139,10 @@ def clustering(families: list[str], rows: Floats, labels: pd.DataFrame, values: 
 
     `rows` are float32 [families, dimension]; `values` say how many runs, and the first one's seed.
     """
-    outcomes, scores = [], []
-    for label_set, part in _label_sets(labels, "clustering"):
-        results = cluster(rows, families, part, values.metrics.clusterings, values.metrics.seed)
+    outcomes, scores, known = [], [], Known()
+    sets = labels.groupby("label_set", sort=True)
+    for label_set, part in track(sets, sets.ngroups, "clustering", unit="label sets"):
+        results = cluster(rows, families, part, values.metrics.clusterings, values.metrics.seed, known)
         if not results:
             say(f"{label_set}: fewer than two labels, or than two test families a label; not clustered")
         for system, result in results.items():
@@ -153,12 +154,6 @@ def clustering(families: list[str], rows: Floats, labels: pd.DataFrame, values: 
             found = {"metric": METRICS, "value": result.runs.mean(axis=0), "ci_low": result.low, "ci_high": result.high}
             scores.append(pd.DataFrame(found).assign(n=result.n, **key))
     return outcomes, scores
-
-
-def _label_sets(labels: pd.DataFrame, task: str) -> Iterator[tuple[Any, pd.DataFrame]]:
-    """Names of label sets and their rows, in alphabetical order; shows progress."""
-    sets = labels.groupby("label_set", sort=True)
-    return track(sets, sets.ngroups, task, unit="label sets")
 
 
 def family_vectors(landscape: str, task: str, ragged: bool) -> tuple[list[str], Floats]:

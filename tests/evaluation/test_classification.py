@@ -30,6 +30,13 @@ def planted(seed: int, n: int = 240, noise: float = 1.0) -> tuple[np.ndarray, pd
     return vectors.astype(np.float32), ids, frame
 
 
+def classify(vectors: np.ndarray, ids: pd.Series, labels: pd.DataFrame) -> dict[str, classification.Result]:
+    """What is found under the one label set."""
+    [(name, found)] = classification.classify(vectors, ids, labels)
+    assert name == "own"
+    return found
+
+
 @pytest.mark.parametrize("ties", [False, True])
 def test_ranking_precision_is_scikit_learns(ties: bool) -> None:
     rng = np.random.default_rng(2)
@@ -57,7 +64,7 @@ def test_threshold_is_the_best_of_all(decimals: int) -> None:
 
 def test_scores_are_scikit_learns_and_follow_from_the_outcomes() -> None:
     vectors, ids, labels = planted(4)
-    results = classification.classify(vectors, ids, labels)
+    results = classify(vectors, ids, labels)
     test = labels["split"] == "test"
     gold = classification.indicator(labels["labels"])
     train_gold = gold[(labels["split"] == "train").to_numpy()]
@@ -82,15 +89,15 @@ def test_scores_are_scikit_learns_and_follow_from_the_outcomes() -> None:
 
 def test_macro_counts_a_label_without_train_families_as_zero() -> None:
     vectors, ids, labels = planted(5, noise=0.01)
-    result = classification.classify(vectors, ids, labels)["probe"]
+    result = classify(vectors, ids, labels)["probe"]
     assert result.scores["macro-F1"][0] == pytest.approx(6 / 7, abs=0.02)
     assert result.outcomes["fn"].sum() >= 2
 
 
 def test_planted_labels_are_found_and_shuffled_vectors_fall_to_the_prior() -> None:
     vectors, ids, labels = planted(6, n=600)
-    planted_scores = classification.classify(vectors, ids, labels)
-    shuffled = classification.classify(np.random.default_rng(0).permutation(vectors), ids, labels)
+    planted_scores = classify(vectors, ids, labels)
+    shuffled = classify(np.random.default_rng(0).permutation(vectors), ids, labels)
     prior = planted_scores["prior"].scores
     for system in ("probe", "knn"):
         for metric in ("micro-F1", "LRAP"):
@@ -101,10 +108,10 @@ def test_planted_labels_are_found_and_shuffled_vectors_fall_to_the_prior() -> No
 
 def test_test_labels_and_vectors_do_not_move_what_is_fitted() -> None:
     vectors, ids, labels = planted(7)
-    one = classification.classify(vectors, ids, labels)["probe"]
+    one = classify(vectors, ids, labels)["probe"]
     test = np.flatnonzero(labels["split"] == "test")
     dropped = np.delete(np.arange(len(ids)), test[:10])
-    other = classification.classify(
+    other = classify(
         vectors[dropped], ids.iloc[dropped].reset_index(drop=True), labels.iloc[dropped].reset_index(drop=True)
     )["probe"]
     np.testing.assert_allclose(one.outcomes["LRAP"][10:], other.outcomes["LRAP"], atol=1e-9)
@@ -113,7 +120,7 @@ def test_test_labels_and_vectors_do_not_move_what_is_fitted() -> None:
 
 def test_micro_interval_agrees_with_resampled_scikit_learn() -> None:
     vectors, ids, labels = planted(8, n=400)
-    result = classification.classify(vectors, ids, labels)["probe"]
+    result = classify(vectors, ids, labels)["probe"]
     rng = np.random.default_rng(1)
     counts = np.column_stack([result.outcomes[name] for name in ("tp", "fp", "fn")])
     sums = counts[rng.integers(0, len(counts), (4000, len(counts)))].sum(axis=1)
@@ -160,7 +167,7 @@ def test_macro_intervals_hold_their_score_and_cover(n: int) -> None:
 def test_fewer_test_families_than_an_interval_takes() -> None:
     vectors, ids, labels = planted(11)
     few = labels[(labels["split"] != "test") | (labels["split"] == "test").cumsum().le(5)]
-    for result in classification.classify(vectors, ids, few).values():
+    for result in classify(vectors, ids, few).values():
         for value, low, high in result.scores.values():
             assert np.isfinite(value)
             assert np.isnan([low, high]).all()
@@ -169,14 +176,14 @@ def test_fewer_test_families_than_an_interval_takes() -> None:
 def test_families_without_vectors_or_split_parts() -> None:
     vectors, ids, labels = planted(9)
     extra = pd.concat([labels, labels[:1].assign(family_id="elsewhere")], ignore_index=True)
-    assert len(classification.classify(vectors, ids, extra)["knn"].family_id) == 48
-    assert classification.classify(vectors, ids, labels[labels["split"] != "dev"]) == {}
+    assert len(classify(vectors, ids, extra)["knn"].family_id) == 48
+    assert classify(vectors, ids, labels[labels["split"] != "dev"]) == {}
 
 
 def test_a_label_that_every_train_family_has() -> None:
     vectors, ids, labels = planted(10)
     labels["labels"] = [[*names, "everyone"] for names in labels["labels"]]
-    results = classification.classify(vectors, ids, labels)
+    results = classify(vectors, ids, labels)
     assert all(np.isfinite(result.scores["micro-F1"]).all() for result in results.values())
     assert results["probe"].scores["micro-F1"][0] > 0.7
 
@@ -190,39 +197,47 @@ def test_what_test_families_have_decides_nothing_that_is_predicted_of_them() -> 
     for place, row in enumerate(tests):
         # One label each instead of its own: a threshold that looked at them would predict fewer. None is new.
         others.at[row, "labels"] = [f"L{place % 6}"] + (["rare"] if "rare" in labels.at[row, "labels"] else [])
-    found, again = (classification.classify(vectors, ids, one) for one in (labels, others))
+    found, again = (classify(vectors, ids, one) for one in (labels, others))
     for system in ("probe", "knn", "prior"):
         predicted, same = (one[system].outcomes["tp"] + one[system].outcomes["fp"] for one in (found, again))
         np.testing.assert_array_equal(predicted, same)
     dev = others.copy()
     for row in np.flatnonzero(labels["split"] == "dev"):
         dev.at[row, "labels"] = [f"L{row % 6}"]
-    before, after = (one["probe"].outcomes for one in (again, classification.classify(vectors, ids, dev)))
+    before, after = (one["probe"].outcomes for one in (again, classify(vectors, ids, dev)))
     assert (after["tp"] + after["fp"]).sum() != (before["tp"] + before["fp"]).sum()
 
 
-def test_neighbours_are_those_of_all_pairs_and_are_found_anew_for_other_families() -> None:
+def test_neighbours_are_those_of_all_pairs() -> None:
     rng = np.random.default_rng(12)
     vectors = rng.normal(size=(90, 8)).astype(np.float32)
     unit = normalize(vectors.astype(float))
-    nearest = classification.Nearest(vectors)
-    for train, others in [(np.arange(0, 60), np.arange(60, 90)), (np.arange(3, 60), np.arange(60, 90))]:
-        cosines = unit[others] @ unit[train].T
-        order = np.argsort(-cosines, axis=1)[:, :10]
-        for _ in range(2):
-            found, places = nearest.among(train, others)
-            np.testing.assert_array_equal(places, order)
-            np.testing.assert_allclose(found, np.take_along_axis(cosines, order, axis=1), rtol=0, atol=1e-6)
-    assert nearest.among(np.arange(4), np.arange(60, 90))[1].shape == (30, 4)
+    cosines = unit[60:] @ unit[:60].T
+    order = np.argsort(-cosines, axis=1)[:, :10]
+    found, places = classification.neighbours(vectors[:60], vectors[60:])
+    np.testing.assert_array_equal(places, order)
+    np.testing.assert_allclose(found, np.take_along_axis(cosines, order, axis=1), rtol=0, atol=1e-6)
+    assert classification.neighbours(vectors[:4], vectors[60:])[1].shape == (30, 4)
 
 
-def test_a_label_set_of_fewer_families_scores_as_it_does_alone() -> None:
+def test_a_label_set_scores_among_others_as_it_does_alone() -> None:
+    """Of the same families, of fewer, and of none in dev; names of labels are those of other sets too."""
     vectors, ids, labels = planted(13)
-    nearest = classification.Nearest(vectors)
-    for part in (labels, labels[7:], labels):
-        shared = classification.classify(vectors, ids, part, nearest)["knn"]
-        alone = classification.classify(vectors, ids, part)["knn"]
-        np.testing.assert_array_equal(shared.outcomes["LRAP"], alone.outcomes["LRAP"])
+    other = [[name for name in names if name in ("L0", "L3")] or ["L9"] for names in labels["labels"]]
+    sets = {
+        "own": labels,
+        "few": labels.assign(labels=other),
+        "less": labels[7:],
+        "none": labels[labels["split"] != "dev"],
+    }
+    together = pd.concat([part.assign(label_set=name) for name, part in sets.items()])
+    found = dict(classification.classify(vectors, ids, together))
+    assert set(found) == set(sets) and found["none"] == {}
+    for name in ("own", "few", "less"):
+        alone = classify(vectors, ids, sets[name])
+        for system in ("probe", "knn", "prior"):
+            assert found[name][system].scores == alone[system].scores
+            np.testing.assert_array_equal(found[name][system].outcomes["tp"], alone[system].outcomes["tp"])
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -234,7 +249,7 @@ def test_equal_neighbours_go_by_place_whatever_the_threads(threads: int) -> None
     vectors[::97] = 0
     train, others = np.arange(0, 3000, 2), np.arange(1, 3000, 2)
     with threadpool_limits(threads):
-        cosines, found = classification.Nearest(vectors).among(train, others)
+        cosines, found = classification.neighbours(vectors[train], vectors[others])
     unit = normalize(vectors.astype(float))
     exact = (unit[others] @ unit[train].T).round(6)  # twins are equal, and no others
     np.testing.assert_array_equal(found, np.argsort(-exact, axis=1, kind="stable")[:, :10])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
+from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 from sklearn.preprocessing import normalize
 
 from patent_embeddings.evaluation import clustering
@@ -32,6 +34,28 @@ def test_scores_are_scikit_learns(groups: int, clusters: int, n: int) -> None:
     theirs = [[measure(truth, run) for measure in (v_measure_score, adjusted_mutual_info_score, adjusted_rand_score)]
               for run in found]  # fmt: skip
     np.testing.assert_allclose(clustering.scores(truth, found), theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("n", "groups"), [(30, 30), (40, 2), (2000, 7), (18_000, 60)])
+def test_expected_information_is_scikit_learns(n: int, groups: int) -> None:
+    """Groups of one family up to nearly all of them."""
+    rng = np.random.default_rng(n)
+    truth, found = (groups * rng.random((2, n)) ** [[1], [4]]).astype(int)
+    table = csr_matrix(contingency_matrix(truth, found))
+    ours = clustering.expected_information(np.asarray(table.sum(axis=1)).ravel(), np.asarray(table.sum(axis=0)).ravel())
+    assert ours == pytest.approx(expected_mutual_information(table, n), rel=1e-10, abs=1e-13)
+
+
+def test_label_sets_of_the_same_families_share_their_partitions() -> None:
+    vectors, ids, labels = planted(1.0)
+    other = labels.assign(labels=[[*reversed(names)] for names in labels["labels"]])
+    known: clustering.Known = {}
+    for part in (labels, other, labels[20:]):
+        shared = clustering.cluster(vectors, ids, part, 2, 0, known)
+        alone = clustering.cluster(vectors, ids, part, 2, 0)
+        for system in ("kmeans", "random"):
+            np.testing.assert_array_equal(shared[system].runs, alone[system].runs)
+    assert len(known) == 2
 
 
 def test_families_that_share_nothing() -> None:

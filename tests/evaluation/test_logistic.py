@@ -15,7 +15,7 @@ def standardised(features: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("n", "dimensions", "shared"), [(300, 200, 0.0), (60, 150, 0.0), (500, 40, 10.0), (9000, 12, 1.0)]
+    ("n", "dimensions", "shared"), [(300, 200, 0.0), (60, 150, 0.0), (500, 40, 10.0), (10_000, 40, 1.0)]
 )
 def test_logits_are_scikit_learns(n: int, dimensions: int, shared: float) -> None:
     """More families than dimensions and fewer, dimensions that go together, more families than a block holds."""
