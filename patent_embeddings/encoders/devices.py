@@ -20,7 +20,7 @@ _PROCESSOR = Path("/proc/cpuinfo")
 _AMPERE = 8  # the first compute capability that multiplies bfloat16 itself
 # What lets a library multiply by other instructions than the device has, or in fewer digits than it is asked to.
 _SWITCHES = ("ONEDNN_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR",
-             "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE")  # fmt: skip
+             "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -209,6 +209,32 @@ def test_words_of_an_entry_do_not_change_the_fingerprint(bert: Path, tmp_path: P
     assert plain.fingerprint("query") == other.fingerprint("query")
 
 
+def test_tokens_of_a_long_text_are_made_of_its_beginning(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = factory.encoder(tiny.entry(bert))
+    read, real = [], encoder.model.preprocess
+    monkeypatch.setattr(encoder.model, "preprocess", lambda texts, **told: read.append(texts) or real(texts, **told))
+    texts = ["a pump. " * 5000, "a valve", "x\n" * 96 + "y", ""]  # 48 tokens are kept
+    found = encoder.prepare(texts, "document")
+    assert len(read) == 1 and [len(text) for text in read[0]] == [8 * 48, 7, 2 * 96, 0]
+    plain = real(texts)
+    assert all((found[name] == plain[name]).all() for name in ("input_ids", "attention_mask"))
+
+
+def test_a_text_of_which_the_library_keeps_more_is_read_whole(bert: Path) -> None:
+    encoder = factory.encoder(tiny.entry(bert))
+    encoder.model[0].document_length = encoder.limit + 60  # a setting that goes before max_seq_length
+    text = ["a b c d e f g h i j " * 40]
+    plain = encoder.model.preprocess(text, prompt=None, task="document")
+    assert (encoder.prepare(text, "document")["input_ids"].shape == plain["input_ids"].shape) and encoder.limit < 60
+
+
+def test_a_text_whose_beginning_gives_no_tokens_is_read_whole(bert: Path) -> None:
+    encoder = factory.encoder(tiny.entry(bert))
+    nothing = "\x01 " * 200  # words that the tokenizer drops
+    odd, plain = encoder.encode([f"{nothing}a pump"], "document"), encoder.encode(["a pump"], "document")
+    np.testing.assert_allclose(odd, plain, **CLOSE)
+
+
 PACKAGE = Path(base.__file__).parent
 
 
