@@ -6,11 +6,14 @@ Another cell is exported after `dvc exp apply NAME`; everything lands in exports
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from patent_embeddings.core.running import run
+
+if TYPE_CHECKING:
+    from patent_embeddings.handover.subject import Subject
 
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 
@@ -19,35 +22,44 @@ Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 Landscape = Annotated[str | None, typer.Option(help="One of the cell's; all, where none is named.")]
 
 
+def _cell(*stages: str, landscape: str | None = None) -> tuple[Subject, list[str]]:
+    """The cell at hand and those of its landscapes that are asked for, held against what these stages read now.
+
+    A stage is named as `report`, or as `metrics@` for each of the landscapes.
+    """
+    from patent_embeddings.core import params
+    from patent_embeddings.grid.current import require_current
+    from patent_embeddings.handover.subject import subject
+
+    cell = subject(params.load())
+    names = cell.chosen(landscape)
+    every = [stage + name for stage in stages for name in (names if stage.endswith("@") else [""])]
+    require_current(cell.params, *every)
+    return cell, names
+
+
 @app.command()
 def trec(out: Out = OUT / "trec") -> None:
     """Write a run file for each system and qrels of the test queries for each scope, by landscape."""
-    from patent_embeddings.core import params
     from patent_embeddings.corpus.entries import landscape_entry
-    from patent_embeddings.grid.current import require_current
     from patent_embeddings.handover import trec
 
-    cell = params.load()
-    require_current(cell, *(f"metrics@{name}" for name in cell.evaluate_on))
-    for landscape in cell.evaluate_on:
+    cell, names = _cell("metrics@")
+    for landscape in names:
         judged = landscape_entry(landscape).relevance == "judged"
-        trec.write(out / landscape, landscape, earlier=cell.tasks.pool == "earlier", judged=judged)
+        trec.write(out / landscape, landscape, earlier=cell.params.tasks.pool == "earlier", judged=judged)
     print(f"{out}: try `ir_measures {out}/LANDSCAPE/qrels.all.txt {out}/LANDSCAPE/dense.run nDCG@10`")
 
 
 @app.command()
 def mteb(out: Out = OUT / "mteb") -> None:
     """Write MTEB's result files of the dense run, the probe and k-means: a folder that `mteb` reads as its cache."""
-    from patent_embeddings.core import params
     from patent_embeddings.core.git import git
     from patent_embeddings.evaluation.scores import read_scores
     from patent_embeddings.grid.cell import digest
-    from patent_embeddings.grid.current import require_current
     from patent_embeddings.handover import mteb
-    from patent_embeddings.handover.subject import subject
 
-    cell = subject(params.load())
-    require_current(cell.params, "report")
+    cell, _ = _cell("report")
     commit, date = git("log", "-1", "--format=%H %cI").split()
     print(f"{out}: results of {mteb.write(out, cell, read_scores(), digest(cell.params), (commit, date))}")
 
@@ -58,14 +70,10 @@ def model(
     merged: Annotated[bool, typer.Option("--merged", help="The whole model, its adapter merged.")] = False,
 ) -> None:
     """Write a model folder as the Hugging Face hub has them: the adapter, or the whole model, and a card."""
-    from patent_embeddings.core import params
     from patent_embeddings.evaluation.scores import read_scores
-    from patent_embeddings.grid.current import require_current
     from patent_embeddings.handover import model
-    from patent_embeddings.handover.subject import subject
 
-    cell = subject(params.load())
-    require_current(cell.params, "report")
+    cell, _ = _cell("report")
     if merged:
         from patent_embeddings.handover import whole  # torch, which takes seconds
 
@@ -78,14 +86,9 @@ def model(
 @app.command()
 def vectors(out: Out = OUT / "vectors", landscape: Landscape = None) -> None:
     """Write the documents' vectors with their ids, as parquet and as faiss indexes, and what each index loses."""
-    from patent_embeddings.core import params
-    from patent_embeddings.grid.current import require_current
     from patent_embeddings.handover import vectors
-    from patent_embeddings.handover.subject import subject
 
-    cell = subject(params.load())
-    names = cell.chosen(landscape)
-    require_current(cell.params, *(f"metrics@{name}" for name in names))
+    cell, names = _cell("metrics@", landscape=landscape)
     for name in names:
         vectors.write(out / name, name, cell)
         print(f"{out / name}: {vectors.LOSSES} has what each index loses, README.md how to search them")
@@ -94,14 +97,9 @@ def vectors(out: Out = OUT / "vectors", landscape: Landscape = None) -> None:
 @app.command()
 def dataset(out: Out = OUT / "dataset", landscape: Landscape = None) -> None:
     """Write queries, corpus and judgements, as a folder of the Hugging Face hub and as BEIR's files."""
-    from patent_embeddings.core import params
-    from patent_embeddings.grid.current import require_current
     from patent_embeddings.handover import dataset
-    from patent_embeddings.handover.subject import subject
 
-    cell = subject(params.load())
-    names = cell.chosen(landscape)
-    require_current(cell.params, *(f"{stage}@{name}" for name in names for stage in ("views", "tasks")))
+    cell, names = _cell("views@", "tasks@", landscape=landscape)
     for name in names:
         dataset.write(out / name, name, cell)
         print(f"{out / name}: try `datasets.load_dataset({str(out / name)!r}, 'corpus')`")
@@ -115,13 +113,10 @@ def system(
     """Write the winner: one folder with all that ranks a landscape's families, and the file of 60 lines that does."""
     from patent_embeddings.core import params
     from patent_embeddings.evaluation.scores import read_scores
-    from patent_embeddings.grid.current import require_current
-    from patent_embeddings.handover.subject import subject
     from patent_embeddings.handover.system import writer
 
-    cell = subject(params.load())
-    (name,) = cell.chosen(landscape or cell.params.landscape)
-    require_current(cell.params, "report")
+    name = landscape or params.load().landscape
+    cell, _ = _cell("report", landscape=name)
     settings = writer.write(out, name, cell, read_scores())
     print(f"{out}: ranks {name} by {settings['system']}; try `python {out}/{writer.SCRIPT} 'a valve that ...'`")
 

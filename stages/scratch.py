@@ -16,8 +16,10 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    days: Annotated[float, typer.Option(help="Drop files that were not used for so many days.")] = DAYS,
-    gib: Annotated[float, typer.Option(help="Then drop the least recently used until so many GiB are left.")] = GIB,
+    days: Annotated[float, typer.Option(min=0, help="Drop files that were not used for so many days.")] = DAYS,
+    gib: Annotated[
+        float, typer.Option(min=0, help="Then drop the least recently used until so many GiB are left.")
+    ] = GIB,
 ) -> None:
     """Clean the scratch of half-finished embeddings and training runs."""
 

@@ -144,7 +144,7 @@ class Cell:
     """One cell to compute: name of its experiment, what it changes in params.yaml, and its whole parameters."""
 
     name: str
-    changes: Options
+    overrides: dict[str, Any] = field(hash=False)  # by dotted key
     params: Params = field(repr=False, compare=False)
 
     @classmethod
@@ -152,13 +152,7 @@ class Cell:
         """A cell over params.yaml, `base`: of `changes`, by dotted key as named, those of the base are left out."""
         before = flat(base)
         changed = {key: value for key, value in changes.items() if value != before[key]}
-        pairs = tuple((key, _frozen(value)) for key, value in changed.items())
-        return cls(_name(params, changed, list(before)), pairs, params)
-
-    @property
-    def overrides(self) -> dict[str, Any]:
-        """Its changes as DVC takes them: lists as lists."""
-        return {key: _thawed(value) for key, value in self.changes}
+        return cls(_name(params, changed, list(before)), changed, params)
 
 
 def _name(params: Params, changed: Mapping[str, Any], keys: Iterable[str]) -> str:
@@ -239,22 +233,14 @@ def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 def options(values: Mapping[str, Any]) -> Options:
     """Options of values by dotted key."""
-    return tuple((key, _frozen(value)) for key, value in sorted(values.items()))
+    return tuple((key, tuple(one) if isinstance(one, list) else one) for key, one in sorted(values.items()))
 
 
 def said(key: str, value: Any) -> str:
     """An option as files have it."""
-    return f"{key}={_thawed(value)}"
+    return f"{key}={list(value) if isinstance(value, tuple) else value}"
 
 
 def worded(key: str, value: Any) -> str:
     """An option in words for people; as files have it where it has no words of its own."""
     return WORDS[key](value) if key in WORDS else said(key, value)
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _thawed(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from patent_embeddings.core.arrays import Doubles
 from patent_embeddings.evaluation import statistics
 from patent_embeddings.evaluation.statistics import Comparison
 from patent_embeddings.evaluation.systems import LEADING, RETRIEVAL, Task
@@ -20,7 +20,6 @@ from patent_embeddings.grid.entries import Hypotheses
 from patent_embeddings.grid.intervals import ALPHA, FEWEST, RESAMPLES, honest
 from patent_embeddings.grid.units import UNIT, objects, units
 
-Floats = npt.NDArray[np.float64]
 Candidate = tuple[Config, str]  # a cell under a system
 
 
@@ -217,7 +216,7 @@ def _pairs(keys: Sequence[Candidate], compares: str) -> list[tuple[int, int]]:
 
 
 def _compare(
-    numerators: Floats, denominators: Floats, pairs: list[tuple[int, int]], resamples: int, seed: int, intervals: bool
+    numerators: Doubles, denominators: Doubles, pairs: list[tuple[int, int]], resamples: int, seed: int, intervals: bool
 ) -> list[Comparison | None]:
     """Comparisons of pairs of columns, None where they share no unit; pairs with the same units share their draws."""
     present = ~np.isnan(numerators)

@@ -6,13 +6,11 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from patent_embeddings.core.arrays import Doubles
 from patent_embeddings.evaluation import statistics
 from patent_embeddings.evaluation.statistics import Comparison
-
-Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 10_000
 ALPHA = 0.05  # an adjusted p-value below it is significant
@@ -23,13 +21,11 @@ POINT = 1e-12  # an interval narrower than that is one of outcomes that are all 
 def span(
     value: float, low: float, high: float, n: int, ends: tuple[float, float] = (-1.0, 1.0), unit: float = 1.0
 ) -> tuple[float, float]:
-    """An interval of a mean that says no more than its n units do.
+    """The bootstrap's interval of a mean of n units, `low` to `high`, where it can be trusted.
 
-    The bootstrap of a handful of units is far too narrow: none (NaN) below `FEWEST`. That of units that are all the
-    same, such as all 0, is a point: there as far as units that none of the n shows could move the mean.
-
-    `low` and `high` are the bootstrap's, `ends` of what the mean can be; `unit` is the most that a unit can differ by:
-    scores are 0 to 1.
+    With fewer than `FEWEST` units it is far too narrow: NaN. Where all units are the same, such as all 0, it is a
+    point: it is then widened by what units could change that n units need not show (`unseen`). `ends` are of what the
+    mean can be; `unit` is the most that a unit can differ by: scores are 0 to 1.
     """
     if n < FEWEST:
         return math.nan, math.nan
@@ -40,7 +36,7 @@ def span(
 
 
 def unseen(n: int) -> float:
-    """Largest share of units that are otherwise, of which n show none with a chance of 5 %: 1 - .05 ** (1 / n)."""
+    """The largest share of other units of which n units still show none with a chance of 5 %: 1 - .05 ** (1 / n)."""
     return float(1 - ALPHA ** (1 / n))
 
 
@@ -61,15 +57,15 @@ def score_interval(rows: pd.DataFrame) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def loss(sums: Floats) -> Floats:
+def loss(sums: Doubles) -> Doubles:
     """Relative loss from the first column to the second [resamples, 2]; 0 where there is nothing to lose."""
     return 1 - np.divide(sums[:, 1], sums[:, 0], out=np.ones(len(sums)), where=sums[:, 0] != 0)
 
 
-def loss_interval(table: Floats, resamples: int, seed: int) -> tuple[float, float]:
-    """Interval (as `span`) of the relative loss from the first column of outcomes [units, 2] to the second; or none."""
-    if not table[:, 0].any():
-        return math.nan, math.nan
-    low, high = statistics.bootstrap(table, loss, resamples, seed)
+def lost(table: Doubles, resamples: int, seed: int) -> tuple[float, float, float]:
+    """Relative loss from the first column of outcomes [units, 2] to the second, with its interval (as `span`)."""
     whole = float(loss(table.sum(axis=0)[None])[0])
-    return span(whole, low, high, len(table), (-math.inf, 1.0), 1 / float(table[:, 0].mean()))
+    if not table[:, 0].any():
+        return whole, math.nan, math.nan
+    low, high = statistics.bootstrap(table, loss, resamples, seed)
+    return whole, *span(whole, low, high, len(table), (-math.inf, 1.0), 1 / float(table[:, 0].mean()))

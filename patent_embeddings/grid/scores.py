@@ -8,7 +8,7 @@ import pandas as pd
 
 from patent_embeddings.evaluation import statistics
 from patent_embeddings.evaluation.systems import LEADING, REQUIRED
-from patent_embeddings.grid.intervals import loss, loss_interval, score, score_interval
+from patent_embeddings.grid.intervals import lost, score, score_interval
 from patent_embeddings.grid.units import headline_labels, paired, units
 
 FLOOR = "random"  # k-means on random vectors: V-measure, which is not corrected for chance, says little without it
@@ -55,8 +55,6 @@ def losses(outcomes: pd.DataFrame) -> pd.DataFrame:
         pairs = paired(inside, outside, [])
         for key, part in pairs.groupby(["config", "landscape"], observed=True):
             table = part[["numerator_first", "numerator_second"]].to_numpy(dtype=float)
-            if table[:, 0].sum() == 0:
-                continue
-            low, high = loss_interval(table, RESAMPLES, 0)
-            out.append((*key, system, float(loss(table.sum(axis=0)[None])[0]), low, high, len(table)))
+            if table[:, 0].any():
+                out.append((*key, system, *lost(table, RESAMPLES, 0), len(table)))
     return pd.DataFrame(out, columns=["config", "landscape", "system", "value", "low", "high", "n"])

@@ -42,7 +42,7 @@ def device() -> tuple[Device, int]:
     return ("gpu", 1) if devices.planned().kind == "cuda" else ("processor", len(os.sched_getaffinity(0)))
 
 
-def nearest(parameters: float, kind: Device) -> tuple[Speed, float]:
+def like(parameters: float, kind: Device) -> tuple[Speed, float]:
     """The row of `registry/speeds.yaml` whose size is nearest, and how many times as fast a model of ours is."""
     rows = [one for one in registry.every("speeds", Speed).values() if one.device == kind]
     row = min(rows, key=lambda one: abs(math.log(one.parameters / parameters)))
@@ -60,7 +60,7 @@ def estimate(cell: Cell) -> tuple[float, str] | None:
         return None
     stepped, passed = tuned(params, model)
     kind, count = device()
-    row, ratio = nearest(model.parameters, kind)
+    row, ratio = like(model.parameters, kind)
     seconds = ((encoded(params, model) + passed) / row.encoding + stepped / row.training) / (ratio * count)
     same = 1 / SAME <= model.parameters / row.parameters <= SAME
     basis = {"measured": "as measured", "sum": "by a sum of operations"}[row.known]

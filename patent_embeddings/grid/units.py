@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from patent_embeddings.core.arrays import Booleans
 from patent_embeddings.evaluation.systems import HEADLINE_LABELS, LEADING, Task, label_place
 from patent_embeddings.grid.cell import COLUMNS, ZERO_SHOT, Config
 
@@ -189,6 +189,6 @@ def _zero_shot(one: Config) -> bool:
     return one.recipe == ZERO_SHOT
 
 
-def _mask(rows: pd.DataFrame, test: Callable[[Config], bool]) -> npt.NDArray[np.bool_]:
+def _mask(rows: pd.DataFrame, test: Callable[[Config], bool]) -> Booleans:
     passed = {one: test(one) for one in rows["config"].unique()}
     return np.fromiter((passed[one] for one in rows["config"]), bool, len(rows))

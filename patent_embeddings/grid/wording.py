@@ -5,7 +5,7 @@ Files keep `key=value` (`cell.said`). Words tell apart whatever values tell apar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 _PARTS = {0: "none", 0.25: "a quarter", 0.5: "half", 0.75: "three quarters", 1: "all"}
@@ -13,6 +13,12 @@ _DTYPES = {"auto": "bfloat16 where the device has it"}
 _ENGINES = {"local": "embedded by one process", "ray": "embedded on a Ray cluster"}
 _POOLS = {"all": "whole landscape ranked", "earlier": "only earlier families ranked"}
 _PASSAGES = {"best": "scored by the best passage", "top3": "scored by the best three passages"}
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words in a sentence: `a, b and c`."""
+    *rest, last = words
+    return f"{', '.join(rest)} and {last}" if rest else last
 
 
 def _listed(values: Any) -> str:

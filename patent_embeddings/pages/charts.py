@@ -11,12 +11,12 @@ import vl_convert
 from patent_embeddings.pages.colours import INK
 
 
-def styled(chart: Any) -> Any:
-    """The look that all pictures share."""
+def spec(chart: Any, **more: Any) -> dict[str, Any]:
+    """Vega-Lite of a chart, on the page's ground and with the look that all pictures share; `more` are keys of it."""
     ink = INK  # follows the page between light and dark
     words = {"labelColor": ink, "titleColor": ink, "titleFontWeight": "normal", "labelFontSize": 11}
     lines = {"gridColor": ink, "gridOpacity": 0.12, "domainColor": ink, "domainOpacity": 0.4, "tickColor": ink}
-    return (
+    styled = (
         chart.configure(font="system-ui, Liberation Sans, Arial, sans-serif")
         .configure_axis(**words, **lines, titleFontSize=11, tickCount=6, tickOpacity=0.4)
         .configure_legend(**words, titleFontSize=11, orient="bottom", labelLimit=260, columns=3)
@@ -24,6 +24,7 @@ def styled(chart: Any) -> Any:
         .configure_title(color=ink, subtitleColor=ink, fontSize=14, subtitleFontSize=11, subtitlePadding=6)
         .configure_view(stroke=None)
     )
+    return {**styled.to_dict(), "background": "transparent", **more}
 
 
 def filled(spec: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -39,7 +39,11 @@ def svg(spec: dict[str, Any]) -> str:
                 part.set(name, _LONG.sub(lambda found: f"{round(float(found[0]), 2):g}", value))
     letters: dict[str, str] = {}
     for text in list(root.iter(f"{_SVG}text")):
-        text.getparent().replace(text, _outlined(text, letters))
+        down = 0.0
+        for line in list(text) or [text]:
+            down += float(line.get("dy", 0))
+            text.addprevious(_outlined(text, "".join(line.itertext()), down, letters))
+        text.getparent().remove(text)
     used = etree.Element(f"{_SVG}defs")
     for name, outline in sorted(letters.items()):
         etree.SubElement(used, f"{_SVG}path", id=name, d=outline)
@@ -51,9 +55,8 @@ def svg(spec: dict[str, Any]) -> str:
     )  # a line for each part, so that git keeps what changes and not the whole
 
 
-def _outlined(text: Any, letters: dict[str, str]) -> Any:
-    """A group in the place of a line of text; outlines that it uses are put into `letters` by their id."""
-    words = "".join(text.itertext())
+def _outlined(text: Any, words: str, down: float, letters: dict[str, str]) -> Any:
+    """A group in the place of a line of text, so far `down`; the outlines used are put into `letters` by their id."""
     bold = text.get("font-weight") in ("bold", "700")
     font = _fonts()[bold]
     glyphs, names = font.getGlyphSet(), font.getBestCmap()
@@ -61,7 +64,8 @@ def _outlined(text: Any, letters: dict[str, str]) -> Any:
     drawn = [names.get(ord(letter), ".notdef") for letter in words]
     place = -_ANCHORS[text.get("text-anchor", "start")] * sum(glyphs[name].width for name in drawn)
     kept = {name: text.get(name) for name in ("fill", "fill-opacity", "opacity") if text.get(name)}
-    group = etree.Element(f"{_SVG}g", kept, transform=f"{text.get('transform', '')}scale({size:.6g},{-size:.6g})")
+    moved = f"{text.get('transform', '')}{f'translate(0,{down:g})' if down else ''}"
+    group = etree.Element(f"{_SVG}g", kept, transform=f"{moved}scale({size:.6g},{-size:.6g})")
     etree.SubElement(group, f"{_SVG}title").text = words
     for name in drawn:
         own = f"{'bold' if bold else 'plain'}-{name.replace('.', '')}"

@@ -14,7 +14,6 @@ from patent_embeddings.handover.sheets import Sheet
 from patent_embeddings.pages.cell.page import SHEETS
 from patent_embeddings.pages.cell.report import gather as cell_results
 from patent_embeddings.pages.grid import page as grid
-from patent_embeddings.pages.grid.answer import answer as recommended
 
 
 def sheet(name: str, params: Params) -> Sheet:
@@ -23,7 +22,7 @@ def sheet(name: str, params: Params) -> Sheet:
     Raises UserError where there is none of this name, nothing was measured that would fill it, or its source is absent.
     """
     makers = {one: partial(_of_cell, one, params) for one in SHEETS} | {
-        "grid-recommended": lambda: recommended(every(_grid(params))[0]),
+        "grid-recommended": lambda: grid.recommended(every(_grid(params))[0]),
         "grid-cells": lambda: grid.cells((found := _grid(params)), _tested(found)),
         "grid-comparisons": lambda: grid.comparisons(_tested(_grid(params))),
         "grid-costs": lambda: grid.costs(_grid(params).costs),

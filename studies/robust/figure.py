@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from patent_embeddings.pages.charts import styled
+from patent_embeddings.pages.charts import spec
 from patent_embeddings.pages.colours import BLUE, INK
 from patent_embeddings.pages.outlines import svg
 
@@ -28,4 +28,4 @@ def frontier(points: pd.DataFrame) -> str:
         data=pd.concat(parts, ignore_index=True),
         width=300,
     )
-    return svg(styled(chart.facet(alt.Column("side:N", title=None, sort=list(sides.values())))).to_dict())
+    return svg(spec(chart.facet(alt.Column("side:N", title=None, sort=list(sides.values())))))

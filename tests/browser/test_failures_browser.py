@@ -17,7 +17,7 @@ from markupsafe import Markup
 from patent_embeddings.handover.sheets import Sheet
 from patent_embeddings.pages import shell
 from patent_embeddings.pages.charts import script
-from patent_embeddings.pages.embedded import packed
+from patent_embeddings.pages.shell import packed
 
 pytestmark = BROWSER
 Data = dict[str, Any]

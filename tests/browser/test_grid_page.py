@@ -113,6 +113,21 @@ def test_every_picture_is_drawn(made: Path, chromium: Any, width: int) -> None:
     assert chromium.title.startswith("Grid of")
 
 
+def test_legends_name_landscapes_and_a_recipe_once_whatever_its_home(made: Path, chromium: Any) -> None:
+    opened(chromium, made, 1280)
+    named = {
+        name: chromium.execute_script(
+            "return [...document.querySelectorAll(`[data-chart=${arguments[0]}] .role-legend-label text`)]"
+            ".map(label => label.textContent)",
+            name,
+        )
+        for name in ("matched", "jurisdictions")
+    }
+    assert named["matched"] == ["a", "b"]
+    recipes = ["e5-base zero-shot", "e5-small zero-shot", "minilm r1", "minilm r3", "minilm zero-shot"]
+    assert sorted(named["jurisdictions"]) == recipes
+
+
 def test_tables_sort_by_number_and_by_word(made: Path, chromium: Any) -> None:
     opened(chromium, made, 1280)
     heads = chromium.find_elements("css selector", "#cells th button")

@@ -23,7 +23,7 @@ from patent_embeddings.pages import shell
 from patent_embeddings.pages.cell import plots, report
 from patent_embeddings.pages.cell.page import SHEETS, page
 from patent_embeddings.pages.cell.results import CellResults
-from patent_embeddings.pages.embedded import packed
+from patent_embeddings.pages.shell import packed
 
 pytestmark = BROWSER
 SVG = "{http://www.w3.org/2000/svg}"

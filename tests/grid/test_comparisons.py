@@ -223,9 +223,9 @@ def test_intervals_of_few_or_equal_units_say_what_they_can() -> None:
     (tested,) = comparisons.every_pair(frame(values), "cells", "cells", "retrieval", 99)
     assert (tested.result.low, tested.result.high) == (-high, high) and tested.result.p == 1
     # All of the score is lost by each of 20 queries; another could have kept all of a score of 1.
-    low, high = intervals.loss_interval(np.column_stack([np.linspace(0.3, 0.5, 20), np.zeros(20)]), 99, 0)
-    assert (low, high) == pytest.approx((1 - intervals.unseen(20) / 0.4, 1.0))
-    assert np.isnan(intervals.loss_interval(np.zeros((20, 2)), 99, 0)).all()
+    loss, low, high = intervals.lost(np.column_stack([np.linspace(0.3, 0.5, 20), np.zeros(20)]), 99, 0)
+    assert (loss, low, high) == pytest.approx((1.0, 1 - intervals.unseen(20) / 0.4, 1.0))
+    assert intervals.lost(np.zeros((20, 2)), 99, 0) == pytest.approx((0.0, np.nan, np.nan), nan_ok=True)
     assert np.isnan(intervals.score_interval(units(Planted(5, folds=1).cell(0.5).frame(), "retrieval"))).all()
 
 

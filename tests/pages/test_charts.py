@@ -100,6 +100,13 @@ def test_legend_of_a_cell_names_the_systems_that_it_has() -> None:
 
 
 @pytest.mark.parametrize("name", plots.every())
+def test_a_picture_of_one_cell_has_no_legend_of_cells(name: str) -> None:
+    cell: Any = SimpleNamespace(name="minilm, r3")
+    svg = vl_convert.vegalite_to_svg(plots.every()[name].of(cell, rows(name)))
+    assert ">cell</text>" not in svg and ">minilm, r3</text>" not in svg
+
+
+@pytest.mark.parametrize("name", plots.every())
 def test_numbers_as_text_draw_the_same_picture(name: str) -> None:
     numbers = drawn(name, [{**row, "rev": "cell"} for row in rows(name)])
     text = drawn(name, [{**row, "rev": "cell"} for row in rows(name, str)])

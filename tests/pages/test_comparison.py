@@ -23,6 +23,10 @@ from forks import Forks
 from scipy import stats
 from toy import git
 
+from patent_embeddings.core import params
+from patent_embeddings.pages.comparison import report
+from patent_embeddings.pages.failures import data
+
 pytestmark = pytest.mark.pipeline
 Compare = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -97,11 +101,11 @@ def test_the_table_holds_what_was_planted(compare: Compare, repository: Path) ->
 
 def test_the_page_holds_every_query_under_the_best_system_of_each(compare: Compare, repository: Path) -> None:
     assert compare("tuned", "plain", "--landscape", L).returncode == 0
-    data = unpacked((repository / "reports/comparisons/tuned-plain.html").read_text(encoding="utf-8"))
-    assert data["systems"] == data["compared"] == ["tuned", "plain"] and data["wrong_of"] == [["tuned", "plain"]]
-    assert len(data["queries"]) == compared.QUERIES
-    ids = [family["id"] for family in data["families"]]
-    for query in data["queries"]:
+    shown = unpacked((repository / "reports/comparisons/tuned-plain.html").read_text(encoding="utf-8"))
+    assert shown["systems"] == shown["compared"] == ["tuned", "plain"] and shown["wrong_of"] == [["tuned", "plain"]]
+    assert len(shown["queries"]) == compared.QUERIES
+    ids = [family["id"] for family in shown["families"]]
+    for query in shown["queries"]:
         number = int(query["id"][1:])
         # The tuned cell is best under dense, the other under BM25 (of equals the first), where the rank is always 2.
         (relevant,) = query["relevant"]
@@ -110,6 +114,19 @@ def test_the_page_holds_every_query_under_the_best_system_of_each(compare: Compa
         assert query["outcome"] == {"tuned": round(gains("r1")[number], 4), "plain": round(1 / math.log2(3), 4)}
         wrong = [one for one in compared.ranking(number, 0) if one != compared.relevant(number)][:3]
         assert [ids[hit["family"]] for hit in query["wrong"]] == [compared.name(one) for one in wrong]
+
+
+def test_a_sample_names_the_files_that_have_the_outcomes_of_all(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(data, "MOST", 5)
+    *_, said = report.compare("plain", "tuned", params.load())
+    sampled = unpacked(Path(said.removeprefix("page: ")).read_text(encoding="utf-8"))["sampled"]
+    one, other = (f"{words} (commit {commit(repository, name)[:7]})" for name, words in
+                  (("plain", "minilm-zero-shot-tac-fold0"), ("tuned", "minilm-r1-sim-alpha-tac-fold0")))  # fmt: skip
+    assert sampled.startswith("A sample: 5 of the 12 test queries")
+    assert sampled.endswith(f"as in data/outcomes/{L}.parquet of {one} and {other}.")  # none of the workspace
 
 
 def test_the_same_cells_give_the_same_bytes(compare: Compare, repository: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
-import pytest
 
 from patent_embeddings.core import layout
 from patent_embeddings.grid.cell import Config
@@ -21,13 +21,9 @@ GPU = {**CPU, "device": "cuda", "gpu": "Toy 9000", "busy": 0.955, "busy_by": "dr
 
 
 def of_a_cell(**records: dict[str, Any]) -> Sheet:
-    class Stub:
-        costs = {"sim-alpha": records, layout.CELL: {"pairs": {"seconds": 1.0}}}
-        commit = None
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(account, "source", lambda *_: "data/costs")
-        sheet = account.costs(Stub())  # type: ignore[arg-type]
+    costs = {"sim-alpha": records, layout.CELL: {"pairs": {"seconds": 1.0}}}
+    cell: Any = SimpleNamespace(costs=costs, source=lambda *_: "data/costs")
+    sheet = account.costs(cell)
     assert sheet is not None
     return sheet
 
@@ -48,7 +44,7 @@ def test_a_record_of_before_shows_dashes_beside_one_of_a_gpu() -> None:
     }  # fmt: skip
     unknown = ("tokens a second", "busy", "peak GPU MiB", "GPU seconds", "Wh")
     assert [rows["search"][name] for name in unknown] == [None] * 5
-    assert "as its driver says" in sheet.caption and "processor time" not in sheet.caption
+    assert "as its driver says" in sheet.caption and "processors" not in sheet.caption
 
 
 def test_less_than_one_text_a_second_is_not_none() -> None:
@@ -61,7 +57,7 @@ def test_without_a_gpu_there_is_no_column_of_one_and_busy_is_said_to_be_the_proc
     sheet = of_a_cell(embed=CPU)
     head = ["stage", "landscape", "seconds", "texts a second", "tokens a second", "busy", "peak MiB", "device"]
     assert list(sheet.head) == head
-    assert "processor time of its threads" in sheet.caption and "padding left out" in sheet.caption
+    assert "of all processors' time" in sheet.caption and "without padding" in sheet.caption
     assert "tokens" not in of_a_cell(embed=OLD).caption
 
 

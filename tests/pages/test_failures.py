@@ -6,6 +6,7 @@ import hashlib
 import math
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from patent_embeddings.corpus.families import frame
 from patent_embeddings.corpus.schemas import FAMILIES, LENGTHS, POOL, QRELS, QUERIES, VIEW
 from patent_embeddings.evaluation.schemas import OUTCOMES
 from patent_embeddings.pages.cell.binned import borders
-from patent_embeddings.pages.failures import data, won
+from patent_embeddings.pages.cell.failures import won
+from patent_embeddings.pages.failures import data
 from patent_embeddings.pages.failures.data import Subject, as_data, best
 from patent_embeddings.pages.failures.queries import outcomes, profile, wide
 from patent_embeddings.pages.failures.ranks import ranks, wrong
@@ -91,7 +93,7 @@ def subject(wrong_of: tuple[str, ...] = ("dense",)) -> Subject:
 
 def browsed(**changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The data, and its queries by id."""
-    made = as_data([subject(**changes)], ("bm25", "dense"))
+    made = as_data([subject(**changes)], ("bm25", "dense"), "data/outcomes of this cell")
     return made, {query["id"]: query for query in made["queries"]}
 
 
@@ -197,8 +199,8 @@ def test_what_is_more_than_fits_is_sampled_and_said(planted: Path, monkeypatch: 
         "A sample: 2 of the 3 test queries, in turn one by the hash"
     )
     assert "where dense is furthest behind bm25" in made["sampled"]
-    assert "Counts, filters and what is saved here are of these;" in made["sampled"]
-    assert made["sampled"].endswith("tables and pictures of all, in data/outcomes/sim-alpha.parquet.")
+    assert "Counts, filters and the CSV file here are of the sample;" in made["sampled"]
+    assert made["sampled"].endswith("the rest of the page is of all, as in data/outcomes of this cell.")
     assert browsed() == (made, queries)
     assert made["best"] == ["dense"]  # over all queries
     referred = {entry["family"] for query in queries.values() for entry in (*query["relevant"], *query["wrong"])}
@@ -231,7 +233,7 @@ def test_queries_that_one_side_lacks_are_taken_by_their_hash() -> None:
 
 
 def test_two_landscapes_number_their_families_apart(planted: Path) -> None:
-    made = as_data([subject(), subject()], ("bm25", "dense"))
+    made = as_data([subject(), subject()], ("bm25", "dense"), "")
     assert [query["landscape"] for query in made["queries"]] == [0] * 3 + [1] * 3
     first, second = made["queries"][:3], made["queries"][3:]
     assert [hits(made, query["relevant"]).keys() for query in first] == [
@@ -243,14 +245,18 @@ def test_two_landscapes_number_their_families_apart(planted: Path) -> None:
 
 
 def test_won_and_lost_by_scope(planted: Path) -> None:
-    sheet = won.systems([(L, outcomes(WORKSPACE, L))])
-    assert sheet is not None
+    rows = tables.read(layout.outcomes(L), OUTCOMES)
+    place = SimpleNamespace(name=L, outcomes=rows)
+    cell: Any = SimpleNamespace(landscapes=[place], source=lambda *_: "here")
+    sheet = won(cell)
+    assert sheet is not None and sheet.source == "here"
     found = {row[1]: row[2:] for row in sheet.rows}
     assert found["all"][:6] == ["dense", "bm25", 3, 2, 1, 0]
     assert found["all"][6:] == pytest.approx([(0.4 + 0.5 - 0.5) / 3, 1.0])  # one of three lost: any coin does that
     assert found["OUT"] == ["dense", "bm25", 1, 1, 0, 0, pytest.approx(0.2), 1.0]
     assert set(found) == {"all", "IN", "OUT"}
-    assert won.systems([(L, outcomes(WORKSPACE, L).head(0))]) is None
+    place.outcomes = rows.head(0)
+    assert won(cell) is None
 
 
 def test_what_queries_differ_in(planted: Path) -> None:

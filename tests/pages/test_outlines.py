@@ -87,6 +87,13 @@ def test_every_word_of_the_picture_is_in_it_as_outlines() -> None:
     assert set(re.findall(r'(?:href|src|url)[=(]"?([^")]+)', svg)) <= own
 
 
+def test_lines_of_a_text_stand_below_each_other() -> None:
+    title = {"text": "above", "subtitle": ["first line", "second line"], "anchor": "start", "subtitleLineHeight": 20}
+    found = texts(outlines.svg({**SPEC, "title": title}))
+    first, second = (found[words].attrib["transform"] for words in ("first line", "second line"))
+    assert first.split("scale")[0] + "translate(0,20)" == second.split("scale")[0]
+
+
 def test_letters_stand_where_the_font_says() -> None:
     """Advances by FreeType, each letter's by itself: our text knows no kerning."""
     found = texts(outlines.svg(SPEC))

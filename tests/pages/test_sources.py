@@ -20,7 +20,6 @@ from patent_embeddings.handover.spreadsheet import comma_separated
 from patent_embeddings.pages.cell import plots, report
 from patent_embeddings.pages.cell.page import page
 from patent_embeddings.pages.cell.results import CellResults
-from patent_embeddings.pages.cell.source import source
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def title(cell: CellResults) -> tuple[str, str]:
 
 
 def test_a_source_names_files_that_are_there_and_the_cell_as_expected_scores_do(cell: CellResults) -> None:
-    said = source(cell, layout.scores, layout.CURVE)
+    said = cell.source(layout.scores, layout.CURVE)
     files, of, name = said.partition(" of ")
     assert of and [Path(file).is_file() for file in files.split(", ")] == [True] * 3
     # What the registry says without an entry at hand is what the entry of the cell says.

@@ -37,7 +37,7 @@ def ranked(system: str) -> pd.DataFrame:
     named = ("queries", QUERIES), ("pool", POOL)
     ids = (tables.read(layout.task(L, name), kind).iloc[:, 0].tolist() for name, kind in named)
     legs = fusion.legs((tables.parts(layout.run(L, leg), RUN) for leg in ("bm25", "dense")), *ids, 1000)
-    return pd.concat(fusion.fused(legs, method, float(value), 1000))
+    return pd.concat([part[method] for part in fusion.fused(legs, {method: float(value)}, 1000)])
 
 
 def stages(*names: str) -> None:

@@ -188,7 +188,7 @@ class Depth(Values):
         ({"pool": "all"}, "depth: Field required"),
         ({"depth": 7, "pool": "all", "older": 1}, "older: Extra inputs"),
         ({"depth": "7", "pool": "all"}, "not what this version"),
-        (None, "no such file; run `dvc repro` first"),
+        (None, "no such file; `dvc repro` writes one for each landscape"),
     ],
 )
 def test_values_that_do_not_say_all_that_a_stage_reads_are_refused(held: Any, said: str, workspace: Path) -> None:

@@ -28,6 +28,7 @@ EXEMPT = {
     "patent_embeddings/core/meter.py": "counts tokens and reads clocks beside a model",
     "patent_embeddings/core/processes.py": "how many processes share a training, which gives what one alone does",
     "patent_embeddings/core/progress.py": "lines on a terminal",
+    "patent_embeddings/core/rankings.py": "refuses a run, or changes nothing",
     "patent_embeddings/core/running.py": "starts and ends a stage",
     "patent_embeddings/core/scratch.py": "removes files that would be computed again",
 }

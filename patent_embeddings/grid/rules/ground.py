@@ -102,11 +102,6 @@ def used_by(ground: Ground, parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return cells.merge(used, on=["config", "landscape"])
 
 
-def listed(names: list[str]) -> str:
-    """Names in a sentence."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def apart(rows: pd.DataFrame, field_: str, values: Iterable[str]) -> dict[str, pd.DataFrame]:
     """Rows by the value of a field of their configuration."""
     found = pd.Series([getattr(one, field_) for one in rows["config"]], rows.index, dtype=object)

@@ -17,13 +17,13 @@ from patent_embeddings.grid.rules.ground import (
     Found,
     Ground,
     apart,
-    listed,
     of_adapters,
     signs_of,
     sized,
     used_by,
 )
 from patent_embeddings.grid.units import at_home, paired, same_options, units, usual, where, zero_shot
+from patent_embeddings.grid.wording import listed
 
 
 def best(finding: entries.Best, ground: Ground) -> Found:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from patent_embeddings.core.arrays import Doubles
 from patent_embeddings.evaluation import statistics
 from patent_embeddings.evaluation.statistics import Comparison
 from patent_embeddings.grid import entries
-from patent_embeddings.grid.intervals import FEWEST, loss, loss_interval
+from patent_embeddings.grid.intervals import FEWEST, loss, lost
 from patent_embeddings.grid.rules.ground import FEW, Effect, Found, Ground, Verdict, sized
 from patent_embeddings.grid.units import UNIT, described, paired, units, usual, zero_shot
-
-Floats = npt.NDArray[np.float64]
 
 
 def _inside_outside(ground: Ground, system: str) -> pd.DataFrame:
@@ -31,9 +28,8 @@ def gap(finding: entries.Gap, ground: Ground) -> Found:
     both = _inside_outside(ground, "dense")
     if both.empty or both["in"].sum() == 0:
         return Found("not tested", "No zero-shot cell has test queries with relevant families both IN and OUT.")
-    low, high = loss_interval(both.to_numpy(), ground.resamples, ground.seed)
-    value = 1 - both["out"].sum() / both["in"].sum()
-    effect = Effect("relative loss of nDCG@10 from IN to OUT, dense", float(value), low, high, len(both))
+    value, low, high = lost(both.to_numpy(), ground.resamples, ground.seed)
+    effect = Effect("relative loss of nDCG@10 from IN to OUT, dense", value, low, high, len(both))
     return _banded(effect, finding.band, zero_shot(ground.outcomes), [])
 
 
@@ -44,7 +40,7 @@ def remains(finding: entries.Closed, ground: Ground) -> Found:
     if both.empty or both["in"].sum() == 0:
         return Found("not tested", "No zero-shot cell has fused results for queries with relevant families IN and OUT.")
 
-    def excess(sums: Floats) -> Floats:
+    def excess(sums: Doubles) -> Doubles:
         return loss(sums[:, 2:]) - finding.share * loss(sums[:, :2])
 
     table = both.to_numpy()
@@ -52,11 +48,11 @@ def remains(finding: entries.Closed, ground: Ground) -> Found:
     total = table.sum(axis=0)[None]
     what = f"relative loss after {finding.system} less {finding.share:.0%} of the dense one"
     effect = Effect(what, float(excess(total)[0]), low, high, len(both))
-    before, after = float(loss(total[:, :2])[0]), float(loss(total[:, 2:])[0])
+    before, gap_low, gap_high = lost(table[:, :2], ground.resamples, ground.seed)
+    after = float(loss(total[:, 2:])[0])
     reason = f"Relative loss from IN to OUT: {before:.0%} dense, {after:.0%} after {finding.system}."
     if len(both) < FEWEST:
         return Found("undetermined", f"{reason} {FEW}", effect, used=zero_shot(ground.outcomes))
-    gap_low, gap_high = loss_interval(table[:, :2], ground.resamples, ground.seed)
     if not gap_low > 0:
         lacking = f"the interval of the dense one is {gap_low:.0%} to {gap_high:.0%}."
         reason += f" No gap is shown that could be closed: {lacking}"

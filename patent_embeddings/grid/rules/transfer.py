@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.stats import permutation_test
 
+from patent_embeddings.core.arrays import Doubles
 from patent_embeddings.evaluation import statistics
 from patent_embeddings.grid import entries
 from patent_embeddings.grid.comparisons import adjusted
-from patent_embeddings.grid.intervals import ALPHA, FEWEST, loss, loss_interval
+from patent_embeddings.grid.intervals import ALPHA, FEWEST, lost
 from patent_embeddings.grid.rules.ground import TRAINING, Effect, Found, Ground, Verdict, of_adapters, used_by
 from patent_embeddings.grid.units import UNIT, abroad, described, groups, paired, units, usual, zero_shot
-
-Floats = npt.NDArray[np.float64]
 
 
 def harm(finding: entries.Harm, ground: Ground) -> Found:
@@ -93,7 +91,7 @@ def strength(finding: entries.Strength, ground: Ground) -> Found:
     low, high = statistics.percentiles(np.mean(slopes, axis=0))
     measured = [[frame.mean().to_numpy() for frame in triple] for triple in columns.values()]
 
-    def slope(order: Floats) -> float:
+    def slope(order: Doubles) -> float:
         places = order.astype(int)
         return float(np.mean([_slope(x[None, places], (after / least - 1)[None])[0] for x, after, least in measured]))
 
@@ -120,7 +118,7 @@ def strength(finding: entries.Strength, ground: Ground) -> Found:
     return Found("contradicted", f"Stronger models lose less abroad ({tested}).", effect, used=used)
 
 
-def _resampled(frames: list[pd.DataFrame], ground: Ground) -> list[Floats]:
+def _resampled(frames: list[pd.DataFrame], ground: Ground) -> list[Doubles]:
     """Means [resamples, columns] of frames over units, a unit's weight the same wherever it stands."""
     every = pd.concat(frames).index.unique().sort_values()
     sums = [np.zeros((ground.resamples, frame.shape[1] + 1)) for frame in frames]
@@ -133,7 +131,7 @@ def _resampled(frames: list[pd.DataFrame], ground: Ground) -> list[Floats]:
     return [total[:, :-1] / total[:, -1:] for total in sums]
 
 
-def _slope(x: Floats, y: Floats) -> Floats:
+def _slope(x: Doubles, y: Doubles) -> Doubles:
     """Least-squares slope of each row [resamples, models]."""
     centred = x - x.mean(axis=1, keepdims=True)
     return np.asarray((centred * y).sum(axis=1) / (centred**2).sum(axis=1))
@@ -141,7 +139,5 @@ def _slope(x: Floats, y: Floats) -> Floats:
 
 def _relative(pairs: pd.DataFrame, ground: Ground, what: str) -> Effect:
     table = pairs.groupby(UNIT, observed=True)[["numerator_first", "numerator_second"]].mean().to_numpy(dtype=float)
-
-    low, high = loss_interval(table[:, ::-1], ground.resamples, ground.seed)
-    value = -float(loss(table[:, ::-1].sum(axis=0)[None])[0])
-    return Effect(what, value, -high, -low, len(table))
+    loss, low, high = lost(table[:, ::-1], ground.resamples, ground.seed)
+    return Effect(what, -loss, -high, -low, len(table))

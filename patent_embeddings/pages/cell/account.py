@@ -9,7 +9,6 @@ from patent_embeddings.core.running import STAGES
 from patent_embeddings.evaluation.scores import records
 from patent_embeddings.handover.sheets import Sheet, Shown
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
-from patent_embeddings.pages.cell.source import source
 
 COINCIDE = 0.05  # share of families with the same text from which two views are named as coinciding
 
@@ -38,7 +37,7 @@ def lengths(cell: CellResults, landscape: LandscapeResults) -> Sheet:
     caption = f"{landscape.name}, {len(landscape.families):,} families{measured}; * view of this cell"
     tokens = ["median tokens", "90th percentile", "cut at"]
     head = ["view", *tokens, "texts cut", "lacking a section", "no text", "same text after the cut as"]
-    return Sheet(head, rows, caption, source=source(cell, layout.lengths(landscape.name)))
+    return Sheet(head, rows, caption, source=cell.source(layout.lengths(landscape.name)))
 
 
 def _share(count: float, total: float) -> str:
@@ -58,7 +57,7 @@ def training(cell: CellResults) -> dict[str, Any] | None:
     seen = set(cell.seen["family_id"])
     drawn = {signal: int((train["signal"] == signal).sum()) for signal in cell.recipe.signals}
     pairs: list[list[Shown]] = [[signal, int(distinct.get(signal, 0)), count] for signal, count in drawn.items()]
-    caption, files = f"Training pairs from {', '.join(cell.trained_on)}", source(cell, layout.PAIRS)
+    caption, files = f"Training pairs from {', '.join(cell.trained_on)}", cell.source(layout.PAIRS)
     return {
         "pairs": Sheet(["signal", "distinct pairs", "drawn in training"], pairs, caption, source=files),
         "used": int(distinct.sum()),
@@ -104,21 +103,21 @@ def costs(cell: CellResults) -> Sheet | None:
     if not rows:
         return None
     seconds = sum(record["seconds"] for stages in cell.costs.values() for record in stages.values())
-    whose = "of whoever computed each stage: a restored stage keeps the cost of its first run"
-    said = [f"{seconds:,.0f} seconds in all, {whose}"]
+    said = [f"{seconds:,.0f} seconds in all, where each stage first ran: a restored stage keeps its cost"]
     records = [record for stages in cell.costs.values() for record in stages.values()]
     if any("tokens" in record for record in records):
-        said.append("tokens are those that went through the model, padding left out, from the first batch to the last")
+        said.append("tokens: what went through the model without padding, from the first batch to the last")
     said += [words for by, words in _BUSY.items() if any(record.get("busy_by") == by for record in records)]
     head = ["stage", "landscape", "seconds", "texts a second", "tokens a second", "busy", "peak MiB"]
     head += ["peak GPU MiB", "GPU seconds", "Wh", "device"]
-    files = source(cell, layout.cost("").parents[1])
+    files = cell.source(layout.cost("").parents[1])
     return Sheet(head, rows, "; ".join(said), texts=2, source=files).filled()
 
 
 _BUSY = {
-    "processor time": "busy: the processor time of its threads, of what all processors had to give in that time",
-    "driver": "busy: the share of that time in which the GPU computed, and Wh its energy then, as its driver says",
+    "processor time": "busy: the share of all processors' time that the stage used, from the first batch to the last",
+    "driver": "busy: the share of the time in which the GPU computed, from the first batch to the last, and Wh its "
+    "energy, as its driver says",
 }
 
 
@@ -130,5 +129,5 @@ def licences(cell: CellResults) -> Sheet:
     """Licence of the model and of every landscape."""
     rows = [["model", cell.params.model, cell.model.licence, cell.model.contamination or ""]]
     rows += [["landscape", place.name, place.entry.licence, place.entry.description] for place in cell.landscapes]
-    files = source(cell, layout.registry("models"), layout.registry("landscapes"))
+    files = cell.source(layout.registry("models"), layout.registry("landscapes"))
     return Sheet(["", "id", "licence", "note"], rows, texts=4, source=files)

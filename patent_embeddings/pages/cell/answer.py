@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from patent_embeddings.evaluation.scores import pick
 from patent_embeddings.evaluation.systems import SHOWN, SYSTEMS, Task
+from patent_embeddings.grid.wording import listed
 from patent_embeddings.pages.cell.account import dev_losses
-from patent_embeddings.pages.cell.leaders import METRIC, Kept, Leader, kept, leader
+from patent_embeddings.pages.cell.leaders import Kept, Leader, kept, leader
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
+from patent_embeddings.pages.failures.data import METRIC
 
 FEW = 3  # landscapes that are named one by one; of more the extremes are
 _NAMES = {
@@ -42,7 +45,11 @@ def answer(cell: CellResults) -> list[Sentence]:
 
 def _best(cell: CellResults, leaders: Mapping[str, Leader]) -> Sentence:
     if len(leaders) > FEW:
-        return Sentence("retrieval", "Best in retrieval", f"({METRIC}) is {_grouped(leaders)}")
+        counts = Counter(_NAMES[one.system] for one in leaders.values()).most_common()
+        best = listed(f"{name} on {count}" for name, count in counts)
+        sure = sum(one.significant for one in leaders.values())
+        rest = f"({METRIC}) is {best} of {len(leaders)} landscapes, with a significant lead on {sure}"
+        return Sentence("retrieval", "Best in retrieval", rest)
     told = []
     for name, one in leaders.items():
         scored = f"{METRIC} {one.score:.3f} over {_count(one.queries, 'test query', 'test queries')}"
@@ -51,7 +58,7 @@ def _best(cell: CellResults, leaders: Mapping[str, Leader]) -> Sentence:
 
 
 def _named(one: Leader) -> str:
-    return _NAMES[one.system] + (f", level with {_and(_NAMES[name] for name in one.level)}," if one.level else "")
+    return _NAMES[one.system] + (f", level with {listed(_NAMES[name] for name in one.level)}," if one.level else "")
 
 
 def _lead(one: Leader) -> str:
@@ -78,23 +85,6 @@ def _judged(cell: CellResults, landscape: str, system: str) -> str:
     return "" if share is None else f", {share:.0%} of its ten best judged"
 
 
-def _grouped(leaders: Mapping[str, Leader]) -> str:
-    """Best systems of many landscapes, each with where it is, and where its lead is significant."""
-    told = []
-    for system in _NAMES:
-        ours = {name: one for name, one in leaders.items() if one.system == system}
-        if not ours:
-            continue
-        sure = [name for name, one in ours.items() if one.significant]
-        untested = [name for name, one in ours.items() if not one.testable]
-        scored = _and(f"{name} ({one.score:.3f})" for name, one in ours.items())
-        where = "on each" if len(sure) == len(ours) > 1 else f"on {_and(sure)}" if len(ours) > 1 else ""
-        lead = f"its lead significant {where}".rstrip() if sure else "its lead nowhere significant"
-        few = f" (too few queries to test it on {_and(untested)})" if untested else ""
-        told.append(f"{_NAMES[system]} on {scored}, {lead}{few}")
-    return "; ".join(told)
-
-
 def _scopes(cell: CellResults, leaders: Mapping[str, Leader]) -> Sentence:
     found = {one.name: kept(one.outcomes, leaders[one.name].system) for one in cell.landscapes if one.name in leaders}
     both = {name: one for name, one in found.items() if one}
@@ -103,14 +93,8 @@ def _scopes(cell: CellResults, leaders: Mapping[str, Leader]) -> Sentence:
         return Sentence("inout", "IN against OUT", rest)
     known = {name: one for name, one in both.items() if one.share == one.share}
     if len(known) > FEW:
-        low, high = (choose(known, key=lambda name: known[name].share) for choose in (min, max))
-        ends = f"from {known[low].share:.0%} ({low}) to {known[high].share:.0%} ({high})"
-        rest = f"the best system reaches {ends} of its score IN, over {len(known)} landscapes"
-        return Sentence("inout", "Out of the query's domain", rest)
-    systems = {leaders[name].system for name in both}
-    if len(systems) == 1 and len(both) == len(known):
-        shares = [f"{one.share:.0%} on {name} ({_sure(one)})" for name, one in both.items()]
-        rest = f"{_NAMES[systems.pop()]} reaches, of its score IN, {_and(shares)}"
+        reached = _spread({name: one.share for name, one in known.items()})
+        rest = f"the best system reaches {reached} of its score IN, over {len(known)} landscapes"
         return Sentence("inout", "Out of the query's domain", rest)
     told = [f"{_NAMES[leaders[name].system]} {_reached(one)} on {name} ({_sure(one)})" for name, one in both.items()]
     return Sentence("inout", "Out of the query's domain", "; ".join(told))
@@ -158,9 +142,9 @@ def _tuning(cell: CellResults) -> Sentence:
     if not cell.recipe.signals:
         return Sentence("training", "Nothing was tuned", "here: the model is as published")
     elsewhere = [one.name for one in cell.landscapes if one.name not in cell.trained_on]
-    where = f"here and on {_and(elsewhere)}" if elsewhere else "here"
-    asked = f"what it changes in the scores {where} is told by the zero-shot cell of the same options only"
-    subject = f"Tuning with {cell.params.recipe} on {_and(cell.trained_on)}"
+    where = f"here and on {listed(elsewhere)}" if elsewhere else "here"
+    asked = f"to see what that changes in the scores {where}, compute the zero-shot cell of the same options"
+    subject = f"Tuning with {cell.params.recipe} on {listed(cell.trained_on)}"
     return Sentence("training", subject, f"{_losses(cell)}; {asked}", "dvc exp run -S recipe=zero-shot")
 
 
@@ -194,7 +178,7 @@ def _cut(cell: CellResults) -> Sentence:
     }
     read = "; documents are read in passages, to their end" if passages else ""
     if not any(share for here in shares.values() for share in here.values()):
-        every = f": all {_and(shares)} fit into {length} tokens" if shares else ""
+        every = f": all {listed(shares)} fit into {length} tokens" if shares else ""
         return Sentence("texts", "No text is cut", every + read)
     told = "; ".join(f"{_spread(here)} of the {side}" for side, here in shares.items())
     return Sentence("texts", f"Cut at {length} tokens", f"are {told}{read}")
@@ -207,7 +191,7 @@ def _spread(shares: Mapping[str, float]) -> str:
         return f"{_percent(shares[least])} ({least}) to {_percent(shares[most])} ({most})"
     if len(shares) == 1:
         return _percent(next(iter(shares.values())))
-    return _and(f"{_percent(share)} ({name})" for name, share in shares.items())
+    return listed(f"{_percent(share)} ({name})" for name, share in shares.items())
 
 
 def _share(one: LandscapeResults, view: str) -> float:
@@ -228,14 +212,8 @@ def _simulated(cell: CellResults) -> Sentence | None:
         return None
     verb = "is" if len(simulated) == 1 else "are"
     rest = ": families generated and structure planted, so that these scores say nothing about real patents"
-    return Sentence("licences", f"{_and(simulated)} {verb} simulated", rest)
+    return Sentence("licences", f"{listed(simulated)} {verb} simulated", rest)
 
 
 def _count(number: int, one: str, several: str) -> str:
     return f"{number:,} {one if number == 1 else several}"
-
-
-def _and(words: Iterable[str]) -> str:
-    """`a, b and c`."""
-    *rest, last = words
-    return f"{', '.join(rest)} and {last}" if rest else last

@@ -36,7 +36,7 @@ def binned(column: str, title: str, about: str) -> Plot:
         for landscape in cell.landscapes:
             found = list(_means(wide(tested(landscape.outcomes)), known[landscape.name], edges)) if edges else []
             if found:
-                yield from panelled(landscape, pd.DataFrame(found))
+                yield from panelled(landscape, pd.DataFrame(found), "test queries a bin")
 
     def draw() -> Any:
         order = alt.EncodingSortField("first", op="min")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
 from functools import partial
 from typing import Any
 
 from patent_embeddings.core import layout
-from patent_embeddings.handover.sheets import Sheet
+from patent_embeddings.evaluation.wins import wins
+from patent_embeddings.handover.sheets import Sheet, Shown
 from patent_embeddings.pages.cell.results import CellResults
-from patent_embeddings.pages.cell.source import source
-from patent_embeddings.pages.failures import won as tables
-from patent_embeddings.pages.failures.data import Subject, as_data, best, named
-from patent_embeddings.pages.failures.queries import tested, wide
+from patent_embeddings.pages.failures.data import METRIC, Subject, as_data, best, named
+from patent_embeddings.pages.failures.queries import SCOPES, tested, wide
 from patent_embeddings.pages.failures.source import WORKSPACE
 
 
@@ -28,10 +27,25 @@ def failures(cell: CellResults) -> dict[str, Any] | None:
     for name, outcomes in asked:
         runs = {system: partial(WORKSPACE.run, name, system) for system in named(outcomes)}
         subjects.append(Subject(name, WORKSPACE, cell.params, outcomes, runs, (best(outcomes),)))
-    return as_data(subjects, ("bm25", "dense"))
+    return as_data(subjects, ("bm25", "dense"), cell.source(layout.outcomes))
 
 
 def won(cell: CellResults) -> Sheet | None:
-    """Which system won how many test queries from which; None where there is none."""
-    found = tables.systems((landscape.name, tested(landscape.outcomes)) for landscape in cell.landscapes)
-    return found and dataclasses.replace(found, source=source(cell, layout.outcomes))
+    """Every system against each one before it, by landscape and scope; None where there is no test query."""
+    rows: list[list[Shown]] = []
+    for landscape in cell.landscapes:
+        outcomes = tested(landscape.outcomes)
+        for scope, said in SCOPES.items():
+            table = wide(outcomes, scope)
+            for second, first in itertools.combinations(named(table), 2):
+                found = wins(table[first].to_numpy(), table[second].to_numpy())
+                counts = [found.n, found.won, found.lost, found.tied]
+                rows.append([landscape.name, said, first, second, *counts, found.difference, found.p])
+    if not rows:
+        return None
+    head = ["landscape", "relevant", "system", "against", "n", "won", "lost", "tied", "mean difference", "p"]
+    caption = (
+        f"Test queries on which a system has a higher, a lower or the same {METRIC} as another, and p of the sign test "
+        "(two-sided, exact, ties left out), of each pair by itself"
+    )
+    return Sheet(head, rows, caption, texts=4, source=cell.source(layout.outcomes))

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from patent_embeddings.evaluation.statistics import compare_ratios, holm
-from patent_embeddings.evaluation.systems import LEADING, RETRIEVAL
-from patent_embeddings.grid.intervals import ALPHA, loss, loss_interval
+from patent_embeddings.grid.intervals import ALPHA, lost
+from patent_embeddings.pages.failures.data import named
+from patent_embeddings.pages.failures.queries import tested, wide
 
-METRIC = LEADING["retrieval"][1]
 RESAMPLES = 10_000
 _SAME = 1e-12  # scores that differ by less differ by the order of their additions
 
@@ -53,10 +53,10 @@ def leader(outcomes: pd.DataFrame) -> Leader | None:
     `outcomes`: rows of `OUTCOMES` of one landscape. All pairs of systems are compared, since the best of several is
     best by luck too. None where no test query is scored.
     """
-    wide = _wide(outcomes, "all")
-    if wide.empty:
+    scored = wide(tested(outcomes))
+    if scored.empty:
         return None
-    names, table = list(wide.columns), wide.to_numpy(dtype=float)
+    names, table = named(scored), scored.to_numpy(dtype=float)
     means = table.mean(axis=0)
     order = sorted(range(len(names)), key=lambda place: -means[place])
     best = next(place for place in range(len(names)) if means[place] > means[order[0]] - _SAME)
@@ -78,23 +78,12 @@ def leader(outcomes: pd.DataFrame) -> Leader | None:
 
 def kept(outcomes: pd.DataFrame, system: str) -> Kept | None:
     """What a system keeps from IN to OUT; None where no test query has relevant families of both kinds."""
-    inside, outside = (_wide(outcomes, scope) for scope in ("in-paired", "out-paired"))
+    rows = tested(outcomes)
+    inside, outside = (wide(rows, scope) for scope in ("in-paired", "out-paired"))
     if system not in inside:
         return None
     both = pd.concat([inside[system], outside[system]], axis=1, join="inner").to_numpy(dtype=float)
     if not both[:, 0].any():
         return Kept(math.nan, math.nan, math.nan, len(both))
-    low, high = loss_interval(both, RESAMPLES, 0)
-    return Kept(1 - float(loss(both.sum(axis=0)[None])[0]), 1 - high, 1 - low, len(both))
-
-
-def _wide(outcomes: pd.DataFrame, scope: str) -> pd.DataFrame:
-    """The metric that leads retrieval, of test queries [queries, systems], in the order of the table of systems."""
-    rows = outcomes[
-        (outcomes["task"] == "retrieval")
-        & (outcomes["scope"] == scope)
-        & (outcomes["metric"] == METRIC)
-        & (outcomes["split"] == "test")
-    ]
-    wide = rows.pivot(index="query_id", columns="system", values="value")
-    return wide[[name for name in RETRIEVAL if name in wide]]
+    loss, low, high = lost(both, RESAMPLES, 0)
+    return Kept(1 - loss, 1 - high, 1 - low, len(both))

@@ -17,10 +17,14 @@ PANEL = 330  # width of a panel in pixels, where nothing else decides it
 KNOWN = "isValid(datum.ci_low)"  # few units have no interval
 
 
+def _names() -> Any:
+    """The axis of rows with names, which stand clear of it."""
+    return alt.Axis(grid=True, ticks=False, domain=False, labelPadding=8)
+
+
 def by_system() -> dict[str, Any]:
     """One row a system, and within it one a revision."""
-    axis = alt.Axis(grid=True, ticks=False, domain=False)
-    system = alt.Y("system:N", sort=list(COLOURS), title=None, axis=axis)
+    system = alt.Y("system:N", sort=list(COLOURS), title=None, axis=_names())
     return {"y": system, "yOffset": alt.YOffset("rev:N", sort=None)}
 
 
@@ -36,7 +40,7 @@ def colour(names: Sequence[str] = tuple(COLOURS), channel: type[Any] = alt.Color
 
 
 def shape() -> Any:
-    """The shape that tells revisions apart; its legend names the cell where there is one only."""
+    """The shape that tells revisions apart; a picture of one cell has no legend of it."""
     legend = alt.Legend(title="cell", symbolStrokeColor=INK, symbolFillColor=INK)
     return alt.Shape("rev:N", sort=None, legend=legend, scale=alt.Scale(range=SHAPES))
 
@@ -58,12 +62,11 @@ def against_floor(task: Task) -> Any:
     names = list(systems(task))
     title = f"{SHOWN[task][1]}, test families"
     places = {"line": "datum.system + ' ' + datum.rev", "place": f"indexof({names}, datum.system)"}
-    axis = alt.Axis(grid=True, ticks=False, domain=False)
     rows = (
         alt.Chart()
         .transform_calculate(**places)
         .encode(
-            y=alt.Y("label_set:N", sort=list(LABEL_SETS), title=None, axis=axis),
+            y=alt.Y("label_set:N", sort=list(LABEL_SETS), title=None, axis=_names()),
             yOffset=alt.YOffset("line:N", sort=alt.EncodingSortField("place", op="min")),
             detail="rev:N",
             color=colour(names),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+import pandas as pd
 
 from patent_embeddings.core import layout
 from patent_embeddings.evaluation.schemas import FORMS
 from patent_embeddings.evaluation.scores import records
+from patent_embeddings.grid.intervals import POINT, unseen
+from patent_embeddings.grid.wording import listed
 from patent_embeddings.handover.sheets import Score, Sheet, Shown
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
-from patent_embeddings.pages.cell.source import source
 
 EXACT, METRICS = FORMS[0], ("nDCG@10", "R@100")
 NAMES = {
@@ -32,7 +35,7 @@ def compression(cell: CellResults) -> Sheet | None:
                 continue
             one = found[form, METRICS[0]]
             line: list[Shown] = [landscape.name, NAMES[form], one["dimensions"], round(one["bytes_per_family"])]
-            line += [f"{_share({landscape.name: found}, form):.0%}", one["n"]]
+            line += [f"{_share(found, form):.0%}", one["n"]]
             for metric in METRICS:
                 one = found[form, metric]
                 change = None if form == EXACT else Score(one["difference"], one["low"], one["high"])
@@ -46,34 +49,56 @@ def compression(cell: CellResults) -> Sheet | None:
         "All relevant families, mean over n test queries; changes against float32, with 95 % intervals where n "
         "suffices, each by itself (one without width: no query changed)"
     )
-    return Sheet(head, rows, said, texts=2, source=source(cell, layout.compression))
+    return Sheet(head, rows, said, texts=2, source=cell.source(layout.compression))
 
 
 def takeaway(cell: CellResults) -> list[str]:
     """What a reader takes away of the table: what costs next to nothing, what does not, and what cannot be told.
 
     It is of the landscapes with intervals; without one there is nothing to be told from chance. That no loss shows is
-    no proof that there is none: a form is recommended where its intervals exclude a loss that matters.
+    no proof that there is none: a form is recommended where its intervals exclude a loss that matters. Where no query
+    changed an interval is a point, which excludes less than it seems to: what other queries may do is said beside it.
     """
     found = {one.name: rows for one in cell.landscapes if (rows := _rows(one)) and _sure(rows)}
     if not found:
         return []
-    forms = [form for form in FORMS if form != EXACT and all((form, METRICS[0]) in rows for rows in found.values())]
-    safe = [form for form in forms if _room(found, form) < TOLERATED]
-    worse = [form for form in forms if form not in safe and any(one["high"] < 0 for one in _of(found, form))]
-    lost = [f"{_named(found, form)} {_worst(found, form)}" for form in worse]
-    unsure = [f"{_named(found, form)} up to {_room(found, form):.4f}" for form in forms if form not in (*safe, *worse)]
-    said = [f"For no form do the intervals exclude a loss of {TOLERATED} {_where(found)}."]
-    if safe:
-        least = min(safe, key=lambda form: _share(found, form))
-        room = _room(found, least)
-        reach = f"a loss of {room:.4f}" if room >= 5e-5 else "no loss"
-        changes = [one["difference"] for one in _of(found, least)]
+    forms = {
+        form: pd.DataFrame(
+            {**rows[form, metric], "landscape": name, "share": _share(rows, form)}
+            for name, rows in found.items()
+            for metric in METRICS
+        )
+        for form in FORMS
+        if form != EXACT and all((form, METRICS[0]) in rows for rows in found.values())
+    }
+    room = {form: max(0.0, -rows["low"].min()) for form, rows in forms.items()}  # the greatest loss in an interval
+    share = {form: rows["share"].max() for form, rows in forms.items()}
+    named = {form: f"{NAMES[form]} ({share[form]:.0%})" for form in forms}
+    where = f"on all {len(found)} landscapes" if len(found) > _NAMED else f"on {listed(found)}"
+    said = [f"For no form do the intervals exclude a loss of {TOLERATED} {where}."]
+    lost, unsure = [], []
+    for form, table in forms.items():
+        told = table[table["high"] < 0].sort_values(["difference", "metric", "landscape"])
+        if room[form] >= TOLERATED and len(told):
+            worst = told.iloc[0]
+            lost.append(f"{named[form]} {worst['difference']:.4f} ({worst['metric']}, {worst['landscape']})")
+        elif room[form] >= TOLERATED:
+            unsure.append(f"{named[form]} up to {room[form]:.4f}")
+    if safe := [form for form in forms if room[form] < TOLERATED]:
+        least = min(safe, key=lambda form: share[form])
+        reach = f"a loss of {room[least]:.4f}" if room[least] >= 5e-5 else "no loss"
+        changes = forms[least]["difference"]
+        level = forms[least][forms[least]["high"] - forms[least]["low"] < POINT]
         said = [
-            f"The fewest bytes for which the intervals exclude a loss of {TOLERATED} {_where(found)}: "
-            f"{NAMES[least]}, {_share(found, least):.0%} of float32. {METRICS[0]} and {METRICS[1]} change by "
-            f"{min(changes):+.4f} to {max(changes):+.4f}; the intervals reach {reach}."
+            f"The fewest bytes for which the intervals exclude a loss of {TOLERATED} {where}: "
+            f"{NAMES[least]}, {share[least]:.0%} of float32. {METRICS[0]} and {METRICS[1]} change by "
+            f"{changes.min():+.4f} to {changes.max():+.4f}; the intervals reach {reach}."
         ]
+        if len(level):
+            said.append(
+                f"In {len(level)} of its {len(forms[least])} comparisons no query changed; up to "
+                f"{unseen(level['n'].min()):.1%} of other queries may change all the same."
+            )
     if lost:
         said.append(f"Measurable losses, at their worst: {'; '.join(lost)}.")
     if unsure:
@@ -114,38 +139,6 @@ def _sure(rows: Rows) -> bool:
     return all(one["low"] == one["low"] for one in rows.values())
 
 
-def _of(found: Mapping[str, Rows], form: str) -> list[Mapping[str, Any]]:
-    return [rows[form, metric] for rows in found.values() for metric in METRICS]
-
-
-def _share(found: Mapping[str, Rows], form: str) -> float:
-    """The greatest share of float32's bytes that a form takes on a landscape."""
-    return float(max(rows[form, METRICS[0]]["bytes"] / rows[EXACT, METRICS[0]]["bytes"] for rows in found.values()))
-
-
-def _worst(found: Mapping[str, Rows], form: str) -> str:
-    """The greatest loss of those that the intervals tell from none, and where it is."""
-    told = [
-        (one["difference"], metric, name)
-        for name, rows in found.items()
-        for metric in METRICS
-        if (one := rows[form, metric])["high"] < 0
-    ]
-    change, metric, name = min(told)
-    return f"{change:.4f} ({metric}, {name})"
-
-
-def _room(found: Mapping[str, Rows], form: str) -> float:
-    """The greatest loss that an interval reaches, at least 0."""
-    return float(max(0.0, *(-one["low"] for one in _of(found, form))))
-
-
-def _named(found: Mapping[str, Rows], form: str) -> str:
-    return f"{NAMES[form]} ({_share(found, form):.0%})"
-
-
-def _where(names: Collection[str]) -> str:
-    if len(names) > _NAMED:
-        return f"on all {len(names)} landscapes"
-    *rest, last = names
-    return f"on {', '.join(rest)} and {last}" if rest else f"on {last}"
+def _share(rows: Rows, form: str) -> float:
+    """The share of float32's bytes that a form takes."""
+    return float(rows[form, METRICS[0]]["bytes"] / rows[EXACT, METRICS[0]]["bytes"])

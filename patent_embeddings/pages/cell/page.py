@@ -13,8 +13,7 @@ from patent_embeddings.pages.cell.answer import answer
 from patent_embeddings.pages.cell.example import example
 from patent_embeddings.pages.cell.failures import won
 from patent_embeddings.pages.cell.results import CellResults
-from patent_embeddings.pages.embedded import packed
-from patent_embeddings.pages.shell import render
+from patent_embeddings.pages.shell import packed, render
 
 # Tables of the page that can be exported, by name; None where nothing was measured that would fill one.
 SHEETS: dict[str, Callable[[CellResults], Sheet | None]] = {
@@ -31,7 +30,7 @@ SHEETS: dict[str, Callable[[CellResults], Sheet | None]] = {
 
 
 def page(cell: CellResults, failures: dict[str, Any] | None = None) -> str:
-    """The whole page as HTML; `failures` are the data of its queries that failed, which it is without where None."""
+    """The whole page as HTML; `failures` are the data of the browser of queries, which is left out where None."""
     drawn = {name: (plot, plot.data(cell)) for name, plot in plots.every().items()}
     drawn = {name: (plot, rows) for name, (plot, rows) in drawn.items() if rows}
     tables = {name: sheet(cell) for name, sheet in SHEETS.items()}
@@ -39,7 +38,9 @@ def page(cell: CellResults, failures: dict[str, Any] | None = None) -> str:
         "cell.html.j2",
         answer=answer(cell),
         charts={name: plot.of(cell, rows) for name, (plot, rows) in drawn.items()},
-        pictures=[(plot.section, name, plot.caption(cell), plot.source(cell)) for name, (plot, _) in drawn.items()],
+        pictures=[
+            (plot.section, name, plot.caption(cell), cell.source(plot.file)) for name, (plot, _) in drawn.items()
+        ],
         cell=cell,
         facts=facts(cell),
         missing=[sentence for landscape in cell.landscapes for sentence in notes.missing(cell, landscape)],

@@ -19,8 +19,7 @@ from patent_embeddings.evaluation.scores import csv_text, records
 from patent_embeddings.evaluation.systems import SHOWN, Task, systems
 from patent_embeddings.pages.cell.marks import KNOWN, against_floor
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
-from patent_embeddings.pages.cell.source import source
-from patent_embeddings.pages.charts import filled, styled
+from patent_embeddings.pages.charts import filled, spec
 from patent_embeddings.pages.outlines import svg
 
 ANCHOR = "<DVC_METRIC_DATA>"
@@ -59,16 +58,12 @@ class Plot:
         # DVC hands over the CSV's text, so the numbers are parsed by the spec.
         numbers = {column: kind for column, kind in self.columns.items() if kind == "number"}
         data = {"values": ANCHOR, "format": {"parse": numbers}}
-        return {**styled(chart).to_dict(), "background": "transparent", "data": data}
+        return spec(chart, data=data)
 
     def data(self, cell: CellResults) -> list[dict[str, Any]]:
         """Its columns of a cell, None for NaN, which JSON does not have."""
         rows = ({column: row[column] for column in self.columns} for row in self.rows(cell))
         return [{column: None if value != value else value for column, value in row.items()} for row in rows]
-
-    def source(self, cell: CellResults) -> str:
-        """Which file of which cell its rows are from."""
-        return source(cell, self.file)
 
     def csv(self, rows: list[dict[str, Any]]) -> str:
         """`reports/plots/NAME.csv` of rows of `data`, four decimals."""
@@ -79,7 +74,8 @@ class Plot:
         if not self.finding:
             return None
         title, subtitle = self.finding(cell)
-        said = {"text": title, "subtitle": subtitle, "anchor": "start", "frame": "bounds", "offset": 14}
+        below = [subtitle, f"Cell: {cell.name}."]
+        said = {"text": title, "subtitle": below, "anchor": "start", "frame": "bounds", "offset": 14}
         # The bits that differ between processors are the last ones.
         rounded = [
             {name: round(one, 6) if isinstance(one, float) else one for name, one in row.items()} for row in rows
@@ -88,16 +84,18 @@ class Plot:
 
     def of(self, cell: CellResults, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """The spec with rows of `data`, under the cell's name."""
-        return filled(_narrowed(self.spec, rows), [{**row, "rev": cell.name} for row in rows])
+        return filled(_of_one_cell(self.spec, rows), [{**row, "rev": cell.name} for row in rows])
 
 
-def _narrowed(spec: Any, rows: Sequence[dict[str, Any]]) -> Any:
-    """The spec, its legends without systems that no row has: `dvc plots` may compare with a cell that has them."""
+def _of_one_cell(spec: Any, rows: Sequence[dict[str, Any]]) -> Any:
+    """The spec without what only `dvc plots` needs, which compares cells: systems without rows, a legend of cells."""
     if isinstance(spec, list):
-        return [_narrowed(one, rows) for one in spec]
+        return [_of_one_cell(one, rows) for one in spec]
     if not isinstance(spec, dict):
         return spec
-    found = {name: _narrowed(one, rows) for name, one in spec.items()}
+    found = {name: _of_one_cell(one, rows) for name, one in spec.items()}
+    if found.get("field") == "rev" and "legend" in found:
+        found["legend"] = None
     if found.get("field") == "system" and (scale := found.get("scale", {})).get("domain"):
         there = {row.get("system") for row in rows}
         pairs = [pair for pair in zip(scale["domain"], scale["range"], strict=False) if pair[0] in there]
@@ -118,14 +116,15 @@ def by_label_set(task: Task, caption: str) -> Plot:
 
     def rows(cell: CellResults) -> Iterator[dict[str, Any]]:
         for landscape in cell.landscapes:
-            yield from panelled(landscape, scored(cell, landscape, task).rename(columns={"scope": "label_set"}))
+            found = scored(cell, landscape, task).rename(columns={"scope": "label_set"})
+            yield from panelled(landscape, found, "test families")
 
     columns: Columns = {"panel": "text", "label_set": "text", "system": "text", **SCORED}
     return Plot(task.capitalize(), columns, rows, lambda: against_floor(task), lambda _: caption)
 
 
-def panelled(landscape: LandscapeResults, rows: pd.DataFrame, unit: str = "") -> list[dict[str, Any]]:
-    """The rows with the heading of their panel: landscape, whether simulated, and how many units."""
+def panelled(landscape: LandscapeResults, rows: pd.DataFrame, unit: str) -> list[dict[str, Any]]:
+    """The rows with the heading of their panel: landscape, whether simulated, and how many units a row is of."""
     name = landscape.name + (" (simulated)" if landscape.entry.simulated else "")
-    panel = f"{name}, {int(rows['n'].max())} {unit}" if unit and len(rows) else name
-    return records(rows.assign(panel=panel))
+    counts = sorted({int(rows["n"].min()), int(rows["n"].max())}) if len(rows) else []
+    return records(rows.assign(panel=f"{name}, {' to '.join(f'{count:,}' for count in counts)} {unit}"))

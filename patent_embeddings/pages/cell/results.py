@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from patent_embeddings.core.params import Params
 from patent_embeddings.encoders.entries import Model
+from patent_embeddings.grid.cell import digest, full_name
 from patent_embeddings.grid.values import ReportValues
 from patent_embeddings.pairs.entries import Recipe
 
@@ -77,6 +80,16 @@ class CellResults:
         """Model, recipe and the landscape of training, as pictures call the cell."""
         where = self.params.landscape if self.recipe.landscapes == "home" else "+".join(self.trained_on)
         return f"{self.params.model}, {self.params.recipe}, {where}"
+
+    def source(self, *files: Path | Callable[[str], Path]) -> str:
+        """Where numbers are from: `data/scores/L.parquet of minilm-r1-L-tac-fold0 (its digest)`.
+
+        `files` are paths, or functions of `core.layout` that give one for each landscape of the cell.
+        """
+        names = [landscape.name for landscape in self.landscapes]
+        paths = [one for file in files for one in ([file] if isinstance(file, Path) else map(file, names))]
+        cell = f"{full_name(self.params, self.recipe)} ({digest(self.params, self.recipe)})"
+        return f"{', '.join(path.as_posix() for path in paths)} of {cell}"
 
     @property
     def trained_on(self) -> list[str]:

@@ -13,7 +13,6 @@ from patent_embeddings.evaluation.scores import records
 from patent_embeddings.evaluation.systems import ORACLES, REQUIRED, RETRIEVAL, Task, label_place, metrics, systems
 from patent_embeddings.handover.sheets import Score, Sheet, Shown
 from patent_embeddings.pages.cell.results import CellResults
-from patent_embeddings.pages.cell.source import source
 
 SCOPES = {"in": "IN", "out": "OUT", "in-paired": "IN, paired", "out-paired": "OUT, paired"}
 _OF = {"IN": "IN", "OUT": "OUT", "IN, paired": "both", "OUT, paired": "both"}  # what its queries are called in a count
@@ -54,7 +53,7 @@ def fusion(cell: CellResults) -> Sheet | None:
     if not rows:
         return None
     head = ["landscape", "system", "setting", cell.params.fuse.metric]
-    return Sheet(head, rows, "Mean over the test queries", texts=3, source=source(cell, layout.scores, layout.fusion))
+    return Sheet(head, rows, "Mean over the test queries", texts=3, source=cell.source(layout.scores, layout.fusion))
 
 
 def _setting(table: pd.DataFrame, system: str) -> str:
@@ -80,7 +79,7 @@ def published(cell: CellResults) -> Sheet | None:
     if not rows:
         return None
     head = ["landscape", "system as printed", *words[1:], "note", "published", "ours"]
-    files = source(cell, layout.published("").parent, layout.outcomes)
+    files = cell.source(layout.published("").parent, layout.outcomes)
     return Sheet(head, rows, "Mean over all queries, dev, test and train together", texts=7, source=files)
 
 
@@ -122,7 +121,7 @@ def _scored(
         table.append([key[0], *([key[1]] if by_label else []), key[2], shown, *cells])
     keys = ["landscape", *(["label set"] if by_label else []), "system"]
     said = f"{caption}, with 95 % intervals where n suffices"
-    return Sheet([*keys, "n", *columns], table, said, texts=len(keys), source=source(cell, layout.scores)).filled()
+    return Sheet([*keys, "n", *columns], table, said, texts=len(keys), source=cell.source(layout.scores)).filled()
 
 
 def _score(row: dict[str, Any]) -> Score:

@@ -20,7 +20,7 @@ _SHORT = 7  # digits of a commit that are shown
 
 
 @dataclass(frozen=True)
-class Cell:
+class Compared:
     """A cell by the name that it was asked for; `commit` is "" of the one at hand."""
 
     name: str
@@ -30,7 +30,7 @@ class Cell:
 
 
 @contextmanager
-def opened(first: str, second: str, at_hand: Params) -> Iterator[tuple[Cell, Cell]]:
+def opened(first: str, second: str, at_hand: Params) -> Iterator[tuple[Compared, Compared]]:
     """Two cells whose tables can be read for the time of the block; `at_hand` are the parameters of the workspace.
 
     Raises UserError where there is no such cell, or it is the same one twice, or the one at hand is out of date.
@@ -42,17 +42,17 @@ def opened(first: str, second: str, at_hand: Params) -> Iterator[tuple[Cell, Cel
         raise UserError(f"{both}; name two cells, such as an experiment and {AT_HAND!r}")
     with outputs.cache() as cache:
 
-        def cell(name: str, commit: str) -> Cell:
+        def cell(name: str, commit: str) -> Compared:
             if not commit:
                 stages = [f"{stage}@{one}" for stage in ("lengths", "metrics") for one in at_hand.evaluate_on]
                 require_current(at_hand, *stages)
-                return Cell(name, commit, at_hand, WORKSPACE)
+                return Compared(name, commit, at_hand, WORKSPACE)
             params = finished(commit)
             if params is None:
                 mend = "it was not computed to its end, or by another version of the code; compute it again"
                 raise UserError(f"{name}: commit {commit[:_SHORT]} holds no cell that can be read here; {mend}")
             held = outputs.Outputs.of(cache, name.partition("@")[0], commit, parsed(commit, layout.LOCK.as_posix()))
-            return Cell(name, commit, params, Source(name, held.read))
+            return Compared(name, commit, params, Source(name, held.read))
 
         one, other = (cell(*pair) for pair in named)
         yield one, other

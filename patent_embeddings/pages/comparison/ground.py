@@ -10,7 +10,7 @@ import pandas as pd
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.corpus.schemas import POOL, QRELS
-from patent_embeddings.pages.comparison.cells import Cell
+from patent_embeddings.pages.comparison.cells import Compared
 from patent_embeddings.pages.failures.data import named
 from patent_embeddings.pages.failures.queries import outcomes, wide
 
@@ -30,7 +30,7 @@ class Ground:
         return [name for name in named(first) if name in second]
 
 
-def grounds(cells: tuple[Cell, Cell], landscape: str | None) -> tuple[list[Ground], list[str]]:
+def grounds(cells: tuple[Compared, Compared], landscape: str | None) -> tuple[list[Ground], list[str]]:
     """Every landscape that both can be compared on, or the one that is asked for, and why others are left out.
 
     Raises UserError where there is none.
@@ -58,8 +58,8 @@ def grounds(cells: tuple[Cell, Cell], landscape: str | None) -> tuple[list[Groun
     return found, left_out
 
 
-def _reasons(cells: tuple[Cell, Cell], name: str, rows: tuple[pd.DataFrame, ...]) -> Iterator[str]:
-    """Why outcomes of both say nothing about one another: whatever is first is enough."""
+def _reasons(cells: tuple[Compared, Compared], name: str, rows: tuple[pd.DataFrame, ...]) -> Iterator[str]:
+    """Why the outcomes of both cannot be compared; the first reason is enough."""
     asked = [set(part["query_id"]) for part in rows]
     for cell, queries in zip(cells, asked, strict=True):
         if not queries:

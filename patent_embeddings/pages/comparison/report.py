@@ -17,12 +17,11 @@ from patent_embeddings.corpus.entries import landscape_entry
 from patent_embeddings.grid.cell import flat, full_name
 from patent_embeddings.handover.sheets import Sheet
 from patent_embeddings.pages.comparison import won
-from patent_embeddings.pages.comparison.cells import AT_HAND, Cell, opened
+from patent_embeddings.pages.comparison.cells import AT_HAND, Compared, opened
 from patent_embeddings.pages.comparison.ground import Ground, grounds
-from patent_embeddings.pages.embedded import packed
 from patent_embeddings.pages.failures.data import Subject, as_data
 from patent_embeddings.pages.failures.queries import wide
-from patent_embeddings.pages.shell import render
+from patent_embeddings.pages.shell import packed, render
 
 _LONGEST = 100  # letters of a cell's name in the name of a file
 
@@ -48,11 +47,11 @@ def page_of(first: str, second: str) -> Path:
     return layout.comparison_page("-".join(parts))
 
 
-def page(cells: tuple[Cell, Cell], found: list[Ground], left_out: list[str], rows: list[won.Row]) -> str:
+def page(cells: tuple[Compared, Compared], found: list[Ground], left_out: list[str], rows: list[won.Row]) -> str:
     """The page as HTML."""
     names = (cells[0].name, cells[1].name)
     places = ", ".join(layout.outcomes(ground.landscape).as_posix() for ground in found)
-    table = dataclasses.replace(won.sheet(rows, names), source=f"{places} of {_said(cells[0])} and {_said(cells[1])}")
+    source = f"{places} of {_said(cells[0])} and {_said(cells[1])}"
     subjects = [_subject(cells, ground) for ground in found]
     return render(
         "comparison.html.j2",
@@ -63,19 +62,19 @@ def page(cells: tuple[Cell, Cell], found: list[Ground], left_out: list[str], row
         differ=differing(cells),
         simulated=[ground.landscape for ground in found if landscape_entry(ground.landscape).simulated],
         left_out=[*left_out, *(_beyond(ground) for ground in found if ground.beyond)],
-        won=table,
-        failures=packed(as_data(subjects, names)),
+        won=dataclasses.replace(won.sheet(rows, names), source=source),
+        failures=packed(as_data(subjects, names, source)),
     )
 
 
-def differing(cells: tuple[Cell, Cell]) -> Sheet | None:
+def differing(cells: tuple[Compared, Compared]) -> Sheet | None:
     """Parameters in which the cells differ, and what each has; None where none does."""
     first, second = (flat(cell.params.model_dump(mode="json")) for cell in cells)
     rows = [[key, str(value), str(second[key])] for key, value in first.items() if second[key] != value]
     return Sheet(["parameter", *(cell.name for cell in cells)], rows, texts=3) if rows else None
 
 
-def _subject(cells: tuple[Cell, Cell], ground: Ground) -> Subject:
+def _subject(cells: tuple[Compared, Compared], ground: Ground) -> Subject:
     """The shared queries under the best system of each cell; texts are as the first one reads them."""
     leaders = won.leaders(ground)
     columns: dict[str, Any] = {}
@@ -88,7 +87,7 @@ def _subject(cells: tuple[Cell, Cell], ground: Ground) -> Subject:
     return Subject(ground.landscape, first.source, first.params, outcomes, runs, (first.name, second.name))
 
 
-def _said(cell: Cell) -> str:
+def _said(cell: Compared) -> str:
     where = "the workspace" if cell.name == AT_HAND else f"commit {cell.commit[:7]}"
     return f"{full_name(cell.params)} ({where})"
 

@@ -15,7 +15,6 @@ from patent_embeddings.handover.sheets import Score, Sheet, Shown
 from patent_embeddings.pages.comparison.ground import Ground
 from patent_embeddings.pages.failures.data import METRIC, best
 from patent_embeddings.pages.failures.queries import SCOPES, wide
-from patent_embeddings.pages.failures.won import SAID
 
 
 @dataclass(frozen=True)
@@ -82,10 +81,10 @@ def sheet(found: Sequence[Row], names: tuple[str, str]) -> Sheet:
     for row in found:
         numbers = [row.wins.n, *map(float, row.means), row.wins.won, row.wins.lost, row.wins.tied, row.wins.p]
         change = Score(row.result.difference, row.result.low, row.result.high)
-        table.append([row.landscape, SAID[row.scope], row.said, *numbers, change, row.result.p])
+        table.append([row.landscape, SCOPES[row.scope], row.said, *numbers, change, row.result.p])
     caption = (
         f"{METRIC} over the test queries of both. A: {names[0]}. B: {names[1]}. Their difference has its 95 % "
-        "bootstrap interval (where every query is even: what so few could not show) and p of the paired randomisation "
+        "bootstrap interval (where all are tied, what so few queries cannot exclude) and p of the paired randomisation "
         "test; the sign test is two-sided and exact, ties left out. Each row by itself: p is not adjusted for their "
         "number"
     )

@@ -60,11 +60,12 @@ def best(outcomes: pd.DataFrame) -> str:
     return str(outcomes.mean().round(12).idxmax())
 
 
-def as_data(subjects: Sequence[Subject], compared: tuple[str, str]) -> dict[str, Any]:
+def as_data(subjects: Sequence[Subject], compared: tuple[str, str], source: str) -> dict[str, Any]:
     """Everything that the page needs, in the form that `failures.js` says; the worst query of each landscape first.
 
     At most `MOST` queries are there, of at most `LARGEST` bytes, each landscape an equal share of what the smaller ones
-    leave: the first ones of `sample`. Raises UserError where a table is absent or damaged.
+    leave: the first ones of `sample`. `source` says which files of which cells have the outcomes of all. Raises
+    UserError where a table is absent or damaged.
     """
     number, kept = 0, {}
     queries, size = MOST, LARGEST
@@ -75,11 +76,10 @@ def as_data(subjects: Sequence[Subject], compared: tuple[str, str]) -> dict[str,
         kept[place] = theirs = found.queries(place, number, size // left)
         queries, size, number = queries - len(theirs[0]), size - theirs[2], number + len(theirs[1])
     every, carried = sum(len(one.outcomes) for one in subjects), sum(len(one[0]) for one in kept.values())
-    places = ", ".join(layout.outcomes(subject.landscape).as_posix() for subject in subjects)
     sampled = (
         f"A sample: {carried:,} of the {every:,} test queries, in turn one by the hash of its id, the one where "
         f"{compared[1]} is furthest behind {compared[0]}, another by its hash, and the one where it is furthest ahead. "
-        f"Counts, filters and what is saved here are of these; tables and pictures of all, in {places}."
+        f"Counts, filters and the CSV file here are of the sample; the rest of the page is of all, as in {source}."
     )
     return {
         "landscapes": [subject.landscape for subject in subjects],

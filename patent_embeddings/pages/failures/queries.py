@@ -12,7 +12,7 @@ from patent_embeddings.pages.failures.data import METRIC
 from patent_embeddings.pages.failures.source import Source
 from patent_embeddings.pages.failures.texts import words
 
-SCOPES = ("all", "in", "out")
+SCOPES = {"all": "all", "in": "IN", "out": "OUT"}  # of tables by query, and what they are called there
 _DAYS = 365.25  # of a year
 
 
@@ -22,22 +22,15 @@ def outcomes(source: Source, landscape: str) -> pd.DataFrame:
 
 
 def tested(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of rows of `OUTCOMES` `METRIC` of the test queries, by scope, system and query.
-
-    Returns `system` (no oracle, in order), `scope` of `SCOPES`, `query_id`, `value`.
-    """
+    """Of rows of `OUTCOMES` those of `METRIC`, the test queries and no oracle."""
     asked = (rows["task"] == "retrieval") & (rows["metric"] == METRIC) & (rows["split"] == "test")
-    found = rows[asked & rows["scope"].isin(SCOPES) & rows["system"].isin(RETRIEVAL)]
-    place = {name: at for at, name in enumerate((*SCOPES, *RETRIEVAL))}
-    found = found.assign(first=found["scope"].map(place), second=found["system"].map(place))
-    found = found.sort_values(["first", "second", "query_id"], ignore_index=True)
-    return found[["system", "scope", "query_id", "value"]]
+    return rows.loc[asked & rows["system"].isin(RETRIEVAL), ["system", "scope", "query_id", "value"]]
 
 
 def wide(rows: pd.DataFrame, scope: str = "all") -> pd.DataFrame:
-    """Rows of `tested` in a scope: [query_id, system], systems in their order."""
-    ours = rows[rows["scope"] == scope]
-    return ours.pivot(index="query_id", columns="system", values="value")[list(ours["system"].unique())]
+    """Rows of `tested` in a scope: [query_id, system], both in order."""
+    table = rows[rows["scope"] == scope].pivot(index="query_id", columns="system", values="value")
+    return table[[name for name in RETRIEVAL if name in table]]
 
 
 def profile(source: Source, landscape: str, view: str, queries: list[str]) -> pd.DataFrame:

@@ -6,8 +6,10 @@ A run has the results of every query, and a view the text of every family: a pag
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.tables import MEND, Table
+from patent_embeddings.core.threads import threads
 from patent_embeddings.retrieval.schemas import RUN
 
 _BATCH = 4096  # rows of a text column that are in memory at once
@@ -37,12 +40,10 @@ class Source:
         Raises UserError where the file is absent or damaged, or of a version of the code that had other columns.
         """
         rows = pc.field(only[0]).isin(pyarrow.array(sorted(only[1]), pyarrow.string())) if only else None
-        try:
+        with _reading(path):
             source = self._source(path)
-            self._whole(path, pq.ParquetFile(source), table, columns)
+            self._file(path, source, table, columns)
             found = pq.read_table(source, columns=columns, filters=rows, page_checksum_verification=True)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise self._fault(path, error) from None
         return found.to_pandas()[columns]
 
     def run(self, landscape: str, system: str, queries: Collection[str]) -> pd.DataFrame:
@@ -52,13 +53,17 @@ class Source:
         """
         path, columns = layout.run(landscape, system), ["query_id", "family_id", "rank"]
         wanted = pyarrow.array(sorted(queries), pyarrow.string())
-        try:
-            file = pq.ParquetFile(self._source(path), read_dictionary=columns[:2], page_checksum_verification=True)
-            self._whole(path, file, RUN, columns)
-            groups = (file.read_row_group(group, columns=columns) for group in range(file.num_row_groups))
-            parts = [file.schema_arrow.empty_table().select(columns), *(_of(rows, wanted) for rows in groups)]
-        except (pyarrow.ArrowException, OSError) as error:
-            raise self._fault(path, error) from None
+        with _reading(path), threads() as pool:
+            source = self._source(path)
+
+            def opened() -> pq.ParquetFile:
+                return self._file(path, source, RUN, columns, read_dictionary=columns[:2])
+
+            def of(group: int) -> pyarrow.Table:  # each by a reader of its own, as none is for several threads
+                return _of(opened().read_row_group(group, columns=columns, use_threads=False), wanted)
+
+            file = opened()
+            parts = [file.schema_arrow.empty_table().select(columns), *pool.map(of, range(file.num_row_groups))]
         return pyarrow.concat_tables(parts).unify_dictionaries().to_pandas()[columns]
 
     def texts(self, path: Path, table: Table, key: str) -> Iterator[tuple[list[str], list[str]]]:
@@ -67,27 +72,35 @@ class Source:
         Raises UserError as `read`.
         """
         columns = [key, "text"]
-        try:
-            file = pq.ParquetFile(self._source(path), page_checksum_verification=True)
-            self._whole(path, file, table, columns)
+        with _reading(path):
+            file = self._file(path, self._source(path), table, columns)
             for batch in file.iter_batches(_BATCH, columns=columns):
                 yield batch[key].to_pylist(), batch["text"].to_pylist()
-        except (pyarrow.ArrowException, OSError) as error:
-            raise self._fault(path, error) from None
 
     def _source(self, path: Path) -> Path | pyarrow.BufferReader:
         return path if self.content is None else pyarrow.BufferReader(self.content(path))
 
-    def _whole(self, path: Path, file: pq.ParquetFile, table: Table, columns: list[str]) -> None:
+    def _file(
+        self, path: Path, source: Path | pyarrow.BufferReader, table: Table, columns: list[str], **options: Any
+    ) -> pq.ParquetFile:
+        """The file that was opened, which has these columns."""
+        file = pq.ParquetFile(source, page_checksum_verification=True, **options)
         for name in columns:
             if name not in file.schema_arrow.names:
                 mend = table.mend if self.content is None else "it is of another version of the code; run it again"
                 raise UserError(f"{path} of {self.name}: column {name!r} is missing; {mend}")
+        return file
 
-    def _fault(self, path: Path, error: Exception) -> UserError:
-        if isinstance(error, FileNotFoundError):
-            return UserError(f"{path}: no such file; run `dvc repro` first")
-        return UserError(f"{path}: damaged parquet ({str(error).splitlines()[0]:.100}); {MEND}")
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say in one line what is wrong with a file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run `dvc repro` first") from None
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{path}: damaged parquet ({str(error).splitlines()[0]:.100}); {MEND}") from None
 
 
 def _of(rows: pyarrow.Table, queries: pyarrow.Array) -> pyarrow.Table:

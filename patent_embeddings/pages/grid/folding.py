@@ -9,6 +9,7 @@ from patent_embeddings.pages.colours import PALETTE
 
 PANELS, ROWS = 4, 16  # that fit at once
 COLOURS = len(PALETTE)  # that can be told apart
+_COLOURED = {"cell": "cells", "model": "models", "system": "systems", "where": "landscapes"}
 
 
 def fitted(spec: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -22,12 +23,13 @@ def fitted(spec: dict[str, Any]) -> tuple[dict[str, Any], str]:
     if len(panels := list(dict.fromkeys(row[panel] for row in rows))) > PANELS:
         kept = [row for row in kept if row[panel] in panels[:PANELS]]
         told.append(f"{PANELS} of {len(panels)} panels")
-    for channel, most, what in (("y", ROWS, "rows"), ("color", COLOURS, "colours")):
+    for channel, most in (("y", ROWS), ("fill", COLOURS)):
         field = _named(spec["spec"], channel)
         every = {row[field] for row in kept} if field else set()
         if field and len(every) > most:
             best = _highest(kept, field, most)
             kept = [row for row in kept if row[field] in best]
+            what = "rows" if channel == "y" else _COLOURED.get(field, "colours")
             told.append(f"the {most} of {len(every)} {what} with the highest values")
     if not told:
         return spec, ""

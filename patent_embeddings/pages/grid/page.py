@@ -16,13 +16,12 @@ from patent_embeddings.grid.cell import Config
 from patent_embeddings.grid.comparisons import Tested
 from patent_embeddings.grid.findings import Judgement, command
 from patent_embeddings.grid.gather import Grid
-from patent_embeddings.grid.recommendation import every
+from patent_embeddings.grid.recommendation import Advice, cost_words, every, lead_words, words
 from patent_embeddings.grid.scores import FLOOR, clustered, scored
 from patent_embeddings.grid.units import groups, units
 from patent_embeddings.handover.sheets import Score, Sheet, Shown
-from patent_embeddings.pages.grid.answer import answer
 from patent_embeddings.pages.grid.folding import fitted
-from patent_embeddings.pages.grid.picture import Picture, landscapes
+from patent_embeddings.pages.grid.picture import OUTCOMES, Picture, landscapes
 from patent_embeddings.pages.shell import render
 
 MOST = 2000  # comparisons on the page: they grow as the square of the cells
@@ -47,7 +46,7 @@ def page(
         shown={name: told for name, (_, told) in shown.items()},
         whole=whole,
         count=len(grid.experiments),
-        answer=answer(advised),
+        answer=recommended(advised),
         candidates=max((one.candidates for one in advised), default=0),
         lacking=lacking,
         landscapes=sorted(grid.outcomes["landscape"].unique()),
@@ -68,6 +67,24 @@ def whole(name: str) -> str:
     return f"{name}-whole"
 
 
+def recommended(found: Sequence[Advice]) -> Sheet | None:
+    """What to use, as `grid recommend` says it, a row for each task and landscape; None where nothing can be said."""
+    rows: list[list[Shown]] = [
+        [
+            f"{one.task}, {one.metric}",
+            f"{one.landscape} (simulated)" if one.simulated else one.landscape,
+            words(*one.best),
+            Score(one.score, one.low, one.high, "" if one.floor is None else f"random vectors {one.floor:.4f}"),
+            f"{lead_words(one.lead)}; next best: {words(*one.second)}",
+            cost_words(one.cost) if one.cost else None,
+        ]
+        for one in found
+    ]
+    head = ["task", "landscape", "use", "score", "lead over the next best", "cost"]
+    source = "data/outcomes and data/costs of the experiments"
+    return Sheet(head, rows, texts=len(head), source=source).filled() if rows else None
+
+
 def ledger(judged: Sequence[Judgement], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Findings in the registry's order, each with what every ground says of it."""
     found: dict[str, dict[str, Any]] = {}
@@ -85,7 +102,6 @@ def ledger(judged: Sequence[Judgement], entries: Mapping[str, Any]) -> list[dict
 
 
 _TESTED = ("p", "p_holm", "effect", "n")
-_OUTCOMES = f"data/outcomes of every experiment that {layout.GRID_SCORES.as_posix()} has"
 
 
 def cells(grid: Grid, tested: Sequence[Tested]) -> Sheet:
@@ -110,8 +126,8 @@ def cells(grid: Grid, tested: Sequence[Tested]) -> Sheet:
         for (shown, config, pooled), line in sorted(lines.items(), key=lambda one: one[0])
     ]
     heads = [*(f"{task}, {metric}" for task, (_, metric) in LEADING.items()), "the same of random vectors"]
-    words = ["landscape", "model", "recipe", "trained on", "view", "else", "folds"]
-    return Sheet([*words, *heads], out, texts=len(words), source=_OUTCOMES).filled()
+    texts = ["landscape", "model", "recipe", "trained on", "view", "other options", "folds"]
+    return Sheet([*texts, *heads], out, texts=len(texts), source=OUTCOMES).filled()
 
 
 def undecidable(tested: Sequence[Tested]) -> list[str]:

@@ -12,14 +12,16 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from patent_embeddings.core import layout
 from patent_embeddings.evaluation.scores import records
 from patent_embeddings.grid.cell import COLUMNS
 from patent_embeddings.grid.comparisons import Tested
 from patent_embeddings.grid.gather import Grid
 from patent_embeddings.pages import charts
-from patent_embeddings.pages.colours import INK, PALETTE, SHAPES
+from patent_embeddings.pages.colours import DASHES, INK, PALETTE, SHAPES
 
 RUN = "python -m stages.grid run"
+OUTCOMES = f"data/outcomes of every experiment that {layout.GRID_SCORES.as_posix()} has"
 PANEL = 330  # width of a panel in pixels
 
 
@@ -56,15 +58,14 @@ class Picture:
     command: str
     draw: Callable[[Material], Any]
     # Which files of the grid's cells its rows are from.
-    source: str = "data/outcomes/LANDSCAPE.parquet of the cells that it names"
+    source: str = OUTCOMES
     timed: bool = False  # whether it shows what the load of a machine changes: it has no file in git then
     spec: dict[str, Any] | None = None  # of a grid that has cells for it: Vega-Lite with its rows
 
     def of(self, material: Material) -> Picture:
         """The picture of a grid."""
         chart = self.draw(material)
-        spec = None if chart is None else {**charts.styled(chart).to_dict(), "background": "transparent"}
-        return replace(self, spec=spec)
+        return replace(self, spec=None if chart is None else charts.spec(chart))
 
 
 def labels(rows: pd.DataFrame) -> pd.Series:
@@ -83,6 +84,13 @@ def landscapes(rows: pd.DataFrame) -> pd.Series:
     """Landscape of each row, simulated ones marked."""
     names = rows["landscape"].astype(str)
     return names.where(~rows["simulated"].astype(bool), names + " (simulated)")
+
+
+def counted(rows: pd.DataFrame, panels: pd.Series) -> pd.Series:
+    """The panel of each row with how many units its rows have: `n`, from the fewest to the most."""
+    n = rows["n"].groupby(panels)
+    fewest, most = n.transform("min").astype(str), n.transform("max").astype(str)
+    return panels + ", n = " + fewest.where(fewest == most, fewest + " to " + most)
 
 
 def faceted(chart: Any, rows: pd.DataFrame, by: str, columns: int) -> Any:
@@ -108,6 +116,29 @@ def told_apart(column: str, title: str | None, **options: Any) -> dict[str, Any]
     }
 
 
+def points(
+    rows: pd.DataFrame, x: Any, y: Any, by: str, title: str, tips: Sequence[Any], *, joined: bool = False,
+    intervals: bool = True, named: str = "",
+) -> Any:  # fmt: skip
+    """Points over a number, told apart by the column `by` (of this title in the legend), a panel for each `landscape`.
+
+    `joined`: by a line for each of `by`. `intervals`: rows have `low` and `high`. `named`: the column of words beside
+    them.
+    """
+    colour = alt.Color(f"{by}:N", scale=alt.Scale(range=PALETTE), legend=None)
+    base = alt.Chart().encode(x=x, y=y, color=colour)
+    layers = [base.mark_point(size=60, opacity=1).encode(tooltip=list(tips), **told_apart(by, title))]
+    if intervals:
+        layers.insert(0, base.mark_rule(strokeWidth=1.5).encode(y="low:Q", y2="high:Q"))
+    if joined:
+        dashes = alt.StrokeDash(f"{by}:N", scale=alt.Scale(range=DASHES), legend=None)
+        layers.insert(0, base.mark_line(strokeWidth=1.5).encode(strokeDash=dashes))
+    if named:
+        words = base.mark_text(align="left", dx=8, dy=4, fontSize=10)  # beside its interval, not on it
+        layers.append(words.encode(text=f"{named}:N", color=alt.ColorValue(INK)))
+    return faceted(alt.layer(*layers, width=PANEL, height=240), rows, "landscape", 2)
+
+
 def dots(
     rows: pd.DataFrame, x: str, y: str, colour: str, *, zero: bool = True, order: Any = None, by: str = "landscape",
     columns: int = 2,
@@ -118,7 +149,7 @@ def dots(
     `colour` the column of what is told apart within a row (by colour and shape), `order` that of the rows;
     with `zero` the axis starts at 0.
     """
-    axis = alt.Axis(grid=True, ticks=False, domain=False, labelLimit=220)
+    axis = alt.Axis(grid=True, ticks=False, domain=False, labelLimit=220, labelPadding=8)
     scale = alt.Scale(range=PALETTE)
     base = alt.Chart().encode(
         y=alt.Y(f"{y}:N", title=None, sort=order, axis=axis),

@@ -9,7 +9,7 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.files import write_text
 from patent_embeddings.corpus.summary import SECTIONS, Held, grouped, words
 from patent_embeddings.handover.sheets import Sheet, Shown
-from patent_embeddings.pages.landscape.pictures import PICTURES
+from patent_embeddings.pages.landscape.pictures import PICTURES, Rows
 from patent_embeddings.pages.shell import render
 
 PARTS = (10, 25, 50, 75, 90)  # percentiles of the lengths
@@ -24,8 +24,7 @@ def page(name: str, found: Held, entry: Any) -> str:
     """The whole page as HTML."""
     drawn = {key: (picture, rows) for key, picture in PICTURES.items() if (rows := picture.rows(found))}
     source = sourced(name, entry)
-    numbers = [lengths(found), *(_sheet(drawn, key) for key in ("classes", "dates", "relevant"))]
-    tables = zip(("lengths", "classes", "dates", "relevant"), numbers, strict=True)
+    tables = {key: lengths(found) if key == "lengths" else _sheet(rows) for key, (_, rows) in drawn.items()}
     return render(
         "landscape.html.j2",
         charts={key: picture.spec(rows) for key, (picture, rows) in drawn.items()},
@@ -34,7 +33,7 @@ def page(name: str, found: Held, entry: Any) -> str:
         entry=entry,
         facts=facts(entry),
         groups=grouped(found),
-        tables={key: replace(sheet, source=source) for key, sheet in tables if sheet},
+        tables={key: replace(sheet, source=source) for key, sheet in tables.items()},
         source=source,
     )
 
@@ -72,10 +71,7 @@ def lengths(found: Held) -> Sheet:
     )
 
 
-def _sheet(drawn: dict[str, Any], key: str) -> Sheet | None:
-    """The rows of a picture as a table, under its caption."""
-    if key not in drawn:
-        return None
-    _, rows = drawn[key]
+def _sheet(rows: Rows) -> Sheet:
+    """The rows of a picture as a table."""
     head = [name for name in rows[0] if name != "place"]
     return Sheet(head, [[str(row[head[0]]), *(row[name] for name in head[1:])] for row in rows], texts=len(head) - 1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from patent_embeddings.corpus.judgements import domains
 from patent_embeddings.corpus.summary import SECTIONS, Held, words
-from patent_embeddings.pages.charts import filled, styled
+from patent_embeddings.pages.charts import filled, spec
 from patent_embeddings.pages.colours import BLUE, GREY, PURPLE, VERMILLION
 
 Rows = list[dict[str, Any]]
@@ -35,7 +35,7 @@ class Picture:
         """Vega-Lite with the rows."""
         chart = self.draw(rows)
         chart.data = alt.NamedData("rows")
-        return filled({**styled(chart).to_dict(), "background": "transparent", "data": {}}, rows)
+        return filled(spec(chart, data={}), rows)
 
 
 def dates(found: Held) -> Rows:

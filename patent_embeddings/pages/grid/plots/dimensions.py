@@ -9,8 +9,7 @@ import pandas as pd
 
 from patent_embeddings.grid.scores import scored
 from patent_embeddings.grid.units import commonest, described, units, where, zero_shot
-from patent_embeddings.pages.colours import DASHES, PALETTE
-from patent_embeddings.pages.grid.picture import PANEL, RUN, Material, Picture, faceted, landscapes, told_apart
+from patent_embeddings.pages.grid.picture import RUN, Material, Picture, counted, landscapes, points
 
 _SAME = ("query_view", "document_view", "options")
 
@@ -27,27 +26,25 @@ def _draw(material: Material) -> Any:
     kept = found[found["dimensions"] > 0]
     both = zip(kept["model"], kept["landscape"], strict=True)
     whole = pd.Series([full.get(key) for key in both], index=kept.index, dtype=float)
-    kept = kept.assign(share=kept["value"] / whole, landscape=landscapes(kept)).dropna()
+    kept = kept.assign(share=kept["value"] / whole, landscape=counted(kept, landscapes(kept))).dropna()
     if kept.empty:
         return None
-    share = alt.Y("share:Q", title="share of nDCG@10 kept", scale=alt.Scale(zero=False), axis=alt.Axis(format="%"))
-    base = alt.Chart().encode(
-        x=alt.X("dimensions:Q", title="dimensions kept", scale=alt.Scale(type="log", base=2)),
-        y=share,
-        color=alt.Color("model:N", scale=alt.Scale(range=PALETTE), legend=None),
+    sizes = alt.Axis(values=sorted(kept["dimensions"].unique().tolist()))
+    return points(
+        kept,
+        alt.X("dimensions:Q", title="dimensions kept", scale=alt.Scale(type="log", base=2, padding=12), axis=sizes),
+        alt.Y("share:Q", title="share of nDCG@10 kept", scale=alt.Scale(zero=False), axis=alt.Axis(format="%")),
+        "model",
+        "model",
+        ["model:N", "dimensions:Q", alt.Tooltip("share:Q", format=".1%"), "n:Q"],
+        joined=True,
+        intervals=False,
     )
-    tips = ["model:N", "dimensions:Q", alt.Tooltip("share:Q", format=".1%")]
-    dashes = alt.StrokeDash("model:N", scale=alt.Scale(range=DASHES), legend=None)
-    chart = alt.layer(
-        base.mark_line().encode(strokeDash=dashes),
-        base.mark_point(size=60, opacity=1).encode(tooltip=tips, **told_apart("model", "model")),
-    )
-    return faceted(chart.properties(width=PANEL, height=220), kept, "landscape", 2)
 
 
 PICTURE = Picture(
     "Dimensions",
-    "Share of nDCG@10 that is kept when vectors are cut and renormalised.",
+    "Share of nDCG@10 that is kept when vectors are cut and renormalised; n test queries.",
     f"{RUN} -S recipe=zero-shot -S search.dimensions=null,256,128,64",
     _draw,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from patent_embeddings.grid.scores import losses
 from patent_embeddings.grid.units import described
-from patent_embeddings.pages.grid.picture import RUN, Material, Picture, dots, labels, landscapes
+from patent_embeddings.pages.grid.picture import RUN, Material, Picture, counted, dots, labels, landscapes
 
 
 def _draw(material: Material) -> Any:
@@ -14,15 +14,16 @@ def _draw(material: Material) -> Any:
     if rows.empty:
         return None
     rows = described(rows.merge(material.simulated, on="landscape"))
+    panels = counted(rows, landscapes(rows))
     # Where few queries have both scopes, an interval reaches far below: what is more than twice as good OUT is cut off.
-    rows = rows.assign(landscape=landscapes(rows), cell=labels(rows), **rows[["value", "low"]].clip(lower=-1))
+    rows = rows.assign(landscape=panels, cell=labels(rows), **rows[["value", "low"]].clip(lower=-1))
     return dots(rows, "relative loss (95 % interval)", "cell", "system")
 
 
 PICTURE = Picture(
     "In-domain against out-of-domain",
     "Relative loss of nDCG@10 from IN to OUT on the queries that have both, with and without fusion, "
-    "with 95 % interval; what is below -1 is drawn at -1.",
+    "with 95 % interval; n queries; what is below -1 is drawn at -1.",
     f"{RUN} -S recipe=zero-shot",
     _draw,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from patent_embeddings.grid.scores import scored
 from patent_embeddings.grid.units import at_home, described, units, usual
-from patent_embeddings.pages.grid.picture import Material, Picture, dots, labels, landscapes
+from patent_embeddings.pages.grid.picture import Material, Picture, counted, dots, labels, landscapes
 
 FEWEST = 10  # test queries of a jurisdiction
 
@@ -22,13 +22,15 @@ def _draw(material: Material) -> Any:
     if rows.empty:
         return None
     found = described(scored(rows, keys))
-    found = found.assign(cell=labels(found), landscape=landscapes(found))
+    # A recipe has one colour in every panel, whichever landscape it is at home on.
+    elsewhere = found["trained_on"].where(found["trained_on"] != found["landscape"].astype(str), "")
+    found = found.assign(cell=labels(found.assign(trained_on=elsewhere)), landscape=counted(found, landscapes(found)))
     return dots(found, "nDCG@10 (95 % interval)", "jurisdiction", "cell", zero=False)
 
 
 PICTURE = Picture(
     "Jurisdictions",
-    "nDCG@10 of the dense run by jurisdiction of the query, at least ten test queries, with 95 % interval.",
+    "nDCG@10 of the dense run by jurisdiction of the query, with 95 % interval; n test queries, at least ten.",
     "a landscape whose families come from several jurisdictions",
     _draw,
 )

@@ -9,7 +9,6 @@ import pandas as pd
 
 from patent_embeddings.evaluation.systems import LEADING
 from patent_embeddings.grid.units import described, trained_here, units, usual
-from patent_embeddings.pages.colours import PALETTE
 from patent_embeddings.pages.grid.picture import PANEL, RUN, Material, Picture, faceted, labels, landscapes, told_apart
 
 
@@ -31,12 +30,11 @@ def _draw(material: Material) -> Any:
     found = found.assign(cell=labels(found.assign(trained_on="")), where=landscapes(found))
     chart = (
         alt.Chart()
-        .mark_point(size=60, opacity=1)
+        .mark_point(filled=True, size=60, opacity=1)
         .encode(
             y=alt.Y("cell:N", title=None, axis=alt.Axis(grid=True, ticks=False, domain=False)),
             yOffset=alt.YOffset("where:N"),
             x=alt.X("value:Q", title="score, a point a seed", scale=alt.Scale(zero=False)),
-            color=alt.Color("where:N", scale=alt.Scale(range=PALETTE), legend=None),
             **told_apart("where", None),
             tooltip=["cell:N", "where:N", "seed:Q", alt.Tooltip("value:Q", format=".4f")],
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from patent_embeddings.evaluation.systems import LEADING
 from patent_embeddings.grid.units import described, trained_here
-from patent_embeddings.pages.grid.picture import RUN, Material, Picture, dots, labels, landscapes
+from patent_embeddings.pages.grid.picture import RUN, Material, Picture, counted, dots, labels, landscapes
 
 
 def _draw(material: Material) -> Any:
@@ -16,13 +16,15 @@ def _draw(material: Material) -> Any:
         return None
     rows = described(rows.merge(material.simulated, on="landscape"))
     panel = {task: f"{task}, {metric}" for task, (_, metric) in LEADING.items()}
-    rows = rows.assign(panel=rows["task"].map(panel), where=landscapes(rows), cell=labels(rows.assign(trained_on="")))
+    panels = counted(rows, rows["task"].map(panel))
+    rows = rows.assign(panel=panels, where=landscapes(rows), cell=labels(rows.assign(trained_on="")))
     return dots(rows, "change against zero-shot (95 % interval)", "cell", "where", by="panel", columns=3)
 
 
 PICTURE = Picture(
     "Recipe by task",
-    "Change of each recipe against zero-shot on its own landscape, with 95 % interval. Filled: significant after Holm.",
+    "Change of each recipe against zero-shot on its own landscape, with 95 % interval; n queries, families or folds. "
+    "Filled: significant after Holm.",
     f"{RUN} --preset sample",
     _draw,
 )

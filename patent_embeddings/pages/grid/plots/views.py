@@ -6,7 +6,7 @@ from typing import Any
 
 from patent_embeddings.grid.scores import scored
 from patent_embeddings.grid.units import described, same_options, units, where, zero_shot
-from patent_embeddings.pages.grid.picture import RUN, Material, Picture, dots, landscapes
+from patent_embeddings.pages.grid.picture import RUN, Material, Picture, counted, dots, landscapes
 
 
 def _draw(material: Material) -> Any:
@@ -17,13 +17,13 @@ def _draw(material: Material) -> Any:
         return None
     found = scored(rows, ["model", "query_view", "landscape", "simulated"])
     order = list(found.groupby("query_view")["value"].mean().sort_values(ascending=False).index)
-    found = found.assign(landscape=landscapes(found))
+    found = found.assign(landscape=counted(found, landscapes(found)))
     return dots(found, "nDCG@10 (95 % interval)", "query_view", "model", zero=False, order=order)
 
 
 PICTURE = Picture(
     "Views",
-    "nDCG@10 of the dense run, model as published, by view, with 95 % interval.",
+    "nDCG@10 of the dense run, model as published, by view, with 95 % interval; n test queries.",
     f"{RUN} --preset views",
     _draw,
 )

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from patent_embeddings.pages.embedded import packed
+from patent_embeddings.pages.shell import packed
 
 
 def test_packed_is_json_again_and_safe_in_a_page() -> None:
