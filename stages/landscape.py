@@ -47,8 +47,8 @@ Relevance = Annotated[
 ]
 
 
-def _reading(command: str, help: str) -> Callable[..., None]:
-    """A command that takes files for a landscape."""
+def _reading(command: Literal["add", "replace"], about: str) -> Callable[..., None]:
+    """The command of this name, which takes files for a landscape and has `about` as its help."""
 
     def take(
         name: Id, files: Files, format: Format = None, dry_run: Dry = False, classes: Class = "", since: Since = "",
@@ -64,7 +64,7 @@ def _reading(command: str, help: str) -> Callable[..., None]:
         done = adding.add if command == "add" else adding.replaced
         _say(name, done(name, request, _said(description, licence, relevance, threshold), dry=dry_run))
 
-    return app.command(command, help=help)(take)
+    return app.command(command, help=about)(take)
 
 
 add = _reading("add", "Read files, say what is in them, track what is kept with DVC and add the registry entry.")
