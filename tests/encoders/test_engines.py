@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
+import rays
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders import engines, factory
@@ -82,13 +82,7 @@ def with_a_worker_killed() -> list[dict[tuple[str, ...], Any]]:
     there: dict[tuple[str, ...], Any] = {}
     for job, parts in engines.compute("ray", encoder, asked):
         if not there:
-            workers = [
-                process
-                for process in psutil.process_iter(["cmdline"])
-                if "MapWorker" in " ".join(process.info["cmdline"] or [])
-            ]
-            assert len(workers) == 2
-            workers[0].kill()
+            rays.kill_one_of_two_workers()
         assert tuple(job.texts) not in there
         there[tuple(job.texts)] = parts
     return [local, there]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
+import rays
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.params import Search
@@ -72,13 +72,7 @@ def with_a_worker_killed() -> list[Found]:
     for part, (score, row) in engines._jobs(queries, documents, 50, 100, "ray"):
         assert part == slice(0, engines._BLOCK)
         if not killed:
-            workers = [
-                process
-                for process in psutil.process_iter(["cmdline"])
-                if "MapWorker" in " ".join(process.info["cmdline"] or [])
-            ]
-            assert len(workers) == 2
-            workers[0].kill()
+            rays.kill_one_of_two_workers()
             killed = True
         scores, rows = np.concatenate([scores, score], axis=1), np.concatenate([rows, row], axis=1)
     assert rows.shape == (70, 30 * 50)  # each shard once
