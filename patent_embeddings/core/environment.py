@@ -20,9 +20,9 @@ def lock(constraints: str) -> str:
 
 
 def pins(path: Path) -> dict[str, str]:
-    """Versions by the name of the library, of a file with one pin a line; comments, and lines without one, are none."""
+    """Versions by the name of the library, of a file with one pin a line, "" where a line has none; no comments."""
     lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return dict(line.split("==", 1) for line in lines if line)
+    return {name: version for name, _, version in (line.partition("==") for line in lines if line)}
 
 
 def verify() -> None:

@@ -85,3 +85,11 @@ def test_nothing_is_computed_with_another_version(name: str, workspace: Path, mo
 def test_every_stage_that_computes_compares_first(name: str) -> None:
     text = (ROOT / f"stages/{name}.py").read_text(encoding="utf-8")
     assert re.search(rf'^ +with .*costs\.measured\(layout\.cost\("{name}"', text, re.MULTILINE)
+
+
+def test_a_line_without_a_pin_is_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = tmp_path / "environment.lock"
+    locked.write_text("<<<<<<< HEAD\nnumpy==2.4.6\n")  # what a merge leaves
+    monkeypatch.setattr(environment, "_OURS", locked)
+    with pytest.raises(UserError, match="HEAD is absent here"):
+        environment.verify()
