@@ -22,8 +22,8 @@ import typer
 from benchmarks import hardware, results, texts
 from benchmarks.shapes import SHAPES, Shape, build
 from benchmarks.timing import ROOT, function
+from patent_embeddings.core.command import run
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.running import run
 from patent_embeddings.encoders import devices
 
 app = typer.Typer(add_completion=False)
@@ -179,12 +179,13 @@ def clear() -> None:
 def encoding(shape: Shape, sample: list[str], place: Path) -> results.Row:
     """Columns of encoding by the stage's own means, loading and a first batch left out; leaves `documents.npy`."""
     from patent_embeddings.core import meter
-    from patent_embeddings.encoders import checking, factory, shards
+    from patent_embeddings.encoders import factory, shards
+    from patent_embeddings.encoders.self_test import encoder_checks
 
     # Not refused for its test before first use: weights that are random need not tell like texts from unlike ones.
     encoder = factory.encoder(shape.entry, dtype=shape.entry.dtype, tested=False)
-    faults = [f"{one.what}: {one.detail}" for one in checking.findings(encoder) if not one.fits]
-    both = checking.reads_both_ways(encoder)
+    faults = [f"{one.what}: {one.detail}" for one in encoder_checks.findings(encoder) if not one.fits]
+    both = encoder_checks.reads_both_ways(encoder)
     encoder.encode(sample[: max(BATCHES)], "document")
     with meter.metered() as passed:
         meter.attach(encoder.model, encoder.device)

@@ -23,7 +23,7 @@ import typer
 from benchmarks import comparison, scale, texts
 from benchmarks.timing import ROOT, Sample, function
 from patent_embeddings.core.arrays import Floats
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
 
@@ -112,7 +112,7 @@ def tokens(file: str, queries: int, out: str) -> None:
     from patent_embeddings.core import params
     from patent_embeddings.core.threads import threads
     from patent_embeddings.retrieval.exhaustive import Exhaustive
-    from patent_embeddings.retrieval.terms import counted
+    from patent_embeddings.retrieval.term_counts import counted
 
     counts = counted(document.split(" ") for document in texts.read(file))
     index = Exhaustive(counts, **params.load().bm25.model_dump(include={"k1", "b", "query_side"}))
@@ -176,7 +176,7 @@ def apart(file: str, queries: int) -> dict[str, int]:
     from patent_embeddings.core.threads import threads
     from patent_embeddings.retrieval import lucene, ranking
     from patent_embeddings.retrieval.exhaustive import Exhaustive
-    from patent_embeddings.retrieval.terms import counted
+    from patent_embeddings.retrieval.term_counts import counted
 
     options = params.load().bm25.model_dump(include={"k1", "b", "query_side"})
     documents, found = texts.read(file), 0

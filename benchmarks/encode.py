@@ -14,7 +14,7 @@ import typer
 from benchmarks import comparison, texts
 from benchmarks.hardware import limited
 from benchmarks.timing import ROOT, function
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
 

@@ -18,7 +18,7 @@ from benchmarks import comparison
 from benchmarks.encode import MODEL, plain_model
 from benchmarks.timing import Sample, function
 from benchmarks.workspace import LANDSCAPE, run_stage, workspace
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 from patent_embeddings.corpus.schemas import QRELS, QUERIES
 from patent_embeddings.retrieval.schemas import RUN
 

@@ -18,7 +18,7 @@ import typer
 
 from benchmarks import comparison, results
 from benchmarks.timing import ROOT, Sample, function
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
 

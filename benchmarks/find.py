@@ -20,7 +20,7 @@ from benchmarks import comparison
 from benchmarks.scale import DIMENSION
 from benchmarks.timing import Sample, function
 from benchmarks.workspace import LANDSCAPE, register, run_stage, workspace
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
 

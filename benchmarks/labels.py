@@ -22,7 +22,7 @@ from benchmarks.timing import Sample, function
 from benchmarks.workspace import LANDSCAPE, run_stage, workspace
 from patent_embeddings.core import layout, params, tables
 from patent_embeddings.core.arrays import Booleans, Doubles, Floats
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 from patent_embeddings.corpus.schemas import LABELS
 
 app = typer.Typer(add_completion=False)

@@ -23,8 +23,8 @@ from benchmarks.hardware import record
 from benchmarks.timing import Sample, function
 from benchmarks.workspace import LANDSCAPE, register, run_stage, workspace
 from patent_embeddings.core import layout, params, tables
+from patent_embeddings.core.command import run
 from patent_embeddings.core.files import sha256
-from patent_embeddings.core.running import run
 from patent_embeddings.core.vectors import QUERY_ROWS, ROWS
 from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
 from patent_embeddings.retrieval import ranking

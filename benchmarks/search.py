@@ -18,7 +18,7 @@ import typer
 from benchmarks import comparison
 from benchmarks.timing import ROOT, Sample, function
 from patent_embeddings.core.arrays import Floats, Integers
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 from patent_embeddings.encoders import devices
 from patent_embeddings.retrieval import nearest
 

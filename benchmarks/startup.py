@@ -12,7 +12,7 @@ import typer
 
 from benchmarks import comparison
 from benchmarks.timing import ROOT, command
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from patent_embeddings.core import layout
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
 

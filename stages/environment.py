@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from patent_embeddings.core.command import run
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.running import run
 
 app = typer.Typer(add_completion=False)
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 if TYPE_CHECKING:
-    from patent_embeddings.handover.subject import Subject
+    from patent_embeddings.handover.exported_cell import Subject
 
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 
@@ -28,8 +28,8 @@ def _cell(*stages: str, landscape: str | None = None) -> tuple[Subject, list[str
     A stage is named as `report`, or as `metrics@` for each of the landscapes.
     """
     from patent_embeddings.core import params
-    from patent_embeddings.grid.current import require_current
-    from patent_embeddings.handover.subject import subject
+    from patent_embeddings.grid.freshness import require_current
+    from patent_embeddings.handover.exported_cell import subject
 
     cell = subject(params.load())
     names = cell.chosen(landscape)
@@ -75,9 +75,9 @@ def model(
 
     cell, _ = _cell("report")
     if merged:
-        from patent_embeddings.handover import whole  # torch, which takes seconds
+        from patent_embeddings.handover import merged_model  # torch, which takes seconds
 
-        print(f"{out}: load it with {whole.write(out, cell, read_scores())}({str(out)!r})")
+        print(f"{out}: load it with {merged_model.write(out, cell, read_scores())}({str(out)!r})")
     else:
         model.write(out, cell, read_scores())
         print(f"{out}: load it with SentenceTransformer({cell.model.hub!r}).load_adapter({str(out)!r})")
@@ -130,7 +130,7 @@ def table(
     """Write a table of a page as CSV or LaTeX (booktabs)."""
     from patent_embeddings.core import params
     from patent_embeddings.core.files import write_text
-    from patent_embeddings.grid.current import require_current
+    from patent_embeddings.grid.freshness import require_current
     from patent_embeddings.handover.latex import latex
     from patent_embeddings.handover.spreadsheet import comma_separated
     from patent_embeddings.pages.cell.page import SHEETS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
 
@@ -12,17 +12,17 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main() -> None:
     """Train the adapter of the cell; the zero-shot recipe writes a constant file instead."""
-    from patent_embeddings.core import costs, layout, params, processes, tables
+    from patent_embeddings.core import costs, distributed, layout, params, tables
     from patent_embeddings.pairs.schemas import DOCUMENTS, PAIRS
     from patent_embeddings.training import adapters
+    from patent_embeddings.training.exposure import seen
     from patent_embeddings.training.schemas import CURVE, SEEN
-    from patent_embeddings.training.seen import seen
     from patent_embeddings.training.values import FinetuneValues
 
     values = params.read("finetune", FinetuneValues)
     pairs = tables.read(layout.PAIRS, PAIRS)
     if pairs.empty:
-        if processes.rank() == 0:
+        if distributed.rank() == 0:
             with costs.measured(layout.cost("finetune")):
                 adapters.leave_out(layout.ADAPTER)
                 tables.write(CURVE.arrow.empty_table().to_pandas(), layout.CURVE, CURVE)
@@ -31,7 +31,7 @@ def main() -> None:
     from patent_embeddings.training import tuning  # seconds of imports, where there is something to train
 
     documents = tables.read(layout.DOCUMENTS, DOCUMENTS) if values.hard_negatives else None
-    if processes.rank():  # of several that torchrun started the first writes the outputs
+    if distributed.rank():  # of several that torchrun started the first writes the outputs
         tuning.tune(values, pairs, layout.ADAPTER, documents)
         return
     with costs.measured(layout.cost("finetune")) as cost:

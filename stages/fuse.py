@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import typer
 
 from patent_embeddings.core import layout
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
 
@@ -20,7 +20,7 @@ def main(landscape: str) -> None:
     from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
     from patent_embeddings.corpus.splits import fold_of
     from patent_embeddings.evaluation.schemas import ORACLES
-    from patent_embeddings.retrieval import fusion, settings
+    from patent_embeddings.retrieval import fusion, fusion_settings
     from patent_embeddings.retrieval.schemas import FUSION, RUN
     from patent_embeddings.retrieval.values import FuseValues
 
@@ -35,10 +35,10 @@ def main(landscape: str) -> None:
         reach = reachable(qrels, pool, earlier=values.pool == "earlier")
         folds = None if values.cross_fitted is None else fold_of(asked, values.cross_fitted)
         label, least = f"fuse {landscape}: tune", values.threshold
-        tuned = settings.tune(
+        tuned = fusion_settings.tune(
             legs, qrels, queries, values.fuse, label=label, reachable=reach, threshold=least, folds=folds
         )
-        best = settings.oracles(legs, tuned, qrels, depth, f"fuse {landscape}: best on test")
+        best = fusion_settings.oracles(legs, tuned, qrels, depth, f"fuse {landscape}: best on test")
         with ExitStack() as stack:
             add = {name: stack.enter_context(tables.writing(layout.run(landscape, name), RUN)) for name in tuned.chosen}
             for part in fusion.fused(legs, tuned.chosen, depth):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False, help=__doc__)
 

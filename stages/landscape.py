@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 if TYPE_CHECKING:
-    from patent_embeddings.corpus.adding import Added
+    from patent_embeddings.corpus.user.adding import Added
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -56,9 +56,9 @@ def _reading(command: Literal["add", "replace"], about: str) -> Callable[..., No
         queries: Queries = None, qrels: Qrels = None, threshold: Threshold = None,
         description: Description = None, licence: Licence = None, relevance: Relevance = None,
     ) -> None:  # fmt: skip
-        from patent_embeddings.corpus import adding
         from patent_embeddings.corpus.formats.selection import select
-        from patent_embeddings.corpus.taking import Request
+        from patent_embeddings.corpus.user import adding
+        from patent_embeddings.corpus.user.conversion import Request
 
         request = Request(files, format, select(classes, since, until, jurisdiction, ids, limit), queries, qrels)
         done = adding.add if command == "add" else adding.replaced
@@ -97,7 +97,7 @@ def _say(name: str, added: Added) -> None:
 def remove(name: Id) -> None:
     """Remove a landscape of your own: its entry, its files, and what was computed of it here."""
     from patent_embeddings.core import params
-    from patent_embeddings.corpus import adding
+    from patent_embeddings.corpus.user import adding
 
     cell = params.load()
     print("\n".join(adding.remove(name, [cell.landscape, *cell.evaluate_on])))
@@ -108,7 +108,7 @@ def formats() -> None:
     """List the formats of exports that are read."""
     from patent_embeddings.core.columns import aligned
     from patent_embeddings.corpus.formats import FORMATS
-    from patent_embeddings.corpus.taking import OWN
+    from patent_embeddings.corpus.user.conversion import OWN
 
     rows = [(one.name, one.title, one.lacks) for one in FORMATS]
     print(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False, help="Embedding models of registry/models.yaml.")
 
@@ -49,14 +49,15 @@ def fetch(names: list[str]) -> None:
 @app.command()
 def check(name: str) -> None:
     """Load a model or reranker and compare what it does with its registry entry; exit 1 where they differ."""
-    from patent_embeddings.encoders import catalogue, checking, checking_pairs, factory, rerankers
+    from patent_embeddings.encoders import catalogue, factory, rerankers
     from patent_embeddings.encoders.entries import Model
+    from patent_embeddings.encoders.self_test import encoder_checks, reranker_checks
 
     entry = catalogue.entries_of([name])[name]
     if isinstance(entry, Model):
-        found = list(checking.findings(factory.encoder(entry, dtype=entry.dtype, tested=False)))
+        found = list(encoder_checks.findings(factory.encoder(entry, dtype=entry.dtype, tested=False)))
     else:
-        found = list(checking_pairs.findings(rerankers.reranker(entry, dtype=entry.dtype, tested=False)))
+        found = list(reranker_checks.findings(rerankers.reranker(entry, dtype=entry.dtype, tested=False)))
     print("\n".join(f"{'ok  ' if one.fits else 'WRONG'} {one.what}: {one.detail}" for one in found))
     if not all(one.fits for one in found):
         raise typer.Exit(1)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from patent_embeddings.core.command import run
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.running import run
 
 app = typer.Typer(add_completion=False)
 
@@ -25,7 +25,7 @@ def main(
     from patent_embeddings.encoders import weights
     from patent_embeddings.grid import keys
     from patent_embeddings.grid.values import ReportValues
-    from patent_embeddings.pages.cell.kept import kept
+    from patent_embeddings.pages.cell.last_lines import kept
 
     if show:
         values = keys.report(params.load())

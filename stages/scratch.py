@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from patent_embeddings.core import layout
+from patent_embeddings.core.command import run
 from patent_embeddings.core.progress import say
-from patent_embeddings.core.running import run
 from patent_embeddings.core.scratch import DAYS, GIB, clean
 
 app = typer.Typer(add_completion=False)

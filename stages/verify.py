@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
 
@@ -18,10 +18,10 @@ def main(
 ) -> None:
     """Print OK, close or FAIL for each expected score of the cell at hand, and where each stage's output comes from."""
     from patent_embeddings.core import layout, params
-    from patent_embeddings.grid import scored
+    from patent_embeddings.grid import cell_scores
     from patent_embeddings.sharing import verify
 
-    found = scored.experiments() if grid else scored.workspace(params.load())
+    found = cell_scores.experiments() if grid else cell_scores.workspace(params.load())
     if accept:
         verify.accept(found)
         print(f"{layout.EXPECTED}: {len(set(found['parameters']))} cells, {len(found)} scores; commit it")

@@ -11,7 +11,7 @@ import pytest
 from workspaces import ROOT
 
 from patent_embeddings.core import layout
-from patent_embeddings.corpus import registering
+from patent_embeddings.corpus.user import registration
 from patent_embeddings.pages.landscape import page
 
 REGISTRY = """# A comment that stays.
@@ -44,7 +44,7 @@ def prepare(folder: Path, patch: pytest.MonkeyPatch) -> None:
     layout.registry("landscapes").parent.mkdir(parents=True)
     layout.registry("landscapes").write_text(REGISTRY, encoding="utf-8")
     shutil.copy(ROOT / layout.PARAMS, folder / layout.PARAMS)
-    patch.setattr(registering, "_dvc_add", lambda path: Path(f"{path}.dvc").write_text("pointer\n"))
+    patch.setattr(registration, "_dvc_add", lambda path: Path(f"{path}.dvc").write_text("pointer\n"))
     patch.setattr(page, "write", lambda *_: None)
 
 

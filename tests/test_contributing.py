@@ -168,7 +168,7 @@ TOYS = {
         (FORMAT,),
         (both(inserted("    uspto,\n", "    toy,\n"), inserted("    lens.FORMAT,\n", "    toy.FORMAT,\n")),),
         """
-        from patent_embeddings.corpus.taking import Request, take
+        from patent_embeddings.corpus.user.conversion import Request, take
         Path("toys.dat").write_text("toy A seal\\ntoy A valve\\n")
         taken = take(Request([Path("toys.dat")]))
         assert taken.read["format"] == "toy" and taken.raw.families["title"].tolist() == ["A seal", "A valve"]

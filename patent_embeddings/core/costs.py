@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from patent_embeddings.core import environment, layout, processes
+from patent_embeddings.core import distributed, environment, layout
+from patent_embeddings.core.command import imported
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import write_json, write_text
 from patent_embeddings.core.meter import metered, significant
-from patent_embeddings.core.running import imported
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def measured(path: Path) -> Iterator[dict[str, Any]]:
     if computed := record.get("computed", record.get("texts")):
         record["texts_per_second"] = significant(computed / max(seconds, 1e-9))
     if "gpu" in record:
-        record["gpu_seconds"] = round(seconds * processes.count(), 2)
+        record["gpu_seconds"] = round(seconds * distributed.count(), 2)
     record["computed_by"] = account()
     record["peak_mib"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     write_json(path, record)

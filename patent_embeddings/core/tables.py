@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet as pq
 
-from patent_embeddings.core import rankings
+from patent_embeddings.core import run_rules
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import replacing
 
@@ -80,9 +80,9 @@ class Table:
             for name, (low, high) in self.around.items()
         ]  # fmt: skip
         if self.ranked:
-            rules.append(pa.Check(rankings.ranks_whole, error="ranks are not 1, 2, 3, ... within each query"))
-            rules.append(pa.Check(rankings.scores_fall, error="scores increase with rank"))
-            rules.append(pa.Check(rankings.families_once, error="a family twice in the ranking of a query"))
+            rules.append(pa.Check(run_rules.ranks_whole, error="ranks are not 1, 2, 3, ... within each query"))
+            rules.append(pa.Check(run_rules.scores_fall, error="scores increase with rank"))
+            rules.append(pa.Check(run_rules.families_once, error="a family twice in the ranking of a query"))
         # Whole ranks leave no key of a run twice.
         unique = None if self.ranked else list(self.key) or None
         return pa.DataFrameSchema(columns, checks=rules, unique=unique, strict=True, ordered=True)
@@ -122,7 +122,7 @@ def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
     ordered = frame[list(table.columns)]
     # A run that comes in order is not copied.
     sorts = table.ranked and hasattr(ordered["query_id"], "cat")
-    if not (sorts and rankings.ordered(ordered)):
+    if not (sorts and run_rules.ordered(ordered)):
         ordered = ordered.sort_values(list(table.key), kind="stable", ignore_index=True)
     write_parts([ordered], path, table)
 

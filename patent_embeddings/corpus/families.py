@@ -11,7 +11,7 @@ import pandas as pd
 
 from patent_embeddings.core import tables
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.cells import absent
+from patent_embeddings.corpus.cell_values import absent
 from patent_embeddings.corpus.codes import parse
 from patent_embeddings.corpus.schemas import ASKED, CITATIONS, FAMILIES, RELATIONS
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from patent_embeddings.corpus.alike import near
 from patent_embeddings.corpus.families import Raw
+from patent_embeddings.corpus.feasibility import scorable
 from patent_embeddings.corpus.judgements import judgements, queries, scoped
 from patent_embeddings.corpus.labels import OWN, beside_levels, label_sets
-from patent_embeddings.corpus.scorable import scorable
+from patent_embeddings.corpus.near_duplicates import near
 from patent_embeddings.corpus.splits import split_of
 
 SECTIONS = ("title", "abstract", "claims", "description")

@@ -23,11 +23,11 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say
 from patent_embeddings.encoders import (
     devices,
-    experts,  # noqa: F401 (registers a class)
     fingerprints,
     loading,
+    nomic_moe,  # noqa: F401 (registers a class)
     products,
-    switching,
+    task_adapters,
     weights,
 )
 from patent_embeddings.encoders.precision import resolve
@@ -41,7 +41,7 @@ _POOLING = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
 _CACHED = 3072  # tokens of a batch whose activations stay in a processor's cache
 # The modules of this package that can change a vector. What they read of an entry, and the texts as they are cut, stand
 # in the fingerprint themselves, and shards and engines only carry vectors: a test holds this list against the imports.
-CODE = ("base", "dense", "experts", "late", "loading", "moe", "native", "products", "switching")
+CODE = ("base", "dense", "late", "loading", "native", "nomic_moe", "nomic_moe_config", "products", "task_adapters")
 
 
 class Encoder(ABC):
@@ -86,8 +86,8 @@ class Encoder(ABC):
         self._read_out()
         if self.adapter:
             self._adapt(self.adapter)
-        if switching.switches(entry) and frozen is None:
-            switching.put(entry, self.folder, self.network)
+        if task_adapters.switches(entry) and frozen is None:
+            task_adapters.put(entry, self.folder, self.network)
         self.model.eval()
         self.products = "torch"
         if products.lag(device, self.dtype):

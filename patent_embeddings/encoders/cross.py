@@ -16,7 +16,7 @@ from patent_embeddings.encoders.precision import precise, resolve
 from patent_embeddings.encoders.values import Weights
 
 BATCH = 32  # pairs of one forward pass
-CODE = ("cross", "loading", "moe", "native")  # the modules of this package that can change a score
+CODE = ("cross", "loading", "native", "nomic_moe_config")  # the modules of this package that can change a score
 
 
 class Cross:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sentence_transformers.util import batch_to_device
 
-from patent_embeddings.encoders import switching
+from patent_embeddings.encoders import task_adapters
 from patent_embeddings.encoders.base import Encoder
 from patent_embeddings.encoders.values import Embedder, Side
 
@@ -59,8 +59,8 @@ class Dense(Encoder):
         """
         if not prepared:
             return np.zeros((0, self.entry.dimension), np.float32)
-        if switching.switches(self.entry):
-            switching.switch(self.entry, self.network, side)
+        if task_adapters.switches(self.entry):
+            task_adapters.switch(self.entry, self.network, side)
         lengths = prepared["attention_mask"].sum(dim=1)
         order = torch.argsort(lengths, descending=True, stable=True)
         with torch.inference_mode():
@@ -74,7 +74,7 @@ class Dense(Encoder):
 
     def _task(self, side: Side) -> dict[str, str]:
         """What the library says of a text of a side, or the task of a model whose own code switches by it."""
-        if self.entry.tasks and not switching.switches(self.entry):
+        if self.entry.tasks and not task_adapters.switches(self.entry):
             return {"task": getattr(self.entry.tasks, side)}
         return {"task": side} if side in ("query", "document") else {}
 

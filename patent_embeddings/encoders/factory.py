@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from patent_embeddings.core import meter, processes
-from patent_embeddings.encoders import checking, trial
+from patent_embeddings.core import distributed, meter
 from patent_embeddings.encoders.base import Encoder
 from patent_embeddings.encoders.dense import Dense
 from patent_embeddings.encoders.late import Late
+from patent_embeddings.encoders.self_test import encoder_checks, gate
 from patent_embeddings.encoders.values import Embedder, Frozen
 
 
@@ -28,13 +28,13 @@ def encoder(
     `dtype`: `float32`, `bfloat16`, or `auto`: bfloat16 where the device computes it natively.
     `adapter`: folder of a peft adapter, weighed by `scale`, 0 (as published) to 1 (as trained).
     `frozen`: what the weights are kept in while an adapter is trained on them, over `dtype`; None: not for training.
-    `tested`: before its first use here; see `trial`.
+    `tested`: before its first use here; see `self_test.gate`.
 
     Returns a `dense.Dense` or `late.Late` encoder, on the GPU where there is one. Raises UserError: the weights are not
     here or not as pinned, run code that nobody agreed to, do not fit the adapter, need a library for 4 bits, or do not
     what the entry says.
     """
-    processes.settle()  # before a library looks at the environment
+    distributed.settle()  # before a library looks at the environment
     kind = Late if entry.encoder == "late" else Dense
     found = kind(entry, length=length, dtype=dtype, adapter=adapter, scale=scale, frozen=frozen)
     if tested:
@@ -44,6 +44,8 @@ def encoder(
 
 
 def passed(encoder: Encoder) -> None:
-    """Test a model that has not passed here as it is; see `trial`."""
+    """Test a model that has not passed here as it is; see `self_test.gate`."""
     key = [encoder.fingerprint("query"), encoder.fingerprint("document")]
-    trial.passed(encoder.entry, key, "checking", lambda: checking.findings(encoder), encoder.dtype, encoder.adapter)
+    gate.passed(
+        encoder.entry, key, "encoder_checks", lambda: encoder_checks.findings(encoder), encoder.dtype, encoder.adapter
+    )

@@ -17,7 +17,7 @@ from typing import Any
 from transformers import CONFIG_MAPPING
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.encoders import moe, weights
+from patent_embeddings.encoders import nomic_moe_config, weights
 from patent_embeddings.encoders.values import Weights
 
 Config = dict[str, Any]
@@ -110,7 +110,7 @@ FORMS = {
     ),
     # The same code with experts, biases and GELU: of nomic-embed-text-v2-moe
     "nomic-moe": Form(
-        model_type=moe.MODEL_TYPE,
+        model_type=nomic_moe_config.MODEL_TYPE,
         renamed={**_NOMIC, "activation_function": "hidden_act"},
         only={
             **_NOMIC_ONLY, "activation_function": ("gelu",), "expert_choice_router": (False,), "ffn_div": (1,),

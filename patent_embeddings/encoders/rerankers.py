@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from patent_embeddings.core import meter, processes
-from patent_embeddings.encoders import checking_pairs, trial
+from patent_embeddings.core import distributed, meter
 from patent_embeddings.encoders.cross import Cross
+from patent_embeddings.encoders.self_test import gate, reranker_checks
 from patent_embeddings.encoders.values import Weights
 
 
@@ -14,7 +14,7 @@ def reranker(entry: Weights, *, dtype: str = "float32", tested: bool = True) -> 
     `dtype` and `tested` are as those of `factory.encoder`. Raises UserError as that does, and where the model scores
     classes.
     """
-    processes.settle()  # before a library looks at the environment
+    distributed.settle()  # before a library looks at the environment
     found = Cross(entry, dtype)
     if tested:
         passed(found)
@@ -23,6 +23,6 @@ def reranker(entry: Weights, *, dtype: str = "float32", tested: bool = True) -> 
 
 
 def passed(cross: Cross) -> None:
-    """Test a reranker that has not passed here as it is; see `trial`."""
+    """Test a reranker that has not passed here as it is; see `self_test.gate`."""
     key = [cross.fingerprint()]
-    trial.passed(cross.entry, key, "checking_pairs", lambda: checking_pairs.findings(cross), cross.dtype)
+    gate.passed(cross.entry, key, "reranker_checks", lambda: reranker_checks.findings(cross), cross.dtype)

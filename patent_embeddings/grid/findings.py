@@ -15,7 +15,7 @@ import pandas as pd
 from patent_embeddings.grid.comparisons import adjusted
 from patent_embeddings.grid.intervals import RESAMPLES
 from patent_embeddings.grid.rules import recipes, scopes, sizes, transfer
-from patent_embeddings.grid.rules.ground import Effect, Found, Ground, enough
+from patent_embeddings.grid.rules.evidence import Effect, Found, Ground, enough
 from patent_embeddings.grid.units import one_ground
 
 PLANTED = {"supported": "plant recovered", "contradicted": "plant missed"}

@@ -22,8 +22,8 @@ from patent_embeddings.corpus import texts
 from patent_embeddings.corpus.pool import reachable
 from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
 from patent_embeddings.corpus.values import TasksValues
+from patent_embeddings.handover.exported_cell import Subject
 from patent_embeddings.handover.mteb import dataset_revision
-from patent_embeddings.handover.subject import Subject
 
 TEXT = pyarrow.string()
 CORPUS = pyarrow.schema([("_id", TEXT), ("title", TEXT), ("text", TEXT), ("date", TEXT)])

@@ -1,6 +1,6 @@
 """A model folder as the Hugging Face hub has them: the adapter, and a card with its scores.
 
-The whole model is in `whole`, which loads it.
+The whole model is in `merged_model`, which loads it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import replacing
 from patent_embeddings.evaluation.scores import records
 from patent_embeddings.evaluation.systems import SHOWN
-from patent_embeddings.handover.subject import Subject
+from patent_embeddings.handover.exported_cell import Subject
 from patent_embeddings.training import adapters
 
 README = "README.md"

@@ -13,7 +13,7 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import read_json, write_json
 from patent_embeddings.evaluation.scores import records
 from patent_embeddings.evaluation.systems import HEADLINE_LABELS, LEADING, METRICS, label_place
-from patent_embeddings.handover.subject import Subject
+from patent_embeddings.handover.exported_cell import Subject
 
 TIMED = ("embed", "search", "metrics")  # stages whose seconds are the time of an evaluation
 

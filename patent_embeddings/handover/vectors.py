@@ -15,10 +15,10 @@ from patent_embeddings.core.files import replacing, write_text
 from patent_embeddings.core.ids import known
 from patent_embeddings.corpus.schemas import FAMILIES, POOL
 from patent_embeddings.evaluation.schemas import COMPRESSION
-from patent_embeddings.handover.subject import Subject
+from patent_embeddings.handover.exported_cell import Subject
 from patent_embeddings.retrieval import compression, quantised
-from patent_embeddings.retrieval.searched import Searched, read, searched
 from patent_embeddings.retrieval.values import SearchValues
+from patent_embeddings.retrieval.vector_space import Searched, read, searched
 
 LOSSES, TABLE, IDS, MEAN = "losses.csv", "families.parquet", "ids.txt", "mean.npy"
 ROWS = pyarrow.schema(

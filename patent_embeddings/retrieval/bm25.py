@@ -12,7 +12,7 @@ from patent_embeddings.core.threads import threads
 from patent_embeddings.corpus.pool import candidates
 from patent_embeddings.retrieval import lucene, ranking
 from patent_embeddings.retrieval.exhaustive import Exhaustive
-from patent_embeddings.retrieval.terms import counted
+from patent_embeddings.retrieval.term_counts import counted
 
 Texts = Mapping[str, str]
 _BLOCK = 1024  # queries in flight: parts enough for every thread

@@ -16,8 +16,8 @@ from patent_embeddings.evaluation.outcomes import Judged
 from patent_embeddings.evaluation.schemas import COMPRESSION
 from patent_embeddings.evaluation.values import MetricsValues
 from patent_embeddings.retrieval import quantised
-from patent_embeddings.retrieval.searched import Searched, read, searched
 from patent_embeddings.retrieval.values import SearchValues
+from patent_embeddings.retrieval.vector_space import Searched, read, searched
 
 LARGEST = 1 << 29  # numbers of a landscape's vectors: a form takes up to five times their 2 GiB while it is measured
 FEWER = {"half": 2, "quarter": 4}  # forms that are cut, and what their dimensions are divided by

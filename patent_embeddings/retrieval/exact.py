@@ -10,9 +10,9 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.vectors import Vectors
 from patent_embeddings.corpus.pool import candidates
-from patent_embeddings.retrieval import engines, ranking
-from patent_embeddings.retrieval.searched import Space
+from patent_embeddings.retrieval import ranking, ray_search
 from patent_embeddings.retrieval.values import SearchValues
+from patent_embeddings.retrieval.vector_space import Space
 
 BLOCK = 4096  # queries searched at once
 
@@ -36,7 +36,7 @@ def run(
     ranked = pd.Index(documents).isin(pool.loc[pool["ranked"], "family_id"])
     space, label = Space(vectors["documents"], ranked, values), f"search {landscape}"
     if values.engine == "ray":
-        search, margin = engines.search(space.asked(vectors["queries"]), space.rows, label=f"{label} on Ray"), 0.0
+        search, margin = ray_search.search(space.asked(vectors["queries"]), space.rows, label=f"{label} on Ray"), 0.0
     else:
         search, margin = space.search(vectors["queries"])
     open_ = candidates(documents, queries, pool, earlier=values.pool == "earlier")

@@ -27,11 +27,11 @@ import pandas as pd
 from patent_embeddings.core.arrays import Booleans, Floats, Integers
 from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.corpus.splits import fold_of
-from patent_embeddings.retrieval import excerpts, fusion, settings
-from patent_embeddings.retrieval.asking import Asking
-from patent_embeddings.retrieval.clock import Clock
+from patent_embeddings.retrieval import excerpts, fusion, fusion_settings
 from patent_embeddings.retrieval.landscape import Landscape
 from patent_embeddings.retrieval.legs import Dense, Lexical, Order, stored
+from patent_embeddings.retrieval.query_models import Asking
+from patent_embeddings.retrieval.stopwatch import Clock
 
 _SYSTEMS = ("bm25", "dense", "rrf", "interpolation")
 _RERANKED = "reranked"
@@ -164,7 +164,7 @@ class Finder:
         here = self._here
         seed = here.fuse.cross_fitted
         fold = fold_of([known], seed)[known] if seed is not None and known in here.asked else None
-        value = settings.tuned_to(here.fusion, method, fold, cross_fitted=seed is not None)
+        value = fusion_settings.tuned_to(here.fusion, method, fold, cross_fitted=seed is not None)
         listed = [leg.top(here.fuse.fuse.depth) for leg in legs.values()]
         runs = [(leg.scores[None], leg.rows[None].astype(np.int32)) for leg in listed]
         pair = fusion.both(fusion.Legs([""], self.families, *runs), np.zeros(1, np.int64))

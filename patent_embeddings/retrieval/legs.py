@@ -13,13 +13,13 @@ from patent_embeddings.core.arrays import Booleans, Floats, Integers, Search
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.vectors import Vectors
 from patent_embeddings.retrieval import indexes, ranking
-from patent_embeddings.retrieval.asking import Asking
-from patent_embeddings.retrieval.clock import Clock
 from patent_embeddings.retrieval.exact import BLOCK
 from patent_embeddings.retrieval.landscape import Landscape
 from patent_embeddings.retrieval.lucene import Index
+from patent_embeddings.retrieval.query_models import Asking
 from patent_embeddings.retrieval.schemas import RUN
-from patent_embeddings.retrieval.searched import Space
+from patent_embeddings.retrieval.stopwatch import Clock
+from patent_embeddings.retrieval.vector_space import Space
 
 _AGAIN = 1 << 21  # scores of a run's block that are computed once more for one of its queries
 

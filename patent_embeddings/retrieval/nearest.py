@@ -6,7 +6,7 @@ themselves, added in one fixed order: equal vectors score the same wherever they
 bytes however its candidates were.
 
 **Candidates.** Let c be a document's score, v its exact product of matrices before the last rounding, a = r(v) what
-comes out (r rounds to float32 or bfloat16), and |c - v| <= e for all documents of a query (`proposing`). Let t be the
+comes out (r rounds to float32 or bfloat16), and |c - v| <= e for all documents of a query (`proposals`). Let t be the
 k-th largest a. |v - a| <= u |a| for each, u half a unit in the last place. So k documents have v >= t - u|t|, and
 c >= t - u|t| - e: so has the k-th best. What is among the k best, or ties with the last of them, has c >= that too,
 thus v >= t - u|t| - 2e, and, since r never falls where its argument rises, a >= r(t - u|t| - 2e). Documents below that
@@ -24,8 +24,8 @@ import numpy.typing as npt
 
 from patent_embeddings.core.arrays import Doubles, Floats, Integers, Places, Search
 from patent_embeddings.core.threads import COUNT, threads
-from patent_embeddings.retrieval import proposing, ranking
-from patent_embeddings.retrieval.proposing import Product
+from patent_embeddings.retrieval import proposals, ranking
+from patent_embeddings.retrieval.proposals import Product
 
 _HELD = 1 << 24  # candidates held at once: bounds memory, not the result
 _SHARE = 256, 1024  # queries that a thread searches for at once, least and most
@@ -41,7 +41,7 @@ def search(queries: Floats, documents: Floats, *, halved: bool | None = None) ->
     along its row, equal scores by row.
     """
     queries, documents = np.ascontiguousarray(queries), np.ascontiguousarray(documents)
-    products = proposing.products(len(queries), documents, halved)
+    products = proposals.products(len(queries), documents, halved)
 
     def nearest(part: Integers, k: int) -> tuple[Floats, Integers]:
         share = min(max(_SHARE[0], len(documents) // _FEW), _SHARE[1])
@@ -101,7 +101,7 @@ def _proposed(
     """
     for product in products:
         ready, error = product.ask(queries)
-        step = proposing.step(product.size)
+        step = proposals.step(product.size)
         rank = int(k / step + doubt * (k / step) ** 0.5) + 1
         if step == 1 or rank * step >= product.size:
             continue
@@ -121,10 +121,10 @@ def _gathered(
 
     Raises MemoryError: of several queries they are too many.
     """
-    step, count = proposing.step(product.size), len(cut)
+    step, count = proposals.step(product.size), len(cut)
     found = [] if high is None else [_located(slice(0, product.size, step), high, count)]
     total, room = 0, sample  # the first tile is the largest: others take its place
-    for rows in proposing.tiles(product.size, max(1, product.tile // count), 0 if high is None else 1):
+    for rows in proposals.tiles(product.size, max(1, product.tile // count), 0 if high is None else 1):
         scores = product.scores(ready, rows, room)
         room = scores if room is None else room
         found.append(_located(rows, product.high(scores, cut), count))

@@ -25,7 +25,7 @@ from patent_embeddings.evaluation.retrieval import per_query
 from patent_embeddings.evaluation.schemas import COMPRESSION
 from patent_embeddings.evaluation.statistics import FEWEST, compare
 from patent_embeddings.retrieval import nearest, passages, ranking
-from patent_embeddings.retrieval.searched import Searched, by_inner_product
+from patent_embeddings.retrieval.vector_space import Searched, by_inner_product
 
 RESCORE = 4  # times the depth: how many documents nearest in bits are ranked again
 METRICS = ("R@100", "nDCG@10")

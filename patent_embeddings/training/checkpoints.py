@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from patent_embeddings.core import processes
+from patent_embeddings.core import distributed
 from patent_embeddings.core.files import read_json, sha256, write_text
 from patent_embeddings.core.progress import say
 
@@ -24,7 +24,7 @@ def alone(scratch: Path) -> Iterator[None]:
 
     The lock goes with its process. Of several that torchrun started the first holds it, and the others wait for that.
     """
-    if processes.rank():
+    if distributed.rank():
         yield
         return
     scratch.parent.mkdir(parents=True, exist_ok=True)

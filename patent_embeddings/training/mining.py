@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from patent_embeddings.core import layout, processes
+from patent_embeddings.core import distributed, layout
 from patent_embeddings.core.entries import HardNegatives
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say, track
@@ -78,7 +78,7 @@ def _tell(found: np.ndarray, shut: int) -> None:
         why = f"{shut} share a family, citation or label with every text, for {pairs - shut} the others are too near"
         mend = f"set another label_set, a lower margin, or leave hard_negatives out, in {layout.registry('recipes')}"
         raise UserError(f"none of the {pairs} training pairs of the recipe has a hard negative: {why}; {mend}")
-    if few and not processes.rank():
+    if few and not distributed.rank():
         why = "other texts share a family, citation or label with them, or are nearer than the margin"
         say(f"hard negatives: {few} of {pairs} training pairs have fewer than the {each} asked for, {none} none; {why}")
 

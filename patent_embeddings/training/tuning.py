@@ -18,7 +18,7 @@ from datasets import Dataset
 from transformers import set_seed
 from transformers.trainer_callback import PrinterCallback
 
-from patent_embeddings.core import layout, processes
+from patent_embeddings.core import distributed, layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import replacing, workplace, writable
 from patent_embeddings.core.progress import say
@@ -46,7 +46,7 @@ def tune(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents: p
     """
     how = merged if values.merge else train
     with loading.offline():
-        if processes.rank():
+        if distributed.rank():
             with workplace("finetune") as place:
                 return how(values, pairs, place, documents)
         with replacing(folder) as place:
@@ -70,7 +70,7 @@ def merged(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents:
             parts[-1].mkdir()
             theirs = None if documents is None else documents[documents["landscape"] == landscape]
             trained.append(train(apart, own, parts[-1], theirs))
-        if processes.rank() == 0:  # the others have no adapters
+        if distributed.rank() == 0:  # the others have no adapters
             encoder = factory.encoder(values.model, length=values.length, frozen=_frozen(values))
             lora.save_mean(encoder.model, values.model, parts, values.weight, folder)
     curve = pd.concat([one.curve for one in trained]).groupby(["split", "step"])[["loss"]].mean().reset_index()
@@ -108,7 +108,7 @@ def train(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents: 
     negatives are mined from, by the model as published. Raises UserError: a loss or a weight is no
     finite number, or the best checkpoint was lost twice.
     """
-    processes.settle()  # before a library looks at the environment
+    distributed.settle()  # before a library looks at the environment
     if torch.cuda.is_available():  # started by torchrun, each process loads the model on a GPU of its own
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if values.hard_negatives and documents is not None:
@@ -153,7 +153,7 @@ def _trainer(values: FinetuneValues, pairs: pd.DataFrame) -> Trainer:
         output_dir=str(layout.scratch() / "training" / _fingerprint(values, encoder, pairs)),
         max_steps=steps,
         per_device_train_batch_size=share(batch),
-        per_device_eval_batch_size=math.ceil(dev_batch / processes.count()),
+        per_device_eval_batch_size=math.ceil(dev_batch / distributed.count()),
         learning_rate=values.rate,
         warmup_steps=max(1, steps // 10),
         seed=values.seed,
@@ -186,7 +186,7 @@ def _frozen(values: FinetuneValues) -> Any:
 
 def share(batch: int) -> int:
     """Pairs of a batch for each process that torchrun started. Raises UserError: the batch does not divide evenly."""
-    count = processes.count()
+    count = distributed.count()
     if batch % count:
         what = f"finetune.batch is {batch} here, which {count} processes cannot share evenly"
         raise UserError(f"{what}; start a number of processes that divides it")

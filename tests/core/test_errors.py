@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from workspaces import ROOT
 
-from patent_embeddings.core import costs, layout, running
+from patent_embeddings.core import command, costs, layout
 from patent_embeddings.core.errors import UserError, told
 from patent_embeddings.retrieval import lucene
 
@@ -21,7 +21,7 @@ PROGRAM = """
 import sys
 import typer
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 app = typer.Typer()
 @app.command()
 def main(what: str):
@@ -197,5 +197,5 @@ def test_the_line_of_an_error_is_one(capsys: pytest.CaptureFixture[str]) -> None
         raise UserError("two\n  lines")
 
     with pytest.raises(SystemExit) as ended:
-        running.run(app)  # type: ignore[arg-type]
+        command.run(app)  # type: ignore[arg-type]
     assert ended.value.code == 2 and capsys.readouterr().err == "error: two lines\n"

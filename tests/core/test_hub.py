@@ -52,7 +52,7 @@ def python(hub: server.Hub, workspace: Path, forks: Forks) -> Python:
 DOWNLOAD = """
 import sys
 import started
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 from stages.download import app
 started.resolve("download", "tiny")
 sys.argv = ["download", "tiny"]
@@ -74,7 +74,7 @@ def download(hub: server.Hub, workspace: Path, forks: Forks) -> Python:
 LOCATED = """
 import sys
 import typer
-from patent_embeddings.core.running import run
+from patent_embeddings.core.command import run
 from patent_embeddings.encoders import entries, weights
 app = typer.Typer()
 app.command()(lambda: print(weights.locate(entries.model_entry("tiny"))))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from patent_embeddings.core import costs, environment, meter, processes
+from patent_embeddings.core import costs, distributed, environment, meter
 from patent_embeddings.core.files import read_json
 from patent_embeddings.core.meter import Gpu, Meter, Processor
 
@@ -188,7 +188,7 @@ def test_costs_have_what_passed_and_only_while_they_are_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environment, "verify", lambda: None)
-    monkeypatch.setattr(processes, "count", lambda: 4)
+    monkeypatch.setattr(distributed, "count", lambda: 4)
     monkeypatch.setattr(meter, "PERIOD", 0.01)
     model = Model(0.05)
     with costs.measured(tmp_path / "cost.json") as cost:
@@ -209,7 +209,7 @@ def test_costs_have_what_passed_and_only_while_they_are_measured(
 
 def test_gpu_seconds_are_those_of_all_that_torchrun_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "verify", lambda: None)
-    monkeypatch.setattr(processes, "count", lambda: 4)
+    monkeypatch.setattr(distributed, "count", lambda: 4)
     with costs.measured(tmp_path / "cost.json") as cost:
         time.sleep(0.05)
         cost["gpu"] = "Toy 9000"

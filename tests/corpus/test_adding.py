@@ -28,8 +28,8 @@ from workspaces import ROOT
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
-from patent_embeddings.corpus import registering
 from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES
+from patent_embeddings.corpus.user import registration
 from stages import landscape as landscape_stage
 
 COLUMNS = (
@@ -156,7 +156,7 @@ def test_a_failure_leaves_nothing_behind(workspace: Path, monkeypatch: pytest.Mo
             raise KeyboardInterrupt
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(*((shutil, "copyfile", fail) if broken == "copy" else (registering, "_dvc_add", fail)))
+    monkeypatch.setattr(*((shutil, "copyfile", fail) if broken == "copy" else (registration, "_dvc_add", fail)))
     with pytest.raises((UserError, KeyboardInterrupt)):
         landscape_stage.add("own", [write(workspace / "own.jsonl", families())])
     assert layout.registry("landscapes").read_text() == REGISTRY

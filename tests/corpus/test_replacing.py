@@ -16,7 +16,7 @@ from workspaces import ROOT
 from patent_embeddings.core import files, layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
-from patent_embeddings.corpus import registering
+from patent_embeddings.corpus.user import registration
 from stages import landscape as landscape_stage
 
 
@@ -63,7 +63,7 @@ def test_a_replacement_that_fails_leaves_all_as_it_was(
         Path(f"{path}.dvc").write_text("half")
         raise KeyboardInterrupt if broken == "interrupt" else UserError("dvc add failed")
 
-    monkeypatch.setattr(registering, "_dvc_add", fail)
+    monkeypatch.setattr(registration, "_dvc_add", fail)
     file = write(added / "new.jsonl", families(2))
     if suffix == "csv":
         file = added / "new.csv"
@@ -158,18 +158,18 @@ def block(name: str, **changed: object) -> dict[str, Any]:
 def adds(*names: str) -> Change:
     def change(text: str) -> str:
         for name in names:
-            text = registering.appended(text, name, block(name))
+            text = registration.appended(text, name, block(name))
         return text
 
     return change
 
 
 def removes(name: str) -> Change:
-    return lambda text: registering.swapped(text, name, None)
+    return lambda text: registration.swapped(text, name, None)
 
 
 def replaces(name: str) -> Change:
-    return lambda text: registering.swapped(text, name, block(name, sha256="1" * 64))
+    return lambda text: registration.swapped(text, name, block(name, sha256="1" * 64))
 
 
 def merged(folder: Path, monkeypatch: pytest.MonkeyPatch, start: Change, ours: Change, theirs: Change) -> Path:
@@ -221,7 +221,7 @@ def test_what_two_clones_do_is_merged_by_git_as_both(
 
 def test_one_id_that_two_clones_add_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def other(text: str) -> str:
-        return registering.appended(text, "own", block("own", sha256="1" * 64))
+        return registration.appended(text, "own", block("own", sha256="1" * 64))
 
     registry = merged(tmp_path, monkeypatch, adds(), adds("own"), other)
     with pytest.raises(UserError, match=r"landscapes\.yaml: .*'own' stands there twice; keep one of them") as caught:

@@ -13,8 +13,8 @@ from own_files import families, prepare
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.files import write_json
-from patent_embeddings.corpus.alike import near
 from patent_embeddings.corpus.families import Raw, assemble
+from patent_embeddings.corpus.near_duplicates import near
 from patent_embeddings.corpus.schemas import ASKED, CITATIONS, FAMILIES, RELATIONS
 from patent_embeddings.corpus.summary import grouped, held
 from stages import landscape as landscape_stage

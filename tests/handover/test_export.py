@@ -28,11 +28,11 @@ from patent_embeddings.evaluation.retrieval import per_query
 from patent_embeddings.evaluation.schemas import SCORES
 from patent_embeddings.handover import mteb as mteb_
 from patent_embeddings.handover import trec
+from patent_embeddings.handover.exported_cell import subject
 from patent_embeddings.handover.latex import latex
 from patent_embeddings.handover.model import card
 from patent_embeddings.handover.sheets import Score, Sheet
 from patent_embeddings.handover.spreadsheet import comma_separated
-from patent_embeddings.handover.subject import subject
 from patent_embeddings.retrieval.schemas import RUN
 from patent_embeddings.training import adapters
 from stages import export as export_stage
@@ -50,7 +50,7 @@ def cell(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     here.mkdir()
     monkeypatch.chdir(here)
     # It has no pipeline: tests of their own hold what is current.
-    monkeypatch.setattr("patent_embeddings.grid.current.require_current", lambda *_: None)
+    monkeypatch.setattr("patent_embeddings.grid.freshness.require_current", lambda *_: None)
     write_cell(here)
     git(here, "init", "-q")
     git(here, "-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty", "-m", "x")
@@ -296,7 +296,7 @@ def test_what_is_out_of_date_is_not_exported(cell: Path, monkeypatch: pytest.Mon
     def changed(*_: object) -> None:
         raise UserError("computed before a change")
 
-    monkeypatch.setattr("patent_embeddings.grid.current.require_current", changed)
+    monkeypatch.setattr("patent_embeddings.grid.freshness.require_current", changed)
     arguments = {"name": "retrieval"} if command == "table" else {}
     with pytest.raises(UserError, match="before a change"):
         getattr(export_stage, command)(out=cell / "out", **arguments)

@@ -22,7 +22,7 @@ from patent_embeddings.core.vectors import QUERY_ROWS
 from patent_embeddings.corpus.pool import reachable
 from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES, VIEW
 from patent_embeddings.handover import dataset, vectors
-from patent_embeddings.handover.subject import subject
+from patent_embeddings.handover.exported_cell import subject
 from patent_embeddings.retrieval.schemas import RUN
 
 

@@ -22,7 +22,7 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.schemas import POOL
 from patent_embeddings.grid import keys
 from patent_embeddings.handover import vectors
-from patent_embeddings.handover.subject import subject
+from patent_embeddings.handover.exported_cell import subject
 from patent_embeddings.retrieval.schemas import RUN
 
 CELLS: dict[str, dict[str, Any]] = {

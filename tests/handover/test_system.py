@@ -24,7 +24,7 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
 from patent_embeddings.corpus import texts
 from patent_embeddings.evaluation.schemas import SCORES
-from patent_embeddings.handover.subject import subject
+from patent_embeddings.handover.exported_cell import subject
 from patent_embeddings.handover.system import writer
 from patent_embeddings.retrieval import lucene
 from patent_embeddings.retrieval.schemas import RUN

@@ -11,7 +11,7 @@ from patent_embeddings.core import layout
 from patent_embeddings.grid.cell import Config
 from patent_embeddings.grid.gather import COSTS
 from patent_embeddings.handover.sheets import Sheet
-from patent_embeddings.pages.cell import account
+from patent_embeddings.pages.cell import provenance
 from patent_embeddings.pages.grid import page
 
 OLD = {"seconds": 3.0, "texts_per_second": 20.0, "peak_mib": 400, "device": "cpu"}
@@ -23,7 +23,7 @@ GPU = {**CPU, "device": "cuda", "gpu": "Toy 9000", "busy": 0.955, "busy_by": "dr
 def of_a_cell(**records: dict[str, Any]) -> Sheet:
     costs = {"sim-alpha": records, layout.CELL: {"pairs": {"seconds": 1.0}}}
     cell: Any = SimpleNamespace(costs=costs, source=lambda *_: "data/costs")
-    sheet = account.costs(cell)
+    sheet = provenance.costs(cell)
     assert sheet is not None
     return sheet
 

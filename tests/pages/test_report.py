@@ -21,17 +21,17 @@ from patent_embeddings.core import layout, params, registry, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import write_json
 from patent_embeddings.corpus.entries import Landscape
-from patent_embeddings.corpus.scorable import unclassified, unclustered
+from patent_embeddings.corpus.feasibility import unclassified, unclustered
 from patent_embeddings.evaluation import scores as scores_
 from patent_embeddings.evaluation.schemas import SCORES
 from patent_embeddings.grid import keys
 from patent_embeddings.pages.cell import plots, report
 from patent_embeddings.pages.cell import scores as sheets
-from patent_embeddings.pages.cell.account import training
 from patent_embeddings.pages.cell.example import example
-from patent_embeddings.pages.cell.kept import kept
+from patent_embeddings.pages.cell.last_lines import kept
 from patent_embeddings.pages.cell.notes import missing, noted
 from patent_embeddings.pages.cell.page import facts, page
+from patent_embeddings.pages.cell.provenance import training
 from patent_embeddings.pages.cell.results import CellResults
 from patent_embeddings.retrieval.schemas import RUN
 from stages import report as report_stage

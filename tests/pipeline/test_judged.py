@@ -16,12 +16,13 @@ import pytest
 import tiny
 import workspaces
 
-from patent_embeddings.core import layout, running, tables
+from patent_embeddings.core import command, layout, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
-from patent_embeddings.corpus import asked, kept, own
+from patent_embeddings.corpus import own
 from patent_embeddings.corpus.schemas import ASKED, POOL, QRELS, QUERIES, RELATIONS
 from patent_embeddings.corpus.splits import fold_of
+from patent_embeddings.corpus.user import judgement_files, stored_judgements
 from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
 from patent_embeddings.handover import trec
 from patent_embeddings.pages.find import search
@@ -80,11 +81,11 @@ def registered(folder: Path, threshold: int = 2, dates: bool = True) -> None:
     target = layout.raw(L, ".jsonl")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(families, target)
-    queries, relations, notes = asked.read(questions, judged, own.parse(target).families, {})
+    queries, relations, notes = judgement_files.read(questions, judged, own.parse(target).families, {})
     beside = {}
     for name, frame, table in (("queries", queries, ASKED), ("qrels", relations, RELATIONS)):
         path = layout.raw(L, f".{name}.parquet")
-        kept.keep(frame, table, path, notes)
+        stored_judgements.keep(frame, table, path, notes)
         beside[name] = {"file": path.as_posix(), "sha256": sha256(path)}
     entry = {"source": "table", "description": "Twenty questions.", "licence": "CC0-1.0", "relevance": "judged"}
     entry |= {"threshold": threshold, "file": target.as_posix(), "sha256": sha256(target), **beside}
@@ -223,7 +224,7 @@ def test_what_find_finds_is_pooled_from_the_runs_judged_and_read(cell: Path, mon
     monkeypatch.setattr(search, "require_current", lambda *_: None)
     monkeypatch.setattr(sys, "argv", ["find", "--queries", "questions.dat", "--judge", "found.csv", "-k", "5"])
     with pytest.raises(SystemExit) as ended:
-        running.run(find.app)
+        command.run(find.app)
     assert not ended.value.code
     table = pd.read_csv(cell / "found.csv", dtype=str, keep_default_na=False, encoding="utf-8-sig")
     wanted: dict[tuple[str, str], set[str]] = {}
@@ -238,7 +239,7 @@ def test_what_find_finds_is_pooled_from_the_runs_judged_and_read(cell: Path, mon
     table["relevance"] = grades[: len(table)]
     table.to_csv(cell / "found.csv", sep=";", index=False)
     families = own.parse(layout.raw(L, ".jsonl")).families
-    _, relations, notes = asked.read(cell / "questions.dat", cell / "found.csv", families, {})
+    _, relations, notes = judgement_files.read(cell / "questions.dat", cell / "found.csv", families, {})
     judged = table[table["relevance"] != ""].sort_values(["query_id", "family_id"])
     assert relations["family_id"].tolist() == judged["family_id"].tolist()
     assert relations["relevance"].tolist() == judged["relevance"].astype(int).tolist()

@@ -18,7 +18,7 @@ from patent_embeddings.grid import keys
 # Modules that cannot change a number of a table, and why. All others that a stage imports are dependencies of it.
 EXEMPT = {
     "patent_embeddings/core/arrays.py": "names of types",
-    "patent_embeddings/core/cluster.py": "joins machines, whose workers are compared with this one",
+    "patent_embeddings/core/ray_cluster.py": "joins machines, whose workers are compared with this one",
     "patent_embeddings/core/costs.py": "writes seconds and memory, outside every comparison",
     "patent_embeddings/core/environment.py": "refuses, or changes nothing; what it compares with is a dependency",
     "patent_embeddings/core/errors.py": "words of messages",
@@ -26,10 +26,10 @@ EXEMPT = {
     "patent_embeddings/core/gpus.py": "which of several GPUs, all of one make, computes",
     "patent_embeddings/core/layout.py": "paths: another one would be another output in dvc.yaml",
     "patent_embeddings/core/meter.py": "counts tokens and reads clocks beside a model",
-    "patent_embeddings/core/processes.py": "how many processes share a training, which gives what one alone does",
+    "patent_embeddings/core/distributed.py": "how many processes share a training, which gives what one alone does",
     "patent_embeddings/core/progress.py": "lines on a terminal",
-    "patent_embeddings/core/rankings.py": "refuses a run, or changes nothing",
-    "patent_embeddings/core/running.py": "starts and ends a stage",
+    "patent_embeddings/core/run_rules.py": "refuses a run, or changes nothing",
+    "patent_embeddings/core/command.py": "starts and ends a stage",
     "patent_embeddings/core/scratch.py": "removes files that would be computed again",
 }
 # These say what a stage reads. Its file of values is a dependency, and `params.read` gives what that holds, all of it

@@ -11,7 +11,7 @@ from patent_embeddings.core.arrays import Floats, Integers
 from patent_embeddings.core.threads import threads
 from patent_embeddings.retrieval import exhaustive, lucene, ranking
 from patent_embeddings.retrieval.exhaustive import Exhaustive
-from patent_embeddings.retrieval.terms import counted
+from patent_embeddings.retrieval.term_counts import counted
 
 # Made-up words that neither the stemmer nor the stop list touches, and some that Lucene cuts up.
 WORDS = np.array(
@@ -95,7 +95,7 @@ def test_lengths_keep_four_bits_beyond_24() -> None:
 
 
 def test_terms_are_counted_over_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("patent_embeddings.retrieval.terms._BATCH", 2)
+    monkeypatch.setattr("patent_embeddings.retrieval.term_counts._BATCH", 2)
     counts = counted([["b", "a", "b"], [], ["c"], ["a", "c", "c", "c"]])
     assert counts.toarray().tolist() == [[2, 1, 0], [0, 0, 0], [0, 0, 1], [0, 1, 3]]
     assert counted([]).shape == (0, 0)

@@ -121,7 +121,7 @@ def fold_wise() -> None:
     from started import resolve
 
     from patent_embeddings.core import params
-    from patent_embeddings.retrieval import fusion, settings
+    from patent_embeddings.retrieval import fusion, fusion_settings
     from patent_embeddings.retrieval.values import FuseValues
 
     resolve("fuse", L)
@@ -131,7 +131,7 @@ def fold_wise() -> None:
     families = tables.read(layout.task(L, "pool"), POOL)["family_id"].tolist()
     runs = (tables.parts(layout.run(L, leg), RUN) for leg in ("bm25", "dense"))
     legs = fusion.legs(runs, sorted(OWN), families, values.fuse.depth)
-    tuned = settings.tune(legs, qrels, queries, values.fuse, label="tune", folds=fold_of(sorted(OWN), 0))
+    tuned = fusion_settings.tune(legs, qrels, queries, values.fuse, label="tune", folds=fold_of(sorted(OWN), 0))
     for part in fusion.fused(legs, tuned.chosen, values.fuse.depth):  # one, as there are few queries
         for method, rows in part.items():
             tables.write(rows, layout.run(L, method), RUN)

@@ -17,9 +17,9 @@ import pytest
 import toys
 from workspaces import ROOT
 
-from patent_embeddings.core import running
-from patent_embeddings.corpus import asked
+from patent_embeddings.core.command import run
 from patent_embeddings.corpus.families import frame
+from patent_embeddings.corpus.user import judgement_files
 from patent_embeddings.pages.find import search
 from stages import find
 
@@ -43,7 +43,7 @@ def command(
         monkeypatch.setattr(sys, "argv", ["find", *options])
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
         with pytest.raises(SystemExit) as ended:
-            running.run(find.app)
+            run(find.app)
         return (int(ended.value.code or 0), *capsys.readouterr())
 
     return done
@@ -269,14 +269,14 @@ def test_what_is_filled_in_is_read_as_judgements(command: Command, workspace: Pa
         grades = {("q1", "F1"): "2", ("q1", "F3"): "0", ("q2", "F3"): "1"}
         writer.writerows(row | {"relevance": grades.get((row["query_id"], row["family_id"]), "")} for row in rows)
         path.write_bytes(SAVED[form](table.getvalue()))
-        queries, relations, notes = asked.read(workspace / "questions.txt", path, frame(toys.ROWS), {})
+        queries, relations, notes = judgement_files.read(workspace / "questions.txt", path, frame(toys.ROWS), {})
         found: dict[Any, Any] = {(row.query_id, row.family_id): row.relevance for row in relations.itertuples()}
         assert found == {key: int(grade) for key, grade in grades.items()}, form
         assert queries["query_id"].tolist() == ["q1", "q2"]
         assert str(notes["rows whose grade is empty, not judged, left out"]).startswith(f"{len(rows) - 3}, such as")
     path.write_text(text)
     with pytest.raises(Exception, match="nothing is judged yet"):
-        asked.read(workspace / "questions.txt", path, frame(toys.ROWS), {})
+        judgement_files.read(workspace / "questions.txt", path, frame(toys.ROWS), {})
 
 
 def test_the_server_of_the_documentation_answers(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

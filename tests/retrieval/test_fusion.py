@@ -20,7 +20,7 @@ from patent_embeddings.core.params import Fuse
 from patent_embeddings.corpus.schemas import POOL, QRELS
 from patent_embeddings.corpus.schemas import QUERIES as QUERIES_TABLE
 from patent_embeddings.evaluation.schemas import ORACLES
-from patent_embeddings.retrieval import fusion, settings
+from patent_embeddings.retrieval import fusion, fusion_settings
 from patent_embeddings.retrieval.ranking import frame
 from patent_embeddings.retrieval.schemas import FUSION, RUN
 
@@ -127,10 +127,10 @@ def test_the_fused_run_is_cut_at_the_depth_and_sound() -> None:
 
 def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fused(legs(run(1), run(2)), "interpolation", 0.3, 1000)
-    tuned = settings.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
+    tuned = fusion_settings.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
     monkeypatch.setattr(fusion, "_HELD", 1)
     pd.testing.assert_frame_equal(fused(legs(run(1), run(2)), "interpolation", 0.3, 1000), whole)
-    again = settings.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
+    again = fusion_settings.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
     pd.testing.assert_frame_equal(again.table, tuned.table)
 
 
@@ -138,7 +138,7 @@ def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_every_setting_scores_what_ir_measures_says(metric: str) -> None:
     asked = SETTINGS.model_copy(update={"metric": metric, "depth": 12})
     pair, judged = legs(run(1), run(2), 12), qrels()
-    tuned = settings.tune(pair, judged, QUERIES, asked, label="test")
+    tuned = fusion_settings.tune(pair, judged, QUERIES, asked, label="test")
     assert len(tuned.table) == 2 * (4 + 5)
     gold = [
         ir_measures.Qrel(q, f, r)
@@ -162,7 +162,7 @@ def test_every_setting_scores_what_ir_measures_says(metric: str) -> None:
 
 
 def test_chosen_is_best_on_dev_and_oracle_best_on_test() -> None:
-    tuned = settings.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
+    tuned = fusion_settings.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test")
     for method, grid in (("rrf", SETTINGS.rrf_k), ("interpolation", SETTINGS.weights)):
         table = tuned.table[tuned.table["method"] == method]
         for split, flag, picked in (("dev", "chosen", tuned.chosen), ("test", "oracle", tuned.oracle)):
@@ -182,7 +182,7 @@ def test_what_test_says_does_not_move_the_choice() -> None:
         other = qrels(100 + seed)
         of_test = judged["query_id"].isin(QUERIES.loc[QUERIES["split"] == "test", "query_id"])
         judged.loc[of_test, "family_id"] = other.loc[of_test, "family_id"]
-        tuned = settings.tune(legs(run(1), run(2)), judged, QUERIES, SETTINGS, label="test")
+        tuned = fusion_settings.tune(legs(run(1), run(2)), judged, QUERIES, SETTINGS, label="test")
         picks.add(tuple(tuned.chosen.values()))
         oracles.add(tuple(tuned.oracle.values()))
     assert len(picks) == 1 < len(oracles)
@@ -191,7 +191,7 @@ def test_what_test_says_does_not_move_the_choice() -> None:
 def test_among_equals_the_first_of_the_grid() -> None:
     same_legs = legs(run(1), run(1))
     backwards = SETTINGS.model_copy(update={"rrf_k": [100, 30, 10], "weights": [0.75, 0.25]})
-    tuned = settings.tune(same_legs, qrels(), QUERIES, backwards, label="test")
+    tuned = fusion_settings.tune(same_legs, qrels(), QUERIES, backwards, label="test")
     assert tuned.chosen == tuned.oracle == {"rrf": 100.0, "interpolation": 0.75}
 
 
@@ -199,7 +199,7 @@ def test_without_dev_queries_fixed_values_are_used_and_said(capsys: pytest.Captu
     judged = qrels()
     judged = judged[~judged["query_id"].isin(QUERIES.loc[QUERIES["split"] == "dev", "query_id"])]
     coarse = SETTINGS.model_copy(update={"rrf_k": [10], "weights": [0.0, 1.0]})
-    tuned = settings.tune(legs(run(1), run(2)), judged, QUERIES, coarse, label="test")
+    tuned = fusion_settings.tune(legs(run(1), run(2)), judged, QUERIES, coarse, label="test")
     assert tuned.chosen == {"rrf": 60.0, "interpolation": 0.5} and not tuned.on_dev
     assert set(tuned.table["split"]) == {"test"}
     assert set(tuned.table.loc[tuned.table["chosen"], "value"]) == {60.0, 0.5}
@@ -208,7 +208,7 @@ def test_without_dev_queries_fixed_values_are_used_and_said(capsys: pytest.Captu
 
 def test_cross_fitting_tunes_each_fold_on_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     every, folds = QUERIES.assign(split="test"), np.arange(len(ASKED)) % 3
-    tuned = settings.tune(
+    tuned = fusion_settings.tune(
         legs(run(1), run(2)),
         qrels(),
         every,
@@ -220,7 +220,7 @@ def test_cross_fitting_tunes_each_fold_on_the_others(capsys: pytest.CaptureFixtu
     for method in ("rrf", "interpolation"):
         for fold in range(3):
             rest = every[folds != fold].assign(split="dev")
-            alone = settings.tune(legs(run(1), run(2)), qrels(), rest, SETTINGS, label="test")
+            alone = fusion_settings.tune(legs(run(1), run(2)), qrels(), rest, SETTINGS, label="test")
             best = alone.chosen[method]
             assert (tuned.chosen[method][folds == fold] == best).all()  # type: ignore[index]
             table = tuned.table[(tuned.table["method"] == method) & (tuned.table["split"] == f"fold-{fold}")]
@@ -239,7 +239,7 @@ def test_cross_fitting_tunes_each_fold_on_the_others(capsys: pytest.CaptureFixtu
 
 def test_queries_of_one_fold_are_fused_untuned(capsys: pytest.CaptureFixture[str]) -> None:
     folds = dict.fromkeys(ASKED, 3)
-    tuned = settings.tune(
+    tuned = fusion_settings.tune(
         legs(run(1), run(2)), qrels(), QUERIES.assign(split="test"), SETTINGS, label="test", folds=folds
     )
     assert set(tuned.chosen["rrf"]) == {60.0} and set(tuned.chosen["interpolation"]) == {0.5}  # type: ignore[arg-type]
@@ -248,7 +248,7 @@ def test_queries_of_one_fold_are_fused_untuned(capsys: pytest.CaptureFixture[str
 
 
 def test_without_any_judgement_there_is_no_table_but_a_choice() -> None:
-    tuned = settings.tune(legs(run(1), run(2)), qrels()[:0], QUERIES, SETTINGS, label="test")
+    tuned = fusion_settings.tune(legs(run(1), run(2)), qrels()[:0], QUERIES, SETTINGS, label="test")
     assert tuned.table.empty and tuned.oracle == tuned.chosen == {"rrf": 60.0, "interpolation": 0.5}
 
 
@@ -318,8 +318,8 @@ def test_what_is_out_of_reach_does_not_tune(landscape: str, set_params: Callable
     tables.write(pool, layout.task(L, "pool"), POOL)
     start("fuse", landscape)
     rest = QUERIES[~QUERIES["query_id"].isin(["q1", "q3"])]
-    right = settings.tune(legs(run(1), run(2)), qrels(), rest, SETTINGS, label="test").table
-    whole = settings.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test").table
+    right = fusion_settings.tune(legs(run(1), run(2)), qrels(), rest, SETTINGS, label="test").table
+    whole = fusion_settings.tune(legs(run(1), run(2)), qrels(), QUERIES, SETTINGS, label="test").table
     key = ["method", "value", "split"]
     found = tables.read(layout.fusion(L), FUSION).sort_values(key, ignore_index=True)
     np.testing.assert_allclose(found["score"], right.sort_values(key)["score"], rtol=0, atol=1e-12)

@@ -101,8 +101,8 @@ def test_the_java_on_the_path_is_the_last_resort(monkeypatch: pytest.MonkeyPatch
 def test_a_java_without_its_library_does_not_start(tmp_path: Path) -> None:
     home = java(tmp_path / "hollow", answer("21.0.8"))
     code = (
-        "import typer; from patent_embeddings.core import running; from patent_embeddings.retrieval import lucene; "
-        "app = typer.Typer(); app.command()(lambda: lucene._jvm() and None); running.run(app)"
+        "import typer; from patent_embeddings.core.command import run; from patent_embeddings.retrieval import lucene; "
+        "app = typer.Typer(); app.command()(lambda: lucene._jvm() and None); run(app)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -13,7 +13,7 @@ import pytest
 from patent_embeddings.core.arrays import Search
 from patent_embeddings.encoders import devices
 from patent_embeddings.encoders.devices import Device
-from patent_embeddings.retrieval import nearest, proposing
+from patent_embeddings.retrieval import nearest, proposals
 
 QUERIES = 150
 Pair = tuple[np.ndarray, np.ndarray]
@@ -74,10 +74,10 @@ def test_what_proposes_changes_no_byte(kind: str, k: int, product: str, monkeypa
 
 def on_a_gpu(monkeypatch: pytest.MonkeyPatch, queries: np.ndarray, documents: np.ndarray, free: int) -> Search:
     """The search as on a GPU with so many bytes free, by the same code, but for the device: a processor."""
-    monkeypatch.setattr(proposing, "_free", lambda _: free)
-    product = proposing._Torch(documents, "float32", "cpu")
+    monkeypatch.setattr(proposals, "_free", lambda _: free)
+    product = proposals._Torch(documents, "float32", "cpu")
     assert (product.held is None) == (free < 2 * documents.nbytes)
-    monkeypatch.setattr(proposing, "products", lambda *_: [product])
+    monkeypatch.setattr(proposals, "products", lambda *_: [product])
     return nearest.search(queries, documents)
 
 
@@ -109,18 +109,18 @@ def test_large_searches_are_proposed_on_a_gpu_in_whole_float32(
     monkeypatch: pytest.MonkeyPatch, large: bool, forced: str
 ) -> None:
     """Where NVIDIA's libraries are told to drop bits, and for small searches, a processor multiplies."""
-    monkeypatch.setattr(proposing, "_LARGE", 0 if large else 1e20)
-    monkeypatch.setattr(proposing, "_Torch", lambda _, *how: how)
+    monkeypatch.setattr(proposals, "_LARGE", 0 if large else 1e20)
+    monkeypatch.setattr(proposals, "_Torch", lambda _, *how: how)
     gpu = Device("cuda", "NVIDIA H200", 1 << 30, True)
     monkeypatch.setattr(devices, "planned", lambda: gpu)
     monkeypatch.setattr(devices, "loaded", lambda: gpu)
     monkeypatch.setattr(devices, "processor", lambda: Device("cpu", "", None, False))
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", forced)
-    found = proposing.products(5, np.ones((9, 4), np.float32), None)
+    found = proposals.products(5, np.ones((9, 4), np.float32), None)
     if large and forced != "1":
-        assert found[0] == ("float32", "cuda") and isinstance(found[1], proposing._Float32)  # for what does not fit
+        assert found[0] == ("float32", "cuda") and isinstance(found[1], proposals._Float32)  # for what does not fit
     else:
-        assert isinstance(found[0], proposing._Float32) and len(found) == 1
+        assert isinstance(found[0], proposals._Float32) and len(found) == 1
 
 
 @pytest.mark.pipeline
@@ -129,11 +129,11 @@ def test_no_score_leaves_its_bound(kind: str) -> None:
     """Of either product, with the exact score between them."""
     queries, documents = drawn(kind)
     exact = documents.astype(np.float64) @ queries.T.astype(np.float64)
-    kinds = (proposing._Float32(documents), 2.0**-24), (proposing._Torch(documents, "bfloat16"), 2.0**-8)
-    for product, rounding in (*kinds, (proposing._Torch(documents, "float32"), 2.0**-24)):
+    kinds = (proposals._Float32(documents), 2.0**-24), (proposals._Torch(documents, "bfloat16"), 2.0**-8)
+    for product, rounding in (*kinds, (proposals._Torch(documents, "float32"), 2.0**-24)):
         asked, error = product.ask(queries)
         proposed = np.empty(exact.shape)
-        for rows in proposing.tiles(len(documents), 700):
+        for rows in proposals.tiles(len(documents), 700):
             places, scores = product.high(product.scores(asked, rows), np.full(QUERIES, -np.inf, np.float32))
             proposed[rows] = scores.reshape(-1, QUERIES)
             assert (places == np.arange(proposed[rows].size)).all()
@@ -181,7 +181,7 @@ def test_what_does_not_fit_in_memory_is_found_in_halves(monkeypatch: pytest.Monk
     queries, documents = drawn("twins")
     whole = nearest.search(queries, documents)(np.arange(QUERIES), 30)
     monkeypatch.setattr(nearest, "_HELD", 20_000)
-    monkeypatch.setattr(proposing, "_TILE", 10_000)
+    monkeypatch.setattr(proposals, "_TILE", 10_000)
     parts = nearest.search(queries, documents, halved=halved)(np.arange(QUERIES), 30)
     assert [one.tobytes() for one in whole] == [one.tobytes() for one in parts]
 

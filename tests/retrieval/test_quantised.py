@@ -16,7 +16,7 @@ import queried
 from patent_embeddings.corpus.pool import candidates
 from patent_embeddings.evaluation.schemas import COMPRESSION
 from patent_embeddings.retrieval import quantised
-from patent_embeddings.retrieval.searched import Searched
+from patent_embeddings.retrieval.vector_space import Searched
 
 DOCUMENTS, ASKED, DIMENSION, DEPTH = 500, 60, 36, 100  # 36: bits do not fill whole bytes
 FAMILIES = [f"F{number:03d}" for number in range(DOCUMENTS)]

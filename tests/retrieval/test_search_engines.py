@@ -14,7 +14,7 @@ import rays
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.params import Search
 from patent_embeddings.core.vectors import Vectors
-from patent_embeddings.retrieval import engines, exact, nearest
+from patent_embeddings.retrieval import exact, nearest, ray_search
 from patent_embeddings.retrieval.values import SearchValues
 
 pytestmark = pytest.mark.pipeline
@@ -24,7 +24,7 @@ Found = tuple[np.ndarray, np.ndarray]
 def test_without_ray_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"search\.engine is ray, which is not installed; run .*or set it to local"):
-        engines.search(*drawn(), label="ray")(np.arange(3), 5)
+        ray_search.search(*drawn(), label="ray")(np.arange(3), 5)
 
 
 def test_passages_are_searched_here() -> None:
@@ -52,7 +52,7 @@ def test_shards_give_what_one_search_gives(driver: ProcessPoolExecutor) -> None:
 def found_twice() -> list[list[Found]]:
     """All queries at a depth that cuts through equal documents, and some again deeper, by both engines."""
     queries, documents = drawn()
-    local, there = nearest.search(queries, documents), engines.search(queries, documents, label="ray", shard=700)
+    local, there = nearest.search(queries, documents), ray_search.search(queries, documents, label="ray", shard=700)
     asked = [(np.arange(40), 100), (np.arange(40, 70), 100), (np.array([0, 9, 33]), 400)]
     return [[search(part, k) for part, k in asked] for search in (local, there)]
 
@@ -69,8 +69,8 @@ def with_a_worker_killed() -> list[Found]:
     (local,) = [nearest.search(queries, documents)(np.arange(70), 50)]
     scores, rows = np.full((70, 0), np.inf, np.float32), np.full((70, 0), -1, np.int64)
     killed = False
-    for part, (score, row) in engines._jobs(queries, documents, 50, 100, "ray"):
-        assert part == slice(0, engines._BLOCK)
+    for part, (score, row) in ray_search._jobs(queries, documents, 50, 100, "ray"):
+        assert part == slice(0, ray_search._BLOCK)
         if not killed:
             rays.kill_one_of_two_workers()
             killed = True
@@ -92,6 +92,6 @@ def by_another_machine() -> None:
     score = nearest.score
     nearest.score = lambda *pairs: np.nextafter(score(*pairs), np.float32(9))
     try:
-        engines.search(*drawn(), label="ray")(np.arange(3), 5)
+        ray_search.search(*drawn(), label="ray")(np.arange(3), 5)
     finally:
         nearest.score = score

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from workspaces import ROOT
 
-from patent_embeddings.core import costs, layout, registry, running
+from patent_embeddings.core import command, costs, layout, registry
 from patent_embeddings.core.files import write_json
 from patent_embeddings.core.params import Params
 from patent_embeddings.grid import axes
@@ -39,7 +39,7 @@ def verified(*arguments: str) -> subprocess.CompletedProcess[str]:
     out, err = io.StringIO(), io.StringIO()
     asked = mock.patch("sys.argv", ["verify", *arguments])
     with asked, redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
-        running.run(verify_stage.app)
+        command.run(verify_stage.app)
     return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.corpus.families import Raw
+from patent_embeddings.corpus.family_building import merged
 from patent_embeddings.corpus.formats import (
     bigquery,
     derwent,
@@ -22,7 +23,6 @@ from patent_embeddings.corpus.formats import (
 from patent_embeddings.corpus.formats.format import Format
 from patent_embeddings.corpus.formats.publication import Publication
 from patent_embeddings.corpus.formats.selection import UNMET, Select
-from patent_embeddings.corpus.merging import merged
 from patent_embeddings.corpus.reading import spreadsheet
 from patent_embeddings.corpus.reading.several import Several
 from patent_embeddings.corpus.reading.source import HEAD, Report, Source

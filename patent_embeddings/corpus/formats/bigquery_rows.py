@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.cells import absent, rewritten, whole
+from patent_embeddings.corpus.cell_values import absent, rewritten, whole
 from patent_embeddings.corpus.formats.dates import iso
 from patent_embeddings.corpus.formats.publication import Citation, Publication, Text
 from patent_embeddings.corpus.reading.source import Report

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 
-from patent_embeddings.corpus.cells import absent
+from patent_embeddings.corpus.cell_values import absent
 from patent_embeddings.corpus.reading.sheet import Row
 from patent_embeddings.corpus.reading.source import Report
 

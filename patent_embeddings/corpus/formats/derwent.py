@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 
-from patent_embeddings.corpus.cells import absent
+from patent_embeddings.corpus.cell_values import absent
 from patent_embeddings.corpus.formats.dates import iso
 from patent_embeddings.corpus.formats.format import Format
 from patent_embeddings.corpus.formats.publication import Citation, Publication, Text, texts

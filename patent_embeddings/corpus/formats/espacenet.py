@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from patent_embeddings.corpus.cells import codes, present, rewritten
+from patent_embeddings.corpus.cell_values import codes, present, rewritten
 from patent_embeddings.corpus.formats.dates import iso
 from patent_embeddings.corpus.formats.format import Cells, table
 from patent_embeddings.corpus.formats.publication import Publication, texts

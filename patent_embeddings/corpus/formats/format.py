@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from patent_embeddings.corpus.cells import absent
+from patent_embeddings.corpus.cell_values import absent
 from patent_embeddings.corpus.formats.dates import ordered
 from patent_embeddings.corpus.formats.publication import Publication
 from patent_embeddings.corpus.formats.selection import Select

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from patent_embeddings.corpus.cells import absent, whole
+from patent_embeddings.corpus.cell_values import absent, whole
 from patent_embeddings.corpus.formats.dates import iso
 from patent_embeddings.corpus.formats.format import Format
 from patent_embeddings.corpus.formats.publication import Publication, texts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from patent_embeddings.corpus.cells import codes, entries, present
+from patent_embeddings.corpus.cell_values import codes, entries, present
 from patent_embeddings.corpus.formats.dates import iso
 from patent_embeddings.corpus.formats.format import Cells, table
 from patent_embeddings.corpus.formats.publication import Publication, texts

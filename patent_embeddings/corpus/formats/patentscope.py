@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from patent_embeddings.corpus.cells import codes, entries, rewritten
+from patent_embeddings.corpus.cell_values import codes, entries, rewritten
 from patent_embeddings.corpus.formats.dates import iso
 from patent_embeddings.corpus.formats.format import Cells, table
 from patent_embeddings.corpus.formats.publication import Publication, Text, texts
-from patent_embeddings.corpus.numbers import OFFICES
+from patent_embeddings.corpus.publication_numbers import OFFICES
 from patent_embeddings.corpus.reading.source import Report
 
 # Columns under each of their names: of the list on the screen, of the spreadsheet.

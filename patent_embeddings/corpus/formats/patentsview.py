@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.cells import absent, whole
+from patent_embeddings.corpus.cell_values import absent, whole
 from patent_embeddings.corpus.formats.dates import iso
 from patent_embeddings.corpus.formats.format import Format
 from patent_embeddings.corpus.formats.publication import Citation, Publication, Text, texts

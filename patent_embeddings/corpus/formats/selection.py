@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.cells import cause, is_date, rewritten
+from patent_embeddings.corpus.cell_values import cause, is_date, rewritten
 from patent_embeddings.corpus.codes import parse
 from patent_embeddings.corpus.formats.publication import Publication
-from patent_embeddings.corpus.numbers import bare
+from patent_embeddings.corpus.publication_numbers import bare
 
 UNMET = "ids of --ids that nothing here has"
 _CLASS = re.compile(r"[A-HY](?:[0-9]{2}(?:[A-Z](?:[1-9][0-9]{0,3}(?:/[0-9]{2,6})?)?)?)?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from patent_embeddings.corpus.numbers import bare, is_number, owners
+from patent_embeddings.corpus.publication_numbers import bare, is_number, owners
 
 
 def resolve(families: list[dict[str, Any]]) -> str:

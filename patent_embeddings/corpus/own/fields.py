@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from patent_embeddings.core.errors import UserError, nearest
-from patent_embeddings.corpus.cells import absent, is_date, rewritten
+from patent_embeddings.corpus.cell_values import absent, is_date, rewritten
 from patent_embeddings.corpus.reading.source import Source
 
 REQUIRED = ("family_id", "title", "abstract")

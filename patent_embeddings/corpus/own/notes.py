@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from patent_embeddings.corpus.cells import absent
+from patent_embeddings.corpus.cell_values import absent
 from patent_embeddings.corpus.own.fields import Reading, hints, shown
 
 _SHOWN = 20  # ignored columns that are named

@@ -13,8 +13,8 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
 from patent_embeddings.corpus import own
 from patent_embeddings.corpus.families import Raw
-from patent_embeddings.corpus.kept import kept
 from patent_embeddings.corpus.schemas import ASKED, RELATIONS
+from patent_embeddings.corpus.user.stored_judgements import kept
 from patent_embeddings.corpus.values import Kept, OwnFile
 
 

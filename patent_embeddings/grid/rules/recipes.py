@@ -11,7 +11,7 @@ from patent_embeddings.evaluation.systems import LEADING, Task
 from patent_embeddings.grid import entries
 from patent_embeddings.grid.comparisons import adjusted, reversed_
 from patent_embeddings.grid.intervals import ALPHA, score
-from patent_embeddings.grid.rules.ground import (
+from patent_embeddings.grid.rules.evidence import (
     TRAINING,
     VIEWS,
     Found,

@@ -9,7 +9,7 @@ from patent_embeddings.evaluation import statistics
 from patent_embeddings.evaluation.statistics import Comparison
 from patent_embeddings.grid import entries
 from patent_embeddings.grid.intervals import FEWEST, loss, lost
-from patent_embeddings.grid.rules.ground import FEW, Effect, Found, Ground, Verdict, sized
+from patent_embeddings.grid.rules.evidence import FEW, Effect, Found, Ground, Verdict, sized
 from patent_embeddings.grid.units import UNIT, described, paired, units, usual, zero_shot
 
 

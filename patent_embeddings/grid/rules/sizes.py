@@ -10,7 +10,7 @@ import pandas as pd
 
 from patent_embeddings.evaluation.systems import LEADING
 from patent_embeddings.grid.entries import Size
-from patent_embeddings.grid.rules.ground import Found, Ground, apart, signs_of, sized, used_by
+from patent_embeddings.grid.rules.evidence import Found, Ground, apart, signs_of, sized, used_by
 from patent_embeddings.grid.units import paired, units, usual, zero_shot
 
 

@@ -11,7 +11,7 @@ from patent_embeddings.evaluation import statistics
 from patent_embeddings.grid import entries
 from patent_embeddings.grid.comparisons import adjusted
 from patent_embeddings.grid.intervals import ALPHA, FEWEST, lost
-from patent_embeddings.grid.rules.ground import TRAINING, Effect, Found, Ground, Verdict, of_adapters, used_by
+from patent_embeddings.grid.rules.evidence import TRAINING, Effect, Found, Ground, Verdict, of_adapters, used_by
 from patent_embeddings.grid.units import UNIT, abroad, described, groups, paired, units, usual, zero_shot
 
 

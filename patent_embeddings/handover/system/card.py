@@ -10,7 +10,7 @@ import pandas as pd
 
 from patent_embeddings.encoders.entries import reranker_entry
 from patent_embeddings.evaluation.systems import metrics
-from patent_embeddings.handover.subject import Subject
+from patent_embeddings.handover.exported_cell import Subject
 from patent_embeddings.retrieval.landscape import Landscape
 
 NEEDS = ("sentence-transformers", "transformers", "torch", "faiss-cpu", "numpy", "pyserini")  # that decide the ranks

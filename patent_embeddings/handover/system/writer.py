@@ -18,13 +18,13 @@ from patent_embeddings.corpus.schemas import FAMILIES
 from patent_embeddings.encoders import rerankers
 from patent_embeddings.encoders.loading import offline
 from patent_embeddings.evaluation.systems import REQUIRED, metrics
-from patent_embeddings.handover import model, whole
-from patent_embeddings.handover.subject import Subject
+from patent_embeddings.handover import merged_model, model
+from patent_embeddings.handover.exported_cell import Subject
 from patent_embeddings.handover.system import card
 from patent_embeddings.retrieval import lucene, quantised
+from patent_embeddings.retrieval.fusion_settings import UNTUNED, tuned_to
 from patent_embeddings.retrieval.landscape import Landscape
-from patent_embeddings.retrieval.searched import Searched, searched
-from patent_embeddings.retrieval.settings import UNTUNED, tuned_to
+from patent_embeddings.retrieval.vector_space import Searched, searched
 
 SCRIPT, SETTINGS = "search.py", "settings.json"
 LEADING = metrics("retrieval")[0]
@@ -56,12 +56,12 @@ def write(out: Path, landscape: str, subject: Subject, scores: pd.DataFrame) -> 
         _vectors(folder, here, found)
         index = folder.resolve() / "lucene"  # Java does not follow where this process moves
         lucene.build(list(here.documents.values()), index, f"bm25 {landscape}: index", here.families)
-        whole.save(folder / "model", subject, scores)
+        merged_model.save(folder / "model", subject, scores)
         if here.rerank.reranker is not None:
             cross = rerankers.reranker(here.rerank.reranker, dtype=here.rerank.dtype).model
             cross.activation_fn = torch.nn.Identity()  # logits, as they were ranked by
             cross.save_pretrained(str(folder / "reranker"))
-            whole.share(folder / "reranker")
+            merged_model.share(folder / "reranker")
         (folder / model.README).write_text(card.text(here, subject, settings, scores), encoding="utf-8")
     return settings
 

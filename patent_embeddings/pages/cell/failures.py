@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from patent_embeddings.core import layout
-from patent_embeddings.evaluation.wins import wins
+from patent_embeddings.evaluation.sign_test import wins
 from patent_embeddings.handover.sheets import Sheet, Shown
 from patent_embeddings.pages.cell.results import CellResults
 from patent_embeddings.pages.failures.data import METRIC, Subject, as_data, best, named

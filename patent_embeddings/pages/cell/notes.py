@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from patent_embeddings.corpus.feasibility import unclassified, unclustered
 from patent_embeddings.corpus.pool import limits, reachable
-from patent_embeddings.corpus.scorable import unclassified, unclustered
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
 
 

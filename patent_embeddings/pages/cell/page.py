@@ -8,11 +8,11 @@ from typing import Any
 
 from patent_embeddings.core.params import Params
 from patent_embeddings.handover.sheets import Sheet
-from patent_embeddings.pages.cell import account, memory, notes, plots, scores
-from patent_embeddings.pages.cell.answer import answer
+from patent_embeddings.pages.cell import memory, notes, plots, provenance, scores
 from patent_embeddings.pages.cell.example import example
 from patent_embeddings.pages.cell.failures import won
 from patent_embeddings.pages.cell.results import CellResults
+from patent_embeddings.pages.cell.takeaways import answer
 from patent_embeddings.pages.shell import packed, render
 
 # Tables of the page that can be exported, by name; None where nothing was measured that would fill one.
@@ -24,8 +24,8 @@ SHEETS: dict[str, Callable[[CellResults], Sheet | None]] = {
     "classification": partial(scores.against_floor, task="classification"),
     "clustering": partial(scores.against_floor, task="clustering"),
     "compression": memory.compression,
-    "costs": account.costs,
-    "licences": account.licences,
+    "costs": provenance.costs,
+    "licences": provenance.licences,
 }
 
 
@@ -48,9 +48,9 @@ def page(cell: CellResults, failures: dict[str, Any] | None = None) -> str:
         judged=[sentence for landscape in cell.landscapes for sentence in notes.judged(cell, landscape)],
         unknown=[notes.unknown(landscape) for landscape in cell.landscapes if len(landscape.qrels)],
         published=scores.published(cell),
-        lengths=[(landscape.name, account.lengths(cell, landscape)) for landscape in cell.landscapes],
+        lengths=[(landscape.name, provenance.lengths(cell, landscape)) for landscape in cell.landscapes],
         stand_for=[(name, view.study) for name, view in sorted(cell.values.views.items()) if view.study],
-        training=account.training(cell),
+        training=provenance.training(cell),
         memory=[*memory.takeaway(cell), *memory.remarks(cell)],
         failures=failures and packed(failures),
         examples=[shown for landscape in cell.landscapes if (shown := example(cell, landscape))],

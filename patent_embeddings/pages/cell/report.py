@@ -16,7 +16,7 @@ from patent_embeddings.pages import charts
 from patent_embeddings.pages.cell import plots
 from patent_embeddings.pages.cell.example import example_query
 from patent_embeddings.pages.cell.failures import failures
-from patent_embeddings.pages.cell.kept import keep
+from patent_embeddings.pages.cell.last_lines import keep
 from patent_embeddings.pages.cell.notes import missing
 from patent_embeddings.pages.cell.page import page
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults

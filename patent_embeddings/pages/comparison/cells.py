@@ -10,8 +10,8 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.core.git import git
 from patent_embeddings.core.params import Params
-from patent_embeddings.grid.current import require_current
 from patent_embeddings.grid.experiments import finished, of_this_code, parsed
+from patent_embeddings.grid.freshness import require_current
 from patent_embeddings.pages.failures.source import WORKSPACE, Source
 from patent_embeddings.sharing import outputs
 

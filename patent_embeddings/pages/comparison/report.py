@@ -16,9 +16,9 @@ from patent_embeddings.core.params import Params
 from patent_embeddings.corpus.entries import landscape_entry
 from patent_embeddings.grid.cell import flat, full_name
 from patent_embeddings.handover.sheets import Sheet
-from patent_embeddings.pages.comparison import won
+from patent_embeddings.pages.comparison import wins_table
 from patent_embeddings.pages.comparison.cells import AT_HAND, Compared, opened
-from patent_embeddings.pages.comparison.ground import Ground, grounds
+from patent_embeddings.pages.comparison.common_ground import Ground, grounds
 from patent_embeddings.pages.failures.data import Subject, as_data
 from patent_embeddings.pages.failures.queries import wide
 from patent_embeddings.pages.shell import packed, render
@@ -34,11 +34,11 @@ def compare(first: str, second: str, at_hand: Params, landscape: str | None = No
     """
     with opened(first, second, at_hand) as cells:
         found, left_out = grounds(cells, landscape)
-        rows, names = won.rows(found), (cells[0].name, cells[1].name)
+        rows, names = wins_table.rows(found), (cells[0].name, cells[1].name)
         path = page_of(*names)
         write_text(path, page(cells, found, left_out, rows))
     said = [_beyond(ground) for ground in found if ground.beyond]
-    return [*won.lines(rows, names), *left_out, *said, f"page: {path}"]
+    return [*wins_table.lines(rows, names), *left_out, *said, f"page: {path}"]
 
 
 def page_of(first: str, second: str) -> Path:
@@ -47,7 +47,7 @@ def page_of(first: str, second: str) -> Path:
     return layout.comparison_page("-".join(parts))
 
 
-def page(cells: tuple[Compared, Compared], found: list[Ground], left_out: list[str], rows: list[won.Row]) -> str:
+def page(cells: tuple[Compared, Compared], found: list[Ground], left_out: list[str], rows: list[wins_table.Row]) -> str:
     """The page as HTML."""
     names = (cells[0].name, cells[1].name)
     places = ", ".join(layout.outcomes(ground.landscape).as_posix() for ground in found)
@@ -57,12 +57,12 @@ def page(cells: tuple[Compared, Compared], found: list[Ground], left_out: list[s
         "comparison.html.j2",
         charts={},
         names=names,
-        answer=won.answer(rows, names),
+        answer=wins_table.answer(rows, names),
         facts=[(cell.name, _said(cell)) for cell in cells],
         differ=differing(cells),
         simulated=[ground.landscape for ground in found if landscape_entry(ground.landscape).simulated],
         left_out=[*left_out, *(_beyond(ground) for ground in found if ground.beyond)],
-        won=dataclasses.replace(won.sheet(rows, names), source=source),
+        won=dataclasses.replace(wins_table.sheet(rows, names), source=source),
         failures=packed(as_data(subjects, names, source)),
     )
 
@@ -76,7 +76,7 @@ def differing(cells: tuple[Compared, Compared]) -> Sheet | None:
 
 def _subject(cells: tuple[Compared, Compared], ground: Ground) -> Subject:
     """The shared queries under the best system of each cell; texts are as the first one reads them."""
-    leaders = won.leaders(ground)
+    leaders = wins_table.leaders(ground)
     columns: dict[str, Any] = {}
     runs = {}
     for cell, rows, system in zip(cells, ground.outcomes, leaders, strict=True):

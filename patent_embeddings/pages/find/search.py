@@ -16,10 +16,10 @@ from patent_embeddings.core.arrays import Booleans
 from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.core.params import Params
 from patent_embeddings.core.progress import say
-from patent_embeddings.corpus import asking
 from patent_embeddings.corpus.entries import landscape_entry
+from patent_embeddings.corpus.user import query_files
 from patent_embeddings.grid.cell import digest, full_name
-from patent_embeddings.grid.current import require_current
+from patent_embeddings.grid.freshness import require_current
 from patent_embeddings.handover import hits, judging
 from patent_embeddings.retrieval.filters import Filters, mask
 from patent_embeddings.retrieval.find import Finder, Question, opened
@@ -53,7 +53,7 @@ class Search:
             raise UserError("the question is empty; write it in words, or name a patent by --like")
         if self._pool.family(words):
             raise UserError(f"{words!r:.80} is a family of {self.finder.landscape!r}; ask for its like by --like")
-        if asking.spelled(words):
+        if query_files.spelled(words):
             self._pool.required(words)
         return self.finder.question(words, id)
 
@@ -63,7 +63,7 @@ class Search:
 
     def of_file(self, path: Path) -> list[Question]:
         """The questions of a file, in its order. Raises UserError as `asking.read` does."""
-        found, notes = asking.read(path, self._pool)
+        found, notes = query_files.read(path, self._pool)
         for what, value in notes.items():
             say(f"{path}: {what}: {value}")
         return [self.finder.like(one.family, one.id) if one.family else self.finder.question(one.text, one.id)
@@ -72,7 +72,7 @@ class Search:
     def of_line(self, line: str, id: str) -> Question:
         """A question of a conversation: a text, or the id or number of a patent, `like` before it or not."""
         name = _LIKE.sub("", line.strip())
-        if self._pool.family(name) or asking.spelled(name):
+        if self._pool.family(name) or query_files.spelled(name):
             return self.like(name, id)
         return self.of_text(line, id)
 
@@ -90,8 +90,8 @@ class Search:
         return judging.write(path, rows, questions, self.cell)
 
     @cached_property
-    def _pool(self) -> asking.Pool:
-        return asking.Pool.of(self.known, {})
+    def _pool(self) -> query_files.Pool:
+        return query_files.Pool.of(self.known, {})
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus import formats
 from patent_embeddings.corpus.families import Raw
+from patent_embeddings.corpus.family_building import merged
 from patent_embeddings.corpus.formats.publication import Citation, Publication, Text
-from patent_embeddings.corpus.merging import merged
 from patent_embeddings.corpus.own.fields import identifier
 from patent_embeddings.corpus.reading.source import Report
 

@@ -1,0 +1,1 @@
+"""Landscapes of the user's own: files, questions and judgements, added, replaced and removed."""

@@ -1,0 +1,174 @@
+"""The user's files as a landscape: one in our own form is kept as it is, exports are read and kept in that form."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import sha256
+from patent_embeddings.core.progress import say
+from patent_embeddings.corpus import formats, own
+from patent_embeddings.corpus.families import Raw, checked
+from patent_embeddings.corpus.formats.publication import Publication
+from patent_embeddings.corpus.formats.selection import UNMET, Select
+from patent_embeddings.corpus.publication_numbers import is_number
+from patent_embeddings.corpus.reading.source import Source
+from patent_embeddings.corpus.schemas import ASKED, RELATIONS
+from patent_embeddings.corpus.user import judgement_files, stored_judgements
+
+OWN = "own"  # what `--format` calls our own form
+
+
+@dataclass(frozen=True)
+class Request:
+    """Files as the user names them, and how they are to be read."""
+
+    files: Sequence[Path]
+    format: str | None = None  # None: by their looks
+    select: Select = field(default_factory=Select)
+    queries: Path | None = None  # that are no families of the files, or some of these
+    qrels: Path | None = None  # the user's own judgements
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A landscape that was read, and what is kept of it."""
+
+    raw: Raw
+    suffix: str  # of the file that is kept
+    write: Callable[[Path], None]
+    read: dict[str, Any] | None  # what the entry says of files that are not kept themselves
+    beside: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)  # `queries` and `qrels`, kept as tables
+
+
+def take(request: Request) -> Taken:
+    """Read files whole. Raises UserError where one cannot be read or breaks its format, or nothing is selected."""
+    if request.queries and not request.qrels:
+        raise UserError(
+            f"--queries {request.queries}: who is relevant to them is not said; name the judgements by --qrels"
+        )
+    taken = _families(request)
+    if not request.qrels:
+        return taken
+    queries, relations, notes = judgement_files.read(request.queries, request.qrels, taken.raw.families, taken.raw.also)
+    raw = replace(taken.raw, queries=queries, relations=relations, notes=taken.raw.notes | notes)
+    frames = {"qrels": (relations, RELATIONS)} | ({"queries": (queries, ASKED)} if request.queries else {})
+    beside = {
+        name: partial(stored_judgements.keep, frame, table, notes=notes) for name, (frame, table) in frames.items()
+    }
+    return replace(taken, raw=raw, beside=beside)
+
+
+def _families(request: Request) -> Taken:
+    for path in request.files:
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder; check the path")
+    if request.format and request.format != OWN:
+        formats.named(request.format, OWN)
+    if not _is_own(request):
+        raw = _exported(request)
+        (name,) = (one.name for one in formats.FORMATS if [one.title] == raw.notes["format"])
+        return _converted(raw, request, name)
+    if len(request.files) > 1:
+        raise UserError(f"{request.files[1]}: a second file in our own form; join them, or add each as a landscape")
+    (path,) = request.files
+    say(f"reading {path}")
+    if request.select.said():
+        return _converted(_selected(_parsed(path), request), request, OWN)
+    digest = _digest(path)
+
+    def copy(target: Path) -> None:
+        shutil.copyfile(path, target)
+        if sha256(target) != digest:
+            raise UserError(f"{path}: changed while it was read; add it again")
+
+    return Taken(checked(_parsed(path), str(path)), own.suffix(path), copy, None)
+
+
+def _exported(request: Request) -> Raw:
+    """Exports of one format. Raises UserError, which says so where an archive holds a file in our own form instead."""
+    try:
+        return formats.read(list(request.files), request.format, request.select)
+    except UserError:
+        source = Source(request.files[0])
+        if (inner := own.packed(source)) and not any(one.looks(source) for one in formats.FORMATS):
+            said = f"{inner} in it is in our own form, or holds a file that is, which is read by itself"
+            mend = "name that file" if source.kind == "folder" else "unpack it, and name that file"
+            raise UserError(f"{source.path}: {said}; {mend}") from None
+        raise
+
+
+def _is_own(request: Request) -> bool:
+    """Whether files are in our own form: as the user says, or by looks or name, where they look like no export."""
+    if request.format:
+        return request.format == OWN
+    first = Source(request.files[0])
+    named = first.path.is_file() and first.path.name.lower().endswith(tuple(own.READERS))
+    every = map(Source, request.files)  # the first may be empty
+    return (named or own.looks(first)) and not any(one.looks(file) for file in every for one in formats.FORMATS)
+
+
+def _parsed(path: Path) -> Raw:
+    """A file in our own form. Raises UserError, which says that it is no export either where it looks like neither."""
+    try:
+        return own.parse(path)
+    except UserError as error:
+        if own.looks(Source(path)):
+            raise
+        raise UserError(f"{error}; nor is it an export that is known, see `landscape formats`") from None
+
+
+def _converted(raw: Raw, request: Request, name: str) -> Taken:
+    """An export, or a part of a file: kept in our own form, and said where it is from."""
+    files = [{"name": one.name, "sha256": _digest(one)} for one in request.files]
+    read: dict[str, Any] = {"format": name, "files": files}
+    read |= {"select": said} if (said := request.select.said()) else {}
+    return Taken(checked(raw, str(request.files[0])), ".parquet", lambda path: own.write(raw, path), read)
+
+
+def _selected(raw: Raw, request: Request) -> Raw:
+    """The families of our own form that are selected, each as if it were a publication."""
+    rows = raw.families.to_dict("records")
+    wanted = [
+        row["family_id"]
+        for row in rows
+        if request.select.wants(
+            Publication(
+                place=row["family_id"], family=row["family_id"], numbers=_numbers(row),
+                dates=[row["date"]], ipc=row["ipc"], cpc=row["cpc"], jurisdiction=row["jurisdiction"],
+            )
+        )
+    ]  # fmt: skip
+    wanted = wanted[: request.select.limit or None]
+    if not wanted:
+        raise UserError(f"{request.files[0]}: {request.select.nothing()}; widen the selection")
+    families = raw.families[raw.families["family_id"].isin(wanted)].reset_index(drop=True)
+    both = raw.citations["citing_id"].isin(wanted) & raw.citations["cited_id"].isin(wanted)
+    notes = raw.notes | {"families that were not selected": len(rows) - len(wanted)}
+    notes |= {"citations kept": int(both.sum()), "citations dropped, of families not selected": int((~both).sum())}
+    notes |= {UNMET: request.select.unmet()} if request.select.unmet() else {}
+    return replace(raw, families=families, citations=raw.citations[both].reset_index(drop=True), notes=notes)
+
+
+def _numbers(row: Mapping[Any, Any]) -> list[str]:
+    """Numbers of the publications of a family; its id where it is one, as `numbers.owners` has it."""
+    found = [*row["publications"], row["publication"], *([row["family_id"]] if is_number(row["family_id"]) else [])]
+    return list(filter(None, found))
+
+
+def _digest(path: Path) -> str:
+    """Hash of a file, or of the names and hashes of all files of a folder."""
+    try:
+        if path.is_file():
+            return sha256(path)
+        found = sorted(one for one in path.rglob("*") if one.is_file())
+        lines = "".join(f"{sha256(one)}  {one.relative_to(path).as_posix()}\n" for one in found)
+        return hashlib.sha256(lines.encode()).hexdigest()
+    except OSError as error:
+        raise UserError(f"{path}: cannot read ({error.strerror}); check path and permissions") from None

@@ -1,0 +1,146 @@
+"""Queries and judgements of the user's own: read from files as people have them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from patent_embeddings.core import tables
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.cell_values import absent, cause
+from patent_embeddings.corpus.reading import records
+from patent_embeddings.corpus.reading.source import Source
+from patent_embeddings.corpus.schemas import ASKED, RELATIONS
+from patent_embeddings.corpus.user import query_files
+from patent_embeddings.corpus.user.query_files import DOCUMENT, QUERY, Pool, worded
+
+_GRADE = ("relevance", "grade", "rel", "score", "label")
+JUDGING: records.Columns = {"query": (*QUERY, "query"), "document": DOCUMENT, "grade": _GRADE}
+_UNFILLED = "rows whose grade is empty, not judged, left out"
+_UNKNOWN, _SHARED = "that no family of the landscape is", "whose number several families have"
+
+
+def read(
+    queries: Path | None, qrels: Path, families: pd.DataFrame, also: Mapping[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """The queries of a file that are no families, and the judgements of another.
+
+    Args:
+        queries: ids with texts, or ids of families, or numbers of publications; None: the queries are families.
+        qrels: who judged what to be relevant to which query, and how much.
+        families: rows of `FAMILIES`.
+        also: bare number -> family id, of publications that the families do not list.
+
+    Returns:
+        Rows of `ASKED`, rows of `RELATIONS` without scopes, and what was counted.
+
+    Raises:
+        UserError: a file cannot be read or is of no known form; a query has neither a text nor a family, or both; a
+            grade is no whole number; no document that is judged is a family, or none is relevant.
+    """
+    pool = Pool.of(families, also)
+    asked, named, notes = _queries(queries, pool) if queries else (tables.empty(ASKED), {}, {})
+    relations, counted = _relations(qrels, pool, named if queries else None)
+    judged, found = (set(rows["query_id"]) for rows in (relations, relations[relations["relevance"] > 0]))
+    for what, lacking in (
+        ("queries that nobody judged anything for, not scored", sorted(set(named.values()) - judged)),
+        ("queries without a relevant family, not scored", sorted(judged - found)),
+    ):
+        if lacking:
+            notes[what] = f"{len(lacking):,}, such as {lacking[0]!r}"
+    return asked, relations, notes | counted
+
+
+def _queries(path: Path, pool: Pool) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
+    """Rows of `ASKED`; by whatever names a query its own id or that of its family; and what was counted."""
+    found, notes = query_files.read(path, pool)
+    named = {name: one.family or one.id for one in found for name in (one.id, one.family or one.id)}
+    rows = sorted((one.id, one.text, one.codes, one.date) for one in found if not one.family)
+    return tables.typed(pd.DataFrame(rows, columns=list(ASKED.columns)), ASKED), named, notes
+
+
+_JUDGED_FORMS = (
+    "a table with the columns query_id, family_id and relevance, or lines as TREC has them: query 0 family 1"
+)
+
+
+def _judged(line: str) -> dict[str, str] | None:
+    """A line of TREC's qrels; ids may hold blanks, as numbers of publications do. None where it is none."""
+    parts = [part.strip() for part in line.split("\t")] if line.count("\t") == 3 else line.split()
+    if len(parts) < 4:
+        return None
+    at = 1 if len(parts) == 4 else next((i for i in range(1, len(parts) - 2) if parts[i] in ("0", "Q0")), 0)
+    query, document = " ".join(parts[:at]), " ".join(parts[at + 1 : -1])
+    return {"query": query, "document": document, "grade": parts[-1]} if at else None
+
+
+def _relations(path: Path, pool: Pool, named: Mapping[str, str] | None) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Rows of `RELATIONS` and what was counted; `named` as `_queries` has them, None where queries are families."""
+    source = Source(path)
+    report = source.report
+    grades: dict[tuple[str, str], int] = {}
+    graded = set()
+    for place, record in records.read(source, JUDGING, "document", _judged, _JUDGED_FORMS):
+        where = f"{path}: {place}"
+        asked, document = worded(record.get("query")), worded(record.get("document"))
+        if not asked or not document:
+            raise UserError(f"{where}: no {'document' if asked else 'query'} is named; write {_JUDGED_FORMS}")
+        graded.add("grade" in record)
+        if False in graded and (record.get(records.UNREAD) or len(graded) > 1):
+            others = ", ".join(record.get(records.UNREAD, []))
+            said = (
+                f"no column {_GRADE[0]!r}{f', though there are {others:.80}' if others else ', though others have it'}"
+            )
+            raise UserError(f"{where}: {said}; name the grades so, or keep only the columns of query and family")
+        if absent(record.get("grade", "1")):
+            report.count(_UNFILLED, f"{document!r} for {asked!r}")
+            continue
+        grade = _grade(record.get("grade", "1"), where)
+        query = pool.family(asked) if named is None else named.get(asked) or named.get(pool.family(asked), "")
+        if not query and named is None:
+            said = f"query {asked!r:.80} is no family of the landscape{cause(asked)}"
+            raise UserError(f"{where}: {said}; name a family, or give the texts of the queries with --queries")
+        family = pool.family(document)
+        if not query:
+            report.count("judgements of queries that are not among the queries, left out", f"{asked}{cause(asked)}")
+        elif not family:
+            what = _SHARED if pool.shared(document) else _UNKNOWN
+            report.count(f"judged documents {what}, left out", f"{document!r} for {asked!r}{cause(document)}")
+        elif family == query:
+            report.count("judgements of a query's own family, left out", asked)
+        else:
+            before = grades.get((query, family))
+            if before is not None:
+                what = "given twice, counted once" if before == grade else "with two grades, of which the higher counts"
+                report.count(f"judgements of one family {what}", f"{family!r} for {query!r}")
+            grades[query, family] = grade if before is None else max(before, grade)
+    if not grades:
+        lost = {what: value for what, value in report.notes().items() if "left out" in what}
+        if not lost:
+            raise UserError(f"{path}: no judgement in it; write {_JUDGED_FORMS}")
+        said = "; ".join(f"{what}: {value}" for what, value in lost.items())
+        if set(lost) == {_UNFILLED}:
+            raise UserError(f"{path}: nothing is judged yet ({said}); fill in 0 (no answer), 1, 2, ...")
+        mend = "name families by id or number, and queries as their file does"
+        raise UserError(f"{path}: no judgement remains ({said}); {mend}")
+    if max(grades.values()) < 1:
+        raise UserError(f"{path}: none of {len(grades):,} judgements is relevant; a grade of 1 or more says so")
+    if False in graded:
+        report.count("documents named without a grade, taken for relevant", number=len(grades))
+    rows = [(*pair, grade, "unknown") for pair, grade in sorted(grades.items())]
+    counts = sorted(Counter(grades.values()).items())
+    given = {"judgements by grade": ", ".join(f"{count:,} of {grade}" for grade, count in counts)}
+    return tables.typed(pd.DataFrame(rows, columns=list(RELATIONS.columns)), RELATIONS), {**given, **report.notes()}
+
+
+def _grade(value: Any, where: str) -> int:
+    """A grade of 0 or more; negative ones are judged and not relevant."""
+    text = str(value).strip()
+    if isinstance(value, bool) or not re.fullmatch(r"[+-]?[0-9]{1,9}(\.0+)?", text):
+        raise UserError(f"{where}: the grade {text!r:.40} is no whole number; write 0, 1, 2, ...")
+    return max(0, int(float(text)))

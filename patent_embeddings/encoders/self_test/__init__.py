@@ -1,0 +1,1 @@
+"""The test that every model passes before its first use on a machine."""

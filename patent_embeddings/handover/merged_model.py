@@ -1,0 +1,86 @@
+"""The whole model of a cell as a sentence-transformers folder: loaded without any of our code, to the same vectors."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from patent_embeddings.core import layout, params
+from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import read_json, replacing
+from patent_embeddings.encoders import factory, prompts
+from patent_embeddings.encoders.base import Encoder
+from patent_embeddings.encoders.loading import offline
+from patent_embeddings.encoders.values import EmbedValues
+from patent_embeddings.handover import model
+from patent_embeddings.handover.exported_cell import Subject
+from patent_embeddings.training import adapters
+
+_NAMED = {"classification": "Classification", "clustering": "Clustering"}  # what mteb calls such a prompt
+
+
+def write(out: Path, subject: Subject, scores: pd.DataFrame) -> str:
+    """Write the model as it was evaluated, with a card made of rows of reports/scores.csv; what loads it.
+
+    Its adapter is merged, weighed as it was scored. A folder of an earlier export is replaced. Raises UserError where
+    the folder is something else, the model runs code of its own, or is not on this machine, or its adapter is not here.
+    """
+    model.require_ours(out)
+    with offline(), replacing(out) as folder:
+        return save(folder, subject, scores)
+
+
+def opened(subject: Subject) -> Encoder:
+    """The model of the cell at hand as it was evaluated. Raises UserError as `write`."""
+    landscape = subject.params.landscape
+    values = params.read("embed", EmbedValues, landscape)
+    if values.model.remote_code:
+        mend = f"export the adapter alone, and load {values.model.hub} beside it with trust_remote_code"
+        raise UserError(f"{values.model.hub} runs code of its own repository, which no folder can bring; {mend}")
+    if values.model.native == "nomic-moe":
+        what = f"{values.model.hub} is read into a network of ours, which transformers lacks and no folder can bring"
+        raise UserError(f"{what}; export the adapter alone, and load {values.model.hub} beside it")
+    if values.model.tasks:
+        what = f"{values.model.hub} switches adapters by task, which no folder of sentence-transformers does by itself"
+        raise UserError(f"{what}; export the adapter alone, and load {values.model.hub} beside it")
+    adapter = adapters.sealed(layout.ADAPTER, values.model, values.trained)
+    dtype = values.dtype
+    if dtype == "auto":  # what that was where the vectors were computed
+        dtype = read_json(layout.cost("embed", landscape))["dtype"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft looks for the base's vocabulary on the hub, which nothing here changed
+        return factory.encoder(values.model, dtype=dtype, adapter=adapter, scale=values.adapter_scale)
+
+
+def save(folder: Path, subject: Subject, scores: pd.DataFrame) -> str:
+    """Write weights, tokenizer, card, and settings as evaluated: prompts, length, padding, read-out, dimensions.
+
+    In half precision the adapter is added to the frozen weights as they were evaluated, and their sum rounded once
+    more. Returns and raises as `write`.
+    """
+    encoder = opened(subject)
+    whole: Any = encoder.model
+    if encoder.adapter and encoder.dtype != "float32":
+        tuned = whole[0].model.float().merge_and_unload()
+        whole[0].model = tuned.to(getattr(torch, encoder.dtype))
+    own = {_NAMED[side]: encoder.prompt(side) for side in prompts.own(encoder.entry.prompts)}
+    whole.prompts = {"query": encoder.prompt("query"), "document": encoder.prompt("document"), **own}
+    whole.default_prompt_name = None
+    if subject.model.similarity != "maxsim":  # which late interaction has by itself, without fewer dimensions
+        whole.similarity_fn_name = subject.model.similarity
+        whole.truncate_dim = subject.params.search.dimensions
+    whole.save(str(folder), create_model_card=False)
+    kind = type(whole).__name__
+    (folder / model.README).write_text(model.card(subject, scores, f"{kind}(FOLDER)"), encoding="utf-8")
+    share(folder)
+    return kind
+
+
+def share(folder: Path) -> None:
+    """Let whoever may read the files of a model read its weights, which safetensors writes for their owner alone."""
+    for file in folder.rglob("*.safetensors"):
+        file.chmod((folder / "config.json").stat().st_mode)
