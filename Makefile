@@ -1,8 +1,8 @@
 # `make repro` computes the default cell, `make test` proves it; both set up .venv on first use.
-# The first that runs: a shim may stand for a version that is not there, and Debian packs venv on its own.
+# The first that works: a shim may name a version that is not installed, and Debian packages venv separately.
 PYTHON ?= $(shell for one in python3.13 python3.12 python3.11; do \
 	$$one -c 'import ensurepip, venv' >/dev/null 2>&1 && { echo $$one; break; }; done)
-# An index of builds of torch to prefer to the default index's; see the README.
+# An index with other builds of torch, such as for the CPU alone; see the README.
 TORCH_INDEX ?=
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -14,32 +14,32 @@ READY := $(VENV)/.ready
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
 
-install:  ## set up .venv from the pinned versions, or bring it back to them
+install:  ## set up .venv with the pinned versions, or reset it to them
 	@rm -f $(READY)
 	@$(MAKE) --no-print-directory $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	@[ -n "$(PYTHON)" ] || { echo "error: no Python 3.13, 3.12 or 3.11 that can make a virtual environment is on the path; install one (apt install python3-venv, dnf install python3.12, uv python install 3.12, ...) or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 2; }
-	@# A virtual environment stays what it is, unless another Python is named.
+	@# Keep an existing virtual environment, unless another Python is named.
 	@$(if $(filter command,$(firstword $(origin PYTHON))),,$(VENV)/bin/python -c '' 2>/dev/null ||) $(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(shell grep '^torch==' constraints.txt) $(shell grep '^setuptools==' constraints.txt)
-	# constraints.txt is the whole closure: nothing is left to resolve, which would take pip many minutes.
+	# constraints.txt lists every package, so pip need not resolve anything, which would take it many minutes.
 	$(VENV)/bin/python -m pip install --quiet --no-deps --requirement constraints.txt
 	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 repro: $(READY)  ## compute the cell of params.yaml, then its table and page
-	@# Both at once: where nothing has changed, a second is all it takes.
+	@# Both at the same time: if nothing has changed, this takes a second.
 	@dvc status --quiet & status=$$!; table=$$(python -m stages.report --show 2>&1); shown=$$?; \
 	if wait $$status; then echo "$$table"; exit $$shown; else dvc repro && python -m stages.report --show; fi
 
-show: $(READY)  ## experiments side by side: what was changed, and nDCG@10
+show: $(READY)  ## experiments side by side: changed parameters and nDCG@10
 	@dvc exp show --hide-workspace --only-changed --keep '^(model|recipe)$$' --drop '^(?!Experiment$$|model$$|recipe$$|landscape$$|query_view$$|document_view$$|(finetune|embed|search|rerank|tasks)\.|.*\.ndcg$$).*'
 
-share: $(READY)  ## push results, experiments and all that they were computed from to the default remote
+share: $(READY)  ## push results, experiments and their inputs to the default remote
 	python -m stages.share push
 
-restore: $(READY)  ## pull what others computed (or EXPERIMENT=name alone); nothing is run again
+restore: $(READY)  ## pull what others computed (or one EXPERIMENT=name); runs no stage
 	python -m stages.share pull $(EXPERIMENT)
 
 grid: $(READY)  ## the sample grid, then its page
@@ -68,7 +68,7 @@ bench: $(READY)  ## speed against peers at quick sizes: about 6 minutes
 	python -m benchmarks.exports --quick
 	python -m benchmarks.find --quick
 
-bench-scale: $(READY)  ## the same at full sizes, then every stage at the study's size, and starting: hours
+bench-scale: $(READY)  ## speed at full sizes, every stage at the study's size, start-up: hours
 	python -m benchmarks.encode
 	python -m benchmarks.training
 	python -m benchmarks.evaluation
@@ -80,7 +80,7 @@ bench-scale: $(READY)  ## the same at full sizes, then every stage at the study'
 	python -m benchmarks.scale --bm25
 	python -m benchmarks.startup
 
-clean-scratch: $(READY)  ## drop work that was not used for 30 days, or is beyond 20 GiB, from your cache directory
+clean-scratch: $(READY)  ## clean your scratch: files unused for 30 days, then the oldest beyond 20 GiB
 	python -m stages.scratch
 
 lock: $(READY)  ## write environment.lock from constraints.txt

@@ -1,8 +1,8 @@
-"""Encoding and training of random weights in the shapes of the registry's models, on the GPU where there is one.
+"""Encoding and training with random weights in the shapes of the registry's models, on the GPU where there is one.
 
-Encoding is held against `SentenceTransformer.encode` at its best batch size; training takes some steps by the plan of
-the model's size. Speed and memory do not hang on what weights say, and little on the tokenizer, which is a small one.
-Each shape is measured in a process of its own, so that what breaks one leaves the others.
+Encoding is compared with `SentenceTransformer.encode` at its best batch size; training takes some steps by the memory
+plan of the model's size. Speed and memory do not depend on the values of weights, and little on the tokenizer, which is
+a small one. Each shape is measured in a process of its own, so that a failure leaves the others alone.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import typer
 from benchmarks import hardware, results, texts
 from benchmarks.shapes import SHAPES, Shape, build
 from benchmarks.timing import ROOT, function
+from benchmarks.training import values
 from patent_embeddings.core.command import run
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders import devices
@@ -32,8 +33,8 @@ NAME = "accelerator"
 BATCHES = (32, 128)  # of the peer
 PAIRS = 32  # a step
 STEPS = 5
-LARGE, FEW = 1000, 256  # millions of parameters above which there are fewer texts, and the least of these
-LEAST = 30.0  # seconds in which no shape can be measured
+LARGE, FEW = 1000, 256  # above so many million parameters fewer texts are encoded, but at least FEW
+LEAST = 30.0  # seconds: with less left, no shape is started
 PACKAGES = ("torch", "transformers", "sentence-transformers", "peft", "bitsandbytes")
 USE = ("tokens_per_second", "busy", "busy_by", "peak_gpu_mib")  # what the meter says of encoding and of training
 COLUMNS = (
@@ -54,11 +55,11 @@ def main(
     shape: Annotated[list[str] | None, typer.Option(help="Only these, of " + ", ".join(SHAPES))] = None,
     count: Annotated[int, typer.Option(min=64, help="Texts of view tac; fewer above a billion parameters.")] = 2000,
     length: Annotated[int, typer.Option(min=8, help="Tokens that texts are cut to.")] = 512,
-    tiny: Annotated[bool, typer.Option("--tiny", help="Two small layers of each, as rows of their own.")] = False,
-    limit: Annotated[float, typer.Option(help="Seconds; what no longer fits is left out.")] = 540,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Only two small layers a shape, in rows of their own.")] = False,
+    limit: Annotated[float, typer.Option(help="Seconds; shapes that no longer fit are left out.")] = 540,
     out: Annotated[Path, typer.Option(help="Folder of the CSV file.")] = results.FOLDER,
 ) -> None:
-    """Measure the shapes one after the other, the smallest first; the file is written after each."""
+    """Measure the shapes, the smallest first; the file is written after each."""
     start, done = time.perf_counter(), list[str]()
     if unknown := sorted(set(shape or ()) - set(SHAPES)):
         raise UserError(f"--shape {unknown[0]}: none of {', '.join(SHAPES)}")
@@ -77,7 +78,7 @@ def main(
             given = {"name": name, "file": file, "folder": str(folder), "length": length, "tiny": tiny}
             row = measured(given, left)
             shutil.rmtree(folder)  # the weights of the largest fill a disk
-            # What was measured once is worth more than why it was not this time.
+            # A failure does not replace an earlier measurement.
             if row["device"] or not any(old["case"] == row["case"] for old in results.read(NAME, out)):
                 results.store(NAME, [row | hardware.record(PACKAGES)], folder=out)
             print(f"{name}: {row['seconds']} seconds{row['fault'] and ', '}{row['fault']}", flush=True)
@@ -86,7 +87,7 @@ def main(
 
 
 def on_gpu(rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """The rows that say something of a GPU, in the order of `SHAPES`."""
+    """The rows that were measured on a GPU at full size, in the order of `SHAPES`."""
     return sorted(
         (row for row in rows if row["case"] in SHAPES and row["device"] not in ("", "cpu")),
         key=lambda row: list(SHAPES).index(row["case"]),
@@ -94,7 +95,7 @@ def on_gpu(rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows of the CSV file as the table of docs/benchmarks.md, which a test holds against the file."""
+    """Rows of the CSV file as the Markdown table of docs/benchmarks.md, which a test compares with the file."""
     lines = [" | ".join(HEAD), "|".join(["---"] * len(HEAD)).replace("|", " | ")]
     for row in rows:
         rates = [_figure(row[key]) for key in ("texts_per_second", "peer_texts_per_second", "ratio")]
@@ -106,7 +107,7 @@ def table(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def _figure(text: str) -> str:
-    """Three digits of what is below a million."""
+    """A number with three significant digits, "" for ""."""
     return f"{float(f'{float(text):.3g}'):,g}" if text else ""
 
 
@@ -115,13 +116,13 @@ def _share(text: str) -> str:
 
 
 def _memory(row: Mapping[str, str], what: str) -> str:
-    """The weights by the plan, and the peak where there was a GPU."""
+    """GiB of the weights by the plan, and of the peak where there was a GPU."""
     sizes = [row[f"{what}_{key}_mib"] for key in ("weights", "peak_gpu")]
     return " / ".join(_figure(str(float(size) / 1024)) for size in sizes if size)
 
 
 def measured(given: dict[str, Any], left: float) -> results.Row:
-    """The row of a shape, measured in a process of its own in so many seconds; where it ends before, only why."""
+    """The row of a shape, measured in a process of its own; only its `fault` if that fails or takes too long."""
     start = time.perf_counter()
     try:
         row = function("benchmarks.accelerator:measure", given, ROOT, limit=left).values
@@ -131,14 +132,14 @@ def measured(given: dict[str, Any], left: float) -> results.Row:
 
 
 def case(name: str, *, tiny: bool) -> str:
-    """What a row is called: a tiny one never takes the place of one that was measured at full size."""
+    """Name of a row; a tiny one has another, so that it never replaces one of full size."""
     return f"tiny {name}" if tiny else name
 
 
 def measure(name: str, file: str, folder: str, length: int, tiny: bool) -> results.Row:
-    """One row: rates and memory of encoding and training, and the peer's rate at its best batch size.
+    """Measure one shape: rates and memory of encoding and training, and the peer's rate at its best batch size.
 
-    A part that fails leaves its columns empty, and why it did in `fault`.
+    A part that fails leaves its columns empty and its reason in `fault`.
     """
     import torch
 
@@ -156,7 +157,7 @@ def measure(name: str, file: str, folder: str, length: int, tiny: bool) -> resul
         clear()
         try:
             row |= part(shape, sample, place)
-        except Exception as error:  # memory that ran out, a library that is lacking: the other parts stay true
+        except Exception as error:  # out of memory, a missing library: the other parts are still valid
             said = str(error).strip() or "no detail"
             faults.append(f"{what}: {type(error).__name__}: {said.splitlines()[0]:.200}")
     if row["texts_per_second"] and row["peer_texts_per_second"]:
@@ -165,7 +166,7 @@ def measure(name: str, file: str, folder: str, length: int, tiny: bool) -> resul
 
 
 def clear() -> None:
-    """Give back what is no longer used, so that a peak is that of what comes next."""
+    """Free unused memory, so that the next peak is that of the next part."""
     import gc
 
     import torch
@@ -177,12 +178,12 @@ def clear() -> None:
 
 
 def encoding(shape: Shape, sample: list[str], place: Path) -> results.Row:
-    """Columns of encoding by the stage's own means, loading and a first batch left out; leaves `documents.npy`."""
+    """Measure encoding as the stage does it, without loading and a first batch; writes `documents.npy`."""
     from patent_embeddings.core import meter
     from patent_embeddings.encoders import factory, shards
     from patent_embeddings.encoders.self_test import encoder_checks
 
-    # Not refused for its test before first use: weights that are random need not tell like texts from unlike ones.
+    # Untested: random weights may fail the test before first use, which asks whether similar texts are near.
     encoder = factory.encoder(shape.entry, dtype=shape.entry.dtype, tested=False)
     faults = [f"{one.what}: {one.detail}" for one in encoder_checks.findings(encoder) if not one.fits]
     both = encoder_checks.reads_both_ways(encoder)
@@ -199,7 +200,7 @@ def encoding(shape: Shape, sample: list[str], place: Path) -> results.Row:
 
 
 def peer(shape: Shape, sample: list[str], place: Path) -> results.Row:
-    """Columns of plain `SentenceTransformer.encode`, loading and a first batch left out, and how far both agree."""
+    """Measure plain `SentenceTransformer.encode`, without loading and a first batch, and how far both agree."""
     import torch
     from sentence_transformers import SentenceTransformer
 
@@ -214,7 +215,7 @@ def peer(shape: Shape, sample: list[str], place: Path) -> results.Row:
         how: dict[str, Any] = {"batch_size": batch, "prompt": entry.prompts.document, "show_progress_bar": False}
         model.encode(sample[:batch], **how)
         start = time.perf_counter()
-        vectors = model.encode(sample, **how)  # gives arrays: the GPU has ended
+        vectors = model.encode(sample, **how)  # returns arrays, so the GPU has finished
         rates[batch] = len(sample) / (time.perf_counter() - start)
     best = max(rates, key=lambda batch: rates[batch])
     row: results.Row = {"peer_texts_per_second": rates[best], "peer_batch": best}
@@ -224,14 +225,14 @@ def peer(shape: Shape, sample: list[str], place: Path) -> results.Row:
 
 
 def agreement(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The least cosine of two vectors of one text, what all texts share left out: of random weights that is most."""
+    """Least cosine between both vectors of a text, less the mean vector, which dominates with random weights."""
     left, right = (side - side.mean(axis=0) for side in (ours, theirs))
     norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     return float(((left * right).sum(axis=1) / norms).min())
 
 
 def training(shape: Shape, sample: list[str], place: Path) -> results.Row:
-    """Columns of some steps of LoRA by the plan of the model's size, as the stage takes them."""
+    """Measure some LoRA steps as the stage takes them, by the memory plan of the model's size."""
     import torch
 
     from patent_embeddings.core import meter
@@ -247,36 +248,26 @@ def training(shape: Shape, sample: list[str], place: Path) -> results.Row:
             ended.append(time.perf_counter())
             super().on_step_end(*arguments, **others)
 
-    told, rows = values(shape.entry), pairs(sample)
-    # Patched: the trainer's callbacks are chosen inside; and for the test before first use see `encoding`.
+    settings, rows = values(shape.entry, shape.entry.length), pairs(sample)
+    # Patched, since the trainer chooses its callbacks itself; for the test before first use see `encoding`.
     clocked, untested = patch.object(tuning, "Progress", Clocked), patch.object(factory, "passed", lambda _: None)
     with clocked, untested, meter.metered() as passed:
-        tuning.tune(told, rows, place / "adapter")
+        tuning.tune(settings, rows, place / "adapter")
         found = passed.read()
-    seconds = float(np.median(np.diff(ended)))  # the first step, which finds its kernels, is left out
-    frozen = told.model.memory.weights
+    seconds = float(np.median(np.diff(ended)))  # without the first step, which selects kernels
+    frozen = settings.model.memory.weights
     row: results.Row = {"frozen": frozen, "step_seconds": seconds, "training_weights_mib": shape.mib(frozen)}
     row["training_texts_per_second"] = 2 * (int(rows["position"].max()) + 1) / seconds
     return row | of_meter("training", found)
 
 
 def of_meter(what: str, found: dict[str, Any]) -> results.Row:
-    """The columns of one part that the meter knows."""
+    """The meter's figures as columns of one part."""
     return {f"{what}_{key}": found[key] for key in USE if key in found}
 
 
-def values(entry: Any) -> Any:
-    """How the adapter is trained: by the defaults of params.yaml, at the length of a text here."""
-    from patent_embeddings.training.values import FinetuneValues
-
-    return FinetuneValues.model_construct(
-        model=entry, seed=0, length=entry.length, rate=5e-4, rank=16, evaluations=1, merge=False, weight=1.0,
-        hard_negatives=None,
-    )  # fmt: skip
-
-
 def pairs(sample: list[str]) -> Any:
-    """Some steps of training pairs, and one batch of dev pairs."""
+    """Training pairs for `STEPS` steps, and one batch of dev pairs."""
     import pandas as pd
 
     size: int = min(PAIRS, len(sample) // 2)

@@ -1,4 +1,4 @@
-"""What a timed process runs: one function of this package, its arguments and its values as JSON.
+"""Runs one function of this package in a timed process; arguments and result are JSON.
 
 `python -m benchmarks.child MODULE:FUNCTION ARGUMENTS FILE`
 """
@@ -14,7 +14,7 @@ from patent_embeddings.core.errors import UserError
 
 
 def main(target: str, arguments: str, file: str) -> None:
-    """Call the function and write what it returns to the file."""
+    """Call the function and write its result to the file."""
     module, name = target.split(":")
     values = getattr(import_module(module), name)(**json.loads(arguments))
     Path(file).write_text(json.dumps(values or {}), encoding="utf-8")

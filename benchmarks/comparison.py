@@ -1,4 +1,4 @@
-"""A contest: the same answer first, then both in turn, then the ratio of medians."""
+"""Comparison with a peer: check that both give the same answer, time them in turn, take the ratio of medians."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from patent_embeddings.core.errors import UserError
 
 @dataclass(frozen=True)
 class Agreement:
-    """How near two answers must be."""
+    """How close two answers must be."""
 
-    what: str  # what is compared, such as `largest difference of a vector's entry`
-    tolerance: float  # the most that is allowed
+    what: str  # the difference in words, such as `largest difference of a vector's entry`
+    tolerance: float  # the largest that is allowed
     difference: Callable[[Sample, Sample], float]  # of the samples of one turn, ours and the peer's
 
 
@@ -40,13 +40,12 @@ class Contest:
 
 
 def hold(contest: Contest, turns: int, folder: Path = results.FOLDER) -> None:
-    """Run a contest, print its ratios and write its rows: `BENCHMARK.csv` by turn, `comparisons.csv` by ratio.
+    """Run a contest, print its ratios and write its turns to `BENCHMARK.csv`, its ratios to `comparisons.csv`.
 
-    Raises UserError: the answers differ by more than the tolerance; nothing more is timed then.
+    Raises UserError: the answers differ by more than the tolerance; then nothing more is timed or written.
     """
     ours = [name for name in contest.contestants if name != contest.peer]
     differences: dict[str, float] = {}
-
     peer, agreement, title = contest.peer, contest.agreement, f"{contest.benchmark}, {contest.case}"
 
     def check(first: Mapping[str, Sample]) -> None:
@@ -86,7 +85,7 @@ def hold(contest: Contest, turns: int, folder: Path = results.FOLDER) -> None:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A number without a peer, and the most that it may be, where there is such a limit."""
+    """A number without a peer, and its limit, where it has one."""
 
     quantity: str
     value: float
@@ -102,7 +101,7 @@ class Measurement:
 def note(
     benchmark: str, case: str, found: Sequence[Measurement], packages: tuple[str, ...], folder: Path = results.FOLDER
 ) -> None:
-    """Print measurements of a case, whose name has its sizes, and write them to `measurements.csv`."""
+    """Print measurements of a case and write them to `measurements.csv`."""
     rows: list[results.Row] = []
     for one in found:
         limit = "" if one.limit is None else f", limit {one.limit:g}: {'kept' if one.kept == 'yes' else 'NOT KEPT'}"

@@ -1,4 +1,4 @@
-"""Encoding against `SentenceTransformer.encode` at its best batch size."""
+"""Encoding of texts against `SentenceTransformer.encode` at its best batch size."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main(
     turns: Annotated[int, typer.Option(min=1, help="How often each runs.")] = 5,
     quick: Annotated[bool, typer.Option("--quick", help="300 and 60 families, 3 turns.")] = False,
 ) -> None:
-    """Encode two views of a simulated landscape, ours and plain, loading included."""
+    """Encode two views of a simulated landscape with both, loading included."""
     if quick:
         size, long, turns = 300, 60, 3
     for view, count in (("tac", size), ("full", long)):
@@ -61,12 +61,12 @@ def contest(view: str, count: int, dtype: str, turns: int, folder: Path) -> None
 
 
 def difference(first: str, second: str) -> float:
-    """Largest difference of an entry of two files of vectors, both at unit length."""
+    """Largest difference between entries of two files of unit vectors."""
     return float(np.abs(np.load(first) - np.load(second)).max())
 
 
 def ours(file: str, out: str, dtype: str) -> dict[str, float]:
-    """Vectors by the stages' encoder, its scratch empty; seconds of loading and encoding, imports apart."""
+    """Encode as the stages do, with an empty scratch; seconds of loading and encoding, without imports."""
     import sentence_transformers  # noqa: F401 (before the clock starts)
 
     from patent_embeddings.encoders import factory, shards
@@ -81,7 +81,7 @@ def ours(file: str, out: str, dtype: str) -> dict[str, float]:
 
 
 def plain(file: str, out: str, batch: int) -> dict[str, float]:
-    """Vectors by `SentenceTransformer.encode`; seconds of loading and encoding, imports apart."""
+    """Encode with `SentenceTransformer.encode`; seconds of loading and encoding, without imports."""
     import sentence_transformers  # noqa: F401 (before the clock starts)
 
     found = texts.read(file)
@@ -93,7 +93,7 @@ def plain(file: str, out: str, batch: int) -> dict[str, float]:
 
 
 def best_batch(file: str) -> dict[str, int]:
-    """The peer's fastest batch size on a sample, each tried twice."""
+    """The peer's fastest batch size on a sample; each is tried twice."""
     sample = texts.read(file)[:SAMPLE]
     model = plain_model()
     model.encode(sample[: max(BATCHES)], show_progress_bar=False)
@@ -106,7 +106,7 @@ def best_batch(file: str) -> dict[str, int]:
 
 
 def plain_model() -> Any:
-    """The model as its users load it, cut at the length that the registry gives."""
+    """The model as its users load it, texts cut to the registry's length."""
     from sentence_transformers import SentenceTransformer
 
     from patent_embeddings.encoders import weights

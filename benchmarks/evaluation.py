@@ -1,9 +1,10 @@
 """A zero-shot retrieval evaluation, from process start to scores, against mteb.
 
-Both read the same views, queries and judgements from the same files, with the weights on this machine. Ours runs twice:
-each stage as a process of its own, as `dvc repro` runs them, and all in one process. It gives five metrics in five
-scopes with bootstrap intervals; mteb gives its own metrics at its own cuts. Equal scores are ordered by ascending id in
-ours, by descending id in mteb: views whose texts repeat, such as titles, do not give the same answer.
+Both read the same views, queries and judgements from the same files, with the weights on this machine. Ours is timed
+twice: with each stage in a process of its own, as `dvc repro` does it, and in one process. Ours computes five metrics
+in five scopes with intervals, mteb its own metrics at its own cut-offs. mteb encodes at its default batch size, and
+encodes families that are also queries twice. Equal scores are ordered by ascending id in ours and by descending id in
+mteb, so views with repeated texts, such as titles, do not give the same answer.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ app = typer.Typer(add_completion=False)
 NAME = "evaluation"
 TOLERANCES = {"float32": 1e-6, "bfloat16": 1e-3}  # of nDCG@10
 PACKAGES = ("mteb", "torch", "transformers", "sentence-transformers", "faiss-cpu", "numpy", "pandas")
-# What mteb asks about a published task and ours has not.
+# Metadata that mteb requires of a published task.
 UNKNOWN: tuple[str, ...] = (
     "reference",
     "date",
@@ -66,19 +67,19 @@ def main(
 
 
 def difference(ours: Sample, theirs: Sample) -> float:
-    """Difference of nDCG@10 over all queries."""
+    """Difference in nDCG@10 over all queries."""
     return abs(float(ours.values["nDCG@10"]) - float(theirs.values["nDCG@10"]))
 
 
 def apart(folder: Path) -> Sample:
-    """Embedding, search and scoring as three processes: their seconds together, the memory of the largest."""
+    """Embed, search and score in three processes; the sum of their seconds, the largest of their memories."""
     parts = [run_stage(name, folder) for name in ("embed", "search")]
     parts.append(function("benchmarks.evaluation:score", {"landscape": LANDSCAPE}, folder))
     return Sample(sum(part.seconds for part in parts), max(part.peak_mib for part in parts), parts[-1].values)
 
 
 def together(landscape: str) -> dict[str, float]:
-    """Embedding, search and scoring in this process."""
+    """Embed, search and score in this process."""
     from stages import embed, search
 
     embed.main(landscape)
@@ -87,7 +88,7 @@ def together(landscape: str) -> dict[str, float]:
 
 
 def score(landscape: str) -> dict[str, float]:
-    """Score the dense run in the current folder as the metrics stage does; nDCG@10 over all queries."""
+    """Score the dense run of the current folder as the metrics stage does; returns nDCG@10 over all queries."""
     from patent_embeddings.core import layout, tables
     from patent_embeddings.evaluation import outcomes as outcomes_
     from patent_embeddings.evaluation.retrieval import per_query
@@ -102,7 +103,7 @@ def score(landscape: str) -> dict[str, float]:
 
 
 def by_mteb(view: str) -> dict[str, float]:
-    """Evaluate by mteb on the tables of the current folder, its result cache off; nDCG@10 before it is rounded."""
+    """Evaluate with mteb on the tables of the current folder, without its cache; returns nDCG@10 unrounded."""
     import mteb
 
     task = _task(view)
@@ -111,7 +112,7 @@ def by_mteb(view: str) -> dict[str, float]:
 
 
 def _task(view: str) -> Any:
-    """mteb's retrieval task over the view's texts, the queries and the judgements of the current folder."""
+    """A retrieval task of mteb over the view's texts, the queries and the judgements of the current folder."""
     import pandas as pd
     from datasets import Dataset
     from mteb.abstasks import AbsTaskRetrieval
@@ -120,7 +121,7 @@ def _task(view: str) -> Any:
     from patent_embeddings.core import layout
 
     class Landscape(AbsTaskRetrieval):  # type: ignore[misc]
-        """The landscape as mteb takes it; a query's own family is no result."""
+        """The landscape as a task; a query's own family is no result."""
 
         ignore_identical_ids = True
         metadata = TaskMetadata(

@@ -1,8 +1,8 @@
 """Reading a week of USPTO full text against lxml's bare iterparse over the same documents.
 
-A weekly file is many XML documents one after another, which iterparse refuses; the peer gets them as one file, under
-one root and without their declarations, and drops each document at its end. How fast it is where it is asked for the
-ends of documents alone, the least that parsing costs, is written beside.
+A weekly file is many XML documents one after another, which iterparse refuses. So the peer reads them under one root,
+without their declarations, and drops each document at its end. The speed of iterparse with events for the ends of
+documents alone, the least that parsing costs, is measured too.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(
     turns: Annotated[int, typer.Option(min=1, help="How often each runs.")] = 3,
     quick: Annotated[bool, typer.Option("--quick", help="650 documents.")] = False,
 ) -> None:
-    """Write a week, then read it and parse it in turn; the landscape that is made of it is measured once."""
+    """Write a week, then read and parse it in turn; building its landscape is measured once."""
     documents = 650 if quick else documents
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         week, rooted = str(Path(place) / "week.xml"), str(Path(place) / "rooted.xml")
@@ -80,7 +80,7 @@ def one_root(week: str, file: str) -> None:
 
 
 def ours(file: str, wanted: str = "") -> dict[str, float]:
-    """Seconds of reading each publication with its texts, or the one that is wanted, and how many there are."""
+    """Read every publication with its texts, or only the wanted one; returns seconds and number of publications."""
     from patent_embeddings.corpus.formats import uspto
     from patent_embeddings.corpus.formats.selection import Select
     from patent_embeddings.corpus.reading.source import Source
@@ -92,7 +92,7 @@ def ours(file: str, wanted: str = "") -> dict[str, float]:
 
 
 def bare(file: str, tag: str | None = None) -> dict[str, float]:
-    """Seconds of parsing, with events of one element or of all, and the number of documents."""
+    """Parse with events for one tag or all; returns seconds and number of documents."""
     from lxml import etree
 
     documents = 0
@@ -107,7 +107,7 @@ def bare(file: str, tag: str | None = None) -> dict[str, float]:
 
 
 def landscape(file: str) -> dict[str, float]:
-    """Families of a landscape of all publications; it is the memory that matters."""
+    """Build a landscape of all publications, to measure its memory."""
     from patent_embeddings.corpus import formats
     from patent_embeddings.corpus.formats.selection import Select
 
@@ -115,7 +115,7 @@ def landscape(file: str) -> dict[str, float]:
 
 
 def difference(ours: Sample, theirs: Sample) -> float:
-    """Documents that one of them did not find."""
+    """Difference in the number of documents."""
     return abs(ours.values["documents"] - theirs.values["documents"])
 
 

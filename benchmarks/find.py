@@ -1,8 +1,8 @@
 """Seconds of `find` on simulated landscapes of growing size: opening, the first question, and one question more.
 
-Random unit vectors stand in for the encoder, for families and questions alike, so that loading a model and encoding
-are not among the seconds; a random run stands in for BM25's where fusion is tuned. A question is new to the landscape:
-the words of a family but for the last.
+Random unit vectors replace the encoder, for families and questions, so that loading a model and encoding take no time.
+A random run replaces BM25's where fusion is tuned. A question is the text of a family without its last word, and so new
+to the landscape.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main(
     sizes: Annotated[list[int] | None, typer.Option("--size", min=50, help="[default: 1000, 10000, 100000]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="1,000 families.")] = False,
 ) -> None:
-    """Ask each landscape by all systems but a reranker, question after question."""
+    """Ask question after question on each landscape, by all systems but a reranker."""
     for size in sizes or (SIZES[:1] if quick else SIZES):
         sample = measure(size)
         limit = LIMIT if size == SIZES[-1] else None
@@ -57,7 +57,7 @@ def main(
 
 
 def measure(size: int) -> Sample:
-    """Compute what `find` reads of a landscape of so many families, and ask it."""
+    """Compute what `find` reads for a landscape of so many families, and time its questions."""
     with workspace(size, "tac", model="bench") as folder:
         models = yaml.safe_load((folder / "registry/models.yaml").read_text(encoding="utf-8"))
         register(folder, "models", "bench", {**models["minilm"], "dimension": DIMENSION})
@@ -72,7 +72,7 @@ def measure(size: int) -> Sample:
 
 
 def ask(questions: int) -> dict[str, float]:
-    """Open the landscape twice, the second time with its index in the scratch, and time each question."""
+    """Time each question on the landscape, opened twice, the second time with its index in the scratch."""
     from patent_embeddings.core.vectors import Vectors
     from patent_embeddings.retrieval import find
 

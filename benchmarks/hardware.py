@@ -1,4 +1,4 @@
-"""What a measurement was made on: processor, threads and versions. No host name, no time."""
+"""The machine of a measurement: processor, threads and versions. No host name, no time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # that decide how fast matrices are multiplied
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # instructions that speed up matrix products
 
 
 def record(packages: tuple[str, ...]) -> dict[str, str | int | float]:
@@ -28,13 +28,13 @@ def record(packages: tuple[str, ...]) -> dict[str, str | int | float]:
 
 
 def limited() -> str:
-    """What a case is called beside its sizes where torch and oneDNN are held to AVX2, as on processors without more."""
+    """Suffix of a case whose torch and oneDNN are limited to AVX2, as on older processors; else ""."""
     held = [os.environ.get(name, "").lower() for name in ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")]
     return ", AVX2 alone" if held == ["avx2", "avx2"] else ""
 
 
 def _processor(info: dict[str, str]) -> str:
-    """Name of a processor, with the numbers that tell generations apart: a cloud's AMD EPYC is a Zen 4 or a Zen 5."""
+    """Name of the processor with family and model, since `AMD EPYC` in a cloud may be a Zen 4 or a Zen 5."""
     if "model name" not in info:
         return platform.machine()
     return f"{info['model name']} (family {info['cpu family']}, model {info['model']})"

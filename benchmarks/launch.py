@@ -1,7 +1,7 @@
 """Runs a command and writes its seconds, peak memory in KiB and exit status: `python launch.py FILE COMMAND...`.
 
-Linux counts the memory of a process from before it starts its program, when it still is a copy of its parent.
-So a large process does not start what it measures, but this one does, which imports nothing.
+Linux counts in the peak memory of a process what it had before `exec`, as a copy of its parent. So a large process must
+not start what it measures; this one, which imports nothing, does.
 """
 
 import os

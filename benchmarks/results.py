@@ -1,4 +1,4 @@
-"""Results as CSV files in `benchmarks/results`: a case that is measured again replaces its rows, others stay."""
+"""CSV files in `benchmarks/results`: a case that is measured again replaces its own rows."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Row = dict[str, Value]
 
 
 def store(name: str, rows: Sequence[Row], key: tuple[str, ...] = ("case",), folder: Path = FOLDER) -> None:
-    """Write rows to `NAME.csv`, in the place of those there with the same key.
+    """Write rows to `NAME.csv`, replacing those with the same key.
 
-    `rows`: with the same columns each; floats are written with six significant digits. `key`: columns that say which
-    rows are replaced. Raises UserError: the file has other columns.
+    All `rows` have the same columns; floats are written with six significant digits. `key` are the columns that
+    identify the rows to replace. Raises UserError: the file has other columns.
     """
     fresh = [{column: _text(value) for column, value in row.items()} for row in rows]
     path = folder / f"{name}.csv"
@@ -33,7 +33,7 @@ def store(name: str, rows: Sequence[Row], key: tuple[str, ...] = ("case",), fold
     text = io.StringIO()
     writer = csv.DictWriter(text, list((fresh or kept)[0]), lineterminator="\n")
     writer.writeheader()
-    # A sort that keeps the order of turns and stages within a case.
+    # Stable: turns and stages keep their order within a case.
     writer.writerows(sorted([*kept, *fresh], key=lambda row: tuple(_natural(row[column]) for column in key)))
     write_text(path, text.getvalue())
 

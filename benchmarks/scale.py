@@ -1,10 +1,10 @@
 """Seconds and memory of every stage on simulated landscapes of growing size.
 
-Each stage is a process of its own in a scratch folder, zero-shot. Random unit vectors stand in for the
-encoder, and without `--bm25` a random run for BM25. The share of families that ask is the study's.
+Each stage runs in a process of its own in a temporary folder, zero-shot. Random unit vectors replace the encoder's, and
+without `--bm25` a random run replaces BM25's. The share of families that are queries is the study's.
 
 The exponent of a stage is the slope of its log seconds between two sizes: 1 where ten times the families take ten times
-as long. Of short stages most is the start of Python and its imports, some .3 to 2 seconds, so that it means nothing.
+as long. It means nothing for short stages, where most of the time is Python's start and imports, .3 to 2 seconds.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ STAGES = (
 @app.command()
 def main(
     sizes: Annotated[list[int] | None, typer.Option("--size", min=50, help="[default: 1000, 10000, 113148]")] = None,
-    bm25: Annotated[bool, typer.Option("--bm25", help="Run the BM25 stage, in place of a random run.")] = False,
+    bm25: Annotated[bool, typer.Option("--bm25", help="Run the BM25 stage instead of drawing a random run.")] = False,
 ) -> None:
     """Run every stage but embed at each size."""
     for size in sizes or [1_000, 10_000, STUDY[0]]:
@@ -71,15 +71,13 @@ def main(
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Seconds and MiB of each stage by families, and the exponents between sizes, as Markdown.
+    """Markdown table of the seconds and MiB of each stage by size, and of the exponents between sizes.
 
-    `rows` are those of the file of results, of all sizes that it has.
+    `rows` are those of the file of results, of all its sizes.
     """
     found = {(int(row["families"]), row["stage"]): row for row in rows}
-    sizes, stages = (
-        sorted({size for size, _ in found}),
-        [name for name in STAGES if any(name == one for _, one in found)],
-    )
+    sizes = sorted({size for size, _ in found})
+    stages = [name for name in STAGES if any(name == stage for _, stage in found)]
     heads = ["stage", *(f"{size:,}" for size in sizes), *(f"exponent from {size:,}" for size in sizes[:-1])]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for name in stages:
@@ -98,12 +96,12 @@ def table(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def asking(families: int) -> int:
-    """Queries of a landscape of so many families, in the study's proportion."""
+    """Number of queries of a landscape of so many families, in the study's proportion."""
     return round(families * STUDY[1] / STUDY[0])
 
 
 def measure(size: int, bm25: bool) -> dict[str, Sample]:
-    """Run the stages once at one size; what stands in for a stage is not among the samples."""
+    """Run the stages once at one size; replaced stages are not among the samples."""
     samples = {}
     with workspace(size, "tac", model="bench") as folder:
         models = yaml.safe_load((folder / "registry/models.yaml").read_text(encoding="utf-8"))
@@ -122,7 +120,7 @@ def measure(size: int, bm25: bool) -> dict[str, Sample]:
 
 
 def cut(queries: int) -> None:
-    """Keep so many of the landscape's queries, evenly spread, and their judgements."""
+    """Keep so many of the landscape's queries, evenly spaced, and their judgements."""
     asked = tables.read(layout.task(LANDSCAPE, "queries"), QUERIES)
     qrels = tables.read(layout.task(LANDSCAPE, "qrels"), QRELS)
     kept = asked.iloc[np.linspace(0, len(asked) - 1, min(queries, len(asked))).astype(int)]
@@ -131,7 +129,7 @@ def cut(queries: int) -> None:
 
 
 def vectors(dimension: int) -> None:
-    """Random unit vectors as the embed stage writes them: float32 rows, their digest and their ids."""
+    """Write random unit vectors as the embed stage does: float32 rows, their digest and their ids."""
     generator = np.random.default_rng(0)
     families = tables.read(layout.task(LANDSCAPE, "pool"), POOL, ["family_id"])
     queries = tables.read(layout.task(LANDSCAPE, "queries"), QUERIES, ["query_id"])
@@ -146,13 +144,13 @@ def vectors(dimension: int) -> None:
 
 
 def lexical() -> None:
-    """A random run in the place of BM25's, as deep as the parameters say."""
+    """Write a random run in place of BM25's, of the depth in the parameters."""
     generator = np.random.default_rng(1)
     families = tables.read(layout.task(LANDSCAPE, "pool"), POOL, ["family_id"])["family_id"].tolist()
     queries = tables.read(layout.task(LANDSCAPE, "queries"), QUERIES, ["query_id"])["query_id"].tolist()
     depth = min(params.load().bm25.depth, len(families) - 1)
     own, order = np.searchsorted(families, queries), generator.permutation(depth).astype(np.int32) + 1
-    # The families that follow the query's own, in random order: none comes twice, and its own never.
+    # The families after the query's own, in random order: none twice, and never its own.
     rows = (own.astype(np.int32)[:, None] + order) % np.int32(len(families))
     scores = generator.random(rows.shape, dtype=np.float32)
     scores.sort(axis=1)

@@ -1,4 +1,4 @@
-"""Random weights in the shapes of models of the registry, read out, padded and loaded as their entries say."""
+"""Random weights in the shapes of the registry's models, with the pooling and padding of their entries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Entry of the registry: class of its configuration, and what that differs in from its defaults.
+# Entry of the registry: class of its configuration, and the settings that differ from the defaults.
 SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     "bert-for-patents": ("BertConfig", {"vocab_size": 39859, "hidden_size": 1024, "num_hidden_layers": 24,
                          "num_attention_heads": 16, "intermediate_size": 4096}),
@@ -27,7 +27,7 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
                         "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 256,
                         "intermediate_size": 15360, "sliding_window": 1024}),
 }  # fmt: skip
-WORDS = 8192  # of the tokenizer
+WORDS = 8192  # vocabulary of the tokenizer
 # Two small layers of each.
 TINY = {
     "vocab_size": WORDS, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
@@ -35,7 +35,7 @@ TINY = {
 }  # fmt: skip
 PADDING, UNKNOWN, FIRST, LAST = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 BYTES = {"float32": 4.0, "bfloat16": 2.0}
-# nf4 quantised twice (Dettmers et al., 2023): half a byte, and a byte each 64 weights, and 4 each 256 of those.
+# nf4, doubly quantised (Dettmers et al., 2023): half a byte, a byte for every 64 weights, 4 for every 256 of those.
 NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
 _MODULES = "sentence_transformers."
 
@@ -44,34 +44,34 @@ _MODULES = "sentence_transformers."
 class Shape:
     """Random weights on disk."""
 
-    entry: Any  # of a folder, with the read-out, padding, prompts, precision and plan of the registry's
+    entry: Any  # of a folder, with the pooling, padding, prompts, precision and memory plan of the registry's
     parameters: int
-    linear: int  # those of linear layers, which are what 4 bits are for
+    linear: int  # those in linear layers, which alone are stored in 4 bits
 
     def mib(self, kept: str) -> float:
-        """Memory of the weights, by a sum, as `float32`, `bfloat16` or `nf4`: there the rest is in bfloat16."""
+        """Computed memory of the weights in `float32`, `bfloat16` or `nf4` (other layers then in bfloat16)."""
         if kept == "nf4":
             return (self.linear * NF4 + (self.parameters - self.linear) * BYTES["bfloat16"]) / 2**20
         return self.parameters * BYTES[kept] / 2**20
 
 
 def config(name: str, *, tiny: bool) -> Any:
-    """The configuration of a shape, for the tokenizer of `words`."""
+    """The transformers configuration of a shape, for the tokenizer of `words`."""
     import transformers
 
     from patent_embeddings.encoders.entries import model_entry
 
     kind, shape = SHAPES[name]
     small = {key: value for key, value in TINY.items() if key in shape} if tiny else {}
-    # Of the registry's `native` forms: the library's class, told to read both ways.
-    way = {"is_causal": False} if model_entry(name).native else {}
-    found = getattr(transformers, kind)(**{**shape, **small, **way, "pad_token_id": 0})
-    found.initializer_range = found.hidden_size**-0.5  # which keeps the spread of states, so that texts differ
-    return found
+    # `native` entries are computed by the library's class with bidirectional attention.
+    attention = {"is_causal": False} if model_entry(name).native else {}
+    made = getattr(transformers, kind)(**{**shape, **small, **attention, "pad_token_id": 0})
+    made.initializer_range = made.hidden_size**-0.5  # keeps the variance of states, so that texts differ
+    return made
 
 
 def count(model: Any) -> tuple[int, int]:
-    """Parameters of a network, and those of the weights of its linear layers."""
+    """Number of parameters of a network, and of those in the weights of its linear layers."""
     import torch
 
     linear = sum(one.weight.numel() for one in model.modules() if isinstance(one, torch.nn.Linear))
@@ -79,7 +79,7 @@ def count(model: Any) -> tuple[int, int]:
 
 
 def build(name: str, folder: Path, length: int, sample: Sequence[str], *, tiny: bool) -> Shape:
-    """Weights in bfloat16, made on the device and saved as the hub has them, with a tokenizer of the sample's words."""
+    """Make bfloat16 weights on the device and save them like a hub model, with a tokenizer of the sample's words."""
     import torch
     import transformers
 
@@ -104,7 +104,7 @@ def build(name: str, folder: Path, length: int, sample: Sequence[str], *, tiny: 
 
 
 def words(sample: Sequence[str], padding: str) -> Any:
-    """A tokenizer of WordPieces, learnt from a sample: the registry's own are not on a machine without the weights."""
+    """Train a WordPiece tokenizer on a sample, since the registry's own may not be on this machine."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -124,7 +124,7 @@ def words(sample: Sequence[str], padding: str) -> Any:
 
 
 def read_out(folder: Path, size: int, pooling: str) -> None:
-    """What makes the folder a model of sentence-transformers: its pooling, and vectors of length 1."""
+    """Make the folder a model of sentence-transformers: write its pooling and normalisation."""
     modes = {"mean": "mean_tokens", "cls": "cls_token", "last": "lasttoken"}
     kinds = (("", "models.Transformer"), ("1_Pooling", "models.Pooling"), ("2_Normalize", "models.Normalize"))
     modules = [
@@ -132,7 +132,7 @@ def read_out(folder: Path, size: int, pooling: str) -> None:
         for place, (path, kind) in enumerate(kinds)
     ]
     (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
-    for path, told in (("1_Pooling", {"word_embedding_dimension": size, f"pooling_mode_{modes[pooling]}": True}),
+    for path, settings in (("1_Pooling", {"word_embedding_dimension": size, f"pooling_mode_{modes[pooling]}": True}),
                        ("2_Normalize", {})):  # fmt: skip
         (folder / path).mkdir()
-        (folder / path / "config.json").write_text(json.dumps(told), encoding="utf-8")
+        (folder / path / "config.json").write_text(json.dumps(settings), encoding="utf-8")

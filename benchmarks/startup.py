@@ -1,4 +1,4 @@
-"""What starting costs: `dvc repro` from nothing, with nothing to do, and `--help` of every stage and command."""
+"""Start-up times: `dvc repro` from nothing and with nothing to do, and `--help` of every stage and command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKAGES = ("dvc", "torch", "sentence-transformers", "pyserini")
 
 @app.command()
 def main() -> None:
-    """Compute the default cell in a clone with empty caches, then time what changes nothing."""
+    """Compute the default cell in a clone with empty caches, then time `dvc repro` again and every `--help`."""
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         clone = Path(place) / "clone"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def modules() -> list[str]:
-    """Stages and commands: every module of `stages/`."""
+    """Names of all stages and commands."""
     return sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
 
 

@@ -1,4 +1,4 @@
-"""Texts of simulated families, written once and read by every contestant."""
+"""Texts of simulated families, the same for every contestant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DESCRIPTION = 20_000  # characters of a long description
 
 
 def write(view: str, texts: int, file: str) -> None:
-    """Write the texts of a view of a simulated landscape as JSON, one a family; `full` has long descriptions."""
+    """Write the texts of a view of a simulated landscape as a JSON list; `full` has long descriptions."""
     from patent_embeddings.corpus import views
     from patent_embeddings.corpus.entries import view_entry
     from patent_embeddings.corpus.sources import load
@@ -27,7 +27,7 @@ def write(view: str, texts: int, file: str) -> None:
 
 
 def lengthened(texts: Sequence[str], characters: int = DESCRIPTION) -> list[str]:
-    """Each description followed by those of the next families, round and round, cut to so many characters."""
+    """Extend each description by those of the next families, cyclically, to so many characters."""
     ring = "".join(f"{text}\n" for text in texts)
     rounds = ring * (characters // len(ring) + 2)
     starts = accumulate((len(text) + 1 for text in texts[:-1]), initial=0)
@@ -35,5 +35,5 @@ def lengthened(texts: Sequence[str], characters: int = DESCRIPTION) -> list[str]
 
 
 def read(file: str) -> list[str]:
-    """The texts that `write` wrote."""
+    """Read the texts that `write` wrote."""
     return json.loads(Path(file).read_text(encoding="utf-8"))

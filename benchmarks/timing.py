@@ -1,4 +1,4 @@
-"""Processes timed from start to end, contestants in turn, and the ratio of their medians."""
+"""Time processes from start to end, contestants in turn, and take the ratio of their medians."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sample:
     """One run of one contestant."""
 
     seconds: float  # from the start of its process to the end
-    peak_mib: float  # resident memory of the process, and of those that it waited for
+    peak_mib: float  # largest resident memory of the process or of one that it waited for
     values: dict[str, Any] = field(default_factory=dict)  # what its function returned
 
 
@@ -42,7 +42,7 @@ Contestant = Callable[[], Sample]
 
 
 def ratio(peer: Sequence[float], ours: Sequence[float]) -> Ratio:
-    """How many times as long the peer takes, by turn. Raises ValueError: the numbers of turns differ, or are 0."""
+    """Ratio of the peer's seconds to ours. Raises ValueError: the numbers of turns differ, or are 0."""
     if len(peer) != len(ours) or not ours:
         raise ValueError(f"{len(peer)} and {len(ours)} turns cannot be compared")
     turns = [theirs / own for theirs, own in zip(peer, ours, strict=True)]
@@ -54,7 +54,7 @@ def in_turn(
 ) -> dict[str, list[Sample]]:
     """Run every contestant once a turn, in the opposite order every other turn.
 
-    `check` looks at the first turn, before more is timed, and raises where the answers differ.
+    `check` gets the samples of the first turn before the others run, and raises where the answers differ.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in contestants}
     for turn in range(turns):
@@ -68,7 +68,7 @@ def in_turn(
 def function(target: str, arguments: Mapping[str, Any], folder: Path, limit: float | None = None) -> Sample:
     """Run a function of this package, `benchmarks.MODULE:FUNCTION`, in a process of its own in a folder.
 
-    It takes plain values, and returns a dict of such or None. Raises UserError: as `command`.
+    Arguments and result are JSON values; the result is a dict or None. Raises UserError: as `command`.
     """
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "values.json"
@@ -77,9 +77,9 @@ def function(target: str, arguments: Mapping[str, Any], folder: Path, limit: flo
 
 
 def command(arguments: Sequence[str], folder: Path, limit: float | None = None) -> Sample:
-    """Run Python with some arguments, the caches that make a second run faster empty.
+    """Run Python with these arguments, with empty caches.
 
-    Raises UserError: it fails, the message has its last line; or it takes more than `limit` seconds and is ended.
+    Raises UserError: it fails, with its last line in the message; or it takes more than `limit` seconds and is killed.
     """
     shown = f"python {' '.join(arguments)[:120]}"
     with tempfile.TemporaryDirectory() as place, tempfile.TemporaryFile() as said:
@@ -109,7 +109,7 @@ def command(arguments: Sequence[str], folder: Path, limit: float | None = None) 
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """Variables of a timed process: this Python and code, a cache folder of its own, no network."""
+    """Environment of a timed process: this Python and code, a cache folder of its own, no network."""
     own = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     own |= {"XDG_CACHE_HOME": str(cache), "XDG_STATE_HOME": str(cache), "MTEB_CACHE": str(cache / "mteb")}
     own |= {"TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor")}

@@ -1,4 +1,4 @@
-"""Training a LoRA adapter against the library's trainer alone."""
+"""Training of a LoRA adapter against the trainer of sentence-transformers alone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def main(
 
 
 def difference(first: str, second: str) -> float:
-    """Largest difference of an entry of two adapters in peft's format."""
+    """Largest difference between entries of two adapters in peft's format; infinite where their tensors differ."""
     from safetensors.torch import load_file
 
     ours, theirs = (load_file(Path(folder) / "adapter_model.safetensors") for folder in (first, second))
@@ -63,13 +63,22 @@ def difference(first: str, second: str) -> float:
     return max(float((ours[name] - theirs[name]).abs().max()) for name in ours)
 
 
+def values(entry: Any, length: int) -> Any:
+    """Settings of fine-tuning: the defaults of params.yaml, texts cut to so many tokens."""
+    from patent_embeddings.training.values import FinetuneValues
+
+    return FinetuneValues.model_construct(
+        model=entry, seed=SEED, length=length, rate=RATE, rank=RANK, evaluations=1, merge=False, weight=1.0,
+        hard_negatives=None,
+    )  # fmt: skip
+
+
 def ours(anchors: str, positives: str, batch: int, length: int, out: str) -> dict[str, float]:
-    """An adapter by the stage's training, its scratch empty, the loss on one dev pair taken twice."""
+    """Train an adapter as the stage does, with an empty scratch; the loss on one dev pair is computed twice."""
     import pandas as pd
 
     from patent_embeddings.encoders.entries import model_entry
     from patent_embeddings.training import tuning
-    from patent_embeddings.training.values import FinetuneValues
 
     pairs = pd.DataFrame({"anchor": texts.read(anchors), "positive": texts.read(positives)})
     places = pairs.index.to_series()
@@ -77,17 +86,14 @@ def ours(anchors: str, positives: str, batch: int, length: int, out: str) -> dic
     dev = pairs.head(1).assign(split="dev")
     pairs = pd.concat([pairs, dev], ignore_index=True)
     pairs["conflicts"] = [[] for _ in range(len(pairs))]
-    values = FinetuneValues.model_construct(
-        model=model_entry(MODEL), seed=SEED, length=length, rate=RATE, rank=RANK, evaluations=1, merge=False,
-        weight=1.0, hard_negatives=None,
-    )  # fmt: skip
+    settings = values(model_entry(MODEL), length)
     start = time.perf_counter()
-    tuning.tune(values, pairs, Path(out))
+    tuning.tune(settings, pairs, Path(out))
     return {"training_seconds": time.perf_counter() - start}
 
 
 def plain(anchors: str, positives: str, batch: int, length: int, out: str) -> dict[str, float]:
-    """An adapter by the library alone: the same texts, order, loss, rates and seed, no dropout, no evaluation."""
+    """Train an adapter with the library alone: same texts, order, loss, rates and seed; no dropout, no evaluation."""
     from datasets import Dataset
     from peft import LoraConfig, TaskType
     from sentence_transformers import (

@@ -1,4 +1,4 @@
-"""A simulated week of USPTO full text: as many bytes a document as a real one has, and the same kinds of elements."""
+"""A simulated week of USPTO full text, with the elements and the bytes a document of a real one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 SEED = 1
 BYTES = 98_000  # of a document, on average
-_SHARES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # of that length, each as frequent
-_DESIGNS = 12  # one of so many is a design patent, which has hardly a text
+_SHARES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # lengths relative to that, equally frequent
+_DESIGNS = 12  # one of so many is a design patent, with hardly any text
 _VOWELS, _CONSONANTS = "aeiou", "bcdfglmnprstvz"
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE {root} SYSTEM "us-patent-grant-v45-2014-04-03.dtd" [ ]>\n'
 
 
 def write(documents: int, file: str) -> dict[str, float]:
-    """Write a week of so many documents; its bytes."""
+    """Write a week of so many documents; returns its size in bytes."""
     with Path(file).open("w", encoding="utf-8") as handle:
         for text in week(documents):
             handle.write(text)
@@ -23,7 +23,7 @@ def write(documents: int, file: str) -> dict[str, float]:
 
 
 def week(documents: int) -> Iterator[str]:
-    """Each document with its declaration, as a weekly file has them one after another; now and then a listing."""
+    """Documents of a weekly file, each with its XML declaration; every hundredth is followed by a sequence listing."""
     maker = _Maker(random.Random(SEED))
     for number in range(documents):
         yield _HEAD.format(root="us-patent-grant") + maker.document(number)

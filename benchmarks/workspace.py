@@ -1,4 +1,4 @@
-"""A working folder in which the stages run: the repository's registry, and one zero-shot cell on one landscape."""
+"""A temporary folder in which stages run: the registry, and one zero-shot cell on one simulated landscape."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import yaml
 from benchmarks.timing import ROOT, Sample, command
 
 LANDSCAPE = "bench"
-OF_A_CELL = ("check", "pairs", "finetune", "report")  # stages that take no landscape
+OF_A_CELL = ("check", "pairs", "finetune", "report")  # stages without a landscape argument
 
 
 @contextmanager
 def workspace(families: int, view: str, *, model: str, dtype: str = "float32") -> Iterator[Path]:
-    """A temporary working folder with the simulated landscape `bench`, the only one evaluated, zero-shot.
+    """Make a temporary folder whose zero-shot cell is evaluated on the simulated landscape `bench` alone.
 
-    `view` is that of queries and documents, `model` an id of the registry, where the caller may still register it.
+    `view` is that of queries and documents; `model` is an id of the registry, which the caller may still add.
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         folder = Path(place)
@@ -38,11 +38,11 @@ def workspace(families: int, view: str, *, model: str, dtype: str = "float32") -
 
 
 def register(folder: Path, kind: str, name: str, entry: Mapping[str, Any]) -> None:
-    """Add an entry to a registry of the folder, such as `landscapes`."""
+    """Append an entry to a registry file of the folder, such as `landscapes`."""
     with (folder / f"registry/{kind}.yaml").open("a", encoding="utf-8") as file:
         file.write("\n" + yaml.safe_dump({name: dict(entry)}))
 
 
 def run_stage(name: str, folder: Path) -> Sample:
-    """Run a stage in a working folder, on its landscape if it takes one; raises as `timing.command`."""
+    """Run a stage in the folder, on its landscape if it takes one. Raises UserError: as `timing.command`."""
     return command(["-m", f"stages.{name}", *([] if name in OF_A_CELL else [LANDSCAPE])], folder)

@@ -1,4 +1,4 @@
-"""What is measured on a GPU where there is one, run here at tiny sizes; and what the docs say of it."""
+"""The GPU benchmark, run here at tiny sizes, and the claims of the docs about GPUs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from patent_embeddings.encoders.devices import Device
 from patent_embeddings.encoders.entries import model_entry
 
 ROOT = Path(__file__).parents[1]
-# What a page says while nothing was measured on a GPU.
+# Words of each page while nothing was measured on a GPU.
 NOT_MEASURED = {
     "models": "These are sums, not measurements",
     "cluster": "Sums, not measurements",

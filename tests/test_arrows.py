@@ -1,4 +1,4 @@
-"""The layout of the code: arrows point downwards, nothing goes in a circle, commands are thin, modules are small."""
+"""The layout of the code: imports go downwards and not in circles, commands are thin, modules are small."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 import pytest
 from imports import ROOT, imported, modules, tree
 
-# A package imports those of the tiers before its own, and itself.
+# A package may import itself and the packages of earlier tiers.
 TIERS = (
     ("core",),
     ("corpus", "encoders", "evaluation"),
     ("pairs", "training"),
-    ("retrieval",),  # a search by a cell loads what its training left
+    ("retrieval",),  # a search loads the adapter of its cell's training
     ("handover", "sharing"),
     ("grid",),
     ("pages",),
 )
 LIBRARY = "patent_embeddings"
-WIDTH = 120  # letters of a line
+WIDTH = 120  # characters of a line
 MODULE = 300  # lines of a module of the library
-STAGE, FURTHER = 60, 30  # lines of a stage, or of a file of commands with one, and for each further one
+STAGE, FURTHER = 60, 30  # lines of a stage or a file with one command, and for each further command
 
 
 def faults(root: Path) -> Iterator[str]:
-    """Everything that breaks the layout, in a line each."""
+    """Every violation of the layout, one line each."""
     library, commands = modules(LIBRARY, root=root), modules("stages", root=root)
     edges = {file: imported(file, root, types=True) for file in (*library, *commands)}
     yield from arrows(library, commands, edges)
@@ -67,7 +67,7 @@ def arrows(library: list[str], commands: list[str], edges: dict[str, set[str]]) 
 
 
 def circles(edges: dict[str, set[str]]) -> Iterator[str]:
-    """Modules that import themselves through others (Tarjan's components with more than one member)."""
+    """Circular imports: strongly connected modules, by Tarjan's algorithm."""
     number: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: list[str] = []
@@ -93,7 +93,7 @@ def circles(edges: dict[str, set[str]]) -> Iterator[str]:
 
 
 def thick(file: str, root: Path) -> Iterator[str]:
-    """What a command does itself: arrays, tables, and loops over anything but what it prints or writes."""
+    """Work that a command does itself: arrays, tables, and loops other than for printing or writing."""
     for node in ast.walk(tree(root / file)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):

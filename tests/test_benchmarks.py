@@ -1,10 +1,10 @@
-"""The benchmarks measure what they say, and notice a peer that disagrees."""
+"""The benchmarks measure what they claim, and notice a peer that disagrees."""
 
 from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import (
+    bm25,
     comparison,
     encode,
     evaluation,
@@ -20,6 +21,7 @@ from benchmarks import (
     labels,
     results,
     scale,
+    search,
     texts,
     weeks,
     workspace,
@@ -109,12 +111,44 @@ def test_a_case_measured_again_replaces_its_rows_only(tmp_path: Path) -> None:
         results.store("toy", [{"case": "tac 500", "seconds": 1.0}], folder=tmp_path)
 
 
-def test_the_ratios_of_the_docs_are_those_of_the_file() -> None:
+def test_the_tables_of_the_docs_are_those_of_the_files() -> None:
     page = (Path(__file__).parents[1] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    written = re.findall(r"\| ([\d.]+) \(([\d.]+) to ([\d.]+)\) \|", page)
-    keys = ("ratio", "low", "high")
-    found = [tuple(f"{float(row[key]):.2f}".lstrip("0") for key in keys) for row in results.read(results.COMPARISONS)]
-    assert written and set(written) <= set(found)
+    rows = [
+        [float(row[key]) for key in ("ours", "theirs", "ratio", "low", "high")]
+        for row in results.read(results.COMPARISONS)
+    ]
+    written = re.findall(r"\| ([\d.]+) s \| ([\d.]+) s \| ([\d.]+) \(([\d.]+) to ([\d.]+)\) \|", page)
+    assert written
+    for line in written:
+        digits = [len(figure.partition(".")[2]) for figure in line]
+        figures = [float(figure) for figure in line]
+        assert any([round(value, kept) for value, kept in zip(row, digits, strict=True)] == figures for row in rows), (
+            line
+        )
+    assert scale.table(results.read(scale.NAME)) in page
+
+
+def found(folder: Path, name: str, scores: Sequence[Sequence[float]], rows: Sequence[Sequence[int]]) -> Sample:
+    out = folder / f"{name}.npz"
+    np.savez(out, scores=np.array(scores, np.float32), rows=np.array(rows))
+    return Sample(1.0, 1.0, {"out": str(out)})
+
+
+def test_right_scores_of_wrong_documents_are_not_the_same_answer(tmp_path: Path) -> None:
+    scores = [[0.9, 0.5, 0.2], [0.8, 0.3, 0.1]]
+    peer = found(tmp_path, "peer", scores, [[4, 1, 2], [0, 3, 4]])
+    ours = found(tmp_path, "float32", scores, [[4, 1, 3], [0, 3, 4]])  # the last is a tie, cut the other way
+    assert search.difference(tmp_path, ours, peer) == 0
+    ours = found(tmp_path, "float32", scores, [[1, 4, 2], [0, 3, 4]])
+    assert search.difference(tmp_path, ours, peer) == pytest.approx(0.4)
+    ours = found(tmp_path, "float32", scores, [[4, 1, 2], [0, 0, 4]])
+    assert search.difference(tmp_path, ours, peer) > 0.1
+
+
+def test_half_of_the_ten_best_is_not_the_same_answer(tmp_path: Path) -> None:
+    for name, documents in (("ours", [1, 2]), ("plain", [1, 2, 3, 4])):
+        np.savez(tmp_path / f"{name}.npz", query=np.zeros(len(documents), int), document=np.array(documents))
+    assert bm25.difference(tmp_path) == 0.5
 
 
 def test_the_record_has_the_machine_and_not_its_name() -> None:

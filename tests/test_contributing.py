@@ -1,4 +1,4 @@
-"""The table of CONTRIBUTING.md: what its rows say is enough, tried with a toy for each row that is marked."""
+"""The table of CONTRIBUTING.md: following a row is enough, tried with a toy addition for each marked row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COPIED = ("patent_embeddings", "stages", "registry", ".dvc/plots", "dvc.yaml", "
 
 @dataclass(frozen=True)
 class Toy:
-    """An addition: texts of its own files and edits of others, in the order of the row; a check that it works."""
+    """An addition: contents of its own files, edits of others in the order of the row, and a check that it works."""
 
     files: tuple[str, ...]
     edits: tuple[Callable[[str], str], ...]
@@ -30,7 +30,7 @@ def appended(text: str) -> Callable[[str], str]:
 
 
 def inserted(before: str, text: str) -> Callable[[str], str]:
-    """The text in front of a line that the file must have."""
+    """Insert the text before a line that the file must have."""
 
     def edit(old: str) -> str:
         assert before in old, f"there is no line {before!r} in the file that the row names"
@@ -40,7 +40,7 @@ def inserted(before: str, text: str) -> Callable[[str], str]:
 
 
 def templates(old: str) -> str:
-    """Written by the command that the row names, once all toys are there."""
+    """No edit: the command that the row names writes the file once all toys are added."""
     return old
 
 
@@ -242,7 +242,7 @@ TOYS = {
         """,
     ),
 }  # fmt: skip
-# Runs the checks that are named: `python -c ... ROOT WORK TOY ...`; a line for each that does not work.
+# Runs the checks given as arguments, `python -c ... ROOT WORK TOY CHECK ...`, and prints a line for each failure.
 DRIVER = '''
 import os, sys, textwrap, traceback
 from pathlib import Path
@@ -315,7 +315,7 @@ for name, check in zip(sys.argv[3::2], sys.argv[4::2], strict=True):
 
 
 def rows(page: str) -> dict[str, tuple[list[str], list[str]]]:
-    """By what is added: paths of its own files, and of the files that get a row or an entry."""
+    """For each kind of addition, the paths of its own files and of the files that get a row or an entry."""
     table = re.findall(
         r"^\| (.+?) \|(.*?)\|(.*?)\|$", page.split("## Where things go")[1].split("\n## ")[0], flags=re.M
     )
@@ -329,7 +329,7 @@ def rows(page: str) -> dict[str, tuple[list[str], list[str]]]:
 
 
 def add(page: str, what: str, root: Path) -> None:
-    """Add a toy in a copy of the repository, where the row says."""
+    """Add a toy to a copy of the repository as its row says."""
     (files, entries), toy = rows(page)[f"{what} *"], TOYS[what]
     assert len(files) == len(toy.files), f"{what}: a toy has {len(toy.files)} files of its own, the row names {files}"
     assert len(entries) == len(toy.edits), f"{what}: a toy has {len(toy.edits)} rows, the row names {entries}"
@@ -354,7 +354,7 @@ def copy(root: Path) -> Path:
 
 
 def run(forks: Forks, root: Path, *whats: str) -> dict[str, str]:
-    """What does not work of some toys, by toy."""
+    """Failures of toys, by toy; empty if all work."""
     arguments = [part for what in whats for part in (what, TOYS[what].check)]
     environment = {"PYTHONPATH": f"{root}:{root / 'tests'}", "PATH": "", "HOME": str(root)}
     done = forks.code(DRIVER, str(root), str(root / "work"), *arguments, cwd=root / "work", env=environment)
@@ -372,7 +372,7 @@ def written(root: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> tuple[Path, dict[str, bytes], dict[str, str]]:
-    """A copy with every toy, what its files were, and what of the toys does not work."""
+    """A copy with every toy, its files before, and the failures of toys."""
     root = copy(tmp_path_factory.mktemp("copy"))
     before = written(root)
     for what in TOYS:

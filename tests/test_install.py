@@ -1,4 +1,4 @@
-"""`make install` on machines with one Python or another, each a stub that writes down what it is asked."""
+"""`make install` on machines with different Pythons, each a stub that logs its calls."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_python_that_is_named_is_taken_and_makes_the_environment_anew(machine:
     for name in ("python3.12", "python3.14"):
         have(machine, name, GOOD)
     assert made_by(install(machine, "PYTHON=python3.14")[1]) == ["python3.14"]
-    again = install(machine)[1]  # brings versions back, in the environment that is there
+    again = install(machine)[1]  # resets the versions in the existing environment
     assert made_by(again) == [] and sum("pip install" in line for line in again) == 3
     assert made_by(install(machine, "PYTHON=python3.12")[1]) == ["python3.12"]
 

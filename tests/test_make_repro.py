@@ -1,4 +1,4 @@
-"""What `make repro` prints and ends with, with a DVC and a Python that are played."""
+"""Output and exit status of `make repro`, with stubs for DVC and Python."""
 
 from __future__ import annotations
 

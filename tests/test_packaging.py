@@ -1,4 +1,4 @@
-"""An installed copy has all of the library, and mypy looks at all of it."""
+"""An installed copy contains the whole library, and mypy checks all of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables, picture and README of the study, from its record and its confirmation: `python -m studies.robust`."""
+"""Make tables, picture and README of the study from its record and its confirmation: `python -m studies.robust`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from studies.robust.record import HERE
 
 
 def main() -> None:
-    """Write `tables/`, `frontier.svg` and `README.md` beside this file; minutes, most of them of resampling."""
+    """Write `tables/`, `frontier.svg` and `README.md` next to this file; takes minutes, mostly of resampling."""
     declared, rows = protocol.read(), record.read()
     grounds = record.grounds(rows, declared)
     tables = {
@@ -29,12 +29,12 @@ def main() -> None:
 
 
 def _dev(rows: pd.DataFrame) -> pd.DataFrame:
-    """What r5 was put together by: dev queries of the first fold; those of the others are among its test queries."""
+    """Comparison on the dev queries that r5 was composed on, of fold 0; those of others are among its test queries."""
     return changes.against_baseline(rows[(rows["fold"] == 0) & (rows["seed"] < 2)], "dev")
 
 
 def _joined(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Tables of the grounds as one, with the ground and the cell in words."""
+    """Tables of all grounds as one, with columns for the ground and the cell in words."""
     rows = pd.concat([part.assign(ground=name) for name, part in parts.items()], ignore_index=True)
     cells = [record.label(*key) for key in rows[record.CELL].itertuples(index=False)]
     others = [name for name in rows if name not in ("ground", *record.CELL)]

@@ -1,4 +1,4 @@
-"""Change of tuned cells against the model as published, at home and abroad, with intervals over queries and seeds."""
+"""Change of fine-tuned cells against zero-shot, at home and abroad, with intervals over queries and seeds."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from patent_embeddings.evaluation import statistics
 from studies.robust.record import CELL, SHARED, UNIT, against_zero_shot, units
 
 Floats = npt.NDArray[np.float64]
-Change = tuple[float, Floats, str]  # its value, its resamples, where
+Change = tuple[float, Floats, str]  # value, resamples, `TRAINED_ON on LANDSCAPE`
 
-BASELINE = "r1"  # plain citation pairs: what other recipes and settings are compared with
-RESAMPLES = 2000  # of intervals that nothing is tested by
+BASELINE = "r1"  # plain citation pairs, which other recipes and settings are compared with
+RESAMPLES = 2000  # of intervals that no test uses
 LEVEL = 0.05
 POWER = 0.8
 FEWEST = 6  # queries: with fewer no two-sided exact test can reach 5 %
 
 
 def frontier(rows: pd.DataFrame, margin: float, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
-    """Change at home, and abroad in the mean and at worst, of every recipe and setting, shares of the zero-shot score.
+    """Relative change of every recipe and setting against zero-shot: at home, and abroad on average and at worst.
 
-    Means are over pairs of what the recipe was trained on with a landscape: at home those where it is one of these.
-    Intervals resample queries, folds pooled, and training seeds, both with replacement; that of the worst change is
-    the interval of the pair where the change is worst, so that it does not say how bad the worst of many would be by
-    chance: the more pairs, the worse.
+    Means are over pairs of training landscapes and scored landscape; at home the scored one is among the training ones.
+    Intervals resample queries (folds pooled) and training seeds with replacement. The interval of the worst change is
+    that of its pair alone: it does not account for the choice of the worst among many, which is lower with more pairs.
 
     Args:
         rows: of the record, one ground.
-        margin: the relative loss that does not matter.
+        margin: the relative loss that counts as no harm.
         resamples: of every interval.
-        seed: of them.
+        seed: of the resamples.
 
     Returns:
         `CELL`; `home`, `mean`, `worst` with `_low` and `_high`, NaN where there is no such pair; `where` it is worst;
-        `harmless` of `abroad` whose interval is above the margin; `provable`, the margin at which a recipe that truly
-        changes nothing would be found harmless with a power of 80 % where the spread is widest; `seeds`, `folds` and
-        `cells`. Of options that the model as published has too, such as centring, `home_plain` and `mean_plain` with
-        their bounds are against the plain one.
+        `abroad`, the number of pairs abroad, and `harmless`, how many have an interval above the margin; `provable`,
+        the margin at which a recipe that truly changes nothing would be found harmless with a power of 80 % on the pair
+        of the widest spread; `seeds`, `folds` and `cells`. For options that zero-shot has too, such as centring,
+        `home_plain` and `mean_plain` with their bounds are changes against zero-shot without them.
     """
     found = units(rows)
     bare = {key: _by_side(group, resamples, seed) for key, group in against_zero_shot(found, plain=True).groupby(CELL)}
@@ -72,21 +71,21 @@ def frontier(rows: pd.DataFrame, margin: float, resamples: int = RESAMPLES, seed
 def against_baseline(
     rows: pd.DataFrame, split: str = "test", resamples: int = RESAMPLES, seed: int = 0
 ) -> pd.DataFrame:
-    """Change of every recipe and setting less that of `BASELINE` on what both have, shares of the zero-shot score.
+    """Relative change of every recipe and setting minus that of `BASELINE`, on what both have.
 
-    What both have are queries under the same training seeds and folds, at home or abroad for both; a query's score is
-    the mean over the adapters that are scored on it there. Intervals are as those of `frontier`, both sides on the
-    same draws of queries, and of seeds where the recipe is the baseline's own. None is corrected.
+    Both have a query under the same training seed and fold, and both at home or both abroad; its score is the mean over
+    the adapters scored on it. Intervals are as in `frontier`; both sides use the same draws of queries, and of seeds
+    where the recipe is the baseline's own. They are not corrected for multiple comparisons.
 
     Args:
         rows: of the record, one ground.
         split: `test` or `dev`.
         resamples: of every interval.
-        seed: of them.
+        seed: of the resamples.
 
     Returns:
-        `CELL`; for `home` and `abroad` the mean over landscapes of the difference, with `_low` and `_high`, NaN where
-        there is none; `seeds`, `folds` and queries `n` that both have.
+        `CELL`; `home` and `abroad`, the means of the difference over landscapes, with `_low` and `_high`, NaN where
+        there is none; numbers of `seeds`, `folds` and queries `n` that both have.
     """
     pairs = against_zero_shot(units(rows, split=split))
     same = [*SHARED, "home", *UNIT, "seed"]
@@ -115,20 +114,19 @@ def against_baseline(
 def change(rows: pd.DataFrame, resamples: int, seed: int, trained_on: str | None = None) -> tuple[float, Floats] | None:
     """Relative change of one recipe's adapters on one landscape, seeds averaged query by query, and its resamples.
 
-    A fold has adapters of its own, one a seed. Its seeds are drawn with replacement: apart from those of other folds,
-    as if one seed had nothing in common on two of them, but alike on every landscape that they are scored on. Of k
-    seeds a resample has (k - 1) / k of their variance (Davison and Hinkley, 1997, section 2.3), for which their
-    deviations are made larger; one seed adds none.
+    Each fold has its own adapters, one a seed. Seeds are drawn with replacement, independently for each fold, but with
+    the same draws on every landscape. A resample of k seeds has (k - 1) / k of their variance (Davison and Hinkley,
+    1997, section 2.3), so their deviations are scaled up; a single seed adds no variance.
 
     Args:
-        rows: of `against_zero_shot`, one recipe and setting, trained and scored on one landscape (or set of them).
-        resamples: of queries, each landscape by draws of its own that are the same for every cell, and of seeds.
+        rows: of `against_zero_shot`: one recipe and setting, one landscape, one set of training landscapes.
+        resamples: of queries, drawn for each landscape and the same for every cell, and of seeds.
         seed: of both.
-        trained_on: what the draws of seeds go by; the column of that name where it is None.
+        trained_on: key of the draws of seeds; by default the column of that name.
 
     Returns:
-        The change as a share of the zero-shot score, and float64 [resamples]; None where there are too few queries,
-        or nothing was found that could be lost.
+        The change as a share of the zero-shot score, and float64 [resamples]; None where there are too few queries
+        or the zero-shot score is 0.
     """
     wide = rows.pivot_table(index=["fold", "query_id"], columns="seed", values="tuned")
     zero = rows.groupby(["fold", "query_id"])["zero"].mean().loc[wide.index].to_numpy(dtype=float)
@@ -161,13 +159,13 @@ def bounds(drawn: Floats) -> tuple[float, float]:
 
 
 def sensitivity() -> float:
-    """Standard errors that an effect must be off the bound, for a two-sided test at 5 % to have a power of 80 %."""
+    """Distance of an effect from its bound, in standard errors, at which a two-sided 5 % test has a power of 80 %."""
     normal = NormalDist()
     return normal.inv_cdf(1 - LEVEL / 2) + normal.inv_cdf(POWER)
 
 
 def _by_side(group: pd.DataFrame, resamples: int, seed: int) -> tuple[list[Change], list[Change]]:
-    """Changes at home and abroad of one recipe and setting, for every pair of its training with a landscape."""
+    """Changes of one recipe and setting at home and abroad, for every pair of training and scored landscapes."""
     sides: dict[bool, list[Change]] = {True: [], False: []}
     for (trained_on, landscape, home), rows in group.groupby(["trained_on", "landscape", "home"]):
         found = change(rows, resamples, seed)
@@ -177,7 +175,7 @@ def _by_side(group: pd.DataFrame, resamples: int, seed: int) -> tuple[list[Chang
 
 
 def _mean(name: str, changes: list[Change]) -> dict[str, Any]:
-    """Mean of the changes of several landscapes, with its interval; NaN of none."""
+    """Mean of several changes with its interval; NaN for none."""
     if not changes:
         return {name: np.nan, f"{name}_low": np.nan, f"{name}_high": np.nan}
     low, high = bounds(np.mean([one[1] for one in changes], axis=0))

@@ -1,4 +1,4 @@
-"""The confirmation: recipes and centring on three landscapes that suggested nothing, every query a test query."""
+"""The confirmation: recipes and centring on three landscapes that no idea came from, every query a test query."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from patent_embeddings.evaluation import statistics
 from studies.robust.changes import Floats
 
 OUTCOMES = Path(__file__).parent / "confirmation.parquet"
-ROWS = 13  # changes against zero-shot that were looked at; two of them, of r3-ta, have no outcomes in the file
+ROWS = 13  # changes against zero-shot that were looked at; two, of r3-ta, have no outcomes in the file
 RESAMPLES = 20_000
 CELL = ["recipe", "trained_on", "centre"]
 ZERO = ("zero-shot", "", "none")
 
 
 def read(path: Path = OUTCOMES) -> pd.DataFrame:
-    """Outcomes: `CELL`, `seed`, `landscape`, `scope`, `query_id`, `ndcg10`."""
+    """Read the outcomes: `CELL`, `seed`, `landscape`, `scope`, `query_id`, `ndcg10`."""
     return pd.read_parquet(path)
 
 
 def table(outcomes: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
-    """Change of every cell against zero-shot, and of the centred ones also against centring alone.
+    """Change of every cell against zero-shot, and of centred cells also against centring alone.
 
     Args:
         outcomes: of `read`.
@@ -32,8 +32,8 @@ def table(outcomes: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> 
 
     Returns:
         `scope`, `CELL`, `against` (`zero-shot` or `centring`); `change`, the mean over landscapes of the relative
-        change, with `low`, `high` and the two-sided bootstrap `p`, and the change on each landscape; `p_corrected` of
-        the row of scope `all` with the least p against zero-shot, by Holm's first step over `ROWS`; NaN elsewhere.
+        change, with `low`, `high` and the two-sided bootstrap `p`, and the change on each landscape; `p_corrected`, by
+        Holm's first step over `ROWS`, only for the least p against zero-shot in scope `all`; NaN elsewhere.
     """
     out = []
     for scope, rows in outcomes.groupby("scope"):
@@ -55,7 +55,7 @@ def table(outcomes: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> 
 
 
 class _Drawn:
-    """Means of every cell on every landscape, whole and resampled: queries alike for all cells."""
+    """Means of every cell on every landscape, observed and resampled with the same draws of queries for all cells."""
 
     def __init__(self, rows: pd.DataFrame, resamples: int, seed: int) -> None:
         self.cells: list[tuple[str, str, str]] = sorted(rows[CELL].drop_duplicates().itertuples(index=False, name=None))

@@ -1,4 +1,4 @@
-"""Retrieval out of domain under every option and system, on the queries that have both scopes."""
+"""Out-of-domain retrieval under every option and system, on the queries that have both scopes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from patent_embeddings.evaluation import statistics
 from studies.robust.changes import FEWEST, Floats, sensitivity
 from studies.robust.record import CELL, LEGS, OPTIONS, SYSTEMS, UNIT, at_home
 
-TESTED = 10_000  # resamples of what is tested
+TESTED = 10_000  # resamples of intervals and tests
 KEY = [*CELL, "system"]
 
 
 def out_of_domain(rows: pd.DataFrame, resamples: int = TESTED, seed: int = 0) -> pd.DataFrame:
-    """OUT nDCG@10 of every option under every system, against the model as published, dense.
+    """OUT nDCG@10 of every option under every system, against the zero-shot dense run.
 
     Args:
         rows: of the record, one ground.
@@ -26,8 +26,8 @@ def out_of_domain(rows: pd.DataFrame, resamples: int = TESTED, seed: int = 0) ->
     Returns:
         `KEY`; `value` and `gap`, the relative loss from IN to OUT, with `_low` and `_high`; `change` with its bounds,
         `p`, `p_holm` (Holm over the table) and the change that would have been `detectable` at 5 % with a power of
-        80 %; `times` the better leg of the model as published; `n`. Two rows an oracle: for each query the best of the
-        legs, and of all rows that have every query; they are not tested.
+        80 %; `times`, the ratio to the better zero-shot leg; `n`. Two rows are oracles, which are not tested: for each
+        query the best of both legs, and of all rows that have every query.
     """
     inside, outside = (_wide(rows, scope) for scope in ("in-paired", "out-paired"))
     plain = {system: ("zero-shot", *OPTIONS.values(), system) for system in LEGS}
@@ -60,7 +60,7 @@ def out_of_domain(rows: pd.DataFrame, resamples: int = TESTED, seed: int = 0) ->
 
 
 def _wide(rows: pd.DataFrame, scope: str) -> pd.DataFrame:
-    """Outcomes by unit, a column a cell and system."""
+    """Outcomes [unit, cell and system]."""
     parts = [at_home(rows, system, scope).assign(system=system) for system in SYSTEMS]
     return pd.concat(parts, ignore_index=True).pivot_table(index=UNIT, columns=KEY, values="value")
 
@@ -104,7 +104,7 @@ def loss(before: float, after: float) -> float:
 
 
 def gap_interval(table: Floats, resamples: int, seed: int) -> tuple[float, float]:
-    """95 % interval of the relative loss from the first column of outcomes [units, 2] to the second; NaN of nothing."""
+    """95 % interval of the relative loss from column 0 to column 1 of outcomes [units, 2]; NaN if column 0 is all 0."""
     if not table[:, 0].any():
         return np.nan, np.nan
 

@@ -1,4 +1,4 @@
-"""The picture of the study: change at home and abroad of every recipe and setting, with intervals."""
+"""The picture of the study: change of every recipe and setting at home and abroad, with intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from patent_embeddings.pages.outlines import svg
 
 
 def frontier(points: pd.DataFrame) -> str:
-    """SVG of rows of `changes.frontier` with their `cell` in words, as its table has them; whiskers: 95 % intervals."""
+    """SVG of the rows of `tables/frontier.csv`, with 95 % intervals."""
     sides = {"home": "at home", "mean": "abroad"}
     columns = ["cell", "change", "low", "high"]
     parts = [

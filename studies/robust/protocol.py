@@ -1,4 +1,4 @@
-"""The protocol as it was written before its cells ran: hypotheses with their rules, seeds, folds, margin."""
+"""The protocol, written before its cells ran: hypotheses with their rules, seeds, folds, margin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = {
 
 
 class Option(Entry):
-    """Cells of one recipe under one system: as params.yaml has them, but for the settings."""
+    """Cells of one recipe under one system, with the defaults of params.yaml except for the settings."""
 
     recipe: str = "zero-shot"
     settings: dict[str, Any] = Field(default_factory=dict)  # dotted keys of params.yaml
@@ -39,7 +39,7 @@ class _Hypothesis(Entry):
 
 
 class Keeps(_Hypothesis):
-    """A recipe keeps a share of the best one's gain at home."""
+    """A recipe keeps a share of the best recipe's gain at home."""
 
     rule: Literal["keeps"]
     candidate: str
@@ -55,7 +55,7 @@ class Harmless(_Hypothesis):
 
 
 class Raises(_Hypothesis):
-    """One option is better than another, tuned ones at home."""
+    """One option is better than another; fine-tuned ones are scored at home."""
 
     rule: Literal["raises"]
     scope: Literal["all", "in-paired", "out-paired"]
@@ -64,7 +64,7 @@ class Raises(_Hypothesis):
 
 
 class Reaches(_Hypothesis):
-    """An option reaches a multiple of the best zero-shot leg out of domain, and a gap below a bound."""
+    """Out of domain, an option reaches a multiple of the best zero-shot leg and a gap below a bound."""
 
     rule: Literal["reaches"]
     option: Option
@@ -76,17 +76,17 @@ Hypothesis = Annotated[Keeps | Harmless | Raises | Reaches, Field(discriminator=
 
 
 class Protocol(Entry):
-    """Hypotheses that are declared before their cells run: one Holm family on each ground."""
+    """Hypotheses declared before their cells ran; Holm's correction is taken over all of them, on each ground."""
 
     description: str
-    exploratory: list[str]  # landscapes that its leads come from, which can confirm nothing
-    seeds: Annotated[list[int], Field(min_length=3)]  # of training, all of them needed
-    folds: Annotated[list[int], Field(min_length=1)]  # that are pooled, all of them needed
-    margin: Share  # relative loss that does not matter
+    exploratory: list[str]  # landscapes that the ideas came from, which can confirm nothing
+    seeds: Annotated[list[int], Field(min_length=3)]  # of training, all required
+    folds: Annotated[list[int], Field(min_length=1)]  # pooled, all required
+    margin: Share  # relative loss that counts as no harm
     hypotheses: Annotated[dict[str, Hypothesis], Field(min_length=1)]
 
 
 def read() -> Protocol:
-    """The protocol of this study."""
+    """Read the protocol of this study."""
     text = (Path(__file__).parent / "protocol.yaml").read_text(encoding="utf-8")
     return Protocol.model_validate(yaml.safe_load(text)["robust"])

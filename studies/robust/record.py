@@ -1,4 +1,4 @@
-"""The record: nDCG@10 of every query under every cell that was computed, one typed column an option."""
+"""The record: nDCG@10 of every query under every cell, with a typed column for each option."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from studies.robust.protocol import Protocol
 
 HERE = Path(__file__).parent
 RECORD = HERE / "record.parquet"
-# Options of a cell and what they are where nothing is said: the part of the adapter that is kept when embedding, the
-# centring of vectors, tokens of a passage (0: whole texts), how a family is scored by its passages, and whether BM25
-# weighs a query's terms too.
+# Options of a cell and their defaults: scale of the adapter, centring of vectors, tokens of a passage (0: whole texts),
+# a family's score from its passages, and whether BM25 weighs a query's terms too.
 OPTIONS = {"scale": 1.0, "centre": "none", "passages": 0, "passage_score": "best", "query_side": False}
-SHARED = [name for name in OPTIONS if name != "scale"]  # that the model as published has too
-CELL = ["recipe", *OPTIONS]  # what tells cells apart, their training, seeds and folds aside
+SHARED = [name for name in OPTIONS if name != "scale"]  # options that zero-shot has too
+CELL = ["recipe", *OPTIONS]  # identifies a cell, apart from training landscapes, seed and fold
 UNIT = ["landscape", "fold", "query_id"]
 LEGS = ("bm25", "dense")
 SYSTEMS = (*LEGS, "rrf", "interpolation")
@@ -25,7 +24,7 @@ GROUNDS = ("confirmation", "exploratory", "simulated")
 
 
 def read(path: Path = RECORD) -> pd.DataFrame:
-    """The record, a row a query, scope and system of a cell.
+    """Read the record, one row for each cell, system, scope and query.
 
     Returns:
         `recipe`; `trained_on`, landscapes joined by "+", "" where nothing was trained; the columns of `OPTIONS`;
@@ -39,14 +38,14 @@ def read(path: Path = RECORD) -> pd.DataFrame:
 
 
 def grounds(rows: pd.DataFrame, protocol: Protocol) -> dict[str, pd.DataFrame]:
-    """Rows of each ground that has any: landscapes nobody had looked at, those the ideas came from, simulated ones."""
+    """Rows of each ground that has any: new landscapes, those the ideas came from, simulated ones."""
     exploratory = rows["landscape"].isin(protocol.exploratory) & ~rows["simulated"]
     masks = (~exploratory & ~rows["simulated"], exploratory, rows["simulated"])
     return {ground: rows[mask] for ground, mask in zip(GROUNDS, masks, strict=True) if mask.any()}
 
 
 def units(rows: pd.DataFrame, system: str = "dense", scope: str = "all", split: str = "test") -> pd.DataFrame:
-    """Rows of one system, scope and split, without cells that differ only in what the system does not read."""
+    """Rows of one system, scope and split, without cells that differ only in options that the system ignores."""
     kept = (rows["system"] == system) & (rows["scope"] == scope) & (rows["split"] == split)
     if system == "dense":
         kept &= ~rows["query_side"]
@@ -56,17 +55,17 @@ def units(rows: pd.DataFrame, system: str = "dense", scope: str = "all", split: 
 
 
 def at_home(rows: pd.DataFrame, system: str, scope: str) -> pd.DataFrame:
-    """`CELL`, `UNIT` and `value`, seeds averaged, of the model as published and of tuned cells at home."""
+    """`CELL`, `UNIT` and `value`, averaged over seeds, of zero-shot and of fine-tuned cells at home."""
     found = units(rows, system, scope)
     found = found[found["home"] | (found["trained_on"] == "")]
     return found.groupby([*CELL, *UNIT])["value"].mean().reset_index()
 
 
 def against_zero_shot(rows: pd.DataFrame, plain: bool = False) -> pd.DataFrame:
-    """Rows of tuned cells of `units` beside the model as published under the same options, or with `plain` under none.
+    """Rows of fine-tuned cells joined with zero-shot under the same options, or with `plain` under the defaults.
 
     Returns:
-        The tuned rows with `tuned` and `zero`, their outcomes; with `plain` only those with options of their own.
+        The fine-tuned rows with outcomes `tuned` and `zero`; with `plain` only those with other than default options.
     """
     tuned = rows[rows["trained_on"] != ""].rename(columns={"value": "tuned"})
     zero = rows[rows["recipe"] == "zero-shot"]

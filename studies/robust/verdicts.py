@@ -1,4 +1,4 @@
-"""The protocol's hypotheses, each judged by its declared rule from the record, ground by ground."""
+"""Judge the protocol's hypotheses on each ground of the record, by their declared rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from studies.robust.record import LEGS, OPTIONS, UNIT, against_zero_shot, at_hom
 
 SUPPORTED, CONTRADICTED = "supported", "contradicted"
 UNDETERMINED, NOT_TESTED = "undetermined", "not tested"
-# What was looked at before cannot confirm; what is planted cannot support.
+# Verdicts in the words of a ground: exploratory landscapes cannot confirm, planted effects cannot support.
 WORDS = {
     "exploratory": {SUPPORTED: "suggested", CONTRADICTED: "spoken against"},
     "simulated": {SUPPORTED: "plant recovered", CONTRADICTED: "plant missed"},
@@ -27,7 +27,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a rule found: `holds` and `fails` beside a significant p; `both` where failing needs it too."""
+    """Result of a rule: `holds` needs a significant p as well, and with `both` so does `fails`."""
 
     reason: str
     value: float
@@ -41,7 +41,7 @@ class _Answer:
 
 
 class _Lacking(Exception):
-    """The cells that a hypothesis needs are not there, in a sentence."""
+    """The cells that a hypothesis needs are missing; the message is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class _Ground:
     seed: int
 
     def of(self, option: Option) -> pd.DataFrame:
-        """Rows of an option's cells, all of the declared folds and seeds."""
+        """Rows of an option's cells. Raises _Lacking where a declared fold or seed is missing."""
         wanted = OPTIONS | option.columns
         mask = self.rows["recipe"] == option.recipe
         for name, value in wanted.items():
@@ -71,23 +71,23 @@ class _Ground:
         return rows
 
     def values(self, option: Option, scope: str) -> pd.Series[float]:
-        """Outcomes of an option by unit, tuned cells at home."""
+        """Outcomes of an option by unit; fine-tuned cells at home."""
         return at_home(self.of(option), option.system, scope).set_index(UNIT)["value"]
 
     def everywhere(self, landscapes: Any, whose: str) -> None:
-        """Raises _Lacking where a landscape is missing: a part of them could be the good part."""
+        """Raises _Lacking where a landscape is missing, as the others could be a favourable selection."""
         if missing := sorted(set(self.rows["landscape"]) - set(landscapes)):
             raise _Lacking(f"{whose} lacks {', '.join(missing)}.")
 
     def units(self, **columns: pd.Series[float]) -> pd.DataFrame:
-        """Columns on the units that all have. Raises _Lacking where these are too few."""
+        """Join columns on the units that all have. Raises _Lacking where these are too few."""
         table = pd.concat(columns, axis=1, join="inner")
         if len(table) < FEWEST:
             raise _Lacking(f"{len(table)} test queries are shared, too few for a test.")
         return table
 
     def above_zero(self, differences: Floats) -> tuple[float, float, float, float]:
-        """Mean, its interval, and the one-sided p-value."""
+        """Mean of differences, its interval, and the one-sided p-value."""
         low, high = statistics.interval(differences, self.resamples, self.seed)
         p = randomisation.sign_flip(differences, self.resamples, self.seed, alternative="greater")
         return float(differences.mean()), float(low), float(high), float(p)
@@ -115,7 +115,7 @@ def judge(rows: pd.DataFrame, protocol: Protocol, resamples: int = TESTED, seed:
                 answers[name] = _RULES[hypothesis.rule](hypothesis, cells)
             except _Lacking as lacking:
                 answers[name] = str(lacking)
-        # Every declared hypothesis counts in the family: one that lacks its cells cannot be significant.
+        # Every declared hypothesis counts in Holm's correction; one without its cells has p = 1.
         p = [answer.p if isinstance(answer, _Answer) else 1.0 for answer in answers.values()]
         for (name, answer), adjusted in zip(answers.items(), statistics.holm(np.array(p)), strict=True):
             row: dict[str, Any] = {"ground": ground, "hypothesis": name}
