@@ -1,4 +1,4 @@
-"""Pins that can change numbers: a dependency of the stages, and what is installed held against them."""
+"""Write environment.lock, the pins that can change numbers, on which the stages depend."""
 
 from __future__ import annotations
 

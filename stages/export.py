@@ -23,9 +23,9 @@ Landscape = Annotated[str | None, typer.Option(help="One of the cell's; all, whe
 
 
 def _cell(*stages: str, landscape: str | None = None) -> tuple[Subject, list[str]]:
-    """The cell at hand and those of its landscapes that are asked for, held against what these stages read now.
+    """The cell at hand and the landscapes to export, after a check that these stages are up to date.
 
-    A stage is named as `report`, or as `metrics@` for each of the landscapes.
+    A stage is named as `report`, or as `metrics@` for each landscape.
     """
     from patent_embeddings.core import params
     from patent_embeddings.grid.freshness import require_current
@@ -53,7 +53,7 @@ def trec(out: Out = OUT / "trec") -> None:
 
 @app.command()
 def mteb(out: Out = OUT / "mteb") -> None:
-    """Write MTEB's result files of the dense run, the probe and k-means: a folder that `mteb` reads as its cache."""
+    """Write scores of the dense run, the probe and k-means as MTEB's result files, which `mteb` reads as its cache."""
     from patent_embeddings.core.git import git
     from patent_embeddings.evaluation.scores import read_scores
     from patent_embeddings.grid.cell import digest
@@ -69,7 +69,7 @@ def model(
     out: Out = OUT / "model",
     merged: Annotated[bool, typer.Option("--merged", help="The whole model, its adapter merged.")] = False,
 ) -> None:
-    """Write a model folder as the Hugging Face hub has them: the adapter, or the whole model, and a card."""
+    """Write a model folder for the Hugging Face hub: the adapter, or the whole model, and a card."""
     from patent_embeddings.evaluation.scores import read_scores
     from patent_embeddings.handover import model
 
@@ -85,13 +85,13 @@ def model(
 
 @app.command()
 def vectors(out: Out = OUT / "vectors", landscape: Landscape = None) -> None:
-    """Write the documents' vectors with their ids, as parquet and as faiss indexes, and what each index loses."""
+    """Write the documents' vectors with their ids, as parquet and as faiss indexes, and the loss of each index."""
     from patent_embeddings.handover import vectors
 
     cell, names = _cell("metrics@", landscape=landscape)
     for name in names:
         vectors.write(out / name, name, cell)
-        print(f"{out / name}: {vectors.LOSSES} has what each index loses, README.md how to search them")
+        print(f"{out / name}: {vectors.LOSSES} has the loss of each index, README.md how to search them")
 
 
 @app.command()
@@ -110,7 +110,7 @@ def system(
     out: Out = OUT / "system",
     landscape: Annotated[str | None, typer.Option(help="One of the cell's; its own, where none is named.")] = None,
 ) -> None:
-    """Write the winner: one folder with all that ranks a landscape's families, and the file of 60 lines that does."""
+    """Write a search system: one folder with all that ranks a landscape's families, and the script that does it."""
     from patent_embeddings.core import params
     from patent_embeddings.evaluation.scores import read_scores
     from patent_embeddings.handover.system import writer
@@ -137,7 +137,7 @@ def table(
     from patent_embeddings.pages.sheets import sheet
 
     cell = params.load()
-    if name in SHEETS:  # of the cell at hand; a grid's are of experiments
+    if name in SHEETS:  # tables of a grid are read from experiments
         require_current(cell, "report")
     text, suffix = {"csv": (comma_separated, "csv"), "latex": (latex, "tex")}[form]
     path = out / f"{name}.{suffix}"

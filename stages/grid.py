@@ -26,7 +26,7 @@ def run_(
 ) -> None:
     """Compute the cells that no experiment of this code version holds, through DVC's queue.
 
-    Interrupt it as you like: the workers go on, and the same command takes up the watch again.
+    An interrupt ends only the watching: the workers go on, and the same command watches again.
     """
     from patent_embeddings.core import layout, params
     from patent_embeddings.core.files import read_yaml
@@ -56,7 +56,7 @@ def recommend(
     landscape: Annotated[str, typer.Option(help="Where it is to be used: an id of the landscapes' registry.")],
     task: Annotated[Literal["retrieval", "classification", "clustering"], typer.Option(help="What for.")] = "retrieval",
 ) -> None:
-    """Name the model, recipe, view and system to use on a landscape, what it costs, and how sure that is."""
+    """Recommend a model, recipe, view and system for a landscape, with its lead over the next best and its cost."""
     from patent_embeddings.core import params
     from patent_embeddings.grid import experiments, gather
     from patent_embeddings.grid.recommendation import advise, lines

@@ -22,7 +22,6 @@ def main(
     ] = GIB,
 ) -> None:
     """Clean the scratch of half-finished embeddings and training runs."""
-
     freed, left = clean(layout.scratch(), days, gib)
     say(f"{layout.scratch()}: {freed / 2**20:,.0f} MiB freed, {left / 2**20:,.0f} MiB left")
 

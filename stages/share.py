@@ -29,7 +29,7 @@ def pull(experiment: Annotated[str | None, typer.Argument(help="Fetch this exper
 
 @app.command()
 def check() -> None:
-    """Hash every file of DVC's cache; drop damaged ones, and what is linked to them, so that they are made again."""
+    """Hash every file of DVC's cache; remove damaged ones and links to them, so that they are restored or computed."""
     from patent_embeddings.sharing import share
 
     share.check()

@@ -16,11 +16,11 @@ from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.core.params import Params, explain
 from patent_embeddings.corpus.entries import landscape_entry, view_entry
 from patent_embeddings.encoders.entries import model_entry
-from patent_embeddings.grid.cell import SIDES, ZERO_SHOT, Cell, flat, of_training
+from patent_embeddings.grid.cell import SIDES, ZERO_SHOT, Cell, flat, used
 from patent_embeddings.pairs.entries import recipe_entry
 
-VIEW = "view"  # an axis that sets both sides
-EACH = "EACH"  # a value that stands for every landscape of evaluate_on; in capitals, so that it is no id
+VIEW = "view"  # an axis that sets the views of queries and of documents
+EACH = "EACH"  # a value that stands for every landscape of evaluate_on; ids have no capitals
 _EACH: dict[str, Callable[[str], Any]] = {"landscape": str, "finetune.held_out": lambda name: [name]}
 
 
@@ -42,16 +42,15 @@ def parse(settings: Sequence[str]) -> dict[str, list[Any]]:
 
 
 def union(base: Mapping[str, Any], grids: Iterable[Mapping[str, Sequence[Any]]]) -> list[Cell]:
-    """Cells of several grids, each once; zero-shot cells first. Raises UserError as `expand` does."""
+    """Cells of several grids, each once, zero-shot cells first. Raises UserError as `expand` does."""
     return distinct(cell for axes in grids for cell in expand(base, axes))
 
 
 def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[Cell]:
-    """Every combination of the axes' values over the base, once; zero-shot cells first.
+    """Every combination of the axes' values over the base, each cell once; zero-shot cells first.
 
-    What a cell does not use stays as in the base, so that it is one cell: where and how a zero-shot cell would be
-    trained, where a recipe over all landscapes is at home, what is held out of a recipe that has a home,
-    how passages are scored where there are none.
+    Values that a cell does not use (`cell.used`) stay as in the base, so that it is not computed twice: how a zero-shot
+    cell would be trained, or how passages are scored where there are none.
 
     Args:
         base: params.yaml.
@@ -87,13 +86,13 @@ def _sides(changes: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
 
 
 def _each(base: Mapping[str, Any], changes: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The changes with every `EACH` filled in, all combinations."""
+    """The changes with each `EACH` replaced by every landscape, in all combinations."""
     key = next((key for key, alone in _EACH.items() if changes.get(key) == EACH), None)
     places = changes.get("evaluate_on", base["evaluate_on"])
     if key is None:
         yield changes
         return
-    if not isinstance(places, list):  # whose fault is told, not that of `EACH`
+    if not isinstance(places, list):  # reported later as the fault of evaluate_on, not of `EACH`
         yield {name: value for name, value in changes.items() if name != key}
         return
     for name in places:
@@ -101,15 +100,17 @@ def _each(base: Mapping[str, Any], changes: dict[str, Any]) -> Iterator[dict[str
 
 
 def _cell(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Cell:
-    _typed(base, changes)  # what is not used is no less wrong
-    changes = _used(base, changes)
+    changes = _used(base, changes, _typed(base, changes))  # a value that is not used must be valid, too
     typed = _typed(base, changes)
     _check_ids(typed)
+    # YAML reads 5e-4 as text: the same number must be the same cell, however it is written.
+    numbers = flat(typed.model_dump(mode="json"))
+    changes = {key: numbers[key] if isinstance(value, str) else value for key, value in changes.items()}
     return Cell.over(base, typed, changes)
 
 
 def _typed(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Params:
-    """The base with some changes. Raises UserError where one has a value of the wrong type."""
+    """The base with the changes made. Raises UserError where a value has the wrong type."""
     params = deepcopy(dict(base))
     for key, value in changes.items():
         *blocks, last = key.split(".")
@@ -124,23 +125,18 @@ def _typed(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Params:
         raise UserError(f"{said}: {explain(error)}") from None
 
 
-def _used(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the changes those that the cell has a use for."""
-    recipe = recipe_entry(changes.get("recipe", base["recipe"]))
-    kept = {key: value for key, value in changes.items() if recipe.signals or not of_training(key)}
-    if recipe.landscapes == "home":
-        kept.pop("finetune.held_out", None)
-    if not recipe.signals or recipe.landscapes == "all":
-        evaluated = kept.get("evaluate_on", base["evaluate_on"])
-        kept["landscape"] = base["landscape"] if base["landscape"] in evaluated else evaluated[0]
-    if kept.get("embed.passages.tokens", base["embed"]["passages"]["tokens"]) is None:
-        for key in ("embed.passages.stride", "search.passages"):
-            kept.pop(key, None)
+def _used(base: Mapping[str, Any], changes: Mapping[str, Any], cell: Params) -> dict[str, Any]:
+    """The changes that can change an outcome of the cell."""
+    recipe = recipe_entry(cell.recipe)
+    trains, at_home = bool(recipe.signals), recipe.landscapes == "home"
+    kept = {key: value for key, value in changes.items() if used(cell, trains, at_home, key)}
+    if not (trains and at_home):  # it must still be one of evaluate_on
+        kept["landscape"] = base["landscape"] if base["landscape"] in cell.evaluate_on else cell.evaluate_on[0]
     return kept
 
 
 def _check_ids(cell: Params) -> None:
-    """Raise UserError at the first id of the cell that is in no registry; its recipe has been read before."""
+    """Raise UserError at the first id of the cell that is in no registry; the recipe is known to be in one."""
     model_entry(cell.model)
     for landscape in cell.evaluate_on:
         landscape_entry(landscape)

@@ -1,9 +1,8 @@
-"""A cell as an object: its name, its digest, the cell that it is measured against, and what of it a system reads.
+"""Identity of a cell: its name, its digest, its baseline, and which of its options each system depends on.
 
-Whoever names cells, tells them apart or finds them again asks here. Words about a cell are for people: nothing is
-ever read back out of them.
-DVC's run cache, scratch and checkpoints hold what one stage made, which several cells may share: they are keyed by
-what that stage reads (`keys`), not by a cell.
+Everything that names cells, distinguishes them or looks them up does it here. The words for a cell are for people;
+nothing is parsed out of them. DVC's run cache, the scratch and checkpoints are not keyed by cells but by what a stage
+reads (`keys`), since several cells may share them.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
 from patent_embeddings.core.params import Params
-from patent_embeddings.evaluation.systems import RETRIEVAL
-from patent_embeddings.grid.precision import embeds_in, settled
+from patent_embeddings.evaluation.systems import CLUSTERING, RETRIEVAL
+from patent_embeddings.grid.precision import reranks_in, settled
 from patent_embeddings.grid.wording import WORDS
 from patent_embeddings.pairs.entries import Recipe, recipe_entry
 
@@ -27,12 +26,14 @@ ZERO_SHOT = "zero-shot"
 SIDES = ("query_view", "document_view")
 Options = tuple[tuple[str, Any], ...]  # dotted keys of params.yaml and their values, lists as tuples
 
-# Blocks of params.yaml that leave a system's outcomes as they are; what is not named reads all of them.
-_UNREAD = {"dense": ("bm25", "fuse", "rerank"), "rrf": ("rerank",), "interpolation": ("rerank",), "reranked": ()}
-_OF_LABELS = _UNREAD["dense"]  # classification and clustering look at the same vectors
-_DTYPE = "embed.dtype"
-_LEXICAL = ("bm25", "tasks")  # all that BM25 reads
-# Fields of `Config`, and what only says where else, on which queries and by which luck a cell is scored.
+# Blocks of params.yaml that a system's outcomes do not depend on; a retrieval system that is not named depends on all.
+_UNREAD = {"dense": ("bm25", "fuse", "rerank"), "rrf": ("rerank",), "interpolation": ("rerank",)}
+# Classification and clustering use the document vectors as they are embedded, whole and not centred.
+_UNREAD_BY_LABELS = ("bm25", "search", "fuse", "rerank")
+_LEXICAL = ("bm25", "tasks")  # all that BM25 depends on
+_DTYPE, _RERANK_DTYPE = "embed.dtype", "rerank.dtype"
+# Not among the options of a `Config`: its other fields, and what only sets where, on which queries and with which seed
+# a cell is scored.
 _NO_OPTION = {
     "model", "recipe", "landscape", "evaluate_on", "query_view", "document_view", "search.dimensions", "tasks.fold",
     "finetune.seed", "finetune.held_out",
@@ -41,10 +42,10 @@ _NO_OPTION = {
 
 @dataclass(frozen=True)
 class Config:
-    """What makes a cell, its training seed and its fold aside: the sides of every comparison.
+    """Configuration of a cell without its training seed and fold; comparisons are between configurations.
 
-    `trained_on` is sorted, empty for zero-shot; 0 `dimensions` are all of them; `options` are whatever else differs
-    from params.yaml, sorted by key.
+    `trained_on` is sorted, and empty for zero-shot. `dimensions` is 0 where all are kept. `options` are the other
+    values that differ from params.yaml, sorted by key.
     """
 
     model: str
@@ -58,42 +59,44 @@ class Config:
     @classmethod
     def of(cls, params: Params, base: Mapping[str, Any]) -> Config:
         """The configuration of a cell; `base` is params.yaml by dotted key (`flat`)."""
-        trained_on = tuple(params.trained_on(recipe_entry(params.recipe)))
-        used = flat(decisive(settled(params), trained=bool(trained_on)))
-        before = {**base, _DTYPE: embeds_in(params.model, base.get(_DTYPE))}
-        others = {key: value for key, value in used.items() if key not in _NO_OPTION and before.get(key) != value}
+        recipe = recipe_entry(params.recipe)
+        embed = params.embed.model_copy(update={"dtype": base.get(_DTYPE)})
+        # Types of number that params.yaml leaves to the entries are those of this cell's model and reranker.
+        usual = flat(decisive(params.model_copy(update={"embed": embed}), recipe))
+        before = {**base, **{key: usual.get(key) for key in (_DTYPE, _RERANK_DTYPE)}}
+        changed = {key: value for key, value in flat(decisive(params, recipe)).items() if before.get(key) != value}
         return cls(
-            params.model, params.recipe, trained_on, params.query_view, params.document_view,
-            params.search.dimensions or 0, options(others),
+            params.model, params.recipe, tuple(params.trained_on(recipe)), params.query_view, params.document_view,
+            params.search.dimensions or 0, options({key: changed[key] for key in changed.keys() - _NO_OPTION}),
         )  # fmt: skip
 
     @cached_property
     def words(self) -> tuple[str, str, str, str, str, int, str]:
-        """Its fields as files have them, `COLUMNS`; configurations are sorted by them."""
+        """Its fields as files show them, in the order of `COLUMNS`; configurations are sorted by them."""
         sources, shown = "+".join(self.trained_on), " ".join(said(key, value) for key, value in self.options)
         return (self.model, self.recipe, sources, self.query_view, self.document_view, self.dimensions, shown)
 
     @property
     def views(self) -> str:
-        """Its view, or its two."""
+        """Its view, or both where query and document views differ."""
         same = self.query_view == self.document_view
         return self.query_view if same else f"{self.query_view} to {self.document_view}"
 
     @property
     def extra(self) -> list[str]:
-        """In words for people what model, recipe and views do not say of it."""
+        """Its dimensions and options in words for people."""
         cut = [f"vectors cut to {self.dimensions}"] if self.dimensions else []
         return [*cut, *(worded(key, value) for key, value in self.options)]
 
     @property
     def label(self) -> str:
-        """The cell as files have it: model, recipe, where it was trained, views, and what else differs by key."""
+        """Its name in files: model, recipe, training landscapes, views, and options as `key=value`."""
         cut = [f"{self.dimensions} dimensions"] if self.dimensions else []
         return " ".join(word for word in (*self._short, *cut, self.words[-1]) if word)
 
     @property
     def title(self) -> str:
-        """The cell as people read it: as `label`, its options in words."""
+        """Its name for people: as `label`, with the options in words."""
         return ", ".join([" ".join(filter(None, self._short)), *self.extra])
 
     @property
@@ -102,29 +105,31 @@ class Config:
 
     @property
     def base(self) -> Config:
-        """The zero-shot cell that a tuned one is measured against; of a zero-shot cell itself."""
+        """The zero-shot cell that a fine-tuned cell is compared with; a zero-shot cell's is itself."""
         return replace(self, recipe=ZERO_SHOT, trained_on=(), options=self.untrained)
 
     @property
     def untrained(self) -> Options:
-        """Its options without those of training and its adapter."""
+        """Its options without those of training and of the adapter."""
         return tuple((key, value) for key, value in self.options if not of_training(key))
 
     def read_by(self, system: str) -> Config:
-        """The cell as a system sees it: without the options that leave its outcomes as they are."""
-        return replace(self, options=tuple(one for one in self.options if reads(system, one[0])))
+        """The configuration without what the outcomes of a system do not depend on."""
+        kept = replace(self, options=tuple((key, value) for key, value in self.options if reads(system, key)))
+        # Only documents are classified and clustered, in all their dimensions.
+        return kept if system in RETRIEVAL else replace(kept, query_view=self.document_view, dimensions=0)
 
     @property
     def lexical(self) -> Config:
-        """The cell as BM25 sees it, which no model and no recipe changes."""
+        """The configuration for BM25, which depends on no model and no recipe."""
         return replace(self.read_by("bm25"), model="bm25", recipe="", trained_on=(), dimensions=0)
 
     def without(self, *names: str) -> Config:
-        """The cell but for some of its fields: cells that differ in nothing else are equal then."""
+        """The configuration with some fields blank, so that cells which differ in nothing else are equal."""
         return replace(self, **{name: getattr(_BLANK, name) for name in names})
 
     def only(self, *names: str) -> Config:
-        """Some of its fields and nothing else."""
+        """The configuration with all but some fields blank."""
         return self.without(*(name for name in FIELDS if name not in names))
 
     def __hash__(self) -> int:
@@ -141,7 +146,7 @@ COLUMNS = ("model", "recipe", "trained_on", "query_view", "document_view", "dime
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell to compute: name of its experiment, what it changes in params.yaml, and its whole parameters."""
+    """A cell to compute: the name of its experiment, what it changes in params.yaml, and all its parameters."""
 
     name: str
     overrides: dict[str, Any] = field(hash=False)  # by dotted key
@@ -149,16 +154,16 @@ class Cell:
 
     @classmethod
     def over(cls, base: Mapping[str, Any], params: Params, changes: Mapping[str, Any]) -> Cell:
-        """A cell over params.yaml, `base`: of `changes`, by dotted key as named, those of the base are left out."""
+        """A cell over params.yaml (`base`); `changes` are by dotted key, and those equal to the base are dropped."""
         before = flat(base)
         changed = {key: value for key, value in changes.items() if value != before[key]}
         return cls(_name(params, changed, list(before)), changed, params)
 
 
 def _name(params: Params, changed: Mapping[str, Any], keys: Iterable[str]) -> str:
-    """`minilm-r1-sim-alpha-ta-fold3`: model, recipe, where trained, and what else differs from params.yaml.
+    """`minilm-r1-sim-alpha-ta-fold3`: model, recipe, training landscape, and what else differs from params.yaml.
 
-    A key is named by its last part, where no other key ends in it.
+    A key is shortened to its last part where no other key ends in it.
     """
     ends = Counter(key.split(".")[-1] for key in keys)
     parts = [params.model, params.recipe]
@@ -175,9 +180,9 @@ def _name(params: Params, changed: Mapping[str, Any], keys: Iterable[str]) -> st
 
 
 def full_name(params: Params, recipe: Recipe | None = None) -> str:
-    """`minilm-r3-sim-alpha-tac-fold0`: the same whatever params.yaml says, as reports/expected.csv has it.
+    """`minilm-r3-sim-alpha-tac-fold0`: a name that does not depend on params.yaml, used in reports/expected.csv.
 
-    `recipe` is its entry; that of the registry unless given.
+    `recipe` is its entry; the registry's where none is given.
     """
     sources = params.trained_on(recipe or recipe_entry(params.recipe))
     words = [params.model, params.recipe, *(["+".join(sources)] if sources else []), _sides(params)]
@@ -191,27 +196,55 @@ def _sides(params: Params) -> str:
 def digest(params: Params, recipe: Recipe | None = None) -> str:
     """Twelve hexadecimal digits of the parameters that the outcomes of a cell depend on.
 
-    Options that are off have no part in it, so that a new one leaves the expected scores of older cells theirs.
-    `recipe` is its entry; that of the registry unless given.
+    Options at the default of their schema are left out, so that a new option does not change the digest of older cells
+    and their expected scores are still found. `recipe` is its entry; the registry's where none is given.
     """
-    trained = bool(params.trained_on(recipe or recipe_entry(params.recipe)))
-    content = json.dumps(decisive(settled(params), trained, off=False), sort_keys=True)
+    content = json.dumps(decisive(params, recipe or recipe_entry(params.recipe), defaults=False), sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def decisive(params: Params, trained: bool, off: bool = True) -> dict[str, Any]:
-    """The parameters that the outcomes of a cell depend on; not where and how a model is trained that is not.
+def decisive(params: Params, recipe: Recipe, *, defaults: bool = True) -> dict[str, Any]:
+    """The parameters that the outcomes of a cell depend on, with the types of number that entries decide filled in.
 
-    Without `off` not the options that are as their schema has them unless said.
+    Without `defaults`, options at the default of their schema are left out. Raises UserError where the model or
+    reranker is in no registry.
     """
-    values = params.model_dump(mode="json", exclude_defaults=not off)
-    if not trained:
-        values["embed"].pop("adapter_scale")
-    return {key: value for key, value in values.items() if trained or key not in ("finetune", "landscape")}
+    values = settled(params).model_dump(mode="json", exclude_defaults=not defaults)
+    if params.rerank.model and (defaults or reranks_in(params) != values["embed"]["dtype"]):
+        values["rerank"]["dtype"] = reranks_in(params)
+    return only(values, lambda key: used(params, bool(recipe.signals), recipe.landscapes == "home", key))
+
+
+def used(params: Params, trains: bool, at_home: bool, key: str) -> bool:
+    """Whether a dotted key of params.yaml can change any outcome of a cell.
+
+    `trains`: its recipe trains; `at_home`: on the cell's own landscape only.
+    """
+    if key == "landscape":
+        return trains and at_home
+    if of_training(key):
+        return trains and not (at_home and key == "finetune.held_out")
+    if key in ("embed.passages.stride", "search.passages"):
+        return params.embed.passages.tokens is not None
+    if key in ("rerank.system", "rerank.depth"):
+        return params.rerank.model is not None
+    return True
+
+
+def only(values: Mapping[str, Any], wanted: Callable[[str], bool], above: str = "") -> dict[str, Any]:
+    """Nested parameters whose dotted key is wanted; blocks of which nothing is left are dropped."""
+    kept: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            if inner := only(value, wanted, f"{above}{key}."):
+                kept[key] = inner
+        elif wanted(above + key):
+            kept[key] = value
+    return kept
 
 
 def of_training(key: str) -> bool:
-    """Whether an option matters to trained cells only."""
+    """Whether an option matters to fine-tuned cells only."""
     return key.startswith("finetune.") or key == "embed.adapter_scale"
 
 
@@ -220,11 +253,14 @@ def reads(system: str, key: str) -> bool:
     block = key.partition(".")[0]
     if system == "bm25":
         return block in _LEXICAL
-    return block not in _UNREAD.get(system, () if system in RETRIEVAL else _OF_LABELS)
+    if system in RETRIEVAL:
+        return block not in ("metrics", *_UNREAD.get(system, ()))
+    # What is ranked changes no label; `metrics` is the seed and number of runs of k-means.
+    return (block not in _UNREAD_BY_LABELS and key != "tasks.pool") and (block != "metrics" or system in CLUSTERING)
 
 
 def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Parameters by dotted key."""
+    """Nested parameters by dotted key."""
     out: dict[str, Any] = {}
     for key, value in params.items():
         out |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
@@ -232,15 +268,15 @@ def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def options(values: Mapping[str, Any]) -> Options:
-    """Options of values by dotted key."""
+    """Options from values by dotted key, sorted; lists become tuples."""
     return tuple((key, tuple(one) if isinstance(one, list) else one) for key, one in sorted(values.items()))
 
 
 def said(key: str, value: Any) -> str:
-    """An option as files have it."""
+    """An option as files show it: `key=value`."""
     return f"{key}={list(value) if isinstance(value, tuple) else value}"
 
 
 def worded(key: str, value: Any) -> str:
-    """An option in words for people; as files have it where it has no words of its own."""
+    """An option in words for people; `key=value` where it has none."""
     return WORDS[key](value) if key in WORDS else said(key, value)

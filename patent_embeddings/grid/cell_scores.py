@@ -1,4 +1,4 @@
-"""The scores of cells that `verify` compares, each with the cell's name and the digest of its parameters."""
+"""Scores for `verify`, each with the name of its cell and the digest of the cell's parameters."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.params import Params
 from patent_embeddings.grid.cell import digest, full_name
 from patent_embeddings.grid.experiments import current, show
+from patent_embeddings.grid.freshness import require_current
 from patent_embeddings.sharing import verify
 
 
 def workspace(params: Params) -> pd.DataFrame:
-    """The scores of the cell at hand, which has these parameters: `verify.KEYS` and `value`."""
+    """The scores of the cell at hand, which has these parameters: `verify.KEYS` and `value`.
+
+    Raises UserError where there are none, or they were computed before a change.
+    """
+    require_current(params, "report")
     return _scored(verify.at_hand(), params)
 
 

@@ -1,4 +1,4 @@
-"""Refuse bad parameters and ids before anything is touched, and prune landscapes no longer evaluated."""
+"""Validate the parameters and ids of a cell before anything runs, and prune landscapes no longer evaluated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from patent_embeddings.pairs.entries import Recipe, recipe_entry
 
 
 def validate(cell: Params) -> None:
-    """Raise UserError at the first id or combination of the cell that cannot run."""
+    """Raise UserError at the first id or combination of parameters that cannot run."""
     model, recipe = model_entry(cell.model), recipe_entry(cell.recipe)
     if cell.rerank.model is not None:
         reranker_entry(cell.rerank.model)
@@ -28,10 +28,10 @@ def validate(cell: Params) -> None:
 
 
 def _landscapes(cell: Params) -> None:
-    """Raise UserError where a landscape is unknown, without its file, or named twice."""
+    """Raise UserError where a landscape is unknown, lacks its file, or is named twice."""
     for name in cell.evaluate_on:
         landscape = landscape_entry(name)
-        # DVC may not have checked the file out yet (a fresh clone): its pointer in git is enough here.
+        # In a fresh clone DVC has not checked the file out yet: its .dvc file in git is enough.
         kept = [landscape, landscape.queries, landscape.qrels] if landscape.source == "table" else []
         for file in (one.file for one in kept if one):
             if not any(Path(file + end).exists() for end in ("", ".dvc")):
@@ -96,8 +96,8 @@ def _encoding(cell: Params, model: Model) -> Iterator[str]:
 
 
 def prune(keep: list[str]) -> None:
-    """Remove data of landscapes that are not in `keep`, and what earlier versions left; DVC's cache still has it."""
-    for run in (layout.DATA / "runs").glob("*/oracle-*.parquet"):  # in a folder that stages depend on as a whole
+    """Remove data of landscapes not in `keep`, and files that older versions wrote; DVC's cache still has them."""
+    for run in (layout.DATA / "runs").glob("*/oracle-*.parquet"):  # stages depend on the whole folder
         run.unlink()
     for kind in layout.PER_LANDSCAPE:
         folder = layout.DATA / kind

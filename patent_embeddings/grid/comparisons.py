@@ -1,4 +1,4 @@
-"""Comparisons of cells, matched unit by unit (`units`), one by one and as declared sets of hypotheses."""
+"""Paired comparisons of cells over units (`units`), single ones and declared sets corrected by Holm."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Candidate = tuple[Config, str]  # a cell under a system
 
 @dataclass(frozen=True)
 class Tested:
-    """One comparison with its adjusted p-value: what is compared, where, first minus second."""
+    """One comparison, first minus second, with its p-value adjusted for its set."""
 
     hypotheses: str
     landscape: str
@@ -39,12 +39,12 @@ class Tested:
 
     @property
     def words(self) -> tuple[str, str]:
-        """Both sides as files have them; their systems too, where systems are compared."""
+        """Labels of both sides for files, with their systems where these differ."""
         return self._sides(lambda one: one.label)
 
     @property
     def titles(self) -> tuple[str, str]:
-        """Both sides as people read them."""
+        """Labels of both sides for people."""
         return self._sides(lambda one: one.title)
 
     def _sides(self, words: Callable[[Config], str]) -> tuple[str, str]:
@@ -59,7 +59,7 @@ class Tested:
 
 
 def pooled(pairs: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
-    """Compare over all units of `paired`, a unit's outcomes averaged over the cells that share it."""
+    """Compare over all units of rows of `paired`; a unit's outcomes are averaged over the cells that share it."""
     values = pairs.groupby(UNIT, observed=True)[
         ["numerator_first", "numerator_second", "denominator_first", "denominator_second"]
     ].mean()
@@ -69,14 +69,14 @@ def pooled(pairs: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> Co
 
 
 def of_recipes(result: Comparison, pairs: pd.DataFrame) -> Comparison | None:
-    """A comparison of `pooled` as one of what was trained, not of the adapters that happened to come out.
+    """Widen a comparison of `pooled` from the adapters at hand to their recipes, by the variance between adapters.
 
-    A fold of a landscape has adapters of its own, so that its mean has the luck of its queries and of its training.
-    Where every cell has several seeds, their variance is added to that of the units; else the spread of the folds and
-    landscapes has both. By Student's t; never surer than of the adapters themselves.
+    Each fold of a landscape has its own adapters, so the mean of a fold varies with its queries and with its training.
+    Where every cell has several seeds, the variance over seeds is added to that over units. Otherwise the spread over
+    folds and landscapes stands for both. The test is Student's t; the result is never more certain than `result`.
 
-    Takes rows of `paired`. None where too little tells how adapters differ: one seed, on fewer than `FEWEST` folds of
-    all landscapes.
+    Takes rows of `paired`. Returns None where the variance between adapters is unknown: one seed, on fewer than
+    `FEWEST` folds of all landscapes together.
     """
     if not (pairs[["seeds_first", "seeds_second"]] > 0).any(axis=None):
         return result
@@ -89,7 +89,7 @@ def of_recipes(result: Comparison, pairs: pd.DataFrame) -> Comparison | None:
         side: (table[f"numerator_{side}"] - scores[side] * table[f"denominator_{side}"]) / sums[f"denominator_{side}"]
         for side in sides
     }
-    # What each unit adds to the difference, linearised; they sum to 0.
+    # The linearised contribution of each unit to the difference; these sum to 0.
     linear = parts["first"] - parts["second"]
     alone = pairs[["luck_first", "luck_second"]].isna().any(axis=None)
     if alone:
@@ -109,7 +109,7 @@ def of_recipes(result: Comparison, pairs: pd.DataFrame) -> Comparison | None:
             added += list(weight.to_numpy() ** 2 * luck)
             degrees += list(seeds - 1.0)
         variance = sum(added)
-        # Welch and Satterthwaite.
+        # Degrees of freedom by Welch and Satterthwaite.
         spread = sum(one**2 / degree for one, degree in zip(added, degrees, strict=True) if one > 0)
         freedom = variance**2 / spread if variance else 1.0
     error = float(np.sqrt(variance))
@@ -120,30 +120,30 @@ def of_recipes(result: Comparison, pairs: pd.DataFrame) -> Comparison | None:
 
 
 def _variance(parts: pd.Series[float]) -> float:
-    """Variance of a sum whose independent parts are known as deviations, which sum to 0."""
+    """Variance of a sum of independent parts, given as deviations that sum to 0."""
     return float((parts**2).sum() * len(parts) / (len(parts) - 1)) if len(parts) > 1 else math.nan
 
 
 def reversed_(result: Comparison) -> Comparison:
-    """The comparison the other way round."""
+    """The comparison as second minus first."""
     return replace(result, difference=-result.difference, low=-result.high, high=-result.low, effect=-result.effect)
 
 
 def adjusted(results: Sequence[Comparison]) -> list[float]:
-    """Holm's p-values of one set."""
+    """Holm-adjusted p-values of one set."""
     return [float(value) for value in statistics.holm(np.array([result.p for result in results]))] if results else []
 
 
 def undecidable(tested: Sequence[Tested]) -> bool:
-    """Whether no difference could be significant among the comparisons of one set, landscape and task.
+    """Whether the units are too few for any comparison of one set, landscape and task to be significant.
 
-    The least p-value of n signs is 2 ** (1 - n), and Holm multiplies the least by how many there are.
+    The least p-value of an exact test over n units is 2 ** (1 - n); Holm multiplies it by the number of comparisons.
     """
     return len(tested) * 2.0 ** (1 - max(one.result.n for one in tested)) >= ALPHA
 
 
 def declared(outcomes: pd.DataFrame, hypotheses: Mapping[str, Hypotheses]) -> list[Tested]:
-    """Every declared comparison, entries of registry/hypotheses.yaml by id, of outcomes as in `units`."""
+    """All comparisons that registry/hypotheses.yaml declares (entries by id), of outcomes as in `units`."""
     return [
         one
         for name, declared_ in hypotheses.items()
@@ -153,14 +153,28 @@ def declared(outcomes: pd.DataFrame, hypotheses: Mapping[str, Hypotheses]) -> li
 
 
 def every_pair(
-    outcomes: pd.DataFrame, hypotheses: str, compares: str, task: Task, resamples: int = RESAMPLES, seed: int = 0
+    outcomes: pd.DataFrame,
+    hypotheses: str,
+    compares: str,
+    task: Task,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    system: str | None = None,
 ) -> list[Tested]:
-    """All comparisons of a declared set on one task, Holm within each landscape.
+    """All comparisons of a declared set on one task, Holm-corrected within each landscape.
 
-    `compares`: `cells` (each pair), `tuned` (each tuned cell with its zero-shot), `systems` (each with dense), or
-    `candidates` (each pair of cell and system, without intervals). `outcomes` and `task` as in `units`.
+    Args:
+        outcomes: as in `units`.
+        hypotheses: the name of the set.
+        compares: `cells` (each pair of cells), `tuned` (each fine-tuned cell with its zero-shot cell), `systems` (each
+            system with dense), or `candidates` (each pair of a cell and a system, without intervals).
+        task: as in `units`.
+        resamples: of every interval and test.
+        seed: of the resampling.
+        system: of `cells` and `tuned`, where it is not the task's leading one.
     """
-    rows = {"systems": _every_system, "candidates": candidates}.get(compares, _distinct)(outcomes, task)
+    every_system = {"systems": _every_system, "candidates": candidates}.get(compares)
+    rows = every_system(outcomes, task) if every_system else _once(units(outcomes, task, system))
     found = []
     for landscape, ours in rows.groupby("landscape", observed=True):
         wide = ours.pivot_table(
@@ -168,7 +182,7 @@ def every_pair(
         )
         keys = list(wide["numerator"].columns)
         pairs = _pairs(keys, compares)
-        # Half a million pairs of candidates: whoever asks for them wants one interval, and all p-values.
+        # There may be half a million pairs of candidates, of which one interval and all p-values are needed.
         intervals = compares != "candidates"
         numerators, denominators = (wide[part].to_numpy() for part in ("numerator", "denominator"))
         results = _compare(numerators, denominators, pairs, resamples, seed, intervals)
@@ -185,25 +199,21 @@ def _every_system(outcomes: pd.DataFrame, task: Task) -> pd.DataFrame:
 
 
 def candidates(outcomes: pd.DataFrame, task: Task) -> pd.DataFrame:
-    """Rows of `units` for every system; BM25, which no model or recipe changes, is a cell of its own."""
+    """Rows of `units` for every system; BM25 is one cell, since no model or recipe changes it."""
     return _once(_every_system(outcomes, task))
 
 
-def _distinct(outcomes: pd.DataFrame, task: Task) -> pd.DataFrame:
-    return _once(units(outcomes, task))
-
-
 def _once(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `units`, those of cells that differ in nothing that the system reads once: no two of them can differ."""
+    """Rows of `units` with one cell for all that differ only in what the system does not read."""
     keys = list(zip(rows["config"], rows["system"], strict=True))
     seen = {(one, system): one.lexical if system == "bm25" else one.read_by(system) for one, system in set(keys)}
-    return rows.assign(config=objects((seen[key] for key in keys), rows.index)).drop_duplicates(
-        ["config", *UNIT, "system"]
-    )
+    rows = rows.assign(config=objects((seen[key] for key in keys), rows.index))
+    # Of adapters of one recipe the mean over most seeds is kept.
+    return rows.sort_values("seeds", ascending=False, kind="stable").drop_duplicates(["config", *UNIT, "system"])
 
 
 def _pairs(keys: Sequence[Candidate], compares: str) -> list[tuple[int, int]]:
-    """Columns to compare, by cell and system."""
+    """Pairs of places in `keys` to compare."""
     if compares in ("cells", "candidates"):
         return list(itertools.combinations(range(len(keys)), 2))
     place = {key: number for number, key in enumerate(keys)}
@@ -218,7 +228,7 @@ def _pairs(keys: Sequence[Candidate], compares: str) -> list[tuple[int, int]]:
 def _compare(
     numerators: Doubles, denominators: Doubles, pairs: list[tuple[int, int]], resamples: int, seed: int, intervals: bool
 ) -> list[Comparison | None]:
-    """Comparisons of pairs of columns, None where they share no unit; pairs with the same units share their draws."""
+    """Comparisons of pairs of columns, None where they share no unit; pairs over the same units share resamples."""
     present = ~np.isnan(numerators)
     groups: dict[bytes, list[int]] = {}
     for number, (a, b) in enumerate(pairs):

@@ -1,4 +1,4 @@
-"""Cells through DVC's queue: which are wanted, which nobody has computed yet, and computing those."""
+"""Compute a grid through DVC's queue: the cells wanted, less those that experiments hold already."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from patent_embeddings.sharing import queue
 
 
 def wanted(base: Mapping[str, Any], preset: str | None, settings: Sequence[str]) -> list[Cell]:
-    """Cells of a preset, narrowed or widened by axes, or of axes alone, over params.yaml, `base`.
+    """Cells of a preset, of axes, or of a preset with some of its axes replaced, over params.yaml (`base`).
 
     Raises UserError where neither is named, or an axis is wrong.
     """
-    asked = axes.parse(settings)
+    replaced = axes.parse(settings)
     of_preset: Sequence[Axes] = registry.entry("presets", preset, Preset).grids if preset else [{}]
-    grids = [each | asked for each in of_preset]
+    grids = [each | replaced for each in of_preset]
     if not any(grids):
         presets = ", ".join(registry.every("presets", Preset))
         raise UserError(f"no grid: name a preset ({presets}) or an axis with -S")
@@ -34,9 +34,9 @@ def wanted(base: Mapping[str, Any], preset: str | None, settings: Sequence[str])
 
 
 def share(cells: Sequence[Cell], part: str) -> list[Cell]:
-    """The cells of a part `I/N`: every N-th, from the I-th on, so that N parts have each cell once.
+    """The I-th of N shares of the cells, for a `part` written `I/N`: every N-th cell from the I-th on.
 
-    Raises UserError where the part is not of this form.
+    Raises UserError where the part has another form.
     """
     numbers = [int(one) for one in part.split("/") if one.isdecimal()]
     if part.count("/") != 1 or len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1]:
@@ -45,11 +45,11 @@ def share(cells: Sequence[Cell], part: str) -> list[Cell]:
 
 
 def compute(cells: Sequence[Cell], jobs: int, *, fetch: bool = False, only_available: bool = False) -> None:
-    """Compute the cells that no experiment of this code version has, `jobs` at the same time.
+    """Compute the cells that no experiment of this code version holds, `jobs` at the same time.
 
-    `fetch`: download the models that only have to be. `only_available`: leave out cells of models that lack something.
-    Raises UserError where what a cell depends on is not committed, a cell cannot run, a model lacks something, or a
-    cell fails; nothing is queued but in the last case.
+    `fetch`: download models that lack nothing else. `only_available`: leave out cells of models that cannot be used.
+    Raises UserError before anything is queued where an input of the cells is not committed, a cell cannot run, or a
+    model cannot be used; and at the end where a cell failed.
     """
     experiments.clean()
     for cell in cells:
@@ -72,7 +72,7 @@ def compute(cells: Sequence[Cell], jobs: int, *, fetch: bool = False, only_avail
 
 @contextmanager
 def _named(cell: Cell) -> Iterator[None]:
-    """Say of a fault which cell has it."""
+    """Prefix a UserError with the name of the cell."""
     try:
         yield
     except UserError as error:
@@ -80,7 +80,10 @@ def _named(cell: Cell) -> Iterator[None]:
 
 
 def _ready(cells: Sequence[Cell], *, fetch: bool, only_available: bool) -> list[Cell]:
-    """The cells whose models can be used here: all, or with `only_available` those. Raises UserError, after a table."""
+    """The cells whose models can be used here.
+
+    Without `only_available`, raises UserError where one cannot be, after a table of the models.
+    """
     used = {cell.name: [one for one in (cell.params.model, cell.params.rerank.model) if one] for cell in cells}
     dtypes = _dtypes(cells)
     entries = catalogue.entries_of(dtypes)
@@ -102,10 +105,7 @@ def _ready(cells: Sequence[Cell], *, fetch: bool, only_available: bool) -> list[
 
 
 def _dtypes(cells: Sequence[Cell]) -> dict[str, str]:
-    """Models and rerankers of cells, each with the type of number that takes most memory of those that it is asked in.
-
-    In the order in which cells name them.
-    """
+    """Models and rerankers in the order in which cells name them, each with its most memory-hungry type of number."""
     asked: dict[str, set[str]] = {}
     for cell in cells:
         asked.setdefault(cell.params.model, set()).add(embeds_in(cell.params.model, cell.params.embed.dtype))
@@ -115,14 +115,14 @@ def _dtypes(cells: Sequence[Cell]) -> dict[str, str]:
 
 
 def _missing(cells: Sequence[Cell], commit: str, computed: Container[str]) -> list[Cell]:
-    """The cells whose inputs no experiment has; `computed` are those of all experiments."""
+    """The cells whose hash of inputs is not among those of the experiments (`computed`)."""
     return [cell for cell in cells if experiments.inputs(commit, cell.params) not in computed]
 
 
 def _through_the_queue(missing: Sequence[Cell], commit: str, jobs: int) -> None:
     queue.check()
     names = {cell.name for cell in missing}
-    # What an interrupted grid queued before a commit that changed no cell is still this grid's.
+    # Cells queued by an interrupted run still count where later commits changed none of them.
     pending = queue.baselines()
     commits = {commit} | {one for one in pending if experiments.alike(one, commit, missing)}
     if others := {name for one, queued in pending.items() if one not in commits for name in queued & names}:

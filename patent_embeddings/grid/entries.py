@@ -1,4 +1,4 @@
-"""Types of what is declared about a grid before it runs: its axes, the sets of hypotheses, the findings."""
+"""Types of what is declared before a grid runs: presets of axes, sets of hypotheses, findings."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Axes = dict[str, Annotated[list[Any], Field(min_length=1)]]  # keys of params.ya
 
 
 class Preset(Entry):
-    """A grid by name, or several that run as one."""
+    """A named grid, or several grids that run as one."""
 
     description: str
     axes: Axes | Annotated[list[Axes], Field(min_length=1)]
 
     @property
     def grids(self) -> list[Axes]:
-        """Its grids; each is every combination of its axes."""
+        """Its grids; each has every combination of the values of its axes."""
         return self.axes if isinstance(self.axes, list) else [self.axes]
 
 
 class Hypotheses(Entry):
-    """Hypotheses that are corrected together (Holm), once for each landscape and task."""
+    """Hypotheses that are corrected together (Holm) on each landscape and task."""
 
     description: str
     compares: Literal["cells", "tuned", "systems"]
@@ -36,9 +36,9 @@ class Hypotheses(Entry):
 
 
 class _Finding(Entry):
-    statement: str  # what the study says
+    statement: str  # the study's claim
     decision: str  # the rule in words, for people
-    plant: str | None = None  # what the simulated landscapes plant of it; null: nothing, they cannot speak to it
+    plant: str | None = None  # the effect planted in the simulated landscapes; null: none, so they cannot test it
     cells: dict[str, list[Any]]  # axes of the cells that test it; ANY: at least two landscapes or models of yours
 
 
@@ -71,7 +71,7 @@ class Harm(_Finding):
 
 
 class Strength(_Finding):
-    """The change abroad falls as the zero-shot score of the model rises."""
+    """The change out of domain falls as the zero-shot score of the model rises."""
 
     rule: Literal["strength"]
     task: Task
@@ -102,7 +102,7 @@ class Gain(_Finding):
 
 
 class Size(_Finding):
-    """A larger model is better than the next smaller one of its family; or some smaller one than one of another."""
+    """Larger models of a family are better (monotone), or some smaller model beats a larger one of another family."""
 
     rule: Literal["monotone", "inversion"]
     task: Task

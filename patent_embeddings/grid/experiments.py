@@ -1,9 +1,9 @@
-"""Experiments as git and DVC hold them: which cell each one is, under which version of the code.
+"""Experiments in git and DVC: the cell that each one holds, and the version of the code that computed it.
 
-A cell's inputs are its parameters, the stages of dvc.yaml, the code and lock file that they depend on, and the values
-that they read (`keys`). Two cells with the same inputs are the same cell, whatever else differs between their commits.
-The values of an experiment are those that its dvc.lock names, not what this version of the code would make of its
-entries: a default that has changed since makes another cell. The stages `check` and `report` compute no outcome.
+The inputs of a cell are its parameters, the stages of dvc.yaml, the code and lock file that they depend on, and the
+values that they read (`keys`). Two cells with the same inputs are the same cell, whatever else differs between their
+commits. The values of an experiment are those in its dvc.lock, not what the present code would make of its entries: a
+default that has changed since makes another cell. The stages `check` and `report` compute no outcome.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from patent_embeddings.core.git import git
 from patent_embeddings.core.params import Params
 from patent_embeddings.core.progress import say
 from patent_embeddings.grid import keys
-from patent_embeddings.grid.cell import Cell, decisive
+from patent_embeddings.grid.cell import Cell, only, used
 from patent_embeddings.sharing import outputs
 
 _NO_OUTCOME = ("check", "report")
-_WORDS = ("desc", "description")  # of stages and entries: for people
+_WORDS = ("desc", "description")  # fields of stages and entries that are only for people
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A finished cell: the experiment's name, its commit, its parameters, and the hash of its inputs."""
+    """A finished experiment: its name, commit, parameters, and the hash of its cell's inputs."""
 
     name: str
     commit: str
@@ -43,12 +43,12 @@ class Experiment:
 
 
 def head() -> str:
-    """Commit of HEAD."""
+    """Hash of the commit at HEAD."""
     return git("rev-parse", "--verify", "HEAD").strip()
 
 
 def clean() -> None:
-    """Raise UserError where what a cell depends on differs from HEAD, of which a queued experiment is a copy."""
+    """Raise UserError where something that a cell depends on is not committed: DVC queues a copy of HEAD."""
     code = _code("HEAD", ("report",))
     changed = git("status", "--porcelain", "--", *map(str, (layout.PIPELINE, layout.PARAMS, layout.REGISTRY)), *code)
     if lines := changed.splitlines():
@@ -58,7 +58,7 @@ def clean() -> None:
 
 
 def by_inputs() -> dict[str, Experiment]:
-    """Every finished experiment of any commit by the hash of its inputs; of equals the first by name."""
+    """Finished experiments of all commits by the hash of their inputs; of several with one hash, the first by name."""
     found: dict[str, Experiment] = {}
     for name, commit in outputs.experiments():
         params = finished(commit)
@@ -69,20 +69,20 @@ def by_inputs() -> dict[str, Experiment]:
 
 
 def current() -> list[Experiment]:
-    """Finished experiments of the code version of HEAD, by name. Raises UserError where there is none."""
-    finished_, commit = by_inputs(), head()
-    ours = [one for one in finished_.values() if _same(commit, one)]
-    if not ours:
-        others = f" ({len(finished_)} of other versions)" if finished_ else ""
+    """Finished experiments of the code version of HEAD, sorted by name. Raises UserError where there is none."""
+    found, commit = by_inputs(), head()
+    kept = [one for one in found.values() if _same(commit, one)]
+    if not kept:
+        others = f" ({len(found)} of other versions)" if found else ""
         mend = "run `python -m stages.grid run --preset sample` first"
         raise UserError(f"no experiment of this code version{others}; {mend}")
-    if len(ours) < len(finished_):
-        say(f"left out: {len(finished_) - len(ours)} experiments of other code versions")
-    return sorted(ours, key=lambda one: one.name)
+    if len(kept) < len(found):
+        say(f"left out: {len(found) - len(kept)} experiments of other code versions")
+    return sorted(kept, key=lambda one: one.name)
 
 
 def of_this_code(commit: str) -> bool:
-    """Whether a commit holds a finished cell, and the code version of HEAD would compute the same."""
+    """Whether a commit holds a finished cell whose inputs are the same at HEAD."""
     params = finished(commit)
     if params is None:
         return False
@@ -92,12 +92,12 @@ def of_this_code(commit: str) -> bool:
 def _same(commit: str, one: Experiment) -> bool:
     try:
         return inputs(commit, one.params) == one.inputs
-    except UserError:  # its model, recipe or landscape is in no registry any more
+    except UserError:  # its model, recipe or landscape is no longer in the registry
         return False
 
 
 def finished(commit: str) -> Params | None:
-    """Parameters of the cell that a commit holds; None if it holds none, or one of another layout or other keys."""
+    """Parameters of the finished cell that a commit holds; None if it holds none, or one of an older layout."""
     needed = (layout.LOCK, layout.SCORES, layout.PARAMS, layout.PIPELINE, layout.registry("recipes"))
     if not {path.as_posix() for path in needed} <= set(_tree(commit)):
         return None
@@ -112,9 +112,9 @@ def finished(commit: str) -> Params | None:
 
 
 def _reported(stages: Mapping[str, Any], params: Any) -> bool:
-    """Whether the report in a dvc.lock is of these parameters, so that the cell was computed to its end.
+    """Whether the report in a dvc.lock was made from these parameters, so that the cell was computed to its end.
 
-    It is where the report tracks them itself, or was made of the values that `check` made of them.
+    Either the report tracks them itself, or it depends on the values that `check` wrote for them.
     """
     check, report = (stages.get(name, {}) for name in ("check", "report"))
     tracked = {name: body.get("params", {}).get(layout.PARAMS.as_posix()) for name, body in stages.items()}
@@ -126,7 +126,7 @@ def _reported(stages: Mapping[str, Any], params: Any) -> bool:
 
 
 def inputs(commit: str, params: Params) -> str:
-    """Hash of everything that the outcomes of a cell depend on: code of a commit, entries of the workspace.
+    """Hash of everything that the outcomes of a cell depend on: code at a commit, entries of the workspace.
 
     Raises UserError where an id of the cell is in no registry.
     """
@@ -143,15 +143,13 @@ def inputs(commit: str, params: Params) -> str:
 
 
 def _md5(values: Any) -> str:
-    """Hash that DVC gives a file of values."""
+    """Hash that DVC computes for a file of values."""
     return hashlib.md5(as_json(values).encode(), usedforsecurity=False).hexdigest()
 
 
 def _locked(commit: str) -> dict[str, str]:
-    """Path -> hash of the values that a commit's cell was computed with.
-
-    A dvc.lock keeps the stages of landscapes that are no longer evaluated.
-    """
+    """Hash of each file of values that a commit's cell was computed with, by path."""
+    # A dvc.lock keeps the stages of landscapes that are no longer evaluated.
     scored = {layout.CELL, *parsed(commit, layout.PARAMS.as_posix())["evaluate_on"]}
     stages: Mapping[str, Any] = parsed(commit, layout.LOCK.as_posix())["stages"]
     return {
@@ -165,12 +163,16 @@ def _locked(commit: str) -> dict[str, str]:
 
 
 def _hash(commit: str, params: Params, values: Mapping[str, str]) -> str:
-    """Hash of the inputs of a cell: code of a commit, and the hash of each file of values by its path."""
-    trains = bool(_entry(commit, "recipes", params.recipe).get("signals"))
-    asked = decisive(params, trains)
-    del asked["embed"]["dtype"]  # the values say what it came to, which an entry decides where it is not named
+    """Hash of the inputs of a cell: its parameters, the code at a commit, and the hash of each file of values."""
+    recipe = _entry(commit, "recipes", params.recipe)
+    trains, at_home = bool(recipe.get("signals")), recipe.get("landscapes", "home") == "home"
+
+    def wanted(key: str) -> bool:
+        # The values hold the type of number that an entry decides where params.yaml leaves it open.
+        return key != "embed.dtype" and used(params, trains, at_home, key)
+
     content = {
-        "params": asked,
+        "params": only(params.model_dump(mode="json"), wanted),
         "stages": _stages(commit),
         "code": _hashes(commit, _code(commit)),
         "values": values,
@@ -179,12 +181,12 @@ def _hash(commit: str, params: Params, values: Mapping[str, str]) -> str:
 
 
 def alike(one: str, other: str, cells: Iterable[Cell]) -> bool:
-    """Whether cells over params.yaml are the same at two commits, before any of them is computed.
+    """Whether cells over params.yaml, not computed yet, are the same at two commits.
 
-    Not where one of them lacks the files of today's layout, nor where what resolves their values differs.
+    They are not where a commit has an older layout, or where the code that resolves their values differs.
     """
     try:
-        # A queued cell keeps the parameters of its commit, whatever its name says that it changes.
+        # A queued cell has the parameters of its commit, except those that its name lists.
         bases = [parsed(commit, layout.PARAMS.as_posix()) for commit in (one, other)]
         return bases[0] == bases[1] and _resolved(one, cells) == _resolved(other, cells)
     except UserError:
@@ -192,13 +194,13 @@ def alike(one: str, other: str, cells: Iterable[Cell]) -> bool:
 
 
 def _resolved(commit: str, cells: Iterable[Cell]) -> list[Any]:
-    """Everything at a commit that the inputs of cells are made of."""
+    """Everything at a commit from which the inputs of cells follow."""
     code = [path for path in _code(commit, ("report",)) if not path.startswith(f"{layout.REGISTRY}/")]
     return [_stages(commit, ("report",)), _hashes(commit, code), *(_entries(commit, cell.params) for cell in cells)]
 
 
 def _entries(commit: str, params: Params) -> list[Any]:
-    """The entries that a cell names, at a commit."""
+    """The registry entries that a cell names, at a commit."""
     named = [("models", params.model), ("recipes", params.recipe), ("rerankers", params.rerank.model or "")]
     named += [("landscapes", name) for name in params.evaluate_on]
     named += [("views", name) for name in (params.query_view, params.document_view)]
@@ -220,34 +222,34 @@ def parsed(commit: str, path: str) -> Any:
 
 @cache
 def _tree(commit: str) -> dict[str, str]:
-    """Path -> git's hash of every file at a commit."""
+    """Git's hash of every file at a commit, by path."""
     rows = [line.split(maxsplit=3) for line in git("ls-tree", "-r", "--full-tree", commit).splitlines()]
     return {path: digest for _, _, digest, path in rows}
 
 
 @cache
 def _stages(commit: str, without: tuple[str, ...] = _NO_OUTCOME) -> dict[str, Any]:
-    """Stages of dvc.yaml; descriptions change nothing."""
+    """Stages of dvc.yaml at a commit, without their descriptions."""
     stages = parsed(commit, layout.PIPELINE.as_posix())["stages"]
     return {name: _silent(body.get("do", body)) for name, body in stages.items() if name not in without}
 
 
 @cache
 def _code(commit: str, without: tuple[str, ...] = _NO_OUTCOME) -> tuple[str, ...]:
-    """Files and folders that the stages depend on and that git tracks."""
+    """Files and folders tracked by git that the stages depend on."""
     deps = {dep for body in _stages(commit, without).values() for dep in body.get("deps", [])}
     return tuple(sorted(dep for dep in deps if not dep.startswith(f"{layout.DATA}/")))
 
 
 def _hashes(commit: str, roots: Iterable[str]) -> dict[str, str]:
-    """Path -> git's hash of files, and of all files in folders, at a commit."""
+    """Git's hash of some files, and of all files in some folders, at a commit, by path."""
     tree, roots = _tree(commit), tuple(roots)
     folders = tuple(f"{root}/" for root in roots)
     return {path: digest for path, digest in tree.items() if path in roots or path.startswith(folders)}
 
 
 def _entry(commit: str, kind: str, name: str) -> dict[str, Any]:
-    """An entry at a commit without its words; nothing where there is none of this id."""
+    """A registry entry at a commit without its description; empty where there is none."""
     entries: Mapping[str, Any] = parsed(commit, layout.registry(kind).as_posix())
     return _silent(entries.get(name) or {})
 

@@ -1,7 +1,7 @@
 """The findings of the study, each judged by its declared rule from the outcomes of many cells.
 
-Real and simulated landscapes are judged apart. What is planted can be recovered or missed; it cannot
-support a finding about patents. Nothing here reads or writes a file.
+Real and simulated landscapes are judged separately. A planted effect can be recovered or missed; it cannot support a
+finding about patents. Nothing here reads or writes a file.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ RULES: dict[str, Callable[[Any, Ground], Found]] = {
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the cells say of one finding on one ground."""
+    """The verdict on one finding, on real or on simulated landscapes."""
 
     finding: str
     ground: str  # real or simulated
     verdict: str  # supported, contradicted (simulated: plant recovered, plant missed), undetermined, not tested
     reason: str
-    effect: Effect | None = None  # that the verdict rests on; None where nothing could be compared
-    hypotheses: list[dict[str, Any]] = field(default_factory=list)  # the finding's own Holm family
-    cells: list[str] = field(default_factory=list)  # those used
-    needs: dict[str, list[Any]] = field(default_factory=dict)  # axes that would test it, where it is open
+    effect: Effect | None = None  # on which the verdict rests; None where nothing could be compared
+    hypotheses: list[dict[str, Any]] = field(default_factory=list)  # corrected together (Holm)
+    cells: list[str] = field(default_factory=list)  # whose outcomes were used
+    needs: dict[str, list[Any]] = field(default_factory=dict)  # axes of cells that would decide it, where it is open
 
 
 def judge(
@@ -53,14 +53,15 @@ def judge(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Judgement]:
-    """Judge every finding (`entries.Finding` by id) on real landscapes and on simulated ones, in this order.
+    """Judge every finding on real landscapes and then on simulated ones.
 
     Args:
         outcomes: columns cell, config, fold, seed, landscape, simulated, system, task, scope, metric, query_id, split,
             value.
-        findings: by id.
-        sizes: model -> its family and parameters.
-        resamples: of every interval and test; `seed` of both.
+        findings: `entries.Finding` by id.
+        sizes: family and number of parameters of each model.
+        resamples: of every interval and test.
+        seed: of the resampling.
     """
     out = []
     for name, finding in findings.items():
@@ -94,7 +95,7 @@ def _judgement(name: str, ground: str, finding: Any, found: Found) -> Judgement:
 
 
 def command(judgement: Judgement) -> str:
-    """What computes the cells that would test a finding; "" where it needs none."""
+    """The command that computes the cells which would decide a finding; "" where none are needed."""
     if not judgement.needs:
         return ""
     needs = dict(judgement.needs)
@@ -112,6 +113,6 @@ def _ids(values: Sequence[Any]) -> str:
 
 
 def lines(judged: Sequence[Judgement], findings: Mapping[str, Any]) -> list[str]:
-    """A line for each judgement of a finding that is tested."""
+    """A line for each judgement of a finding that could be tested."""
     tested = [one for one in judged if one.verdict != "not tested"]
     return [f"{one.verdict:<16} {one.ground:<10} {findings[one.finding].statement}" for one in tested]

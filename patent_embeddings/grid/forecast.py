@@ -1,14 +1,15 @@
-"""What cells that are still to be computed should take: time as in cells like them or estimated, and disk."""
+"""Forecast of the time and disk space that cells not yet computed should take."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders.entries import model_entry
-from patent_embeddings.grid import gather, speeds
+from patent_embeddings.grid import gather, keys, speeds
 from patent_embeddings.grid.cell import ZERO_SHOT, Cell
 from patent_embeddings.grid.experiments import Experiment
 
@@ -16,11 +17,11 @@ Kind = tuple[str, bool, tuple[str, ...]]  # model, whether it is tuned, where it
 
 
 def forecast(cells: Sequence[Cell], known: Iterable[Experiment], free: float | None = None) -> list[str]:
-    """Lines on the time and disk that cells should take, and on what that is known from.
+    """Lines on the time and disk space that cells should take, and on how that is known.
 
-    First from the costs of finished cells of the same kind: the same model, tuned or not, scored on the same
-    landscapes. A stage that a cell shares with a finished one is not run again, so that time is what it takes at most.
-    Cells of other kinds are estimated (`speeds`). `free`: bytes that are left where their vectors go.
+    Times are those of finished cells of the same kind (`known`): the same model, fine-tuned or not, scored on the same
+    landscapes. Cells of other kinds are estimated (`speeds`). Both are upper bounds, since DVC does not run a stage
+    again that a cell shares with another. `free`: bytes left on the disk of DVC's cache.
     """
     wanted = [_kind(cell.params.model, cell.params.recipe, cell.params.evaluate_on) for cell in cells]
     taken: dict[Kind, list[float]] = {}
@@ -38,7 +39,7 @@ def forecast(cells: Sequence[Cell], known: Iterable[Experiment], free: float | N
         time = f"at most {_words(sum(measured))} one after the other"
         lines.append(f"{len(measured)} of {len(cells)} cells should take {time}, as cells like them took")
     lines += _estimated(others, len(cells))
-    if (size := sum(_vectors(cell) for cell in cells)) > 0:
+    if (size := _vectors(cells)) > 0:
         left = f", where {free / 1e9:,.3g} GB are free" if free is not None else ""
         lines.append(f"their vectors take about {size / 1e9:.2g} GB of DVC's cache{left}")
         if free is not None and size > free:
@@ -47,7 +48,7 @@ def forecast(cells: Sequence[Cell], known: Iterable[Experiment], free: float | N
 
 
 def _estimated(cells: Sequence[Cell], total: int) -> Iterator[str]:
-    """Lines on cells of which none of their kind was computed."""
+    """Lines on cells of kinds that were never computed."""
     found: dict[str, list[tuple[str, float]]] = {}
     unknown = 0
     for cell in cells:
@@ -58,7 +59,7 @@ def _estimated(cells: Sequence[Cell], total: int) -> Iterator[str]:
     for basis, several in found.items():
         models = ", ".join(dict.fromkeys(model for model, _ in several))
         what = f"{len(several)} of {total} cells are the first of their kind ({models})"
-        time = f"embedding and training estimated at {_words(sum(seconds for _, seconds in several))}"
+        time = f"embedding and training should take at most {_words(sum(seconds for _, seconds in several))}"
         yield f"{what}: {time} one after the other, {basis} ({layout.registry('speeds')})"
     if unknown:
         yield f"{unknown} of {total} cells need landscapes that are not here yet, so nothing says how long they take"
@@ -68,18 +69,25 @@ def _kind(model: str, recipe: str, landscapes: Sequence[str]) -> Kind:
     return model, recipe != ZERO_SHOT, tuple(sorted(landscapes))
 
 
-def _vectors(cell: Cell) -> float:
-    """Bytes of a cell's document vectors, of the landscapes that are here; passages are not counted."""
-    params, model = cell.params, model_entry(cell.params.model)
-    size = 0.0
-    for name in params.evaluate_on:
-        late = model.encoder == "late"
-        each = speeds.tokens(name, params.document_view, model, params.embed.length) if late else 1
-        size += 4.0 * (speeds.families(name) or 0) * each * model.dimension
-    return size
+def _vectors(cells: Iterable[Cell]) -> float:
+    """Bytes of the document vectors of cells, those that several cells share counted once.
+
+    Only of landscapes that are here; passages are not counted.
+    """
+    sizes: dict[str, float] = {}
+    for params in (cell.params for cell in cells):
+        model = model_entry(params.model)
+        for name in params.evaluate_on:
+            embedded = keys.resolved(params, "embed", name) | {"query_view": None}
+            training = [keys.resolved(params, stage) for stage in ("pairs", "finetune")] + [params.tasks.model_dump()]
+            key = json.dumps([params.model, name, embedded, training if embedded["trained"] else None])
+            late = model.encoder == "late"
+            each = speeds.tokens(name, params.document_view, model, params.embed.length) if late else 1
+            sizes[key] = 4.0 * (speeds.families(name) or 0) * each * model.dimension
+    return sum(sizes.values())
 
 
 def _words(seconds: float) -> str:
-    """A time in words: minutes, or hours from two on."""
+    """A time in words: in minutes, or in hours from two hours on."""
     minutes = max(1, round(seconds / 60))
     return f"{minutes / 60:.1f} hours" if minutes >= 120 else f"{minutes} minute{'s' * (minutes != 1)}"

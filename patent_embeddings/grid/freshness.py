@@ -1,4 +1,4 @@
-"""Whether what lies in data/ is of params.yaml, the registry and the code as they are now."""
+"""Check that data/ was computed from the current params.yaml, registry and code."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from patent_embeddings.sharing import status
 
 
 def require_current(cell: Params, *stages: str) -> None:
-    """Hold what the cell's stages wrote against everything that it was computed from, as `dvc status` does.
+    """Raise UserError where stages of the cell are not computed, or something that they depend on has changed since.
 
-    `stages` are names such as `report` or `search@sim-alpha`; whatever they need is looked at too. Of params.yaml and
-    the registry only what these stages read counts. Raises UserError where nothing was computed here, or something has
-    changed since.
+    `stages` are names such as `report` or `search@sim-alpha`; the stages that they depend on are checked, too. Changes
+    in params.yaml and the registry count only where these stages read them.
     """
     if not layout.VALUES.is_dir():
         raise UserError("no cell is at hand: nothing is computed here; run `dvc repro`, or `make restore`")
     if (found := status.changes(stages)) is None:
         places = ", ".join(cell.evaluate_on)
         raise UserError(f"no stage {' or '.join(stages)}: {layout.PARAMS} evaluates on {places}")
-    computing = found.keys() - {"check"}  # what `check` depends on counts as far as these read it
+    computing = found.keys() - {"check"}  # which depends on all of params.yaml and the registry
     changed = [fault for stage in sorted(computing) for fault in _values(cell, stage)]
     changed += [fault for stage in sorted(computing) for fault in found[stage]]
     if changed:
@@ -34,7 +33,7 @@ def require_current(cell: Params, *stages: str) -> None:
 
 
 def _values(cell: Params, stage: str) -> Iterator[str]:
-    """What a stage reads of params.yaml and the registry that is no longer what `check` wrote."""
+    """Values of a stage that differ between params.yaml and the registry now and the file that `check` wrote."""
     name, _, landscape = stage.partition("@")
     place = landscape or layout.CELL
     if (path := layout.values(name, place)).exists():

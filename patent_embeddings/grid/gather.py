@@ -1,6 +1,6 @@
 """Outcomes, scores, costs and jurisdictions of many experiments, each read at its own commit.
 
-Tables come from DVC's cache by the hash in the commit's dvc.lock, or from the remote where the cache lacks them.
+Tables are read from DVC's cache by their hash in the commit's dvc.lock, or from the remote if the cache lacks them.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from patent_embeddings.grid.experiments import Experiment, parsed, show
 from patent_embeddings.grid.units import where
 from patent_embeddings.sharing.outputs import Outputs, cache
 
-METRICS = ("nDCG@10", "V-measure", "tp", "fp", "fn")  # what the comparisons rest on
-CHOOSING = "nDCG@10"  # kept of the dev queries too: what a choice may rest on
-KEYS = ("cell", "config", "fold", "seed")  # whose rows they are: the experiment's name, its configuration, ...
-# Numbers of a cost record, NaN where it does not have them, as those of before do not have all.
+METRICS = ("nDCG@10", "V-measure", "tp", "fp", "fn")  # that the comparisons use
+CHOOSING = "nDCG@10"  # kept of the dev queries too, so that a choice can be made on them
+KEYS = ("cell", "config", "fold", "seed")  # of each row; `cell` is the name of the experiment
+# Numbers of a cost record; NaN where it lacks them, as older records do.
 _OF_GPU = ("peak_gpu_mib", "gpu_seconds", "watt_hours")
 _SPENT = ("seconds", "texts_per_second", "tokens_per_second", "busy", "peak_mib", *_OF_GPU)
 _TAKEN = (*_SPENT, "device", "gpu")
@@ -58,10 +58,10 @@ class Grid:
 
 
 def load(found: Sequence[Experiment], params: Params) -> Grid:
-    """Read everything that the comparisons need of some experiments, at least one.
+    """Read what the comparisons need of one experiment or more.
 
-    The options of a configuration are what differs from params.yaml as it is. Raises UserError where an output is lost
-    or damaged.
+    The options of a configuration are its differences from `params`, the present params.yaml. Raises UserError where an
+    output is lost or damaged.
     """
     base = flat(params.model_dump(mode="json"))
     outcomes, scores, costs = [], [], []
@@ -96,66 +96,66 @@ def load(found: Sequence[Experiment], params: Params) -> Grid:
 def seconds(one: Experiment) -> float:
     """Seconds that all stages of a finished cell took.
 
-    Raises UserError where its costs are lost, or vectors were taken from the scratch, which says nothing of others.
+    Raises UserError where its costs are lost, or some of its vectors came from the scratch and cost it nothing.
     """
     with cache() as opened:
         outputs = Outputs.of(opened, one.name, one.commit, parsed(one.commit, layout.LOCK.as_posix()))
         found = [record for _, record in _records(outputs, one.params.evaluate_on)]
     if any(record.get("computed", record.get("texts")) != record.get("texts") for record in found):
-        raise UserError(f"{one.name}: some of its vectors were not computed with it, but taken from the scratch")
+        raise UserError(f"{one.name}: some of its vectors were taken from the scratch, so its time is not known")
     return float(sum(record["seconds"] for record in found))
 
 
 def _named(found: Sequence[Experiment]) -> Iterator[tuple[str, Experiment]]:
-    """The experiments by name, with a commit where those of different commits have one name."""
+    """Experiments by name; the commit is added where several have the same name."""
     counts = Counter(one.name for one in found)
     for one in found:
         yield (f"{one.name}@{one.commit[:7]}" if counts[one.name] > 1 else one.name), one
 
 
 def _costs(outputs: Outputs, landscapes: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """What each stage took."""
+    """Cost of each stage, columns of `COSTS`."""
     for path, record in _records(outputs, landscapes):
         yield {"where": path.parent.name, "stage": path.stem, **{key: record.get(key) for key in _TAKEN}}
 
 
 def _records(outputs: Outputs, landscapes: Sequence[str]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The cost records by path. A dvc.lock keeps the stages of landscapes that are no longer evaluated."""
+    """Cost records by path, without those of landscapes that dvc.lock keeps but the cell no longer evaluates."""
     for path in sorted(map(Path, outputs.hashes)):
         if layout.DATA / "costs" in path.parents and path.parent.name in (layout.CELL, *landscapes):
             yield path, json.loads(outputs.read(path))
 
 
 def refolded(outcomes: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Outcomes with every query of retrieval in its own fold: where nothing trains, a cell of any fold scores all."""
-    asked = outcomes["task"] == "retrieval"
-    folds = fold_of(outcomes.loc[asked, "query_id"].unique(), seed)
-    return outcomes.assign(fold=outcomes["query_id"].map(folds).where(asked, outcomes["fold"]).astype("int64"))
+    """Outcomes of a judged landscape with each query in its own fold: a zero-shot cell of any fold scores all."""
+    retrieval = outcomes["task"] == "retrieval"
+    folds = fold_of(outcomes.loc[retrieval, "query_id"].unique(), seed)
+    return outcomes.assign(fold=outcomes["query_id"].map(folds).where(retrieval, outcomes["fold"]).astype("int64"))
 
 
 def counted(outcomes: pd.DataFrame, judged: Collection[str]) -> pd.DataFrame:
-    """Outcomes, those of judged landscapes once that cells of several folds have in common."""
-    own = ["config", "seed", "landscape", "fold", "task", "system", "scope", "metric", "query_id"]
-    several = (outcomes["task"] == "retrieval") & outcomes["landscape"].isin(list(judged))
-    return outcomes[~(several & outcomes.duplicated(own))] if judged else outcomes
+    """Outcomes with those of judged landscapes only once where cells of several folds share them."""
+    key = ["config", "seed", "landscape", "fold", "task", "system", "scope", "metric", "query_id"]
+    shared = (outcomes["task"] == "retrieval") & outcomes["landscape"].isin(list(judged))
+    return outcomes[~(shared & outcomes.duplicated(key))] if judged else outcomes
 
 
 def once(outcomes: pd.DataFrame, families: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Outcomes without landscapes that are others under a second id: their queries would count twice.
+    """Outcomes without landscapes that duplicate another under a second id, so that no query counts twice.
 
-    `families`: `query_id` and `title` of each landscape's, so that equal ids of other patents are told apart.
+    `families` has `query_id` and `title` of each landscape, to distinguish different patents with equal ids.
     """
     retrieval = outcomes[outcomes["task"] == "retrieval"]
-    asked: dict[str, set[Any]] = {
+    queries: dict[str, set[Any]] = {
         str(name): set(rows["query_id"]) for name, rows in retrieval.groupby("landscape", observed=True)
     }
-    for name in asked.keys() & families.keys():
-        ours = families[name][families[name]["query_id"].isin(list(asked[name]))]
-        asked[name] = set(zip(ours["query_id"], ours["title"], strict=True))
+    for name in queries.keys() & families.keys():
+        titled = families[name][families[name]["query_id"].isin(list(queries[name]))]
+        queries[name] = set(zip(titled["query_id"], titled["title"], strict=True))
     doubles: dict[str, str] = {}
-    for first, second in itertools.combinations(sorted(asked), 2):
-        smaller = min(len(asked[first]), len(asked[second]))
-        if first not in doubles and 2 * len(asked[first] & asked[second]) > smaller:
+    for first, second in itertools.combinations(sorted(queries), 2):
+        smaller = min(len(queries[first]), len(queries[second]))
+        if first not in doubles and 2 * len(queries[first] & queries[second]) > smaller:
             doubles.setdefault(second, first)
     for second, first in doubles.items():
         say(f"left out: {second}, as most of its queries or of {first}'s are in both; a query must not count twice")

@@ -1,7 +1,7 @@
-"""What each stage reads, by name: the one table of it, from which `check` writes a file a stage.
+"""The parameters and entries that each stage reads, from which `check` writes one file for each stage.
 
-A stage depends on its file and on nothing else of params.yaml and the registry, so that it runs again when something
-that it reads changes, wherever that comes from: params.yaml, an entry, or a default of the code.
+A stage depends on its file and on nothing else in params.yaml or the registry. So it runs again exactly when something
+that it reads changes, whether in params.yaml, in an entry, or in a default in the code.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ LANDSCAPE: dict[str, type[Values]] = {
 }
 
 
-# What aliases of values begin with, beside the keys of params.yaml: entries in place of their ids, and what follows
-# from them. The second argument is the landscape of the stage.
+# Sources of values besides the keys of params.yaml, by what an alias begins with: entries in place of their ids, and
+# values that follow from entries. The second argument is the landscape of the stage.
 SOURCES: dict[str, Callable[[Params, str], Any]] = {
     "cell": lambda cell, place: settled(cell),
     "cross_fitted": lambda cell, place: cell.tasks.seed if _judged(place) and not _trains(cell) else None,
@@ -62,7 +62,7 @@ SOURCES: dict[str, Callable[[Params, str], Any]] = {
 
 
 def write(cell: Params) -> None:
-    """Write the values of every stage of a cell, and nothing of landscapes that it is not scored on.
+    """Write the values of every stage of a cell for its landscapes, and remove those of other landscapes.
 
     Raises UserError where an id is in no registry, or its entry is wrong.
     """
@@ -76,7 +76,7 @@ def write(cell: Params) -> None:
 
 
 def resolved(cell: Params, stage: str, landscape: str = layout.CELL) -> dict[str, Any]:
-    """What one stage reads, as plain JSON. Raises UserError as `write`, of the entries that it reads."""
+    """The values that one stage reads, as plain JSON. Raises UserError as `write`."""
 
     def source(name: str) -> Any:
         return SOURCES[name](cell, landscape) if name in SOURCES else getattr(cell, name)
@@ -85,12 +85,12 @@ def resolved(cell: Params, stage: str, landscape: str = layout.CELL) -> dict[str
 
 
 def report(cell: Params) -> ReportValues:
-    """Values of `report` for a cell as it is asked for, whatever was computed. Raises UserError as `write`."""
+    """Values of `report` for a cell, whether computed or not. Raises UserError as `write`."""
     return ReportValues.model_validate(resolved(cell, "report"))
 
 
 def _judged(landscape: str) -> bool:
-    """Whether a landscape is scored by judgements of the user's own."""
+    """Whether a landscape is scored by the user's own judgements."""
     return bool(landscape_entry(landscape).relevance == "judged")
 
 
@@ -99,6 +99,6 @@ def _trains(cell: Params) -> bool:
 
 
 def _cut(cell: Params, asked: int | None) -> Model:
-    """The cell's model, with the length that texts are cut to where `asked` tokens are asked for."""
+    """The cell's model with the length that texts are cut to, given the length that params.yaml asks for."""
     model = model_entry(cell.model)
     return model.model_copy(update={"length": model.kept(asked)})

@@ -1,4 +1,4 @@
-"""A clone of an older layout: what of it is kept, what is computed again, and how its entries are carried over."""
+"""Migration of a clone with an older layout: a note on what is computed again, and copying of its entries."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from patent_embeddings.corpus.entries import Landscape, View
 from patent_embeddings.encoders.entries import Model, Reranker
 from patent_embeddings.pairs.entries import Recipe
 
-REGISTRY = Path("stages/registry")  # where entries were; git moves them with a merge, unless both sides changed much
-CHECKED = layout.DATA / "check.txt"  # what `check` wrote
+REGISTRY = Path("stages/registry")  # where entries were; a merge moves them unless both sides changed much
+CHECKED = layout.DATA / "check.txt"  # which `check` wrote in the older layout
 KINDS: dict[str, Any] = {
     "landscapes": Landscape,
     "models": Model,
@@ -33,7 +33,10 @@ NOTE = (
 
 
 def note() -> str | None:
-    """What becomes of an older clone, once; None of any other. Raises UserError where nothing reads its entries."""
+    """A note for an older clone, the first time; None for any other.
+
+    Raises UserError where entries are still in the older folder, which nothing reads.
+    """
     if left := sorted(REGISTRY.glob("*.yaml")):
         raise UserError(
             f"{left[0]}: entries lie in {layout.REGISTRY} now, and nothing reads this file; `{CARRY}` copies those "
@@ -46,7 +49,7 @@ def note() -> str | None:
 
 
 def carry() -> list[str]:
-    """Copy entries that the registry lacks, remove the files that they were in, and say of each what became of it."""
+    """Copy older entries that the registry lacks, remove their files, and return a line for each entry."""
     said = []
     for path in sorted(REGISTRY.glob("*.yaml")):
         target = layout.registry(path.stem)
@@ -67,7 +70,7 @@ def carry() -> list[str]:
 
 
 def _fault(kind: str, block: Any) -> str:
-    """Why an entry is none of today's, "" where it is one."""
+    """Why an older entry is not valid now; "" where it is."""
     try:
         TypeAdapter(KINDS.get(kind, Any)).validate_python(block)
     except ValidationError as error:

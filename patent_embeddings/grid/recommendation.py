@@ -1,10 +1,11 @@
-"""Which cell and system to use on a landscape: the best by score, how sure its lead is, what it costs.
+"""Which cell and system to use on a landscape: the best by score, with its lead over the next best and its cost.
 
-What is recommended is data: the command prints it as lines, the page of the grid shows it as a row.
+`advise` returns data: the command prints it as lines, and the page of the grid shows it as a row.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,21 +15,21 @@ from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.evaluation.statistics import Comparison
 from patent_embeddings.evaluation.systems import LEADING, Task
 from patent_embeddings.grid import comparisons
-from patent_embeddings.grid.cell import FIELDS, Config
+from patent_embeddings.grid.cell import FIELDS, Config, Options, reads
 from patent_embeddings.grid.comparisons import Candidate, Tested
 from patent_embeddings.grid.gather import Grid
 from patent_embeddings.grid.intervals import ALPHA, score, score_interval
 from patent_embeddings.grid.scores import clustered
-from patent_embeddings.grid.units import groups, paired
+from patent_embeddings.grid.units import groups, paired, where
 
 
 @dataclass(frozen=True)
 class Lead:
-    """The best candidate less the next best, on the units that both have."""
+    """The best candidate minus the next best, on the units that both have."""
 
     result: Comparison
     p_holm: float
-    comparisons: int  # that Holm's correction is over: all pairs of candidates
+    comparisons: int  # in Holm's correction: all pairs of candidates
     decidable: bool  # whether any difference could be significant on so few units
 
     @property
@@ -39,17 +40,17 @@ class Lead:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a cell took, means over its runs: seconds, texts a second of embedding (NaN: unknown), device."""
+    """What a cell cost, averaged over its runs."""
 
-    training: float
-    embedding: float
-    rate: float
+    training: float  # seconds
+    embedding: float  # seconds, all landscapes together
+    rate: float  # texts embedded a second; NaN: unknown
     device: str
 
 
 @dataclass(frozen=True)
 class Advice:
-    """The best of the candidates, which are cells under a system, and all that is said of it."""
+    """The best candidate, which is a cell under a system, and what is reported about it."""
 
     task: Task
     landscape: str
@@ -60,7 +61,8 @@ class Advice:
     high: float
     units: int
     candidates: int
-    floor: float | None  # what random vectors reach in clustering: V-measure is not corrected for chance
+    left_out: int  # cells of another split or another pool
+    floor: float | None  # score of random vectors in clustering: V-measure is not corrected for chance
     second: Candidate
     second_score: float
     lead: Lead | None  # None: the two share no unit
@@ -68,22 +70,22 @@ class Advice:
 
     @property
     def metric(self) -> str:
-        """Of the score."""
+        """Metric of the score."""
         return LEADING[self.task][1]
 
 
 def advise(grid: Grid, landscape: str, task: Task) -> Advice:
-    """The best candidate by score, and the next best.
+    """Return the best candidate by score, and the next best.
 
-    The lead is tested among all pairs of candidates (Holm), since the best of many is best by luck too. Raises
-    UserError where no cell is scored on this landscape for this task, or only one, or the cells share no fold.
+    The best of many is partly so by luck, so its lead is tested among all pairs of candidates (Holm). Raises UserError
+    where fewer than two candidates are scored on this landscape for this task, or the cells share no fold.
     """
     known = sorted(grid.outcomes["landscape"].unique())
     here = grid.outcomes[grid.outcomes["landscape"] == landscape]
     if here.empty:
         hint = nearest(landscape, known)
         raise UserError(f"no cell is scored on {landscape!r}{hint}; landscapes of these cells: {', '.join(known)}")
-    here = _shared_folds(here)
+    here, left_out = _comparable(here[here["task"] == task], task)
     tested = comparisons.every_pair(here, "candidates", "candidates", task)
     if not tested:
         mend = "run more cells with `python -m stages.grid run`"
@@ -95,14 +97,14 @@ def advise(grid: Grid, landscape: str, task: Task) -> Advice:
     return Advice(
         task=task, landscape=landscape, simulated=bool(here["simulated"].any()),
         best=best, score=scores[best], low=low, high=high, units=len(sides[best]), candidates=len(scores),
-        floor=_floor(grid, best[0], landscape) if task == "clustering" else None,
+        left_out=left_out, floor=_floor(grid, best, landscape) if task == "clustering" else None,
         second=second, second_score=scores[second], lead=_lead(tested, best, second, sides),
-        cost=None if best[1] == "bm25" else _cost(grid.costs, best[0]),
+        cost=None if best[1] == "bm25" else _cost(grid.costs, best),
     )  # fmt: skip
 
 
 def every(grid: Grid) -> tuple[list[Advice], list[str]]:
-    """What is recommended for each task and landscape, and why nothing is for the others, a line a reason."""
+    """The advice for each task and landscape; for those that have none, the reasons, one a line."""
     found = []
     lacking: dict[str, list[str]] = {}
     for task in LEADING:
@@ -115,19 +117,22 @@ def every(grid: Grid) -> tuple[list[Advice], list[str]]:
 
 
 def lines(advice: Advice, grid: Grid) -> list[str]:
-    """What the command says: the candidate, the next best, its cost here and what its tuning does elsewhere."""
-    interval, floor = _bracketed(advice.low, advice.high), advice.floor
-    beside = "" if floor is None else f" (random vectors: {floor:.4f})"
+    """Lines for a terminal: the candidate, the next best, its cost, and what its fine-tuning changes elsewhere."""
+    interval = _bracketed(advice.low, advice.high)
+    floor = "" if advice.floor is None else f" (random vectors: {advice.floor:.4f})"
     over = f"{advice.units} {'folds' if advice.task == 'clustering' else 'test units'}"
     out = [
         f"{advice.task} on {advice.landscape}: use {words(*advice.best)}",
-        f"  {advice.metric} {advice.score:.4f}{interval}{beside} over {over}; "
+        f"  {advice.metric} {advice.score:.4f}{interval}{floor} over {over}; "
         f"optimistic: the best of {advice.candidates} candidates, chosen on the same units",
         f"  next best: {words(*advice.second)}, {advice.second_score:.4f}",
         f"  lead: {lead_words(advice.lead)}",
         *([f"  cost: {cost_words(advice.cost)}"] if advice.cost else []),
-        *_elsewhere(grid, advice.best[0], advice.landscape, advice.task),
+        *_elsewhere(grid, advice.best, advice.landscape, advice.task),
     ]
+    if advice.left_out:
+        cells = f"{advice.left_out} cell{'s' * (advice.left_out > 1)}"
+        out.append(f"  not compared: {cells} of another split or pool, whose scores are of other queries or rankings")
     if advice.simulated:
         out.append(f"  {advice.landscape} is simulated: this says nothing about real patents")
     return out
@@ -144,7 +149,7 @@ def words(config: Config, system: str) -> str:
 
 
 def lead_words(lead: Lead | None) -> str:
-    """The difference, with the p-value that it has among all pairs."""
+    """The difference with its interval, and its p-value after correction for all pairs."""
     if lead is None:
         return "the two share no test unit"
     among = f"after Holm over {lead.comparisons} comparisons"
@@ -155,20 +160,33 @@ def lead_words(lead: Lead | None) -> str:
 
 
 def cost_words(cost: Cost) -> str:
-    """Seconds of training and of embedding, and on what."""
+    """Seconds of training and of embedding, and the device."""
     speed = f" ({cost.rate:{',.0f' if cost.rate >= 10 else '.2g'}} texts a second)" if cost.rate == cost.rate else ""
     embedding = f"{cost.embedding:,.0f} s of embedding every landscape{speed}"
     training = f"{cost.training:,.0f} s of training" if cost.training else "no training"
     return f"{training}, {embedding}, on {cost.device}"
 
 
-def _shared_folds(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Outcomes of the folds that every cell has: scores over other queries do not rank cells."""
-    folds = [set(part["fold"]) for _, part in groups(outcomes, "config")]
-    shared = set.intersection(*folds)
-    if not shared:
+def _comparable(outcomes: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, int]:
+    """Outcomes of the cells whose scores rank one another, and how many cells were left out.
+
+    These are the cells with the commonest split and pool, in the folds that all of them have. Takes outcomes of one
+    landscape and task. Raises UserError where they share no fold.
+    """
+    system = LEADING[task][0]
+    splits: dict[Config, Options] = {
+        config: tuple((key, value) for key, value in config.options if key.startswith("tasks.") and reads(system, key))
+        for config in outcomes["config"].unique()
+    }
+    counts = Counter(splits.values())
+    if not counts:
+        return outcomes, 0
+    usual = max(counts, key=lambda options: (counts[options], not options, options))
+    kept = where(outcomes, lambda config: splits[config] == usual)
+    folds = set.intersection(*(set(part["fold"]) for _, part in groups(kept, "config")))
+    if not folds:
         raise UserError("these cells have no fold in common; run the missing ones with -S tasks.fold=0,1,2,3,4")
-    return outcomes[outcomes["fold"].isin(shared)]
+    return kept[kept["fold"].isin(folds)], len(splits) - counts[usual]
 
 
 def _lead(
@@ -181,14 +199,14 @@ def _lead(
     return None
 
 
-def _floor(grid: Grid, config: Config, landscape: str) -> float | None:
-    rows = clustered(grid.scores, floor=True)
-    ours = rows[(rows["landscape"] == landscape) & (rows["config"] == config)]
-    return float(ours["value"].mean()) if len(ours) else None
+def _floor(grid: Grid, best: Candidate, landscape: str) -> float | None:
+    rows = _of(clustered(grid.scores, floor=True), best)
+    values = rows.loc[rows["landscape"] == landscape, "value"]
+    return float(values.mean()) if len(values) else None
 
 
-def _cost(costs: pd.DataFrame, config: Config) -> Cost | None:
-    ours = costs[costs["config"] == config]
+def _cost(costs: pd.DataFrame, best: Candidate) -> Cost | None:
+    ours = _of(costs, best)
     if ours.empty:
         return None
     runs = ours["cell"].nunique()
@@ -201,13 +219,20 @@ def _cost(costs: pd.DataFrame, config: Config) -> Cost | None:
     )
 
 
-def _elsewhere(grid: Grid, config: Config, landscape: str, task: Task) -> Iterator[str]:
-    """What the tuning of the chosen cell changes on other landscapes, against its zero-shot model."""
+def _of(rows: pd.DataFrame, candidate: Candidate) -> pd.DataFrame:
+    """Rows of the cells that a candidate stands for: they differ only in options that its system does not read."""
+    config, system = candidate
+    return where(rows, lambda one: one.read_by(system) == config)
+
+
+def _elsewhere(grid: Grid, best: Candidate, landscape: str, task: Task) -> Iterator[str]:
+    """What fine-tuning changes for the best candidate on other landscapes, against its zero-shot model."""
+    config, system = best
     if not config.trained_on:
         return
     changes = [
         f"  on {one.landscape}, against zero-shot: {_change(one.result, one.significant)}"
-        for one in comparisons.every_pair(grid.outcomes, "tuned", "tuned", task)
+        for one in comparisons.every_pair(grid.outcomes, "tuned", "tuned", task, system=system)
         if one.first[0] == config and one.landscape != landscape
     ]
     yield from changes or ["  elsewhere: no cell says what this tuning costs on other landscapes"]

@@ -1,4 +1,4 @@
-"""Scores of groups of rows with their intervals, as tables and pictures show them."""
+"""Scores of groups of rows with their intervals, for tables and charts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from patent_embeddings.evaluation.systems import LEADING, REQUIRED
 from patent_embeddings.grid.intervals import lost, score, score_interval
 from patent_embeddings.grid.units import headline_labels, paired, units
 
-FLOOR = "random"  # k-means on random vectors: V-measure, which is not corrected for chance, says little without it
-RESAMPLES = 2000  # of the intervals that are drawn and not tested
+FLOOR = "random"  # k-means on random vectors, the floor of V-measure, which is not corrected for chance
+RESAMPLES = 2000  # of intervals that are shown in charts only
 
 
 def scored(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -24,10 +24,10 @@ def scored(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def clustered(scores: pd.DataFrame, floor: bool = False) -> pd.DataFrame:
-    """V-measure of k-means, or its floor, as `scored` gives it by `config`, `landscape` and `simulated`.
+    """V-measure of k-means by `config`, `landscape` and `simulated`, in the form of `scored`.
 
-    It is the mean over folds, its interval from those of the folds. A fold's interval is that of reports/scores.csv
-    (jackknife over families, runs); folds share no test family. With `floor` of random vectors.
+    It is the mean over folds, and its interval follows from those of the folds in reports/scores.csv (a jackknife over
+    families and runs), since folds share no test family. With `floor`, of random vectors.
     """
     lead, metric = LEADING["clustering"]
     system = FLOOR if floor else lead
@@ -48,7 +48,10 @@ def clustered(scores: pd.DataFrame, floor: bool = False) -> pd.DataFrame:
 
 
 def losses(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Relative loss of nDCG@10 from IN to OUT, paired: `config`, `landscape`, `system`, `value`, `low`, `high`, `n`."""
+    """Relative loss of nDCG@10 from IN to OUT over the queries that have both.
+
+    Columns `config`, `landscape`, `system`, `value`, `low`, `high`, `n`.
+    """
     out = []
     for system in REQUIRED:
         inside, outside = (units(outcomes, "retrieval", system, scope) for scope in ("in-paired", "out-paired"))

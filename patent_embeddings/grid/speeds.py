@@ -1,4 +1,4 @@
-"""How long a cell of a kind that was never computed should take: its tokens, at the speed of its size and device."""
+"""Estimate of the time that a cell takes: its tokens at the speed of models of its size on this device."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SAME = 1.1  # ratio of parameters up to which two models are of one size
 
 
 class Speed(Entry):
-    """Tokens a second of models of one size on one device: of a processor's core, or a GPU."""
+    """Tokens a second of models of one size on one core of a processor, or on one GPU."""
 
     device: Device
     parameters: Positive  # millions
@@ -38,12 +38,12 @@ class Speed(Entry):
 
 
 def device() -> tuple[Device, int]:
-    """What would compute here, and how many of them one cell uses: a GPU, or all processors of this process."""
+    """The device that would compute here and how many of it a cell uses: one GPU, or all cores of this process."""
     return ("gpu", 1) if devices.planned().kind == "cuda" else ("processor", len(os.sched_getaffinity(0)))
 
 
 def like(parameters: float, kind: Device) -> tuple[Speed, float]:
-    """The row of `registry/speeds.yaml` whose size is nearest, and how many times as fast a model of ours is."""
+    """The row of `registry/speeds.yaml` nearest in size, and the speed of our model relative to it."""
     rows = [one for one in registry.every("speeds", Speed).values() if one.device == kind]
     row = min(rows, key=lambda one: abs(math.log(one.parameters / parameters)))
     least = min(one.parameters for one in rows)
@@ -51,9 +51,9 @@ def like(parameters: float, kind: Device) -> tuple[Speed, float]:
 
 
 def estimate(cell: Cell) -> tuple[float, str] | None:
-    """Seconds that embedding and training a cell should take here, and what that rests on; None: its texts are unknown.
+    """Seconds that embedding and training should take here, and how that is known; None where its texts are not here.
 
-    What passes a model without being trained on goes at the speed of encoding.
+    Forward passes of training without a step run at the speed of encoding.
     """
     params, model = cell.params, model_entry(cell.params.model)
     if any(families(name) is None for name in params.evaluate_on):
@@ -69,22 +69,22 @@ def estimate(cell: Cell) -> tuple[float, str] | None:
 
 
 def encoded(params: Params, model: Model) -> float:
-    """Tokens of a cell's documents and queries, each once a prompt and view; passages are not counted."""
+    """Tokens of a cell's documents and queries, once for each prompt and view; passages are not counted."""
     own = [(params.document_view, prompts.prompt(model.prompts, side)) for side in prompts.own(model.prompts)]
     documents = {(params.document_view, model.prompts.document), *own}
-    asked = {(params.query_view, model.prompts.query)} - documents  # else they are documents that are there already
+    queries = {(params.query_view, model.prompts.query)} - documents  # else their vectors are those of documents
     total = 0.0
     for name in params.evaluate_on:
-        for sides, texts in ((documents, families(name)), (asked, _queries(name))):
+        for sides, texts in ((documents, families(name)), (queries, _queries(name))):
             total += (texts or 0) * sum(tokens(name, view, model, params.embed.length) for view, _ in sides)
     return total
 
 
 def tuned(params: Params, model: Model) -> tuple[float, float]:
-    """Tokens that a cell's training steps on, and those that only pass the model beside them.
+    """Tokens of a cell's training steps, and tokens that only pass forward through the model.
 
-    These are the dev pairs at every evaluation, the texts that hard negatives are mined among, and every step's texts
-    once more where the loss is cached.
+    The latter are the dev pairs at every evaluation, the texts among which hard negatives are mined, and the texts of
+    every step once more where the loss is cached.
     """
     recipe, how = recipe_entry(params.recipe), params.finetune
     names = params.trained_on(recipe)
@@ -100,29 +100,29 @@ def tuned(params: Params, model: Model) -> tuple[float, float]:
     passed = evaluations * 2 * text * min(DEV_BATCHES * how.batch, held / 10)
     if mined:
         passed += text * (0.7 * held + 2 * how.pairs)
-    # The longest of a batch fills the others up.
+    # Texts are padded to the longest of their batch.
     if each * how.length > memory.kept(model.memory, on_gpu=device()[0] == "gpu"):
         passed += stepped
     return stepped, passed
 
 
 def _queries(landscape: str) -> int | None:
-    """How many texts ask: those of the split where it is here, else no more than there are families."""
+    """Number of queries; before the split is made, that of families, which is the most there can be."""
     path = layout.task(landscape, "queries")
     return pq.read_metadata(path).num_rows if path.exists() else families(landscape)
 
 
 def families(landscape: str) -> int | None:
-    """How many families a landscape has, None where it is not here."""
+    """Number of families of a landscape, None where it is not here."""
     path = layout.families(landscape)
     return pq.read_metadata(path).num_rows if path.exists() else None
 
 
 def tokens(landscape: str, view: str, model: Model, asked: int | None) -> float:
-    """Tokens that are kept of a text: the median of the view where it was measured, under whichever tokenizer."""
+    """Tokens kept of a text: the measured median of the view, whichever the tokenizer, but no more than the model's."""
     kept, path = model.kept(asked), layout.lengths(landscape)
     if not path.exists():
         return kept
-    found = tables.read(path, LENGTHS)
-    median = found[(found["view"] == view) & (found["statistic"] == "median-tokens")]["value"]
+    lengths = tables.read(path, LENGTHS)
+    median = lengths[(lengths["view"] == view) & (lengths["statistic"] == "median-tokens")]["value"]
     return min(float(kept), *median) if len(median) else kept

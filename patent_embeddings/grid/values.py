@@ -1,4 +1,4 @@
-"""What the stage `report` reads of the entries and of params.yaml."""
+"""Values of the stage `report`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from patent_embeddings.pairs.entries import Recipe
 
 
 class ReportValues(Values):
-    """The stage `report`: whatever its page may show."""
+    """The stage `report`: all that its page may show."""
 
     cell: Params
     model: Model

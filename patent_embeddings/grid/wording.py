@@ -1,6 +1,6 @@
-"""Options of params.yaml in words, one row an option: what pages and recommendations call a cell that has them.
+"""Options of params.yaml in words, for pages and recommendations; one row for each option.
 
-Files keep `key=value` (`cell.said`). Words tell apart whatever values tell apart, and nothing is ever read out of them.
+Different values have different words. Files keep `key=value` (`cell.said`), and nothing is parsed out of words.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ WORDS: dict[str, Callable[[Any], str]] = {
     "fuse.depth": lambda depth: f"best {depth} of fusions",
     "rerank.model": lambda model: f"reranked by {model}" if model else "not reranked",
     "rerank.system": lambda system: f"reranks {system}",
+    "rerank.dtype": lambda dtype: f"reranked in {_DTYPES.get(dtype, dtype)}",
     "rerank.depth": lambda depth: f"reranks the best {depth}",
     "metrics.seed": lambda seed: f"k-means of seed {seed}",
     "metrics.clusterings": lambda count: f"{count} runs of k-means",

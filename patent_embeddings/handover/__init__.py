@@ -1,1 +1,1 @@
-"""The cell, its runs, scores and tables in the formats of others: one writer a format."""
+"""Exports of a cell, its runs, scores and tables in the formats of other tools; one module for each format."""

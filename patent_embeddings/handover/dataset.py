@@ -1,4 +1,4 @@
-"""Queries, corpus and judgements of a landscape, as a dataset folder of the Hugging Face hub and as BEIR's files."""
+"""Export queries, corpus and judgements of a landscape as a dataset of the Hugging Face hub and as BEIR files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ASKED = pyarrow.schema([("_id", TEXT), ("text", TEXT), ("date", TEXT)])
 JUDGED = pyarrow.schema([("query-id", TEXT), ("corpus-id", TEXT), ("score", pyarrow.int32()), ("scope", TEXT)])
 Parts = Mapping[str, pd.DataFrame]
 BEIR = "beir"
-JUDGEMENTS = ("default", "qrels")  # both names are read
+JUDGEMENTS = ("default", "qrels")  # tools look for either name
 EARLIER = (
     "Only what is earlier is ranked for a query: families whose `date` is before that of the query, which is its "
     "priority, or its publication where that is unknown. The formats know no such rule: apply it to your results. "
@@ -45,9 +45,9 @@ RELEVANT = {
 
 
 def write(out: Path, landscape: str, subject: Subject) -> None:
-    """Write the folder of a landscape: its texts are those of the cell's views, its splits those of the queries.
+    """Write the folder of a landscape, with texts in the cell's views and the judgements of each split of queries.
 
-    A folder of an earlier export is replaced. Raises UserError where a table is absent or damaged, or the folder is
+    A folder of an earlier export is replaced. Raises UserError where a table is absent or damaged, or the folder holds
     something else.
     """
     if out.exists() and not (out / BEIR).exists():
@@ -74,19 +74,19 @@ def write(out: Path, landscape: str, subject: Subject) -> None:
 
 
 def _texts(found: dict[str, str], pool: pd.DataFrame, date: str) -> pd.DataFrame:
-    """Texts with their ids, and a date that the pool has of each."""
+    """Texts with their ids and dates; `date` is the column of the pool."""
     dates = dict(zip(pool["family_id"], pool[date], strict=True))
     return pd.DataFrame({"_id": list(found), "text": list(found.values()), "date": [dates[name] for name in found]})
 
 
 def _scored(qrels: pd.DataFrame, within: Booleans) -> pd.DataFrame:
-    """Judgements of the queries that have a score: those with a relevant family that may be retrieved."""
+    """Judgements of the queries that are scored: those with a relevant family that can be retrieved."""
     scored = qrels.loc[(qrels["relevance"] > 0) & within, "query_id"]
     return qrels[qrels["query_id"].isin(scored)]
 
 
 def _by_split(qrels: pd.DataFrame, queries: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Judgements of each split that has any, under the names of the columns that others read."""
+    """Judgements of each split that has any, with the column names of BEIR and mteb."""
     names = {"query_id": "query-id", "family_id": "corpus-id", "relevance": "score"}
     for split in SPLITS:
         part = qrels[qrels["query_id"].isin(queries.loc[queries["split"] == split, "query_id"])]
@@ -109,9 +109,9 @@ def _tabbed(rows: pd.DataFrame) -> str:
 
 
 def card(landscape: str, subject: Subject, sizes: tuple[int, int], parts: Parts, *, crossed: bool) -> str:
-    """Dataset card: what `datasets` reads of the folder, where the texts are from, under which licence, what is asked.
+    """Dataset card: configuration for `datasets`, contents, relevance, splits, source and licence.
 
-    `sizes` are those of corpus and queries, `parts` the judgements by split; `crossed`: all queries are test queries.
+    `sizes`: numbers of documents and queries; `parts`: judgements by split; `crossed`: all queries are test queries.
     """
     entry, cell = subject.landscapes[landscape], subject.params
     front = {
@@ -161,7 +161,7 @@ def _config(name: str, files: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _terms(entry: Any) -> str:
-    """The licence, and what it asks where it is not ours to give."""
+    """The licence of the texts, and its terms where they are not ours."""
     if entry.source == "table":
         return f"As whoever added the landscape put it: {entry.licence}."
     if entry.source != "hub":

@@ -1,4 +1,4 @@
-"""What is handed over: a cell by its parameters, and the entries that it is made of."""
+"""The cell that is exported: its parameters and the registry entries that they name."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ class Subject:
 
     @property
     def homes(self) -> list[str]:
-        """Landscapes that it was trained on; none where nothing was trained."""
+        """Landscapes that the model was trained on; none for zero-shot."""
         return self.params.trained_on(self.recipe)
 
     @property
     def weight(self) -> float:
-        """Share of the trained adapter that was scored, by the recipe and the cell; 0 where nothing was trained."""
+        """Weight of the trained adapter in the scored model, by recipe and cell; 0 where nothing was trained."""
         return self.recipe.weight * self.params.embed.adapter_scale if self.homes else 0.0
 
     @property
     def tuned(self) -> bool:
-        """Whether any of an adapter was scored."""
+        """Whether the scored model has an adapter with a weight above 0."""
         return self.weight > 0
 
     @property
     def made(self) -> str:
-        """How the model came to be, as in "minilm tuned with r1 on sim-alpha"."""
+        """How the model was made, for a text such as "minilm tuned with r1 on sim-alpha"."""
         return f"tuned with {self.params.recipe} on {', '.join(self.homes)}" if self.tuned else "as published"
 
     def chosen(self, landscape: str | None) -> list[str]:
-        """The landscape that was asked for, else all. Raises UserError where it is none of the cell's."""
+        """The given landscape, or all of the cell's. Raises UserError where the cell is not scored on it."""
         known = list(self.params.evaluate_on)
         if landscape not in (None, *known):
-            said = f"evaluate_on of {layout.PARAMS} has {', '.join(known)}{nearest(str(landscape), known)}"
-            raise UserError(f"landscape {landscape!r} is none of the cell's: {said}")
+            places = f"evaluate_on of {layout.PARAMS} has {', '.join(known)}{nearest(str(landscape), known)}"
+            raise UserError(f"landscape {landscape!r} is none of the cell's: {places}")
         return known if landscape is None else [landscape]
 
     def english(self, landscapes: Iterable[str]) -> bool:
-        """Whether the texts of these landscapes are known to be: all but a file of the user's, which does not say."""
+        """Whether the texts of these landscapes are known to be English: all but those from a user's own file."""
         return all(self.landscapes[name].source != "table" for name in landscapes)
 
 
 def subject(params: Params) -> Subject:
-    """A cell with its entries. Raises UserError where an id is in no registry, or its entry is wrong."""
+    """The cell with its entries. Raises UserError where an id is in no registry, or its entry is wrong."""
     landscapes = {name: landscape_entry(name) for name in params.evaluate_on}
     return Subject(params, model_entry(params.model), recipe_entry(params.recipe), landscapes)

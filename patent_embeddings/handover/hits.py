@@ -1,4 +1,4 @@
-"""What a search has found, with all that is known of each hit: as CSV, as JSON, and in lines for a terminal."""
+"""Results of a search, with the metadata of each hit, as CSV, as JSON, and as lines for a terminal."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from patent_embeddings.retrieval import filters
 from patent_embeddings.retrieval.find import Finder, Question
 
 _SHOWN = tuple(dict.fromkeys((*filters.COLUMNS, "title", "abstract", "publication", "url")))
-_PASSAGE = 6  # lines of a passage on a terminal
-_BEGINNING = 300  # letters of an abstract
+_PASSAGE = 6  # most lines of a passage on a terminal
+_BEGINNING = 300  # most characters of an abstract
 _TITLE_ENDS = r"(?:\s*\Z|\s*[\n…]\s*|\s+(?=[^a-z\s]))"  # not `Drill bit having` nor `Drill bits` after `Drill bit`
-_NARROWEST = 60  # letters of a line of it
+_NARROWEST = 60  # least characters of a line on a terminal
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One family that was found for one question."""
+    """One family retrieved for one question."""
 
     query_id: str
-    rank: int  # among those that pass the filters
+    rank: int  # among the families that pass the filters
     rank_of_all: int  # in the whole landscape
-    score: float  # in it, too; six significant places
-    bm25_rank: int | None  # in the whole landscape; None where the leg has no score for it
+    score: float  # in the whole landscape; six significant digits
+    bm25_rank: int | None  # in the whole landscape; None where BM25 does not score it
     dense_rank: int | None
-    publication: str  # what it is shown by: the family's id where no number is known
+    publication: str  # number that represents the family; the family's id where none is known
     family_id: str
-    publications: list[str]  # of all members
+    publications: list[str]  # of all members of the family
     applicants: list[str]
     date: str
     priority: str
     jurisdiction: str
     title: str
-    passage: str  # the best one for the question
+    passage: str  # that matches the question best
     url: str
 
 
@@ -60,7 +60,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Found:
-    """What was asked of a cell, and all that was found."""
+    """The questions asked of a cell, and their answers."""
 
     cell: str
     landscape: str
@@ -71,7 +71,7 @@ class Found:
 
 
 def families(landscape: str) -> pd.DataFrame:
-    """What hits and filters show and look at of all families, rows of `FAMILIES` by their ids."""
+    """Columns of `FAMILIES` that hits show and filters read, indexed by family id."""
     rows = tables.read(layout.families(landscape), FAMILIES, list(_SHOWN))
     return rows.set_index("family_id", drop=False).rename_axis(None)
 
@@ -79,10 +79,10 @@ def families(landscape: str) -> pd.DataFrame:
 def answers(
     finder: Finder, known: pd.DataFrame, questions: Sequence[Question], system: str, k: int, among: Booleans | None
 ) -> list[Answer]:
-    """The k best families of each question by a system, among those that pass; `known` as `families` gives them."""
-    found = finder.rank(questions, [system], k, among)
+    """The k best families for each question by a system, of those that pass the filters; `known` as of `families`."""
+    ranked = finder.rank(questions, [system], k, among)
     rows: dict[str, list[Any]] = {question.id: [] for question in questions}
-    for row in found.itertuples(index=False):
+    for row in ranked.itertuples(index=False):
         rows[str(row.query_id)].append(row)
     return [Answer(question, _hits(finder, known, question, rows[question.id])) for question in questions]
 
@@ -108,14 +108,14 @@ def _hits(finder: Finder, known: pd.DataFrame, question: Question, rows: Sequenc
 
 
 def name(family: Any) -> str:
-    """What a row of `FAMILIES` is shown by: its publication, else one of its members, else its id."""
+    """Number shown for a row of `FAMILIES`: its publication, else that of a member, else the family's id."""
     return str(family["publication"] or next(iter(family["publications"]), family["family_id"]))
 
 
 def beside(family: Any, passage: str) -> str:
-    """The passage of a row of `FAMILIES` that is shown beside its title.
+    """The passage shown next to the title of a row of `FAMILIES`, without the title that a view begins with.
 
-    A view begins with the title, which is not said again; where the passage is no more, the beginning of the abstract.
+    The beginning of the abstract, where nothing else is left of the passage.
     """
     begins = re.match(re.escape(family["title"]) + _TITLE_ENDS, passage) if family["title"] else None
     rest = passage[begins.end() :] if begins else passage
@@ -123,7 +123,7 @@ def beside(family: Any, passage: str) -> str:
 
 
 def as_csv(found: Found) -> str:
-    """A row a hit; no cell is a formula to a spreadsheet, and a list is one cell."""
+    """One row for each hit; a list is one cell, and no cell is run as a formula by a spreadsheet."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(field.name for field in fields(Hit))
@@ -135,12 +135,12 @@ def as_csv(found: Found) -> str:
 
 
 def as_json(found: Found, indent: int | None = 2) -> str:
-    """One object: the cell, the landscape, the system, the filters, and each question with its hits."""
+    """One object with the cell, the landscape, the system, the filters, and each question with its hits."""
     return json.dumps(asdict(found), indent=indent, ensure_ascii=False) + "\n"
 
 
 def as_lines(found: Found, width: int) -> str:
-    """For a terminal of some letters a line, which no control character of a text reaches."""
+    """Lines for a terminal `width` characters wide, without control characters from texts."""
     width = max(width, _NARROWEST)
     return "\n".join(line for answer in found.answers for line in _lines(answer, width, bool(found.filters))) + "\n"
 
@@ -154,7 +154,7 @@ def _lines(answer: Answer, width: int, filtered: bool) -> Iterator[str]:
          shown(hit.publication)[:40], hit.date, hit.priority, shown(hit.jurisdiction)]
         for hit in answer.hits
     ]  # fmt: skip
-    # Columns without a value say nothing, and without filters both ranks are one.
+    # Empty columns are left out; without filters both ranks are the same.
     columns = [
         [title, *cells]
         for title, *cells in zip(head, *rows, strict=True)
@@ -189,5 +189,5 @@ def _rank(value: int | None) -> str:
 
 
 def shown(text: str) -> str:
-    """A text on one line, without what would steer a terminal."""
+    """A text on one line, without control characters."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

@@ -1,7 +1,7 @@
-"""Hits to be judged: one table of what the systems of one cell or of several found, each family once a question.
+"""Pooling of hits for relevance judgement: one table of the hits of all systems of one cell or several.
 
-Judging what was pooled from several systems is how TREC makes its collections (Voorhees and Harman, 2005): a system
-whose hits nobody judged would only look worse.
+Each family is listed once for each question. Pooling several systems is how TREC builds its collections (Voorhees and
+Harman, 2005): a system whose hits were not judged would look worse than it is.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from patent_embeddings.handover.spreadsheet import plain
 from patent_embeddings.retrieval.find import Finder, Question
 
 COLUMNS = ("query_id", "family_id", "relevance", "question", "publication", "title", "passage", "found_by")
-_LONGEST = 1000  # letters of a text: a cell of a spreadsheet holds 32,767
-_MARK = "\ufeff"  # by which spreadsheets know UTF-8
+_LONGEST = 1000  # most characters of a text; a cell of a spreadsheet holds 32,767
+_MARK = "\ufeff"  # byte order mark, by which spreadsheets recognise UTF-8
 _LETTERS = re.compile(r"[^A-Za-z0-9]+")
 
 Row = dict[str, str]
@@ -38,11 +38,11 @@ Key = tuple[str, str]  # query_id, family_id
 
 @dataclass(frozen=True)
 class Judging:
-    """What the file was given."""
+    """Number of rows of the file after writing."""
 
-    rows: int  # all that there are now
+    rows: int
     added: int
-    judged: int  # whose relevance is filled in
+    judged: int  # rows with a relevance
 
     def __str__(self) -> str:
         return f"{self.rows:,} rows, {self.added:,} of them new, {self.judged:,} judged"
@@ -50,9 +50,9 @@ class Judging:
 
 def pooled(finder: Finder, known: pd.DataFrame, asked: Sequence[Question], cell: str, k: int,
            among: Booleans | None) -> list[Row]:  # fmt: skip
-    """The k best families of each question by every system of a cell, each once, as rows of `COLUMNS`.
+    """The k best families for each question by every system of a cell, each family once, as rows of `COLUMNS`.
 
-    `known` as `hits.families` gives them; `found_by` is `CELL: bm25 1, dense 4`.
+    `known` as of `hits.families`; `found_by` has the form `CELL: bm25 1, dense 4`.
     """
     found = finder.rank(asked, finder.systems, k, among)
     by: dict[str, dict[str, list[str]]] = {question.id: {} for question in asked}
@@ -74,11 +74,11 @@ def pooled(finder: Finder, known: pd.DataFrame, asked: Sequence[Question], cell:
 
 
 def write(path: Path, rows: Sequence[Row], asked: Sequence[Question], cell: str) -> Judging:
-    """Write rows for somebody to judge, or add them to those that are there, of which everything stays.
+    """Write rows to be judged, or add them to a file that is there, whose rows are kept as they are.
 
-    The rows of a question stand in an order that does not show who found them: by a hash of question and family. Raises
-    UserError: the file there is none of this kind, is damaged, or is of other questions; or an id would be a formula to
-    a spreadsheet.
+    The rows of a question are in the order of a hash, so that it does not show which system found them. Raises
+    UserError where the file there is not of this kind, is damaged or has other questions, or where a spreadsheet would
+    run an id as a formula.
     """
     names, held = held_by(path, asked)
     merged = {key: dict(row) for key, row in held.items()}
@@ -101,14 +101,14 @@ def write(path: Path, rows: Sequence[Row], asked: Sequence[Question], cell: str)
 
 
 def held_by(path: Path, asked: Sequence[Question]) -> tuple[list[str], dict[Key, Row]]:
-    """Columns of the file that `write` is to write, and the rows that are there. Raises UserError as `write` does."""
+    """Columns of the file for `write`, and the rows that are in it already. Raises UserError as `write`."""
     if path.suffix.lower() != ".csv":
         raise UserError(f"--judge {path}: judgements are kept as CSV; name a file that ends in .csv")
     return _read(path, asked) if path.exists() else ([*COLUMNS], {})
 
 
 def _read(path: Path, asked: Sequence[Question]) -> tuple[list[str], dict[Key, Row]]:
-    """Columns and rows of such a file, however a spreadsheet has saved it."""
+    """Columns and rows of a file of judgements, in whichever form of CSV a spreadsheet saved it."""
     source = Source(path)
     if source.kind == "sheet" or len(source.members) != 1:
         raise UserError(f"--judge {path}: no CSV file; save it as CSV, or name another")
@@ -138,13 +138,13 @@ def _read(path: Path, asked: Sequence[Question]) -> tuple[list[str], dict[Key, R
 
 
 def _joined(before: str, now: str, cell: str) -> str:
-    """Who found a family, by cell; what is said of this cell anew replaces what was."""
+    """`found_by` with the part of this cell replaced."""
     others = [part for part in before.split("; ") if part and not part.startswith(f"{cell}: ")]
     return "; ".join(sorted({*others, now}))
 
 
 def _letters(text: str) -> str:
-    """What of a text every encoding of a spreadsheet keeps."""
+    """The characters of a text that survive any encoding in which a spreadsheet saves it."""
     return _LETTERS.sub("", text)
 
 

@@ -1,4 +1,4 @@
-"""Tables for a LaTeX document that uses booktabs."""
+"""Tables as LaTeX for documents that use booktabs."""
 
 from __future__ import annotations
 

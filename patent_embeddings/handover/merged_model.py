@@ -1,4 +1,4 @@
-"""The whole model of a cell as a sentence-transformers folder: loaded without any of our code, to the same vectors."""
+"""Export the model of a cell as a sentence-transformers folder that gives the same vectors without our code."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from patent_embeddings.handover import model
 from patent_embeddings.handover.exported_cell import Subject
 from patent_embeddings.training import adapters
 
-_NAMED = {"classification": "Classification", "clustering": "Clustering"}  # what mteb calls such a prompt
+_NAMED = {"classification": "Classification", "clustering": "Clustering"}  # names of these prompts in mteb
 
 
 def write(out: Path, subject: Subject, scores: pd.DataFrame) -> str:
-    """Write the model as it was evaluated, with a card made of rows of reports/scores.csv; what loads it.
+    """Write the model as it was evaluated, with a card made of rows of reports/scores.csv.
 
-    Its adapter is merged, weighed as it was scored. A folder of an earlier export is replaced. Raises UserError where
-    the folder is something else, the model runs code of its own, or is not on this machine, or its adapter is not here.
+    Returns the name of the class that loads it. The adapter is merged with the weight that was scored. A folder of an
+    earlier export is replaced. Raises UserError where the folder holds something else, the model needs code that a
+    folder cannot hold, or the model or its adapter is not on this machine.
     """
     model.require_ours(out)
     with offline(), replacing(out) as folder:
@@ -35,7 +36,7 @@ def write(out: Path, subject: Subject, scores: pd.DataFrame) -> str:
 
 
 def opened(subject: Subject) -> Encoder:
-    """The model of the cell at hand as it was evaluated. Raises UserError as `write`."""
+    """Load the model of the cell at hand as it was evaluated. Raises UserError as `write`."""
     landscape = subject.params.landscape
     values = params.read("embed", EmbedValues, landscape)
     if values.model.remote_code:
@@ -49,18 +50,17 @@ def opened(subject: Subject) -> Encoder:
         raise UserError(f"{what}; export the adapter alone, and load {values.model.hub} beside it")
     adapter = adapters.sealed(layout.ADAPTER, values.model, values.trained)
     dtype = values.dtype
-    if dtype == "auto":  # what that was where the vectors were computed
+    if dtype == "auto":  # the type that the vectors were computed in
         dtype = read_json(layout.cost("embed", landscape))["dtype"]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # peft looks for the base's vocabulary on the hub, which nothing here changed
+        warnings.simplefilter("ignore")  # peft looks on the hub for the base model's vocabulary, which is unchanged
         return factory.encoder(values.model, dtype=dtype, adapter=adapter, scale=values.adapter_scale)
 
 
 def save(folder: Path, subject: Subject, scores: pd.DataFrame) -> str:
-    """Write weights, tokenizer, card, and settings as evaluated: prompts, length, padding, read-out, dimensions.
+    """Write weights, tokenizer, card and settings as evaluated: prompts, length, padding, pooling, dimensions.
 
-    In half precision the adapter is added to the frozen weights as they were evaluated, and their sum rounded once
-    more. Returns and raises as `write`.
+    In half precision the adapter is merged in float32 and the sum is rounded. Returns and raises as `write`.
     """
     encoder = opened(subject)
     whole: Any = encoder.model
@@ -70,7 +70,7 @@ def save(folder: Path, subject: Subject, scores: pd.DataFrame) -> str:
     own = {_NAMED[side]: encoder.prompt(side) for side in prompts.own(encoder.entry.prompts)}
     whole.prompts = {"query": encoder.prompt("query"), "document": encoder.prompt("document"), **own}
     whole.default_prompt_name = None
-    if subject.model.similarity != "maxsim":  # which late interaction has by itself, without fewer dimensions
+    if subject.model.similarity != "maxsim":  # late interaction sets its own, and cuts no dimensions
         whole.similarity_fn_name = subject.model.similarity
         whole.truncate_dim = subject.params.search.dimensions
     whole.save(str(folder), create_model_card=False)
@@ -81,6 +81,6 @@ def save(folder: Path, subject: Subject, scores: pd.DataFrame) -> str:
 
 
 def share(folder: Path) -> None:
-    """Let whoever may read the files of a model read its weights, which safetensors writes for their owner alone."""
+    """Give the weights the permissions of the other files; safetensors makes them readable by their owner only."""
     for file in folder.rglob("*.safetensors"):
         file.chmod((folder / "config.json").stat().st_mode)

@@ -1,6 +1,6 @@
-"""A model folder as the Hugging Face hub has them: the adapter, and a card with its scores.
+"""Export the adapter as a model folder of the Hugging Face hub, with a card that shows its scores.
 
-The whole model is in `merged_model`, which loads it.
+`merged_model` exports the whole model.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from patent_embeddings.handover.exported_cell import Subject
 from patent_embeddings.training import adapters
 
 README = "README.md"
-_NAMES = (adapters.CONFIG, "config_sentence_transformers.json")  # of which a model folder has one
+_NAMES = (adapters.CONFIG, "config_sentence_transformers.json")  # every model folder has one of them
 TAGS = ["sentence-transformers", "peft", "lora", "patents", "feature-extraction"]
 
 
 def write(out: Path, subject: Subject, scores: pd.DataFrame) -> None:
-    """Write the cell's adapter, weighed as it was scored, with a card made of rows of reports/scores.csv.
+    """Write the cell's adapter with the weight that was scored, and a card made of rows of reports/scores.csv.
 
-    A folder of an earlier export is replaced. Raises UserError where the cell trains nothing or nothing of its adapter
-    was scored, there is no adapter here, or the folder is something else.
+    A folder of an earlier export is replaced. Raises UserError where the cell trains nothing, its adapter has weight 0
+    or is not here, or the folder holds something else.
     """
     params = subject.params
     if not subject.recipe.signals:
@@ -41,7 +41,7 @@ def write(out: Path, subject: Subject, scores: pd.DataFrame) -> None:
     adapters.sealed(layout.ADAPTER, subject.model, trains=True)
     require_ours(out)
     with replacing(out) as folder:
-        seal = shutil.ignore_patterns(adapters.SEAL)  # of what may be weighed anew here
+        seal = shutil.ignore_patterns(adapters.SEAL)  # no longer valid once the weight changes
         shutil.copytree(layout.ADAPTER, folder, copy_function=shutil.copyfile, ignore=seal)
         if params.embed.adapter_scale != 1:
             adapters.weigh(folder, params.embed.adapter_scale)
@@ -49,15 +49,15 @@ def write(out: Path, subject: Subject, scores: pd.DataFrame) -> None:
 
 
 def require_ours(out: Path) -> None:
-    """Raise UserError where something is there that is no model folder, so that nothing else is replaced by one."""
+    """Raise UserError where the folder exists and is not a model folder, so that nothing else is overwritten."""
     if out.exists() and not any((out / name).exists() for name in _NAMES):
         raise UserError(f"{out}: exists and is no model folder of an earlier export; name another with --out")
 
 
 def card(subject: Subject, scores: pd.DataFrame, whole: str | None = None) -> str:
-    """Model card: what it was trained on and how, its scores at home and abroad, and under which licences.
+    """Model card: training, scores in and out of domain, and licences.
 
-    `whole` says how a folder with the whole model is loaded; None: the folder holds the adapter alone.
+    `whole` is the code that loads a folder with the whole model; None: the folder holds only the adapter.
     """
     params, model, homes = subject.params, subject.model, subject.homes
     front = {
@@ -90,14 +90,14 @@ def card(subject: Subject, scores: pd.DataFrame, whole: str | None = None) -> st
 
 
 def _licence(subject: Subject) -> dict[str, str]:
-    """Licence that the hub shows: the base model's, but `other` and all names where texts of other terms tuned it."""
+    """Licence for the hub: the base model's, or `other` with all names where training texts have other licences."""
     base, homes = subject.model.licence, subject.homes if subject.tuned else []
     asked = sorted({subject.landscapes[name].licence for name in homes} - {base, "CC0-1.0"})
     return {"license": "other", "license_name": ", ".join([base, *asked])} if asked else {"license": base}
 
 
 def _making(subject: Subject) -> list[str]:
-    """How it was trained and evaluated, a point each."""
+    """How the model was trained and evaluated, one item a line."""
     params, model = subject.params, subject.model
     tuning = params.finetune
     prompts = {"query": model.prompts.query, "document": model.prompts.document}
@@ -105,14 +105,14 @@ def _making(subject: Subject) -> list[str]:
     kept = f"- The adapter is kept at {subject.weight:g} of what was trained"
     training = (
         f"- {tuning.pairs} pairs asked for, {tuning.steps} steps of {tuning.batch}, seed {tuning.seed}, "
-        f"texts cut at {tuning.length} tokens"
+        f"texts cut at {model.kept(tuning.length)} tokens"
     )
     return [
         f"- Recipe {params.recipe}: {subject.recipe.description}",
         *[f"- Training landscape {name}: {subject.landscapes[name].description}" for name in subject.homes],
         *([training] if subject.homes else []),
         f"- Evaluated with view {params.query_view} for queries and {params.document_view} for documents, "
-        f"cut at {params.embed.length or model.length} tokens",
+        f"cut at {model.kept(params.embed.length)} tokens",
         f"- Prompts: {said or 'none'}",
         *([kept] if subject.homes and subject.weight != 1 else []),
     ]
@@ -129,5 +129,5 @@ def _scored(scores: pd.DataFrame, homes: list[str]) -> list[str]:
 
 
 def headline(scores: pd.DataFrame) -> list[dict[str, Any]]:
-    """The score that each task is shown by, for every scope and label set."""
+    """The leading score of each task, for every scope and label set."""
     return [row for row in records(scores) if SHOWN[row["task"]] == (row["system"], row["metric"])]

@@ -1,4 +1,4 @@
-"""MTEB's result files of the dense run, the probe and k-means: a folder that `mteb` reads as its cache."""
+"""Export scores of the dense run, the probe and k-means as result files of MTEB, in a folder that `mteb` can read."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from patent_embeddings.evaluation.scores import records
 from patent_embeddings.evaluation.systems import HEADLINE_LABELS, LEADING, METRICS, label_place
 from patent_embeddings.handover.exported_cell import Subject
 
-TIMED = ("embed", "search", "metrics")  # stages whose seconds are the time of an evaluation
+TIMED = ("embed", "search", "metrics")  # stages that make up MTEB's evaluation time
 
 
 def write(out: Path, subject: Subject, scores: pd.DataFrame, digest: str, commit: tuple[str, str]) -> str:
-    """Write the folder of a model and a file a landscape and task; name and revision of the model in words.
+    """Write the folder of the model with one file for each landscape and task; return the model's name and revision.
 
     Args:
         out: to write to.
         subject: the cell.
         scores: rows of reports/scores.csv.
-        digest: of the cell's parameters: views, folds and options of one model are results of their own.
-        commit: hash of HEAD, the revision of a tuned model, and its date (ISO), that of the results.
+        digest: of the cell's parameters, so that cells of one model have separate results.
+        commit: hash of HEAD, the revision of a fine-tuned model, and its date (ISO), used as that of the results.
 
     Raises UserError where two landscapes would have one name.
     """
@@ -49,22 +49,22 @@ def write(out: Path, subject: Subject, scores: pd.DataFrame, digest: str, commit
 
 
 def task_name(landscape: str, task: str) -> str:
-    """Name of a landscape's task among MTEB's: `SimAlphaPatentRetrieval`."""
+    """Name of a landscape's task in MTEB: `SimAlphaPatentRetrieval`."""
     return f"{''.join(word.capitalize() for word in landscape.split('-'))}Patent{task.capitalize()}"
 
 
 def task_result(rows: pd.DataFrame, title: str, landscape: str, subject: Subject, date: str) -> dict[str, Any]:
-    """One task's result in MTEB's form; scopes and label sets are its subsets, the first of them its headline one.
+    """Result of one task in MTEB's format; its subsets are the scopes or label sets, the leading one first.
 
-    `rows` are the scores of one system on one landscape's task, `date` is ISO. Parameters and the versions that can
-    change numbers are kept in the file.
+    `rows` are the scores of one system on one landscape and task; `date` is ISO. The result also holds the cell's
+    parameters and the versions of the libraries that can change numbers.
     """
     scopes = sorted(set(rows["scope"]), key=lambda name: label_place(name, ("all", *HEADLINE_LABELS)))
     costs = [path for stage in TIMED if (path := layout.cost(stage, landscape)).exists()]
     return {
         "task_name": title,
         "dataset_revision": dataset_revision(subject.landscapes[landscape].model_dump()),
-        "mteb_version": None,  # MTEB wrote nothing of this
+        "mteb_version": None,  # not computed by MTEB
         "scores": {"test": [_subset(rows[rows["scope"] == scope], scope, landscape, subject) for scope in scopes]},
         "evaluation_time": round(sum(read_json(path)["seconds"] for path in costs), 2) if costs else None,
         "date": date,
@@ -89,16 +89,16 @@ def _subset(rows: pd.DataFrame, scope: str, landscape: str, subject: Subject) ->
 
 
 def dataset_revision(entry: dict[str, Any]) -> str:
-    """What pins a landscape's data: the commit or hash of its registry entry, or the seed of the generator."""
+    """Version of a landscape's data: the commit or hash in its registry entry, or the seed of the generator."""
     for key in ("revision", "commit", "sha256"):
         if entry.get(key):
-            beside = [entry[one]["sha256"] for one in ("queries", "qrels") if entry.get(one)]
-            return "-".join([str(entry[key]), *(digest[:12] for digest in beside)])
+            own = [entry[one]["sha256"] for one in ("queries", "qrels") if entry.get(one)]
+            return "-".join([str(entry[key]), *(digest[:12] for digest in own)])
     return f"seed-{entry['seed']}-families-{entry['families']}"
 
 
 def model_meta(subject: Subject, name: str, revision: str) -> dict[str, Any]:
-    """What MTEB keeps of a model."""
+    """Metadata of the model in MTEB's format."""
     model = subject.model
     return {
         "name": name,
@@ -106,7 +106,7 @@ def model_meta(subject: Subject, name: str, revision: str) -> dict[str, Any]:
         "license": model.licence,
         "n_parameters": round(model.parameters * 1e6),
         "embed_dim": model.dimension,
-        "max_tokens": subject.params.embed.length or model.length,
+        "max_tokens": model.kept(subject.params.embed.length),
         "base_model": model.hub,
         "base_revision": model.revision,
         "prompts": model.prompts.model_dump(),

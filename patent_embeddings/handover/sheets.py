@@ -1,4 +1,4 @@
-"""Tables that people read: what stands in them, however it is set (a page, a CSV file, LaTeX)."""
+"""Content of tables for people, independent of their form (HTML, CSV, LaTeX)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Score:
-    """A score with its interval, whose bounds are NaN where there is none, and what is said beside it."""
+    """A score with its interval, whose bounds are NaN where there is none, and a note."""
 
     value: float
     low: float
@@ -23,9 +23,8 @@ Shown = str | int | float | Score | None
 class Sheet:
     """A table for people.
 
-    A row's None is shown as a dash, a number with four significant places, a Score with its interval. The first `texts`
-    columns are text; the others are numbers, set to the right. `source` says in a line which file of which cell its
-    numbers are from.
+    None is shown as a dash, a number with four significant digits, a Score with its interval. The first `texts` columns
+    are text; the others are numbers, aligned right. `source` names the files and the cell of the numbers.
     """
 
     head: Sequence[str]
@@ -35,7 +34,7 @@ class Sheet:
     source: str = ""
 
     def filled(self) -> Sheet:
-        """The table without the columns in which nothing stands."""
+        """The table without its empty columns."""
         kept = [place for place in range(len(self.head)) if any(row[place] not in (None, "") for row in self.rows)]
         rows = [[row[place] for place in kept] for row in self.rows]
         texts = sum(place < self.texts for place in kept)

@@ -1,4 +1,4 @@
-"""CSV files that people open in spreadsheets, which run a cell that begins as a formula does."""
+"""CSV files that are safe to open in a spreadsheet, which would run a cell that begins like a formula."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FORMULA = tuple("=+-@\t\n＝＋－＠")
 def comma_separated(sheet: Sheet) -> str:
     """A sheet as CSV at full precision; no cell is a formula.
 
-    A column of scores takes three, their values and both bounds, and one more where something is noted beside one.
+    A column of scores becomes three columns, values and both bounds, and a fourth where there are notes.
     """
     columns = [_columns([row[place] for row in sheet.rows]) for place in range(len(sheet.head))]
     text = io.StringIO()
@@ -30,23 +30,23 @@ def comma_separated(sheet: Sheet) -> str:
 
 
 def _columns(values: Sequence[Shown]) -> list[str]:
-    """What a column becomes: the value, "", and of scores what stands beside it."""
+    """Suffixes of the columns that a column becomes: "" for the value, and for scores those of bounds and note."""
     scores = [value for value in values if isinstance(value, Score)]
     return ["", *(["low", "high"] if scores else []), *(["note"] if any(one.note for one in scores) else [])]
 
 
 def _part(value: Shown, name: str) -> Any:
-    """The value itself, "", or what stands beside a score by its name."""
+    """The value itself where `name` is "", or a bound or the note of a score."""
     if isinstance(value, Score):
         return getattr(value, name or "value")
     return None if name else value
 
 
 def plain(value: Any) -> Any:
-    """A cell as it may stand in such a file: text that would be run is led by an apostrophe, numbers are not."""
+    """A cell that no spreadsheet runs: text that begins like a formula gets an apostrophe, numbers stay as they are."""
     if not isinstance(value, str):
         return value
-    value = value.replace("\r\n", "\n").replace("\r", "\n")  # the csv module quotes no return, which ends a row
+    value = value.replace("\r\n", "\n").replace("\r", "\n")  # csv does not quote \r, which ends a row
     if not value.startswith(_FORMULA):
         return value
     try:

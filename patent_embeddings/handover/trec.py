@@ -18,11 +18,11 @@ _SCOPES = ("all", "in", "out", "in-paired", "out-paired")
 
 
 def write(folder: Path, landscape: str, *, earlier: bool, judged: bool = False) -> None:
-    """Write the files of a landscape; a run that is not there or has no rows is left out.
+    """Write the files of a landscape; a run that does not exist or has no rows is left out.
 
-    With `earlier` only what was published before a query is ranked for it. Where the user `judged`, what was judged and
-    is not relevant in a scope is there too, as 0. Raises UserError where an id holds white space, or a table is absent
-    or damaged.
+    `earlier`: only families published before a query are ranked for it. `judged`: the landscape has judgements of the
+    user's own, and those that are not relevant in a scope are written with relevance 0. Raises UserError where an id
+    has white space, or a table is absent or damaged.
     """
     queries = tables.read(layout.task(landscape, "queries"), QUERIES)
     qrels = tables.read(layout.task(landscape, "qrels"), QRELS)
@@ -30,7 +30,7 @@ def write(folder: Path, landscape: str, *, earlier: bool, judged: bool = False) 
     reach = reachable(qrels, pool, earlier=earlier)
     tests = qrels["query_id"].isin(queries.loc[queries["split"] == "test", "query_id"])
     for name in (*(f"{system}.run" for system in (*RETRIEVAL, *ORACLES)), *(f"qrels.{scope}.txt" for scope in _SCOPES)):
-        if (folder / name).is_file():  # of another cell, which may have had what this one lacks
+        if (folder / name).is_file():  # from another cell, which may have had files that this one lacks
             (folder / name).unlink()
     for scope, rows in scopes(qrels.assign(reachable=reach)[tests]).items():
         kept = [rows, irrelevant(qrels, rows)] if judged else [rows]
@@ -42,9 +42,9 @@ def write(folder: Path, landscape: str, *, earlier: bool, judged: bool = False) 
 
 
 def scopes(qrels: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Relevant pairs of the queries that are scored, by the scopes of reports/scores.csv; an empty one is left out.
+    """Relevant pairs of the scored queries for each scope of reports/scores.csv; empty scopes are left out.
 
-    Takes rows of `QRELS` and whether the pair is `reachable`: a query without such a pair has no score.
+    Takes rows of `QRELS` with a column `reachable`; a query without a reachable relevant family has no score.
     """
     relevant = qrels[qrels["relevance"] > 0]
     parts = {"all": relevant, **{scope: relevant[relevant["scope"] == scope] for scope in ("in", "out")}}
@@ -56,14 +56,15 @@ def scopes(qrels: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def irrelevant(qrels: pd.DataFrame, relevant: pd.DataFrame) -> pd.DataFrame:
-    """What else was judged for the queries of relevant pairs, with relevance 0: both are rows of `QRELS`."""
+    """The other judgements of the queries of `relevant`, with relevance 0; both are rows of `QRELS`."""
     return qrels[qrels["query_id"].isin(relevant["query_id"])].drop(relevant.index).assign(relevance=0)
 
 
 def run_text(found: pd.DataFrame, tag: str) -> str:
-    """Rows of `RUN` as TREC has them; scores are falling integers: the rank decides with us, ties with others.
+    """Rows of `RUN` in TREC's format, with falling integers as scores.
 
-    Raises UserError where an id holds white space, which TREC's format cannot carry.
+    Our rank is authoritative, while other tools sort by score and break ties in their own way. Raises UserError where
+    an id has white space, which the format cannot hold.
     """
     depth = int(found["rank"].max()) if len(found) else 0
     lines = found.assign(q0="Q0", falling=depth + 1 - found["rank"], tag=tag)
@@ -71,7 +72,7 @@ def run_text(found: pd.DataFrame, tag: str) -> str:
 
 
 def qrels_text(rows: pd.DataFrame) -> str:
-    """Judgements as TREC has them. Raises UserError as `run_text` does."""
+    """Judgements in TREC's format. Raises UserError as `run_text`."""
     return _lines(rows.assign(iteration=0)[["query_id", "iteration", "family_id", "relevance"]])
 
 
@@ -81,5 +82,5 @@ def _lines(rows: pd.DataFrame) -> str:
         if len(bad):
             why = "TREC files cannot carry ids with white space; export a landscape without them"
             raise UserError(f"{column} {bad.iloc[0]!r:.60}: {why}")
-    # Not as CSV, which would quote an id with a quotation mark.
+    # Not written as CSV, which would quote an id with a quotation mark.
     return "".join(" ".join(map(str, row)) + "\n" for row in rows.itertuples(index=False))

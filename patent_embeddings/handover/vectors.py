@@ -1,4 +1,4 @@
-"""A landscape's vectors for whoever runs the search: a table with ids, faiss indexes, and what each of them loses."""
+"""Export a landscape's vectors for search elsewhere: a table with ids, faiss indexes, and the loss of each index."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _BLOCK = 1 << 14  # rows written at once
 
 
 def write(out: Path, landscape: str, subject: Subject) -> pd.DataFrame:
-    """Write the folder of a landscape and return its losses, as `quantised.losses` has them of the whole vectors.
+    """Write the folder of a landscape, and return the losses of its indexes.
 
-    A folder of an earlier export is replaced. Raises UserError where the cell has vectors of tokens, a table or the
-    vectors are absent or damaged, or the folder is something else.
+    A folder of an earlier export is replaced. Raises UserError where the model is of late interaction, a table or the
+    vectors are absent or damaged, or the folder holds something else.
     """
     values = params.read("search", SearchValues, landscape)
     if values.similarity == "maxsim":
@@ -57,7 +57,7 @@ def write(out: Path, landscape: str, subject: Subject) -> pd.DataFrame:
 
 
 def _lost(landscape: str) -> pd.DataFrame:
-    """What the indexes of the folder lose, as the cell's page has it; none of them has fewer dimensions."""
+    """Losses of the indexes of the folder, as on the cell's page, which also shows fewer dimensions."""
     lost = tables.read(layout.compression(landscape), COMPRESSION)
     place = {form: number for number, form in enumerate(quantised.FORMS)}
     kept = lost[lost["form"].isin(place)].drop(columns="dimensions")
@@ -65,7 +65,7 @@ def _lost(landscape: str) -> pd.DataFrame:
 
 
 def _rows(folder: Path, landscape: str, families: list[str], found: Searched) -> None:
-    """Write who each row is: a table with its vector, and its id a line."""
+    """Write the family of each row: a table with its vector, and a text file with one id a line."""
     table = tables.read(layout.families(landscape), FAMILIES, ["family_id", "publication"])
     place = known(families, table["family_id"], "family {!r}")
     counts = np.diff(found.starts)
@@ -79,7 +79,7 @@ def _rows(folder: Path, landscape: str, families: list[str], found: Searched) ->
 
 
 def card(landscape: str, subject: Subject, values: SearchValues, found: Searched, lost: pd.DataFrame) -> str:
-    """What lies in the folder, how a query is prepared and searched for, and what every index loses."""
+    """README of the folder: its contents, how to prepare a query and search, and the loss of each index."""
     entry, model, cell = subject.landscapes[landscape], subject.model, subject.params
     families, (rows, dimension) = len(found.starts) - 1, found.documents.shape
     kept = f", its adapter at {subject.weight:g} of what was trained" if 0 < subject.weight < 1 else ""
@@ -99,7 +99,7 @@ def card(landscape: str, subject: Subject, values: SearchValues, found: Searched
 
 
 def _shape(values: SearchValues) -> str:
-    """What was done to the vectors."""
+    """How the vectors were processed."""
     cut = f", cut to their first {values.search.dimensions} dimensions" if values.search.dimensions else ""
     unit = ", of unit length" if values.similarity == "cosine" else ""
     return f"{cut}{unit}{', less their mean' if values.search.centre == 'landscape' else ''}"
@@ -113,8 +113,8 @@ def _files(found: Searched) -> list[str]:
         f"- `{TABLE}`: `family_id`, `publication`, `vector` (float32); `{IDS}`: family ids, one a line",
         "- `float32.faiss`: the vectors as they are; `float16.faiss`, `int8.faiss`: faiss's scalar quantiser, half "
         "and a quarter of the bytes; `binary.faiss`: signs, a 32nd of the bytes, read by `faiss.read_index_binary`",
-        *([f"- `{MEAN}`: what a query is lessened by"] if found.mean is not None else []),
-        f"- `{LOSSES}`: what each index scores, and loses against float32",
+        *([f"- `{MEAN}`: the mean of the documents, to be subtracted from a query"] if found.mean is not None else []),
+        f"- `{LOSSES}`: the score of each index, and its loss against float32",
     ]
 
 
@@ -130,7 +130,7 @@ def _query(subject: Subject) -> list[str]:
 
 
 def _code(values: SearchValues, found: Searched) -> list[str]:
-    """Python that prepares a query and searches each form of index."""
+    """Lines of Python that prepare a query and search each form of index."""
     unit = "query /= np.linalg.norm(query, axis=1, keepdims=True)"
     cut = values.search.dimensions
     lines = [

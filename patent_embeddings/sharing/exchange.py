@@ -1,4 +1,4 @@
-"""Experiments, which are commits of git: sent to a git remote, fetched from there, and looked at."""
+"""Push and pull experiments, which are commits of git, and inspect those that were pulled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from patent_embeddings.sharing.repository import transfer
 
 
 def exchange(repo: Repo, command: str, name: str | None = None) -> None:
-    """Push or pull the git references of experiments, where there is a git remote: one by name, or all of them.
+    """Push or pull the git references of one experiment by name, or of all; without a git remote, do nothing.
 
     Raises UserError where the remote cannot be reached, or refuses.
     """
@@ -37,16 +37,16 @@ def exchange(repo: Repo, command: str, name: str | None = None) -> None:
 
 
 def _look_at(repo: Repo, names: Collection[str]) -> None:
-    """Name the experiments that bring more than parameters and results: who applies one and runs it runs that.
+    """Name the experiments that change more than parameters and results, since whoever applies one runs its code.
 
-    One whose YAML nobody would write is not kept: DVC reads that of every experiment.
+    Experiments with unsafe YAML are removed, since DVC reads the YAML of every experiment.
     """
     for ref in [ref for ref in exp_refs(repo.scm) if ref.name in names]:
         base, commit = ref.baseline_sha, repo.scm.get_ref(str(ref))
         try:
             public = git("for-each-ref", "--count=1", "--contains", base, "refs/heads", "refs/remotes", "refs/tags")
             fields = git("diff", "--raw", "--no-renames", "-z", base, commit).split("\0")
-        except UserError:  # it is not even here
+        except UserError:  # the commit is not in this clone
             public, fields = "", []
         changes = [(change, path) for change, path in itertools.pairwise(fields) if change.startswith(":")]
         changed, path = {path for _, path in changes}, "names of its files"
@@ -68,6 +68,6 @@ def _look_at(repo: Repo, names: Collection[str]) -> None:
 
 
 def _result(change: str, path: str) -> bool:
-    """Whether a change of git's raw format is that of a parameter or a result, and no link to somewhere else."""
+    """Whether a change, in git's raw format, is of parameters or results, and makes no symbolic link."""
     plain = change.split()[1] in ("100644", "000000")
     return plain and (path in (str(layout.PARAMS), str(layout.LOCK)) or path.startswith(f"{layout.REPORTS}/"))

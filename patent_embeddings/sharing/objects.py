@@ -1,6 +1,6 @@
-"""Files and folders by their hash: which ones commits and past runs name, and whether cache or remote has them whole.
+"""DVC's objects (files and folders by hash): those that commits and past runs name, and whether they are undamaged.
 
-DVC calls them objects. A folder is a list of its files, an object too.
+A folder is an object that lists its files.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from patent_embeddings.sharing import records
 from patent_embeddings.sharing.records import Record
 from patent_embeddings.sharing.repository import called, transfer
 
-_AT_ONCE = 64  # records or lists of a remote that are in memory
+_AT_ONCE = 64  # records or lists of a remote held in memory
 
 
 def named(repo: Repo, *, push: bool = False, only: str | None = None) -> dict[str, HashInfo]:
-    """Files and folders that the workspace, all branches, tags and experiments name, by hash.
+    """Objects that the workspace, all branches, tags and experiments name, by hash.
 
-    With `push` without what its stage says not to push; with `only` of the workspace and this experiment alone.
-    Raises UserError where there is no such experiment.
+    `push`: without outputs that are not to be pushed. `only`: of the workspace and this experiment. Raises UserError
+    where there is no such experiment.
     """
     revisions: dict[str, Any] = {"all_branches": True, "all_tags": True, "all_experiments": True}
     if only is not None:
@@ -55,32 +55,32 @@ def named(repo: Repo, *, push: bool = False, only: str | None = None) -> dict[st
         for out in outs:
             oid = str(out.hash_info.value)
             wanted = out.use_cache and not out.stage.is_repo_import and (out.can_push or not push)
-            # A commit's dvc.lock may say anything; a hash becomes a path of the cache.
+            # A commit's dvc.lock is not trusted: a hash becomes a path of the cache.
             if wanted and records.MD5.fullmatch(oid):
                 found[oid] = _info(oid, str(out))
     return found
 
 
 def of_records(found: Iterable[Record]) -> list[HashInfo]:
-    """Files and folders that records name."""
+    """Objects that records name."""
     return [_info(oid, path) for one in found for path, oid in one.outs.items()]
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Of some folders, by hash: path -> hash of each of its files, or why the list of these is not taken in."""
+    """Lists of files of some folders, by hash (hash of each file by its path), or why a list was refused."""
 
     lists: Mapping[str, Mapping[str, str]]
     unfit: Mapping[str, str]
 
     def objects(self, named: Iterable[HashInfo]) -> set[HashInfo]:
-        """Of what is named the files, the folders whose list is known, and the files of these."""
+        """The files among some objects, the folders whose list is known, and the files in those."""
         found = {one for one in named if not one.isdir or one.value in self.lists}
         lists = ((name(one), self.lists.get(str(one.value), {})) for one in found)
         return found | {_info(oid, f"{folder}/{path}") for folder, files in lists for path, oid in files.items()}
 
     def complete(self, one: Record) -> bool:
-        """Whether the files of every folder that a record names are known."""
+        """Whether the list of every folder that a record names is known."""
         return all(oid in self.lists for oid in one.outs.values() if oid.endswith(".dir"))
 
     def needs(self, one: Record) -> set[str]:
@@ -89,14 +89,14 @@ class Folders:
         return {*one.outs.values(), *within}
 
     def refused(self, one: Record) -> str | None:
-        """Why a folder that a record names is not taken in, if one is not."""
+        """Why a folder that a record names was refused, if one was."""
         return next((f"{path}: {self.unfit[oid]}" for path, oid in one.outs.items() if oid in self.unfit), None)
 
 
 def folders(repo: Repo, remote: Any, named: Iterable[HashInfo]) -> Folders:
-    """The folders among what is named; lists that this clone lacks come from the remote, if one is given.
+    """Lists of the folders among some objects; those that this clone lacks come from the remote, if one is given.
 
-    DVC writes whatever a list names: none is in the cache before it is read here.
+    DVC writes whatever a list names, so each is checked here before it enters the cache.
     """
     oids = {str(one.value): name(one) for one in named if one.isdir}
     cache = repo.cache.local
@@ -121,10 +121,10 @@ def folders(repo: Repo, remote: Any, named: Iterable[HashInfo]) -> Folders:
 
 
 def contents(fs: Any, paths: list[str]) -> Iterator[bytes]:
-    """What files begin with, in order: a byte more than is taken in of any; empty where there is no such file."""
+    """First bytes of files, in order, up to one more than the largest allowed size; empty where there is no file."""
 
     def content(path: str) -> bytes:
-        # A pipe in a folder would never end.
+        # Reading a named pipe would never end.
         if isinstance(fs, LocalFileSystem) and not Path(path).is_file():
             return b""
         try:
@@ -139,7 +139,7 @@ def contents(fs: Any, paths: list[str]) -> Iterator[bytes]:
 
 
 def refuse_damaged(repo: Repo, found: Folders, named: Iterable[HashInfo]) -> None:
-    """Raise UserError, naming it, where a folder's list in this clone's own cache is damaged."""
+    """Raise UserError at the first folder whose list in this clone's cache is damaged."""
     for one in named:
         oid = str(one.value)
         if oid in found.unfit and has(repo.cache.local, one):
@@ -147,7 +147,7 @@ def refuse_damaged(repo: Repo, found: Folders, named: Iterable[HashInfo]) -> Non
 
 
 def absent(repo: Repo, objects: set[HashInfo], remote: Any) -> tuple[set[HashInfo], set[HashInfo]]:
-    """What is here and not on the remote, and what is on neither."""
+    """Objects that are here and not on the remote, and objects that are on neither."""
     with transfer(called(remote), "push"):
         compared = repo.cloud.status(objects, odb=remote.odb)
     if compared.missing:
@@ -157,14 +157,14 @@ def absent(repo: Repo, objects: set[HashInfo], remote: Any) -> tuple[set[HashInf
 
 
 def refuse_broken(repo: Repo, objects: set[HashInfo]) -> None:
-    """Raise UserError where an object, hashed, is damaged: nothing damaged leaves this clone."""
+    """Raise UserError at the first object whose content does not have its hash, so that no damage is pushed."""
     for one in track(sorted(objects, key=name), len(objects), "check", unit="files"):
         if not intact(repo.cache.local, str(one.value)):
             raise _damaged(one)
 
 
 def intact(cache: HashFileDB, oid: str) -> bool:
-    """Whether a file of the cache has the content that its name says; DVC itself trusts what is read-only."""
+    """Whether a file of the cache has the hash in its name; DVC itself trusts files that are read-only."""
     return file_md5(cache.oid_to_path(oid), cache.fs) == oid.split(".")[0]
 
 
@@ -174,12 +174,12 @@ def has(cache: HashFileDB, one: HashInfo) -> bool:
 
 
 def name(one: HashInfo) -> str:
-    """What a message calls an object: its path, or its hash."""
+    """Name of an object in messages: its path, or else its hash."""
     return str(one.obj_name or one.value)
 
 
 def why(reason: str) -> str:
-    """A reason in brackets, unless it is that of all damage."""
+    """A reason in brackets; "" for plain damage."""
     return "" if reason == records.DAMAGED else f" ({reason})"
 
 

@@ -1,4 +1,4 @@
-"""Experiments and the outputs of their commits, as DVC keeps them."""
+"""Experiments, and reading the outputs of their commits from DVC's cache or remote."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.tables import MEND
 from patent_embeddings.sharing import objects, records
 
-cache = Repo  # a context, in which outputs can be read
+cache = Repo  # a context manager within which outputs can be read
 
 
 def experiments() -> list[tuple[str, str]]:
-    """Name and commit of every experiment of any commit, sorted."""
+    """Name and commit of every experiment, whatever its baseline, sorted."""
     with Repo() as repo:
         listed = repo.experiments.ls(all_commits=True)
     return sorted((name, commit) for pairs in listed.values() for name, commit in pairs)
@@ -28,7 +28,7 @@ def experiments() -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Outputs of one experiment in DVC's cache: hashes by path, as the dvc.lock of its `commit` has them."""
+    """Outputs of one experiment: hashes by path, from the dvc.lock of its `commit`."""
 
     repo: Repo
     name: str
@@ -37,14 +37,14 @@ class Outputs:
 
     @classmethod
     def of(cls, repo: Repo, name: str, commit: str, lock: Mapping[str, Any]) -> Outputs:
-        """The outputs that the content of a commit's dvc.lock names."""
+        """The outputs that a commit's dvc.lock names; `lock` is its content."""
         return cls(repo, name, commit, records.locked(lock))
 
     def read(self, path: Path) -> bytes:
-        """Content of an output, or of a file of one that is a folder; it has the hash that the commit says.
+        """Content of an output, or of a file in an output folder, checked against the hash in the commit.
 
         DVC itself trusts its cache and remote. Raises UserError where there is no such output, or neither cache nor
-        remote has it whole.
+        remote has it undamaged.
         """
         oid = self.hashes.get(path.as_posix()) or self._within(path)
         if oid is None:
@@ -64,7 +64,7 @@ class Outputs:
         return content
 
     def _within(self, path: Path) -> str | None:
-        """Hash of a file of a folder, by the folder's list; None where there is no such folder or file."""
+        """Hash of a file in an output folder; None where there is no such folder or file."""
         folder = next((one for one in path.parents if one.as_posix() in self.hashes), None)
         if folder is None:
             return None
@@ -85,7 +85,7 @@ class Outputs:
         return content
 
     def _absent(self, path: Path) -> UserError:
-        # A commit of no experiment is called by its first digits.
+        # A commit that is no experiment is named by its first digits.
         named, removed = f" EXPERIMENT={self.name}", f"`dvc exp remove {self.name}` and "
         if self.commit.startswith(self.name):
             named = removed = ""

@@ -1,4 +1,4 @@
-"""Records of past runs (DVC's run cache): those here, those on a remote, and how they go from one to the other."""
+"""Records of past runs (DVC's run cache), in this clone and on a remote, and their transfer."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from patent_embeddings.sharing.objects import contents
 from patent_embeddings.sharing.records import Record
 
 _PATH = re.compile(r"runs/[0-9a-f]{2}/([0-9a-f]{64})/([0-9a-f]{64})$")
-_SHOWN = 100  # records that a message names, and messages that name records
+_SHOWN = 100  # most records that a message names, and most messages
 
 Pair = tuple[str, str]  # key and value of a record
 
 
 def here(repo: Repo) -> tuple[list[Record], dict[Pair, str]]:
-    """Records of this clone, and why each one that is removed is no good: DVC would believe or stumble over it.
+    """Records of this clone, and the reasons of those that were removed as DVC would trust them or fail on them.
 
-    Folders that hold none go as well: a kill may leave one.
+    Empty folders, which a killed process may leave, are removed as well.
     """
     good, bad = [], {}
     for folder in sorted(Path(repo.stage_cache.cache_dir).glob("*/*")):
@@ -49,7 +49,7 @@ def here(repo: Repo) -> tuple[list[Record], dict[Pair, str]]:
 
 
 def send(source: HashFileDB, target: HashFileDB, pairs: list[Pair]) -> int:
-    """Copy the records that the target lacks; their number."""
+    """Copy the records that the target lacks, and return their number."""
     lacking = sorted(set(pairs) - _pairs(target))
     if lacking:
         there = [_path(target, pair) for pair in lacking]
@@ -61,7 +61,7 @@ def send(source: HashFileDB, target: HashFileDB, pairs: list[Pair]) -> int:
 
 @contextmanager
 def inbox(repo: Repo) -> Iterator[Path]:
-    """A folder for what is not yet known to be good, beside the records, so that taking in is a rename."""
+    """A folder for unchecked records, on the file system of the checked ones so that accepting one is a rename."""
     repo.cache.legacy.makedirs(repo.cache.legacy.path)
     with workplace("inbox", Path(repo.cache.legacy.path)) as folder:
         yield folder
@@ -70,9 +70,9 @@ def inbox(repo: Repo) -> Iterator[Path]:
 def fetch(
     repo: Repo, remote: Any, inbox: Path, known: Iterable[records.Stage], allowed: Collection[Pair] | None
 ) -> tuple[list[Record], dict[Pair, str]]:
-    """Records of the remote that are not here and may be used, their bytes in the inbox; why each other may not.
+    """Put acceptable records of the remote that are not here into the inbox; return them, and why others are refused.
 
-    `known` are the stages of dvc.yaml, `allowed` is what reports/records.txt names, if there is one.
+    `known` are the stages of dvc.yaml; `allowed` are the records in reports/records.txt, if it exists.
     """
     odb = remote.legacy_odb
     lacking = sorted(_pairs(odb) - _pairs(repo.cache.legacy))
@@ -91,17 +91,17 @@ def fetch(
 
 
 def take_in(repo: Repo, inbox: Path, one: Record) -> None:
-    """Make a record one of this clone's."""
+    """Move a record from the inbox into this clone's run cache."""
     cache = repo.cache.legacy
     target = _path(cache, (one.key, one.value))
     cache.makedirs(cache.fs.parent(target))
-    # Of several DVC takes the newest: this clone's own, or else the same one in every clone.
+    # DVC takes the newest of several records: this clone's own, or else the same one in every clone.
     os.utime(inbox / one.value, (int(one.value[:7], 16),) * 2)
     cache.move(str(inbox / one.value), target)
 
 
 def name_each(reasons: Mapping[Pair, str], what: str) -> None:
-    """Say what became of records, a line for each reason; one is called by the start of its path in `runs/`."""
+    """Report on records, one line for each reason; a record is named by the start of its path in `runs/`."""
     names: dict[str, list[str]] = {}
     for (key, value), reason in sorted(reasons.items()):
         names.setdefault(reason, []).append(f"{ascii(key[:10])[1:-1]}/{ascii(value[:10])[1:-1]}")
@@ -113,7 +113,7 @@ def name_each(reasons: Mapping[Pair, str], what: str) -> None:
 
 
 def _pairs(odb: HashFileDB) -> set[Pair]:
-    """Key and value of each past run that a cache or a remote has a record of."""
+    """Key and value of each record of a cache or a remote."""
     folder = odb.fs.join(odb.path, "runs")
     found = odb.fs.find(folder) if odb.fs.exists(folder) else []
     matches = (_PATH.search(Path(path).as_posix()) for path in found)

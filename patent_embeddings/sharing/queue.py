@@ -1,6 +1,6 @@
-"""Cells through DVC's own queue: queued, watched, and taken up again after an interrupt.
+"""Queue cells in DVC's own queue, watch them, and resume after an interrupt.
 
-DVC's workers have a process group of their own. An interrupt ends the watching, not the work.
+DVC's workers have their own process group, so an interrupt ends only the watching.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from patent_embeddings.core import gpus, layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say
 
-POLL = 3.0  # seconds between two looks at the queue
-_BUSY = 180.0  # seconds for which a command is tried again while DVC is locked; its workers wait as long
-_SILENT = 100  # looks at which nothing has changed after which the workers of what runs are asked whether they live
-_LOST = 10  # looks at which cells wait though fewer run than may, after which lost workers are started again
+POLL = 3.0  # seconds between two polls of the queue
+_BUSY = 180.0  # seconds for which a command is retried while DVC is locked, as long as its workers wait
+_SILENT = 100  # polls without a change after which workers are asked whether they are alive
+_LOST = 10  # polls with idle capacity and waiting cells after which lost workers are started again
 
 
 @dataclass(frozen=True)
 class State:
-    """Names of the experiments of some baseline commits, by what became of them."""
+    """Names of the experiments of some baseline commits, by their state in the queue."""
 
     queued: set[str] = field(default_factory=set)
     running: set[str] = field(default_factory=set)
@@ -40,7 +40,7 @@ class State:
 
 
 def baselines() -> dict[str, set[str]]:
-    """Commits whose experiments are queued or running, and the names of these."""
+    """Names of the experiments that are queued or running, by baseline commit."""
     found: dict[str, set[str]] = {}
     with _queue() as queue:
         for entry in (*queue.iter_queued(), *queue.iter_active()):
@@ -49,18 +49,18 @@ def baselines() -> dict[str, set[str]]:
 
 
 def state(commits: Collection[str]) -> State:
-    """Where DVC's queue stands with the experiments whose baseline is one of some commits."""
+    """State of the experiments in DVC's queue whose baseline is one of some commits."""
     with _queue() as queue:
         queued, running = _names(queue.iter_queued(), commits), _names(queue.iter_active(), commits)
         done, failed = (
             _names((entry for entry, _ in some), commits) for some in (queue.iter_success(), queue.iter_failed())
         )
-    # A task that was killed stays among the failed ones when its cell has been computed since.
+    # A killed task stays among the failed ones even if its cell has been computed since.
     return State(queued, running, done, failed - done)
 
 
 def pending(commits: Collection[str]) -> tuple[set[str], set[str]]:
-    """What is queued and what runs of `state`, without what has ended: DVC reads that anew each time, task by task."""
+    """Queued and running experiments as in `state`, without the ended ones, which are slow to read."""
     with _queue() as queue:
         return _names(queue.iter_queued(), commits), _names(queue.iter_active(), commits)
 
@@ -70,15 +70,15 @@ def _names(entries: Iterable[Any], commits: Collection[str]) -> set[str]:
 
 
 def add(name: str, overrides: Mapping[str, Any]) -> None:
-    """Queue one cell under the name of its experiment; `overrides` are dotted keys of params.yaml -> values."""
+    """Queue one cell under the name of its experiment; `overrides` are values by dotted key of params.yaml."""
     settings = [part for key, value in overrides.items() for part in ("-S", f"{key}={_override(value)}")]
     _dvc("exp", "run", "--queue", "--name", name, *settings)
 
 
 def check() -> None:
-    """Refuse what DVC's workers die of, and leave no log of: letters beyond ASCII.
+    """Raise UserError at characters beyond ASCII in paths or settings, on which DVC's workers die without a log.
 
-    For every queued cell DVC writes git's settings, its own and the path of its cache into files of a copy, in ASCII.
+    For every queued cell DVC writes git's settings, its own, and the path of its cache into ASCII files.
     """
     with _queue() as queue:
         folder = str(queue.repo.cache.local_cache_dir)
@@ -94,14 +94,14 @@ def check() -> None:
 
 
 def room() -> int:
-    """Bytes that are free where DVC's cache is, or will be."""
+    """Free bytes on the disk of DVC's cache."""
     with _queue() as queue:
         folder = Path(queue.repo.cache.local_cache_dir)
     return shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists())).free
 
 
 def clear(names: set[str], commits: Collection[str]) -> None:
-    """Take failed tasks, and those whose worker was killed, out of the queue, so that they can be queued again."""
+    """Remove failed tasks, and tasks whose worker was killed, from the queue, so that they can be queued again."""
     running, failed = _tasks(names, commits)
     if running:
         _dvc("queue", "kill", "--force", *sorted(running))
@@ -110,7 +110,7 @@ def clear(names: set[str], commits: Collection[str]) -> None:
 
 
 def _tasks(names: Collection[str], commits: Collection[str]) -> list[dict[str, str]]:
-    """What runs and what failed, revision to name: experiments of other commits may have the same names."""
+    """Names of running and of failed tasks by revision, since experiments of other commits may have the same names."""
     with _queue() as queue:
         running, failed = queue.iter_active(), (entry for entry, _ in queue.iter_failed())
         return [
@@ -120,23 +120,24 @@ def _tasks(names: Collection[str], commits: Collection[str]) -> list[dict[str, s
 
 
 def workers() -> int:
-    """How many of DVC's workers answer."""
+    """Number of DVC's workers that answer."""
     with _queue() as queue:
         return len(queue.worker_status())
 
 
 def start(jobs: int) -> None:
-    """Start workers up to a number; what each computes takes a GPU of its own (`core.gpus`).
+    """Start workers up to a number, each with a GPU of its own (`core.gpus`).
 
-    Of a single one too: others may join it, and it keeps the environment that it was started with.
+    A single worker gets one as well: others may join it, and its environment cannot change later.
     """
     _dvc("queue", "start", "--jobs", str(jobs), **{gpus.APART: "1"})
 
 
 def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
-    """Wait until no cell is queued or running, saying what runs, what is left and when it should end.
+    """Wait until none of the cells is queued or running, and report progress and the expected end.
 
-    Workers that are lost while cells wait are started again.
+    Workers that are lost while cells wait are started again. Raises UserError where the worker of a running cell was
+    killed.
     """
     ours = set(names)
     began: dict[str, float] = {}
@@ -163,7 +164,7 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
             finished, names = len(ours - running - queued), ", ".join(sorted(running)) or "nothing yet"
             say(f"[{finished} of {len(ours)}] running: {names}; {len(queued)} waiting{ending}")
         looks = looks + 1 if queued and len(running) < jobs else 0
-        # A worker may die reading what another is writing. Those that run must answer, or they would be started twice.
+        # A worker may die reading a file that another writes. Running ones must answer, or they would start twice.
         if looks >= _LOST and len(running) <= workers() < jobs:
             start(jobs)
             looks = 0
@@ -177,7 +178,7 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
 
 
 def error_line(name: str, commits: Collection[str]) -> str:
-    """The line of a failed cell's log that says why."""
+    """The line of a failed cell's log that gives the cause."""
     _, said = _run("queue", "logs", next(iter(_tasks([name], commits)[1]), name))
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     # The stage's own line comes before DVC's summary of it.
@@ -186,7 +187,7 @@ def error_line(name: str, commits: Collection[str]) -> str:
 
 
 def end(lengths: list[float], began: list[float], queued: int, jobs: int) -> str:
-    """When the rest should be done, from the mean of the cells that have ended; nothing before one has."""
+    """Expected end in words, from the mean time of finished cells; "" before the first has finished."""
     if not lengths:
         return ""
     mean = sum(lengths) / len(lengths)
@@ -201,7 +202,7 @@ def _span(seconds: float) -> str:
 
 
 def _override(value: Any) -> str:
-    """A value in the grammar of DVC's -S."""
+    """A value in the syntax of DVC's -S."""
     if value is None:
         return "null"
     if isinstance(value, list):
@@ -216,11 +217,11 @@ def _queue() -> Iterator[Any]:
 
 
 def _run(*arguments: str, **variables: str) -> tuple[int, str]:
-    """Exit code of a command of DVC, and what it says; `variables` are set for it and what it starts."""
-    # Workers find `dvc` and `python` on PATH: those of this interpreter.
+    """Exit code and output of a DVC command; `variables` are set in its environment."""
+    # Workers find `dvc` and `python` on PATH, which must be those of this interpreter.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     command, environment = [sys.executable, "-m", "dvc", *arguments], {**os.environ, **variables, "PATH": path}
-    # Workers keep what they are started with open: a pipe would not end before they do.
+    # Workers inherit the output and keep it open: a pipe would not end before they do.
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         done = subprocess.run(command, stdout=said, stderr=said, check=False, env=environment)
         said.seek(0)
@@ -228,7 +229,7 @@ def _run(*arguments: str, **variables: str) -> tuple[int, str]:
 
 
 def _dvc(*arguments: str, **variables: str) -> None:
-    """One command of DVC; again while a worker that takes or hands in a cell holds a lock that it needs."""
+    """Run a DVC command, retrying while a worker holds the lock. Raises UserError where it fails."""
     until, said = time.monotonic() + _BUSY, False
     while (refusal := _refusal(*arguments, **variables)) is not None:
         locked = "is busy, it is being blocked by" in refusal or "Unable to acquire lock" in refusal
@@ -241,6 +242,6 @@ def _dvc(*arguments: str, **variables: str) -> None:
 
 
 def _refusal(*arguments: str, **variables: str) -> str | None:
-    """What DVC says when a command fails, in one line; None if it does not fail."""
+    """Error message of a DVC command in one line; None if it succeeds."""
     code, said = _run(*arguments, **variables)
     return " ".join(said.replace("ERROR:", "").split()) if code else None

@@ -1,7 +1,7 @@
-"""What of a shared cache or remote may be taken in: records of past runs and lists of a folder's files.
+"""Validate what comes from a shared cache or remote: records of past runs, and lists of the files of a folder.
 
-DVC finds a record by the name of its folder, believes what is in it, and writes the outputs that it names; of a folder
-it writes the files that its list names. Whoever can write to a remote chooses both, so they are read here first.
+DVC finds a record by the name of its folder, trusts its content, and writes the outputs that it names; for a folder it
+writes the files in its list. Whoever can write to a remote controls both, so they are checked here first.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ from patent_embeddings.core.files import read_yaml, write_text
 from patent_embeddings.core.registry import IDENTIFIER
 
 DAMAGED = "its content is not what its name says"
-LARGEST = 1 << 20  # bytes of a record or a list: those of this pipeline have some thousands
-_DEEPEST = 20  # levels of a record's YAML
+LARGEST = 1 << 20  # most bytes of a record or a list; those of this pipeline have some thousands
+_DEEPEST = 20  # most levels of nesting in YAML
 MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
-_ENTRY = {"path", "hash", "md5", "size", "nfiles", "isexec"}  # what DVC says of an output or a dependency
-# Neither hidden, nor one that another system reads as another name.
+_ENTRY = {"path", "hash", "md5", "size", "nfiles", "isexec"}  # DVC's fields of an output or a dependency
+# A part of a path: not hidden, and the same name on every operating system.
 _PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.=+@-]*[A-Za-z0-9_])?")
-_HOLE = re.compile(r"\$\{([^}]*)\}")  # what a foreach or a parameter fills in dvc.yaml
+_HOLE = re.compile(r"\$\{([^}]*)\}")  # placeholder in dvc.yaml, filled by a foreach or a parameter
 _LINE = re.compile(r"([0-9a-f]{64}) ([0-9a-f]{64})(?: .*)?")
 
 
 class Unfit(Exception):
-    """Why something is not taken in."""
+    """The reason for which something is refused."""
 
 
 class Foreign(Unfit):
-    """Why a record that is what its name says is not taken in: it is of another pipeline, or another DVC."""
+    """The reason for which an undamaged record is refused: it is of another pipeline, or of another DVC."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One past run: paths of `deps`, hash of each of `outs` by path.
+    """One past run: paths of `deps`, and hashes of `outs` by path.
 
-    `key` is the hash of command, dependencies, parameters and the outputs' paths, `value` that of all of it and the
-    outputs' hashes.
+    `key` is the hash of command, dependencies, parameters and paths of outputs; `value` is that of all this and the
+    hashes of outputs.
     """
 
     key: str
@@ -62,9 +62,9 @@ class Record:
 
 
 def read(content: bytes, key: str, value: str) -> Record:
-    """A record that is what its name says; DVC then uses it for no other command, inputs and outputs than its own.
+    """Read a record and check it against its key and value, so that DVC uses it for nothing else.
 
-    Raises Foreign where it describes its files in another way, Unfit where it is damaged, too large, or none.
+    Raises Foreign where it describes its files in another way, and Unfit where it is damaged, too large, or no record.
     """
     try:
         text = _bounded(content).decode("utf-8")
@@ -85,7 +85,7 @@ def read(content: bytes, key: str, value: str) -> Record:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of dvc.yaml, its holes unfilled."""
+    """A stage of dvc.yaml with its placeholders."""
 
     command: str
     deps: tuple[str, ...]
@@ -93,11 +93,11 @@ class Stage:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Its command, whatever fills the holes."""
+        """Pattern of its command, with any id for a placeholder."""
         return _pattern(self.command, {})
 
     def made(self, record: Record) -> bool:
-        """Whether a record is of this stage: its command, its dependencies and its outputs, the same id in all."""
+        """Whether a record is of this stage by command, dependencies and outputs, with the same ids in all of them."""
         found = self.pattern.fullmatch(record.command)
         if not found:
             return False
@@ -113,13 +113,13 @@ def stages() -> list[Stage]:
 
 
 def locked(lock: Mapping[str, Any]) -> dict[str, str]:
-    """Path -> hash of every output that the content of a dvc.lock names."""
+    """Hash of every output in a dvc.lock, by path; `lock` is its content."""
     outs = (out for stage in lock["stages"].values() for out in stage.get("outs", []))
     return {out["path"]: out["md5"] for out in outs if "md5" in out}
 
 
 def fit(record: Record, known: Iterable[Stage]) -> None:
-    """Raise Foreign where a record is of no stage of dvc.yaml, or writes anywhere but into data/ and reports/."""
+    """Raise Foreign where a record is of no stage of dvc.yaml, or has an output outside data/ and reports/."""
     for path in record.outs:
         if not inside(path):
             raise Foreign(f"{_shown(path)}: outside {layout.DATA}/ and {layout.REPORTS}/")
@@ -128,16 +128,16 @@ def fit(record: Record, known: Iterable[Stage]) -> None:
 
 
 def inside(path: str) -> bool:
-    """Whether an output lies in data/ or reports/, and not among the user's own files."""
+    """Whether an output is in data/ or reports/, but not in data/raw/, which has the user's own files."""
     parts = path.split("/")
     raw = layout.RAW.as_posix().split("/")
     return len(parts) > 1 and parts[0] in (str(layout.DATA), str(layout.REPORTS)) and parts[:2] != raw and _safe(parts)
 
 
 def files(content: bytes, oid: str) -> dict[str, str]:
-    """Path in its folder -> hash, of a list of a folder's files that is what its name says.
+    """Hashes of the files of a folder by path, from its list with hash `oid`.
 
-    Raises Unfit where it is damaged, too large, or names files that do not lie in the folder.
+    Raises Unfit where the list is damaged, too large, or names files outside the folder.
     """
     whole(_bounded(content), oid)
     try:
@@ -160,13 +160,13 @@ def files(content: bytes, oid: str) -> dict[str, str]:
 
 
 def whole(content: bytes, oid: str) -> None:
-    """Raise Unfit where content does not have this hash, which is a file's or a list's of a folder."""
+    """Raise Unfit where content does not have the hash `oid`, of a file or of a folder's list."""
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != oid.removesuffix(".dir"):
         raise Unfit(DAMAGED)
 
 
 def listed() -> dict[tuple[str, str], str] | None:
-    """Key and value -> line of each record in reports/records.txt, if it is there. Raises UserError at any other."""
+    """Lines of reports/records.txt by key and value; None where it does not exist. Raises UserError at a bad line."""
     try:
         lines = layout.RECORDS.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -180,7 +180,7 @@ def listed() -> dict[tuple[str, str], str] | None:
 
 
 def enlist(found: Iterable[Record], before: Mapping[tuple[str, str], str]) -> int:
-    """Add records to reports/records.txt; how many are new."""
+    """Add records to reports/records.txt, and return how many are new."""
     lines = {(one.key, one.value): f"{one.key} {one.value} {one.command}" for one in found}
     if new := lines.keys() - before.keys():
         write_text(layout.RECORDS, "".join(f"{line}\n" for line in sorted({**lines, **before}.values())))
@@ -194,7 +194,7 @@ def _bounded(content: bytes) -> bytes:
 
 
 def plain(text: str) -> None:
-    """Raise Unfit where YAML is more than what it shows: aliases, tags, and what is nested beyond any record."""
+    """Raise Unfit where YAML has aliases, anchors or tags, or is nested deeper than any record."""
     depth = 0
     try:
         for event in YAML(typ="safe").parse(text):
@@ -217,19 +217,19 @@ def _paths(body: Mapping[str, Any], *kinds: str) -> tuple[str, ...]:
 
 
 def _pattern(template: str, known: Mapping[str, str]) -> re.Pattern[str]:
-    """A text of dvc.yaml, its holes filled where that is known, and any id elsewhere."""
-    parts = _HOLE.split(template)  # text, hole, text, ...
+    """Pattern of a text of dvc.yaml: known placeholders are filled, others match any id."""
+    parts = _HOLE.split(template)  # text, placeholder, text, ...
     ids = (re.escape(known[hole]) if hole in known else f"({IDENTIFIER.pattern})" for hole in parts[1::2])
     texts = (re.escape(text) for text in parts[::2])
     return re.compile("".join(one for pair in zip_longest(texts, ids, fillvalue="") for one in pair))
 
 
 def _same(patterns: list[re.Pattern[str]], paths: Iterable[str]) -> bool:
-    """Whether each path is one of these, and each of these is there."""
+    """Whether every path matches a pattern, and every pattern matches a path."""
     found = [{number for number, one in enumerate(patterns) if one.fullmatch(path)} for path in paths]
     return all(found) and set().union(*found) == set(range(len(patterns)))
 
 
 def _shown(value: object) -> str:
-    """A stranger's text, short and harmless to a terminal."""
+    """An untrusted text, shortened and without control characters."""
     return ascii(value)[:80]

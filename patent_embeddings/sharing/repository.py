@@ -1,4 +1,4 @@
-"""The repository as DVC sees it, its default remote, and what goes wrong on the way there."""
+"""Open the repository with DVC, find its default remote, and turn errors of transfers into UserErrors."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from patent_embeddings.core.errors import UserError
 def opened(patience: float = 0.0) -> Iterator[Repo]:
     """The repository of the current folder, locked against other DVC commands.
 
-    Raises UserError where another command is at work there, for more seconds than there is patience, or DVC fails.
+    Raises UserError where another command holds the lock for more than `patience` seconds, or DVC fails.
     """
-    # Commits from before a stage ran lack its outputs: DVC warns of each, at length.
+    # DVC warns at length of every commit that lacks the outputs of a stage.
     logging.getLogger("dvc").setLevel(logging.ERROR)
     try:
         with Repo() as repo, ExitStack() as stack:
@@ -37,7 +37,7 @@ def opened(patience: float = 0.0) -> Iterator[Repo]:
 
 
 def _lock(repo: Repo, stack: ExitStack, until: float) -> None:
-    """Lock the repository for the time of a stack; whoever holds it is waited for until then, a try takes seconds."""
+    """Lock the repository until the stack closes, trying again until `until`; each try takes seconds."""
     while True:
         try:
             stack.enter_context(lock_repo(repo))
@@ -64,13 +64,13 @@ def default_remote(repo: Repo, command: str) -> Any:
 
 
 def called(remote: Any) -> str:
-    """What a message calls a remote."""
+    """Name of a remote in messages."""
     return f"remote {remote.name!r} ({remote.path})"
 
 
 @contextmanager
 def transfer(where: str, command: str) -> Iterator[None]:
-    """One UserError of one line for whatever goes wrong on the way to or from a remote: down, refusing, or dropped."""
+    """Turn any failure of a transfer to or from a remote into a UserError of one line."""
     said = _Said()
     loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects")]
     for logger in loggers:
@@ -81,7 +81,7 @@ def transfer(where: str, command: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{where}: {error} ({_reason(said.first)}); {again}") from None
-    except Exception as error:  # each kind of remote has a library and errors of its own
+    except Exception as error:  # each kind of remote has its own library and errors
         raise UserError(f"{where}: {_reason(error)}; {again}") from error
     finally:
         for logger in loggers:
@@ -90,7 +90,7 @@ def transfer(where: str, command: str) -> Iterator[None]:
 
 
 class _Said(logging.Handler):
-    """Keeps what DVC would log of a transfer, to say it in one line."""
+    """Keeps the first exception that DVC logs during a transfer."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -1,7 +1,7 @@
-"""Send what this clone has computed, take in what others have, and look for damage.
+"""Push what this clone has computed, pull what others have, and check the cache for damage.
 
-DVC's own push sends the records of past runs without the files that they name. Here both go, files first, so that a
-record on the remote never names what is not there.
+DVC's own push sends the records of past runs without the files that they name. Here files are sent first and records
+after them, so that no record on the remote names a file that is missing there.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from patent_embeddings.sharing.repository import called, default_remote, opened,
 
 
 def push() -> None:
-    """Send files, records of past runs and experiments to the default remote.
+    """Push files, records of past runs and experiments to the default remote.
 
-    Raises UserError where there is none, it cannot be reached, or something here is damaged.
+    Raises UserError where there is no remote, it cannot be reached, or something in this clone is damaged.
     """
     with opened() as repo:
         remote = default_remote(repo, "push")
@@ -57,7 +57,7 @@ def push() -> None:
 
 
 def pull(experiment: str | None = None) -> None:
-    """Take in experiments, past runs and the files that they name, or one `experiment` alone; nothing is run again.
+    """Pull experiments, past runs and the files that they name, or only one `experiment`; nothing is run.
 
     Raises UserError where the remote cannot be reached or holds damage, or a file of the workspace would be lost.
     """
@@ -79,7 +79,7 @@ def pull(experiment: str | None = None) -> None:
         objects.refuse_damaged(repo, folders, every)
         wanted = folders.objects(every)
         with transfer(called(remote), "pull"):
-            remote.odb.verify = True  # nothing is kept that is damaged
+            remote.odb.verify = True  # damaged files are not kept
             result = repo.cloud.pull(wanted, odb=remote.odb)
             if result.failed:
                 raise UserError(f"{len(result.failed)} of {len(wanted)} files are not here yet")
@@ -108,7 +108,7 @@ def pull(experiment: str | None = None) -> None:
 def _refuse_damaged(
     remote: Any, named: Mapping[str, HashInfo], folders: objects.Folders, damaged: set[str | None]
 ) -> None:
-    """Raise UserError, naming the first of it, where what commits name is damaged on the remote."""
+    """Raise UserError, with the first names, where objects of commits are damaged on the remote."""
     gone = sorted(objects.name(one) for one in folders.objects(named.values()) if one.value in damaged)
     gone += sorted(f"{objects.name(named[oid])}: {folders.unfit[oid]}" for oid in folders.unfit.keys() & named.keys())
     if gone:
@@ -119,7 +119,7 @@ def _refuse_damaged(
 
 
 def check() -> None:
-    """Hash every file of DVC's cache; remove damaged ones, and what is linked to them, so that they are made again.
+    """Hash every file of DVC's cache; remove damaged ones and files of the workspace that are links to them.
 
     Raises UserError where something was damaged.
     """
@@ -152,13 +152,14 @@ def check() -> None:
 
 
 def _checkout(repo: Repo) -> None:
-    """Bring the workspace's files to what dvc.lock says.
+    """Check out the workspace's files as in dvc.lock.
 
-    Raises UserError where one is not on the remote, a changed one would be lost, or a link leads out of the repository.
+    Raises UserError where a file is not on the remote, a changed file would be lost, or a link leads out of the
+    repository.
     """
     root = Path(repo.root_dir)
     for out in repo.index.outs:
-        # A file may be a link into the cache, a folder holds such links.
+        # A file may itself be a link into the cache, so its folder is checked.
         folder = Path(out.fs_path) if out.is_dir_checksum else Path(out.fs_path).parent
         if not folder.resolve().is_relative_to(root.resolve()):
             why = "a link leads out of the repository, where nothing may be written; make it a folder"
@@ -173,7 +174,7 @@ def _checkout(repo: Repo) -> None:
 
 
 def _links(repo: Repo, oids: list[str]) -> list[Path]:
-    """Files of the workspace that are links to these files of the cache."""
+    """Files of the workspace that are links to some files of the cache."""
     wanted = {_inode(Path(repo.cache.local.oid_to_path(oid))) for oid in oids}
     found = []
     for out in repo.index.outs:

@@ -1,4 +1,4 @@
-"""What DVC says has changed since stages were computed."""
+"""Changes since stages were computed, according to DVC."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dvc.stage.exceptions import StageNotFound
 
 from patent_embeddings.sharing import repository
 
-_GONE = ("deleted", "not in cache")  # whoever reads such a file misses it: it is no change
-_PATIENCE = 60.0  # seconds for others that look at this clone, such as a search of another landscape
+_GONE = ("deleted", "not in cache")  # no change: reading such a file fails with its own message
+_PATIENCE = 60.0  # seconds to wait for other commands in this clone, such as a search of another landscape
 
 
 def changes(stages: tuple[str, ...]) -> dict[str, list[str]] | None:
-    """What has changed of each stage and of whatever it needs, in words; None where there is no such stage.
+    """Changes, in words, of some stages and of those that they depend on; None where there is no such stage.
 
-    Raises UserError where DVC fails, or another command is at work.
+    Raises UserError where DVC fails, or another command holds the lock.
     """
     with repository.opened(_PATIENCE) as repo:
         try:
@@ -29,7 +29,7 @@ def changes(stages: tuple[str, ...]) -> dict[str, list[str]] | None:
 
 
 def _changed(stage: str, said: list[Any]) -> Iterator[str]:
-    """Changes of a stage's command, dependencies and outputs, as DVC gives them."""
+    """Changes of a stage's command, dependencies and outputs in words; `said` is DVC's status of the stage."""
     for one in said:
         if not isinstance(one, Mapping):
             yield f"{one} of stage {stage}"

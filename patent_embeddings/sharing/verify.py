@@ -1,4 +1,7 @@
-"""Scores at hand beside the expected ones that are committed, and who computed what; recomputes nothing."""
+"""Compare scores with the expected ones that are committed, and tell which outputs were computed here.
+
+Nothing is recomputed.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ KEYS = ["parameters", "cell", "landscape", "task", "system", "scope", "metric"]
 
 
 def scored(text: str, cell: str, parameters: str) -> pd.DataFrame:
-    """Scores of reports/scores.csv that have a tolerance: `KEYS` and `value`.
+    """Scores of the text of reports/scores.csv that have a tolerance: `KEYS` and `value`.
 
-    `parameters` is the digest of the cell's parameters, by which it is found among the expected scores.
+    `cell` is the name and `parameters` the digest of the cell; expected scores are looked up by the digest.
     """
     found = scores.parse_scores(text)
     found = found[found["metric"].isin(list(TOLERANCE)) & ~found["system"].str.startswith("oracle-")]
@@ -32,14 +35,14 @@ def scored(text: str, cell: str, parameters: str) -> pd.DataFrame:
 
 
 def at_hand() -> str:
-    """Text of the workspace's scores. Raises UserError where there are none, or they are not those of dvc.lock."""
+    """Text of reports/scores.csv. Raises UserError where it does not exist, or does not have its hash of dvc.lock."""
     return _read(layout.SCORES, _locked())
 
 
 def verified(found: pd.DataFrame) -> tuple[list[str], dict[str, int]]:
-    """What is said of each expected score of the cells at hand, and how many of each verdict there are.
+    """A line for each expected score of some cells, and the number of each verdict.
 
-    Takes `KEYS` and `value`. Raises UserError where no expected score is of one of these cells.
+    `found` has `KEYS` and `value`. Raises UserError where there is no expected score of any of these cells.
     """
     expected = _expected()
     if not set(found["parameters"]) & set(expected["parameters"]):
@@ -60,21 +63,21 @@ def verified(found: pd.DataFrame) -> tuple[list[str], dict[str, int]]:
 
 
 def compare(found: pd.DataFrame, expected: pd.DataFrame) -> pd.DataFrame:
-    """Expected scores of the cells at hand beside those at hand, both `KEYS` and `value`.
+    """Match the expected scores with those found, both `KEYS` and `value`.
 
     Returns `KEYS`, `value` (expected), `value_at_hand` (NaN where missing), `verdict`.
     """
     ours = expected[expected["parameters"].isin(found["parameters"])]
     keys = [key for key in KEYS if key != "cell"]
     both = ours.merge(found[[*keys, "value"]], on=keys, how="left", suffixes=("", "_at_hand"))
-    # Both are printed to four decimals: half of the last one must not decide.
+    # Both have four decimals, so floating-point error must not decide.
     difference = (both["value"] - both["value_at_hand"]).abs().round(4)
     ok, close = (both["metric"].map({name: bound[place] for name, bound in TOLERANCE.items()}) for place in (0, 1))
     return both.assign(verdict=np.select([difference <= ok, difference <= close], ["OK", "close"], "FAIL"))
 
 
 def accept(found: pd.DataFrame) -> None:
-    """Make scores, `KEYS` and `value`, the expected ones; those of other cells stay."""
+    """Make scores (`KEYS` and `value`) the expected ones; those of other cells stay."""
     before = _expected()
     kept = before[~before["parameters"].isin(found["parameters"])]
     rows = pd.concat([part for part in (kept, found) if len(part)]).drop_duplicates(KEYS).sort_values(KEYS)
@@ -103,9 +106,9 @@ def _expected() -> pd.DataFrame:
 
 
 def _read(path: Path, hashes: Mapping[str, str]) -> str:
-    """Text of an output, which has its hash of dvc.lock, if any: it is a link into DVC's cache, which DVC believes.
+    """Text of an output, checked against its hash in dvc.lock, if any; DVC itself trusts such links into its cache.
 
-    Raises UserError where there is no such file, or not with this hash.
+    Raises UserError where there is no such file, or it does not have this hash.
     """
     try:
         content = path.read_bytes()
@@ -120,5 +123,5 @@ def _read(path: Path, hashes: Mapping[str, str]) -> str:
 
 
 def _locked() -> dict[str, str]:
-    """Path -> hash of every output in dvc.lock; nothing where nothing was computed."""
+    """Hash of every output in dvc.lock, by path; empty where nothing was computed."""
     return records.locked(read_yaml(layout.LOCK)) if layout.LOCK.exists() else {}

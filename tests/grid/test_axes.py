@@ -65,6 +65,14 @@ def test_each_is_every_landscape_that_is_scored() -> None:
     assert names(recipe=["zero-shot"], embed__adapter_scale=[0.5, 1.0], landscape=["EACH"]) == ["minilm-zero-shot"]
 
 
+def test_a_number_is_one_value_however_it_is_written() -> None:
+    values = axes_.parse(["finetune.rate=5e-4,0.0005,0.00050"])
+    (cell,) = axes_.expand(BASE, {"recipe": ["r1"], **values})
+    assert cell.overrides == {"recipe": "r1"} and cell.params.finetune.rate == 0.0005
+    (other,) = axes_.expand(BASE, {"recipe": ["r1"], **axes_.parse(["finetune.rate=1e-3,0.001"])})
+    assert other.overrides == {"recipe": "r1", "finetune.rate": 0.001}
+
+
 def test_only_what_differs_is_overridden() -> None:
     (cell,) = axes_.expand(BASE, {"recipe": ["r1"], "tasks.fold": [0], "embed.adapter_scale": [0.5]})
     assert cell.overrides == {"recipe": "r1", "embed.adapter_scale": 0.5}

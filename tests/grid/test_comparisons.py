@@ -12,6 +12,7 @@ import pytest
 import scipy.stats
 from planted import Planted
 
+from patent_embeddings.core.errors import UserError
 from patent_embeddings.evaluation import statistics
 from patent_embeddings.evaluation.systems import Task
 from patent_embeddings.grid import comparisons, intervals, recommendation
@@ -269,6 +270,59 @@ def test_best_is_said_only_of_a_cell_that_was_compared_with_every_other() -> Non
     ]
     said = [sorted((place, config.model, config.recipe) for place, _, config in one) for one in found]
     assert said == [[("a", "m", "r1")], []]
+
+
+def test_a_winner_is_marked_whatever_options_its_system_does_not_read() -> None:
+    plant = Planted(60, folds=1, noise=0.01).cell(0.4).cell(0.5, recipe="r1", trained_on="a", fuse__depth=500)
+    outcomes = plant.frame()
+    names = ["landscape", "simulated", "task", "system", "scope", "metric", "value", "ci_low", "ci_high", "n"]
+    shown = grid_.cells(
+        replace(grid(outcomes), scores=pd.DataFrame(columns=[*KEYS, *names])),
+        comparisons.every_pair(outcomes, "cells", "cells", "retrieval", 500),
+    )
+    assert [(row[2], row[-1].note) for row in shown.rows] == [("r1", "best"), ("zero-shot", "")]  # type: ignore[union-attr]
+
+
+def test_of_cells_that_are_one_to_a_system_that_of_most_seeds_is_kept() -> None:
+    plant = Planted(10, folds=1).cell(0.5, recipe="r1", trained_on="a").cell(0.4)
+    for seed in (0, 1, 2):
+        plant.cell(0.5, recipe="r1", trained_on="a", rerank__depth=50, seed=seed)
+    rows = comparisons.candidates(plant.frame(), "retrieval")
+    tuned = where(rows[rows["system"] == "dense"], lambda one: one.recipe == "r1")
+    assert len(tuned) == 10 and set(tuned["seeds"]) == {3}
+
+
+def test_cost_and_change_elsewhere_are_those_of_the_recommended_system() -> None:
+    """Fusion loses elsewhere though the dense run gains, and an option that only the second stage reads differs."""
+    plant = Planted(60, folds=1, noise=0.01)
+    for place, fused, lost in (("a", 0.1, 0.1), ("b", 0.1, -0.2)):
+        plant.cell(0.4, place, fused=fused, rerank__depth=50)
+        plant.cell(0.5, place, fused=lost, recipe="r1", trained_on="a", rerank__depth=50)
+    outcomes = plant.frame()
+    costs = outcomes[list(KEYS)].drop_duplicates().assign(stage="embed", seconds=7.0, texts_per_second=9, device="cpu")
+    found = replace(grid(outcomes), costs=costs)
+    said = advice(found, "retrieval")
+    assert said[0] == "retrieval on a: use m, r1 trained on a, view tac, system interpolation"
+    assert "  cost: no training, 7 s of embedding every landscape (9 texts a second), on cpu" in said
+    (there,) = [line for line in said if line.startswith("  on b, against zero-shot: ")]
+    assert float(there.split(": ")[1].split()[0]) == pytest.approx(-0.2, abs=0.02)  # dense: +0.1
+
+
+def test_scores_over_another_pool_or_other_folds_rank_no_cell() -> None:
+    plant = Planted(30, folds=2, noise=0.01).cell(0.4).cell(0.5, model="k").cell(0.9, tasks__pool="earlier")
+    said = advice(grid(plant.frame()), "retrieval")
+    assert said[0] == "retrieval on a: use k, zero-shot, view tac, system interpolation"
+    assert "  not compared: 1 cell of another split or pool, whose scores are of other queries or rankings" in said
+    # A zero-shot cell of a judged landscape ranks for the queries of every fold, and classifies those of its own.
+    both = Planted(30, folds=2, noise=0.01)
+    for model in "mk":
+        both.cell(0.5, model=model, tasks=("retrieval", "classification"))
+    outcomes = both.frame()
+    own = outcomes["config"].map(lambda one: {"m": 0, "k": 1}[one.model])
+    outcomes = outcomes[(outcomes["task"] == "retrieval") | (outcomes["fold"] == own)]
+    assert advice(grid(outcomes), "retrieval")
+    with pytest.raises(UserError, match="these cells have no fold in common"):
+        advice(grid(outcomes), "classification")
 
 
 def test_bm25_with_other_constants_is_a_candidate_of_its_own() -> None:

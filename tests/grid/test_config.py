@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations, product
+from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from planted import Planted
 from toy import ROOT
 
 from patent_embeddings.core.params import Params
-from patent_embeddings.evaluation.systems import RETRIEVAL
+from patent_embeddings.evaluation.systems import Task
 from patent_embeddings.grid import axes, comparisons
 from patent_embeddings.grid.cell import Config, digest, flat, full_name, options, reads
-from patent_embeddings.grid.units import described, units
+from patent_embeddings.grid.units import changed, described, units
 
 BASE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 FLAT = flat(Params.model_validate(BASE).model_dump(mode="json"))
@@ -75,22 +77,63 @@ def test_landscapes_that_are_held_out_say_where_a_cell_was_trained_and_are_no_op
     )
 
 
-def each() -> Iterator[tuple[str, str]]:
-    blocks = ("tasks.pool", "bm25.k1", "search.centre", "embed.length", "fuse.weights", "rerank.depth", "metrics.seed")
-    return product(blocks, (*RETRIEVAL, "probe", "kmeans"))
+DENSE = {"tasks.pool", "embed.length", "search.centre"}
+FUSED = {*DENSE, "bm25.k1", "fuse.weights"}
+READ = {
+    "bm25": {"tasks.pool", "bm25.k1"}, "dense": DENSE, "rrf": FUSED, "interpolation": FUSED,
+    "reranked": {*FUSED, "rerank.depth"}, "probe": {"embed.length"}, "kmeans": {"embed.length", "metrics.seed"},
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("key", "system"), each())
+@pytest.mark.parametrize(("key", "system"), product(sorted({"metrics.seed", *READ["reranked"]}), READ))
 def test_cells_that_differ_in_what_a_system_does_not_read_are_one_for_it(key: str, system: str) -> None:
-    unread = {"bm25.k1", "fuse.weights", "rerank.depth"}
-    if system in ("rrf", "interpolation", "reranked"):
-        unread = {"rerank.depth"} if system != "reranked" else set()
-    elif system == "bm25":
-        unread = {"search.centre", "embed.length", "fuse.weights", "rerank.depth", "metrics.seed"}
     one, other = (Config("m", "r1", ("a",), "ta", "ta", 0, options({key: value})) for value in ((1, 2), (1, 3)))
     assert one != other
-    assert reads(system, key) is (key not in unread)
-    assert (one.read_by(system) == other.read_by(system)) is (key in unread)
+    assert reads(system, key) is (key in READ[system])
+    assert (one.read_by(system) == other.read_by(system)) is (key not in READ[system])
+
+
+@pytest.mark.parametrize("task", ["classification", "clustering"])
+def test_what_only_ranking_reads_makes_no_comparison_of_labels(task: Task) -> None:
+    """Documents are classified and clustered in all dimensions, whatever asks for them and however they are ranked."""
+    plant = Planted(12, folds=1).cell(0.4, tasks=(task,)).cell(0.5, model="k", tasks=(task,))
+    outcomes = plant.frame()
+    plain = Config("m", "zero-shot", (), "tac", "tac")
+    ours = outcomes[outcomes["config"] == plain]
+    same = [
+        replace(plain, query_view="ta"),
+        replace(plain, dimensions=64),
+        replace(plain, options=(("tasks.pool", "earlier"),)),
+    ]
+    outcomes = pd.concat([outcomes, *(changed(ours, lambda _, other=other: other) for other in same)])
+    assert outcomes["config"].nunique() == 5
+    (pair,) = comparisons.every_pair(outcomes, "cells", "cells", task, 99)
+    assert {pair.first[0], pair.second[0]} == {plain, replace(plain, model="k")}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "key", "values"),
+    [
+        ("r3", "rerank.depth", [50, 100]),
+        ("r3", "search.passages", ["best", "top3"]),
+        ("r3", "embed.passages.stride", [16, 32]),
+        ("r3", "finetune.held_out", [[], ["sim-beta"]]),
+        ("r1-all", "landscape", ["sim-alpha", "sim-beta"]),
+        ("zero-shot", "landscape", ["sim-alpha", "sim-beta"]),
+    ],
+)
+def test_a_value_that_nothing_of_the_cell_uses_makes_no_other_cell(recipe: str, key: str, values: list[Any]) -> None:
+    """`dvc exp run -S` keeps it in params.yaml, and `verify` must find the expected scores all the same."""
+    found = [Params.model_validate(set_in({**BASE, "recipe": recipe}, key, value)) for value in values]
+    assert found[0] != found[1]
+    assert digest(found[0]) == digest(found[1])
+    assert Config.of(found[0], FLAT) == Config.of(found[1], FLAT)
+    assert len(axes.expand(BASE, {"recipe": [recipe], key: values})) == 1
+
+
+def set_in(params: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    block, _, rest = key.partition(".")
+    return {**params, block: set_in(params[block], rest, value) if rest else value}
 
 
 def test_how_others_are_trained_is_no_option_of_a_zero_shot_cell() -> None:

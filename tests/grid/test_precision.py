@@ -65,6 +65,20 @@ def test_a_cell_recorded_with_what_its_entry_says_is_the_same_cell(model: str, o
     assert {key: keys.resolved(before, key) for key in keys.CELL} == {key: keys.resolved(now, key) for key in keys.CELL}
 
 
+def test_a_reranker_in_another_type_of_number_makes_another_cell() -> None:
+    """The model embeds in float32 in both; the reranker scores in bfloat16 where the device has it, or in float32."""
+    rerank = {**BASE["rerank"], "model": "bge-reranker-v2-m3"}
+    own, named = (cell(SMALL, dtype, rerank=rerank) for dtype in (None, "float32"))
+    assert [keys.resolved(one, "embed", one.landscape)["dtype"] for one in (own, named)] == ["float32"] * 2
+    assert digest(own) != digest(named)
+    both = [Config.of(one, FLAT) for one in (own, named)]
+    assert [dict(one.options).get("rerank.dtype") for one in both] == [None, "float32"]
+    assert both[0].read_by("reranked") != both[1].read_by("reranked")
+    assert both[0].read_by("interpolation") == both[1].read_by("interpolation")
+    small = [cell(SMALL, dtype, rerank={**rerank, "model": "ms-marco-minilm-l6"}) for dtype in (None, "float32")]
+    assert digest(small[0]) == digest(small[1]) and Config.of(small[0], FLAT) == Config.of(small[1], FLAT)
+
+
 def test_memory_is_asked_for_in_each_cells_own_type_of_number(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, str]] = []
     monkeypatch.setattr(computing.readiness, "readiness", lambda entries, dtypes: seen.append(dict(dtypes)) or [])

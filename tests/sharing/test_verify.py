@@ -14,6 +14,7 @@ import yaml
 from workspaces import ROOT
 
 from patent_embeddings.core import command, costs, layout, registry
+from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import write_json
 from patent_embeddings.core.params import Params
 from patent_embeddings.grid import axes
@@ -45,7 +46,8 @@ def verified(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def accepted(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace whose scores are the expected ones."""
+    """A workspace whose scores are the expected ones; it has no pipeline."""
+    monkeypatch.setattr("patent_embeddings.grid.cell_scores.require_current", lambda *_: None)
     monkeypatch.setenv("XDG_STATE_HOME", str(workspace / "state"))
     scores()
     assert verified("--accept").returncode == 0
@@ -90,6 +92,23 @@ def test_another_cell_has_no_expectations(accepted: Path) -> None:
     done = verified()
     assert done.returncode == 2
     assert "no expected scores for minilm-r3-sim-alpha-tac-fold1" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--accept"]])
+def test_scores_of_before_a_change_are_neither_compared_nor_accepted(
+    accepted: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """They would be those of the parameters as they were, under the name of those as they are."""
+
+    def changed(params: Params, stage: str) -> None:
+        assert params.recipe == "r3" and stage == "report"
+        raise UserError("computed before a change")
+
+    monkeypatch.setattr("patent_embeddings.grid.cell_scores.require_current", changed)
+    before = layout.EXPECTED.read_bytes()
+    done = verified(*arguments)
+    assert done.returncode == 2 and "computed before a change" in done.stderr
+    assert layout.EXPECTED.read_bytes() == before
 
 
 def test_accepting_another_cell_keeps_the_first(accepted: Path) -> None:

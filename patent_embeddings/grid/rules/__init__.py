@@ -1,1 +1,1 @@
-"""Rules by which findings are judged, a module a kind."""
+"""Rules by which findings are judged, one module for each kind."""

@@ -1,4 +1,4 @@
-"""What every rule of a finding looks at, what it answers with, and the words for both."""
+"""Input and output of the rules of findings, and helpers that several rules use."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from patent_embeddings.grid.intervals import ALPHA, FEWEST
 
 Verdict = Literal["supported", "contradicted", "undetermined", "not tested"]
 VIEWS: tuple[str, ...] = ("query_view", "document_view")
-TRAINING: tuple[str, ...] = ("recipe", "trained_on", "options")  # what a tuned cell and its zero-shot model differ in
+TRAINING: tuple[str, ...] = ("recipe", "trained_on", "options")  # that differ between a fine-tuned and a zero-shot cell
 FEW = f"Fewer than {FEWEST} units decide nothing."
 Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A size with its 95 % interval: `what` it is, over `n` units."""
+    """An effect size with its 95 % interval over `n` units; `what` describes it."""
 
     what: str
     value: float
@@ -33,19 +33,19 @@ class Effect:
 
 @dataclass(frozen=True)
 class Found:
-    """A rule's answer before it is put in a judgement."""
+    """The answer of a rule."""
 
     verdict: Verdict
     reason: str
     effect: Effect | None = None
     hypotheses: list[tuple[str, Comparison]] = field(default_factory=list)
     used: pd.DataFrame | None = None
-    seeds: bool = False  # more of them would test it
+    seeds: bool = False  # whether more training seeds would decide it
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What a rule looks at: outcomes of one ground, family and size of each model, and how to resample."""
+    """Input of a rule: outcomes on real or on simulated landscapes, family and size of each model, and resampling."""
 
     outcomes: pd.DataFrame
     sizes: Mapping[str, tuple[str, float]]
@@ -57,14 +57,14 @@ class Ground:
         return pooled(pairs, self.resamples, self.seed)
 
     def trained(self, pairs: pd.DataFrame) -> tuple[Comparison, bool]:
-        """Comparison of what was trained, and whether it can be one of these adapters only."""
-        result = self.pooled(pairs)
-        found = of_recipes(result, pairs)
-        return (result, True) if found is None else (found, False)
+        """A comparison of recipes, or else one of these adapters only, and whether it is the latter."""
+        adapters = self.pooled(pairs)
+        recipes = of_recipes(adapters, pairs)
+        return (adapters, True) if recipes is None else (recipes, False)
 
 
 def enough(found: Found) -> Found:
-    """Nothing is decided by fewer than `FEWEST` units, and their interval would be far too narrow."""
+    """The answer, but undetermined and without interval where it rests on fewer than `FEWEST` units."""
     effect = found.effect
     if effect is None or effect.n >= FEWEST:
         return found
@@ -75,7 +75,7 @@ def enough(found: Found) -> Found:
 
 
 def of_adapters(found: Found, alone: bool) -> Found:
-    """What was found; undetermined where it is of adapters `alone`, whose luck is not told from their recipes."""
+    """The answer, but undetermined where it holds for these adapters `alone` and may not hold for their recipes."""
     if not alone or found.verdict not in ("supported", "contradicted"):
         return found
     reason = (
@@ -85,13 +85,13 @@ def of_adapters(found: Found, alone: bool) -> Found:
 
 
 def signs_of(compared: Mapping[Key, Comparison]) -> dict[Key, int]:
-    """1 or -1 where a comparison is significant after Holm over all of them, 0 where it is not."""
+    """Sign of each comparison, 0 where it is not significant after Holm's correction over all of them."""
     both = zip(compared.items(), adjusted(list(compared.values())), strict=True)
     return {key: (1 if result.difference > 0 else -1) * (p < ALPHA) for (key, result), p in both}
 
 
 def sized(what: str, result: Comparison) -> Effect:
-    """The size that a comparison shows."""
+    """The effect size of a comparison."""
     return Effect(what, result.difference, result.low, result.high, result.n)
 
 

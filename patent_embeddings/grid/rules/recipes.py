@@ -1,4 +1,4 @@
-"""Rules about recipes at home, and about views."""
+"""Rules about recipes in domain, and about views."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from patent_embeddings.grid.wording import listed
 
 
 def best(finding: entries.Best, ground: Ground) -> Found:
-    """One recipe or view against every other, units of both on the same landscapes."""
+    """Compare one recipe or view with every other, over the units that both have."""
     rows = units(ground.outcomes, finding.task)
     if finding.vary == "recipe":
         rows, axis, varied = usual(at_home(rows)), "recipe", TRAINING
@@ -65,7 +65,7 @@ def best(finding: entries.Best, ground: Ground) -> Found:
 
 
 def depends(finding: entries.Depends, ground: Ground) -> Found:
-    """Every pair of recipes on every task: is one better here and worse there?"""
+    """Compare every pair of recipes on every task: is a recipe better on one task and worse on another?"""
     compared: dict[tuple[Task, str, str], Comparison] = {}
     reference: dict[tuple[Task, str], float] = {}
     used, alone = [], False

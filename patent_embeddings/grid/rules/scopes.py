@@ -1,4 +1,4 @@
-"""Rules about IN, OUT and fusion, of models as published."""
+"""Rules about IN, OUT and fusion, for zero-shot models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from patent_embeddings.grid.units import UNIT, described, paired, units, usual, 
 
 
 def _inside_outside(ground: Ground, system: str) -> pd.DataFrame:
-    """Zero-shot IN and OUT outcomes [unit] of the same queries, averaged over models: columns `in`, `out`."""
+    """Zero-shot outcomes of the same queries IN and OUT, averaged over models: columns `in`, `out`, a row a unit."""
     parts = {}
     for scope in ("in", "out"):
         rows = described(zero_shot(usual(units(ground.outcomes, "retrieval", system, f"{scope}-paired"))))
@@ -24,7 +24,7 @@ def _inside_outside(ground: Ground, system: str) -> pd.DataFrame:
 
 
 def gap(finding: entries.Gap, ground: Ground) -> Found:
-    """Relative loss from IN to OUT of the dense run, against a band."""
+    """Compare the relative loss of the dense run from IN to OUT with a band."""
     both = _inside_outside(ground, "dense")
     if both.empty or both["in"].sum() == 0:
         return Found("not tested", "No zero-shot cell has test queries with relevant families both IN and OUT.")
@@ -34,7 +34,7 @@ def gap(finding: entries.Gap, ground: Ground) -> Found:
 
 
 def remains(finding: entries.Closed, ground: Ground) -> Found:
-    """How much of the dense run's loss from IN to OUT a fusion leaves."""
+    """Compare the loss from IN to OUT after fusion with a share of that of the dense run."""
     dense, fused = _inside_outside(ground, "dense"), _inside_outside(ground, finding.system)
     both = dense.join(fused.add_suffix(" fused"), how="inner")
     if both.empty or both["in"].sum() == 0:
@@ -62,7 +62,7 @@ def remains(finding: entries.Closed, ground: Ground) -> Found:
 
 
 def gain(finding: entries.Gain, ground: Ground) -> Found:
-    """What a fusion adds to the dense run, against a band."""
+    """Compare the gain of a fusion over the dense run with a band."""
     systems = (finding.system, "dense")
     fused, dense = (zero_shot(usual(units(ground.outcomes, "retrieval", system))) for system in systems)
     pairs = paired(fused, dense, [])

@@ -1,4 +1,4 @@
-"""Rules about the size of models as published."""
+"""Rules about the size of models, zero-shot."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from patent_embeddings.grid.units import paired, units, usual, zero_shot
 
 
 def monotone(finding: Size, ground: Ground) -> Found:
-    """Every model against the next larger one of its family."""
+    """Compare every model with the next larger one of its family."""
     side, pairs = _models(finding, ground)
     within = [(a, b) for a, b in pairs if ground.sizes[a][0] == ground.sizes[b][0]]
-    # The next larger only: nothing of the family between the two.
+    # Only the next larger one: no model of the family lies between the two.
     steps = [(a, b) for a, b in within if not any((a, c) in within and (c, b) in within for c in side)]
     signs, worst, found = _compared(finding, ground, side, steps, "the smallest step")
     if not signs:
@@ -31,7 +31,7 @@ def monotone(finding: Size, ground: Ground) -> Found:
 
 
 def inversion(finding: Size, ground: Ground) -> Found:
-    """Every model against every larger one of another family."""
+    """Compare every model with every larger one of another family."""
     side, pairs = _models(finding, ground)
     across = [(a, b) for a, b in pairs if ground.sizes[a][0] != ground.sizes[b][0]]
     signs, worst, found = _compared(finding, ground, side, across, "the widest inversion")
@@ -57,7 +57,7 @@ def _models(finding: Size, ground: Ground) -> tuple[dict[str, pd.DataFrame], lis
 def _compared(
     finding: Size, ground: Ground, side: Mapping[str, pd.DataFrame], steps: Sequence[tuple[str, str]], what: str
 ) -> tuple[list[int], tuple[str, str], dict[str, Any]]:
-    """Larger minus smaller, for each pair (smaller, larger) that shares units: signs, worst pair, what was found."""
+    """Signs of larger minus smaller for each pair (smaller, larger) that shares units, the worst pair, and evidence."""
     matched = {(a, b): paired(side[b], side[a], ["model"]) for a, b in steps}
     compared = {step: ground.pooled(pairs) for step, pairs in matched.items() if len(pairs)}
     if not compared:

@@ -1,4 +1,4 @@
-"""Rules about what tuning changes on landscapes that it did not see."""
+"""Rules about the effect of fine-tuning out of domain, on landscapes not trained on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from patent_embeddings.grid.units import UNIT, abroad, described, groups, paired
 
 
 def harm(finding: entries.Harm, ground: Ground) -> Found:
-    """Every tuned cell on every landscape that it was not trained on, against its zero-shot model."""
+    """Compare every fine-tuned cell with its zero-shot cell on every landscape that it was not trained on."""
     rows = usual(units(ground.outcomes, finding.task))
     tuned, zero = abroad(rows), zero_shot(rows)
     pairs = paired(tuned, zero, TRAINING)
@@ -51,11 +51,12 @@ def harm(finding: entries.Harm, ground: Ground) -> Found:
 
 
 def strength(finding: entries.Strength, ground: Ground) -> Found:
-    """Slope over models of relative change abroad against zero-shot score at home, mean over homes and recipes.
+    """Slope over models of the relative change out of domain against the zero-shot score in domain.
 
-    Strength is taken at home, where no unit of the change abroad is: regression to the mean cannot make a slope.
-    The interval resamples units, each landscape once for all homes; whether it holds beyond these models, an exact
-    permutation of the models says.
+    The slope is averaged over training landscapes and recipes. The zero-shot score is taken in domain, on units that
+    are not among those of the change: regression to the mean cannot produce a slope. The interval resamples units,
+    each landscape once for all training landscapes. An exact permutation test over models tells whether the slope holds
+    beyond these models.
     """
     rows = usual(units(ground.outcomes, finding.task))
     tuned, before = abroad(rows), zero_shot(rows)
@@ -119,12 +120,12 @@ def strength(finding: entries.Strength, ground: Ground) -> Found:
 
 
 def _resampled(frames: list[pd.DataFrame], ground: Ground) -> list[Doubles]:
-    """Means [resamples, columns] of frames over units, a unit's weight the same wherever it stands."""
+    """Resampled means [resamples, columns] of frames over units; a unit has the same weight in every frame."""
     every = pd.concat(frames).index.unique().sort_values()
     sums = [np.zeros((ground.resamples, frame.shape[1] + 1)) for frame in frames]
     for number, landscape in enumerate(every.unique("landscape")):
         units = every[every.get_level_values("landscape") == landscape]
-        # The last column counts how often the units of the frame were drawn.
+        # The last column counts the draws of the frame's units.
         tables = [np.nan_to_num(frame.assign(drawn=1.0).reindex(units).to_numpy(dtype=float)) for frame in frames]
         for total, table in zip(sums, tables, strict=True):
             total += statistics.resampled(table, ground.resamples, ground.seed + number)

@@ -1,1 +1,1 @@
-"""The winner handed over: one folder that ranks a landscape's families for a text, without any of our code."""
+"""Export of a search system: one folder that ranks a landscape's families for a text without our code."""

@@ -1,4 +1,4 @@
-"""What lies in the folder of a system, how it ranks, how well, and under which licences."""
+"""README of an exported system: its contents, how it ranks, its scores and its licences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from patent_embeddings.evaluation.systems import metrics
 from patent_embeddings.handover.exported_cell import Subject
 from patent_embeddings.retrieval.landscape import Landscape
 
-NEEDS = ("sentence-transformers", "transformers", "torch", "faiss-cpu", "numpy", "pyserini")  # that decide the ranks
+NEEDS = ("sentence-transformers", "transformers", "torch", "faiss-cpu", "numpy", "pyserini")  # that can change ranks
 _METRICS = metrics("retrieval")[:3]
 
 
@@ -24,7 +24,7 @@ def text(here: Landscape, subject: Subject, settings: dict[str, Any], scores: pd
 
 
 def requirements() -> str:
-    """The packages that the ranks are of, pinned to what they are here, a line each."""
+    """Packages that can change ranks, pinned to their versions here, one a line."""
     return "".join(f"{name}=={version(name).split('+')[0]}\n" for name in NEEDS)
 
 
@@ -37,8 +37,8 @@ def _opening(here: Landscape, subject: Subject, settings: dict[str, Any]) -> Ite
         yield ""
     yield (
         f"Ranks {len(here.families):,} patent families for a text by {cell.model} {subject.made}, by BM25, and by both "
-        f"fused. On the test queries below `{settings['system']}` has the highest nDCG@10: it is what is asked where "
-        "nothing else is."
+        f"fused. On the test queries below `{settings['system']}` has the highest nDCG@10: it ranks where no other is "
+        "named."
     )
     yield ""
     yield "```bash"
@@ -55,7 +55,7 @@ def _opening(here: Landscape, subject: Subject, settings: dict[str, Any]) -> Ite
     yield "hits = system.rank(text, own=FAMILY_ID)  # the text is that of this family, which is left out of both lists"
     yield "```"
     yield ""
-    yield f"A text is best of the parts that the scores below are of: view `{cell.query_view}`."
+    yield f"A text should have the parts of the queries that are scored below: view `{cell.query_view}`."
     yield ""
 
 
@@ -103,6 +103,9 @@ def _ranking(here: Landscape, subject: Subject, settings: dict[str, Any]) -> Ite
     if (second := settings["rerank"]) and here.rerank.reranker:
         yield f"- `reranked`: the first {second['k']} of `{second['system']}`, by logits of {here.rerank.reranker.hub}"
     yield "- Equal scores, as float32, are in order of family id; a text's own family is left out before fusion"
+    if (cell.embed.dtype or model.dtype) != "float32":
+        yield "- In half precision a vector depends slightly on the texts that are encoded with it, so families of"
+        yield "  nearly equal score may change places"
     if here.search.pool == "earlier":
         yield "- The scores below are of what was published before a question; here all are ranked"
     if here.fuse.cross_fitted is not None:

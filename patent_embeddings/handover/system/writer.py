@@ -1,4 +1,4 @@
-"""The folder of a system: everything that ranks a landscape's families for a text, and the file that does it."""
+"""Write the folder of a system: all that is needed to rank a landscape's families for a text, and the script."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from patent_embeddings.retrieval.vector_space import Searched, searched
 
 SCRIPT, SETTINGS = "search.py", "settings.json"
 LEADING = metrics("retrieval")[0]
-_SPARE = 16  # hits beyond a list's length: the question's own family, and ties at the cut
+_SPARE = 16  # hits beyond the depth, for the question's own family and ties at the cut
 _SHOWN = ["family_id", "publication", "title", "date", "url"]
 
 
 def write(out: Path, landscape: str, subject: Subject, scores: pd.DataFrame) -> dict[str, Any]:
-    """Write the folder of one landscape of the cell at hand; its settings, of which `system` is the best one's name.
+    """Write the folder of one landscape of the cell at hand, and return its settings; `system` there is the best one.
 
-    Its Lucene index has other bytes in every export, and ranks the same. `scores` are rows of reports/scores.csv. A
-    folder of an earlier export is replaced. Raises UserError where the cell ranks by what its file cannot, something is
-    not on this machine, or the folder is something else.
+    The Lucene index has different bytes in every export, and ranks the same. `scores` are rows of reports/scores.csv.
+    A folder of an earlier export is replaced. Raises UserError where the script cannot rank as the cell does, the model
+    or reranker is not on this machine, or the folder holds something else.
     """
     if out.exists() and not ((out / SCRIPT).exists() and (out / SETTINGS).exists()):
         raise UserError(f"{out}: exists and is no system of an earlier export; name another with --out")
@@ -67,7 +67,7 @@ def write(out: Path, landscape: str, subject: Subject, scores: pd.DataFrame) -> 
 
 
 def require_plain(here: Landscape, subject: Subject) -> None:
-    """Raise UserError where the cell ranks by what the file of a system, which is short, has no lines for."""
+    """Raise UserError where the short script of a system cannot rank as the cell does."""
     similarity, name = here.search.similarity, subject.params.model
     if similarity == "maxsim":
         what = "a vector for every token, and a score that is a sum over tokens, which no faiss index ranks by"
@@ -84,7 +84,7 @@ def require_plain(here: Landscape, subject: Subject) -> None:
 
 
 def said(here: Landscape, found: Searched, system: str) -> dict[str, Any]:
-    """How the landscape is ranked, as the file of a system reads it."""
+    """The settings that the script of a system reads."""
     crossed = here.fuse.cross_fitted is not None
     rrf, weight = (tuned_to(here.fusion, method, None, cross_fitted=crossed) for method in UNTUNED)
     depths = {"bm25": here.bm25.bm25.depth, "dense": here.search.search.depth}
@@ -104,19 +104,19 @@ def said(here: Landscape, found: Searched, system: str) -> dict[str, Any]:
 
 
 def systems(here: Landscape) -> list[str]:
-    """Names of the systems that a landscape of the cell is ranked by."""
+    """Names of the systems of the cell."""
     return [*REQUIRED, *(["reranked"] if here.rerank.reranker else [])]
 
 
 def best(here: Landscape, scores: pd.DataFrame) -> str:
-    """The system that scores best on the test queries of a landscape, the first among equals; fused where none has."""
+    """The system with the best score on the test queries, the first of equals; `interpolation` without scores."""
     rows = scores[(scores["landscape"] == here.name) & (scores["scope"] == "all") & (scores["metric"] == LEADING)]
     values = rows.set_index("system")["value"].reindex(systems(here)).dropna()
     return str(values.idxmax()) if len(values) else "interpolation"
 
 
 def _families(folder: Path, here: Landscape) -> None:
-    """Write who each family is, and the text that it was ranked by."""
+    """Write the metadata of each family, and the text that it was ranked by."""
     table = tables.read(layout.families(here.name), FAMILIES, _SHOWN).set_index("family_id", drop=False)
     rows = table.loc[here.families].to_dict("records")
     texts = here.documents
@@ -125,7 +125,7 @@ def _families(folder: Path, here: Landscape) -> None:
 
 
 def _vectors(folder: Path, here: Landscape, found: Searched) -> None:
-    """Write the vectors as they are searched, the family of each, and what all are less."""
+    """Write the vectors as they are searched, the family of each, and the mean that was subtracted."""
     (folder / "vectors.faiss").write_bytes(quantised.as_bytes(quantised.built("float32", found.documents)))
     mean = np.zeros(found.documents.shape[1], np.float32) if found.mean is None else found.mean
     owners = np.repeat(np.array(here.families), np.diff(found.starts))

@@ -118,7 +118,8 @@ def cells(grid: Grid, tested: Sequence[Tested]) -> Sheet:
         for row in records(rows.assign(shown=landscapes(rows))):
             config = row["config"]
             pooled = ", ".join(map(str, sorted(folds[config, row["landscape"]])))
-            note = "best" if (row["landscape"], task, config) in best else ""
+            read = config.read_by(LEADING[task][0]) if task in LEADING else config
+            note = "best" if (row["landscape"], task, read) in best else ""
             line = lines.setdefault((row["shown"], config, pooled), {})
             line[task] = Score(row["value"], row["low"], row["high"], note)
     out: list[list[Shown]] = [
