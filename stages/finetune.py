@@ -28,10 +28,10 @@ def main() -> None:
                 tables.write(CURVE.arrow.empty_table().to_pandas(), layout.CURVE, CURVE)
                 tables.write(seen(pairs), layout.SEEN, SEEN)
         return
-    from patent_embeddings.training import tuning  # seconds of imports, where there is something to train
+    from patent_embeddings.training import tuning  # takes seconds to import
 
     documents = tables.read(layout.DOCUMENTS, DOCUMENTS) if values.hard_negatives else None
-    if distributed.rank():  # of several that torchrun started the first writes the outputs
+    if distributed.rank():  # under torchrun only the first process writes the outputs
         tuning.tune(values, pairs, layout.ADAPTER, documents)
         return
     with costs.measured(layout.cost("finetune")) as cost:

@@ -1,4 +1,4 @@
-"""Runs and vectors -> scores with intervals, the outcome of every query, family or run, and what fewer bytes lose."""
+"""Runs and vectors -> outcomes of queries and families, scores with intervals, and losses of compressed vectors."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def main(landscape: str) -> None:
         labels = tables.read(layout.task(landscape, "labels"), LABELS)
         pool = tables.read(layout.task(landscape, "pool"), POOL)
         reach = pool_.reachable(qrels, pool, earlier=values.pool == "earlier")
-        for lost in pool_.limits(qrels, reach, queries, pool) if values.pool == "earlier" else ():
-            say(f"{landscape}: {lost}")
-        measured = systems.metrics("retrieval", judged=values.relevance == "judged")
-        judged = outcomes.Judged(queries, qrels, reach, labels, measured, values.threshold)
-        found, scores = outcomes.measure(
+        for line in pool_.limits(qrels, reach, queries, pool) if values.pool == "earlier" else ():
+            say(f"{landscape}: {line}")
+        names = systems.metrics("retrieval", judged=values.relevance == "judged")
+        judged = outcomes.Judged(queries, qrels, reach, labels, names, values.threshold)
+        rows, scores = outcomes.measure(
             landscape,
             judged,
             lambda name: tables.parts(layout.run(landscape, name), RUN),
             tables.read(layout.oracles(landscape), ORACLES),
             values,
         )
-        fewer = compression.measure(landscape, judged, pool, values)
-        tables.write(found, layout.outcomes(landscape), OUTCOMES)
+        compressed = compression.measure(landscape, judged, pool, values)
+        tables.write(rows, layout.outcomes(landscape), OUTCOMES)
         tables.write(scores, layout.scores(landscape), SCORES)
-        tables.write(fewer, layout.compression(landscape), COMPRESSION)
+        tables.write(compressed, layout.compression(landscape), COMPRESSION)
         cost.update(queries=len(queries), labelled=labels["family_id"].nunique())
 
 

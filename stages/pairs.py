@@ -1,4 +1,4 @@
-"""Training splits of the landscapes that the recipe trains on -> its pairs, in batches."""
+"""Train and dev splits of the landscapes that the recipe trains on -> training and dev pairs, in batches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main() -> None:
         frame, documents = drawn(values)
         tables.write(frame, layout.PAIRS, PAIRS)
         if documents is None:
-            layout.DOCUMENTS.unlink(missing_ok=True)  # of a recipe before
+            layout.DOCUMENTS.unlink(missing_ok=True)  # of an earlier recipe
         else:
             tables.write(documents, layout.DOCUMENTS, DOCUMENTS)
         cost["texts"] = 2 * len(frame)

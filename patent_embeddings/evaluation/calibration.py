@@ -1,7 +1,7 @@
-"""What others measured beside what a cell measures: published figures, and the expected scores of a model's entry.
+"""Compare a cell with published figures, and with the scores that the entry of its model expects.
 
-Others score every query; the mean here is over all of them, dev, test and train together, where the cell's own
-scores are over the test queries.
+Published scores are means over all queries, so ours here are over train, dev and test queries together. The scores of
+the cell itself are over its test queries.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from patent_embeddings.evaluation.scores import records
 from patent_embeddings.evaluation.systems import LEADING
 
 TOLERANCE = 0.02  # relative difference up to which an expected score counts as reproduced
-CAUSES = "usual causes: prompts, read-out, tokens kept, padding side, precision, another pool or other judgements"
+CAUSES = "usual causes: prompts, pooling, length, padding side, precision, other documents or other judgements"
 
 
 class Expected(Protocol):
-    """A score that others measured over all queries of a landscape, as a model's entry has it."""
+    """A score over all queries of a landscape that others measured, from the entry of a model."""
 
     landscape: str
     view: str
@@ -35,22 +35,23 @@ class Expected(Protocol):
 
     @property
     def scope(self) -> str:
-        """Of retrieval."""
+        """One of retrieval."""
 
 
 def beside(params: Params, landscape: str, *, trained: bool) -> pd.DataFrame:
-    """Published figures that a cell can be held against on a landscape, and what it measures.
+    """Published figures that are comparable with a cell on a landscape, and the cell's own values.
 
-    A figure of a model as published matches zero-shot cells with whole vectors; one of BM25 matches every recipe.
-    Queries and documents must be of one view.
+    None where queries and documents have different views, or where not all families are ranked for every query. The
+    figures of a model are comparable with zero-shot cells that leave its vectors unchanged, those of BM25 with every
+    recipe.
 
     Returns columns of `published.figures` and `ours` (float64, over all queries; NaN where not measured). Raises
     UserError: a published table or the outcomes are broken or absent.
     """
     found = published.beside(landscape, params.model, params.query_view)
-    if params.query_view != params.document_view:
+    if not _same_task(params):
         found = found.head(0)
-    elif params.embed.length or not _as_published(params, trained):
+    elif params.embed.length or not _unchanged(params, trained):
         found = found[found["system"] == "bm25"]
     measured = _measured(landscape) if len(found) else {}
     keys = zip(found["system"], found["scope"], found["metric"], strict=True)
@@ -58,12 +59,12 @@ def beside(params: Params, landscape: str, *, trained: bool) -> pd.DataFrame:
 
 
 def calibration(params: Params, expected: Iterable[Expected], *, trained: bool, length: int) -> list[str]:
-    """A line for each expected score that a cell measures: OK, or by how much it is off.
+    """A line for each expected score that is comparable with a cell: OK, or by how much the cell is off.
 
-    `expected` are scores of its model's entry, `length` tokens that are kept of a text. Raises UserError: the outcomes
-    are broken or absent.
+    `expected` are those of the model's entry, `length` the tokens kept of a text. Raises UserError: the outcomes are
+    broken or absent.
     """
-    if params.query_view != params.document_view or not _as_published(params, trained):
+    if not _same_task(params) or not _unchanged(params, trained):
         return []
     lines = []
     for one in expected:
@@ -80,11 +81,15 @@ def calibration(params: Params, expected: Iterable[Expected], *, trained: bool, 
     return lines
 
 
-def _as_published(params: Params, trained: bool) -> bool:
-    """Whether the dense run is the model's alone: whole vectors, not trained or centred, all families ranked."""
+def _same_task(params: Params) -> bool:
+    """Whether a cell ranks what published runs rank: all families, in the view that the queries have."""
+    return params.tasks.pool == "all" and params.query_view == params.document_view
+
+
+def _unchanged(params: Params, trained: bool) -> bool:
+    """Whether the dense run uses the vectors of the published model: not tuned, cut, centred or of passages."""
     search = params.search
-    changed = search.dimensions or search.centre != "none" or params.embed.passages.tokens
-    return not (trained or changed or params.tasks.pool != "all")
+    return not (trained or search.dimensions or search.centre != "none" or params.embed.passages.tokens)
 
 
 def _measured(landscape: str) -> dict[tuple[str, str, str], float]:

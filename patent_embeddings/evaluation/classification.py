@@ -1,9 +1,8 @@
 """Multi-label classification of families from their vectors: a logistic probe, kNN, and the label prior as floor.
 
-Everything is fitted on train; regularisation and the decision threshold (one for all labels, the
-one of the highest micro-F1) are chosen on dev; test is only scored. A label without a train family
-is ranked last and never predicted, but counts where a test family has it. Macro-F1 is the mean over
-the labels that a test family has. Families without a label of the set are left out.
+All are fitted on train. Regularisation and the decision threshold (one for all labels, of the highest micro-F1) are
+tuned on dev. A label without a train family is ranked last and never predicted, but counts as missed for a test family
+that has it. Macro-F1 is the mean over the labels of the test families. Families without a label are left out.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from patent_embeddings.evaluation.statistics import LEVEL, Z
 
 INVERSE_PENALTIES = (0.003, 0.01, 0.03, 0.1)  # scikit-learn's C, on standardised features
 NEIGHBOURS = 10
-_ROWS = 1 << 13  # rows of a block: bounds memory, not the result
+_ROWS = 1 << 13  # rows of a block, which bounds memory
 _PAIRS = 1 << 10  # families whose neighbours are gathered at once
 _SCORES = 1 << 22  # cosines held at once
-_ROUNDED = 4e-6  # more than two products of unit vectors in float32 round apart
+_ROUNDED = 4e-6  # more than two float32 products of unit vectors can differ by rounding
 
 
 Near = tuple[Doubles, Integers]
@@ -40,23 +39,23 @@ Golds = list[tuple[Booleans, Booleans]]
 
 @dataclass(frozen=True)
 class Result:
-    """What one classifier did on the test families."""
+    """Outcomes and scores of one classifier on the test families."""
 
     family_id: npt.NDArray[Any]  # the test families [n]
-    # Per family [n]: `LRAP`, and `tp`, `fp`, `fn`, its right, wrong and missed labels, whose sums over any set of
-    # families give its micro-F1, 2 tp / (2 tp + fp + fn).
+    # Of each family [n]: `LRAP`, and the numbers of labels that are true positive, false positive and false negative,
+    # whose sums over families give their micro-F1, 2 tp / (2 tp + fp + fn).
     outcomes: dict[str, Doubles]
-    # Of `micro-F1`, `macro-F1`, `LRAP`: value, lower and upper bound, NaN where there is no interval.
+    # Of `micro-F1`, `macro-F1`, `LRAP`: value, lower and upper bound; the bounds are NaN where there is no interval.
     scores: dict[str, tuple[float, float, float]]
 
 
 def neighbours(train: Floats, others: Floats) -> Near:
-    """Cosines of others with their nearest train families, and places of these, equal cosines by place.
+    """Cosines and positions of the nearest train families of other families; ties are broken by position.
 
     Both are float32 [families, dimensions]. Returns float64 and int64 [others, `NEIGHBOURS`], or as many as there are
-    train families. A product rounds by the place of a number in its block, and blocks go by threads: each pair by
-    itself is the same wherever it is. Where what came last is as near as what did not come, all that is as near is
-    taken by itself.
+    train families. faiss only preselects: its products round differently with the number of threads, so that each
+    cosine is computed again by itself. Where the last neighbour and the next are equal but for rounding, all families
+    that are as near are computed again.
     """
     known, unknown, k = normalize(train), normalize(others), min(NEIGHBOURS, len(train))
     scores, found = faiss.knn(unknown, known, min(k + 1, len(known)), metric=faiss.METRIC_INNER_PRODUCT)
@@ -76,17 +75,17 @@ def neighbours(train: Floats, others: Floats) -> Near:
 
 
 def _cosines(one: Floats, others: Floats) -> Doubles:
-    """Inner products [rows, k] of unit vectors [rows, dimensions] with others [rows, k, dimensions]."""
+    """Inner products [rows, k] of unit vectors [rows, dimensions] with k others each [rows, k, dimensions]."""
     found: Doubles = np.einsum("ij,ikj->ik", one, others, dtype=np.float64)
     return found
 
 
 def classify(vectors: Floats, families: list[str], labels: pd.DataFrame) -> Iterator[tuple[str, dict[str, Result]]]:
-    """Classify under every label set, those of the same families together.
+    """Classify families on every label set; label sets of the same families share the work.
 
-    `vectors` are float32 [families, dimensions], maybe a memory map; `labels` rows of `LABELS`.
-    Returns the name of each label set with a result for each of `probe`, `knn`, `prior`; with none where train, dev or
-    test has no labelled family.
+    `vectors` are float32 [families, dimensions], maybe a memory map; `labels` are rows of `LABELS`. Yields the name of
+    each label set with the results of `probe`, `knn` and `prior`; with no results where train, dev or test has no
+    labelled family.
     """
     alike: dict[bytes, dict[str, pd.DataFrame]] = {}
     for name, rows in labels.groupby("label_set", sort=True):
@@ -100,7 +99,7 @@ def classify(vectors: Floats, families: list[str], labels: pd.DataFrame) -> Iter
 def _together(
     vectors: Floats, families: list[str], sets: dict[str, pd.DataFrame]
 ) -> Iterator[tuple[str, dict[str, Result]]]:
-    """`classify` under label sets of the same families."""
+    """`classify` on label sets of the same families."""
     rows = next(iter(sets.values()))
     parts = [np.flatnonzero(rows["split"] == split) for split in ("train", "dev", "test")]
     if not all(map(len, parts)):
@@ -121,25 +120,25 @@ def _together(
 
 
 def indicator(labels: pd.Series) -> Booleans:
-    """Families by labels: who has which, labels in alphabetical order."""
+    """Indicator matrix [families, labels], labels in alphabetical order."""
     return MultiLabelBinarizer(sparse_output=True).fit_transform(labels).astype(bool).toarray()
 
 
 def threshold(scores: Floats, gold: Booleans) -> float:
-    """The threshold on scores [families, labels] that gives the highest micro-F1; the highest such one."""
+    """Decision threshold on scores [families, labels] with the highest micro-F1; of several the highest."""
     finite = np.isfinite(scores)
     known = scores[finite]
     order = np.argsort(-known, kind="stable")
     value, hits = known[order].astype(np.float64), np.cumsum(gold[finite][order])
     f1 = 2 * hits / (np.arange(1, len(hits) + 1) + gold.sum())
     following = np.append(value[1:], value[-1] - 2.0)
-    f1[value == following] = -1.0  # equal scores are predicted together
+    f1[value == following] = -1.0  # a threshold cannot separate equal scores
     best = int(np.argmax(f1))
     return float((value[best] + following[best]) / 2)
 
 
 def ranking_precision(scores: Floats, gold: Booleans) -> Doubles:
-    """Label ranking average precision of each family (scikit-learn's, before its mean); every row has a label."""
+    """Label ranking average precision of each family, as in scikit-learn; every family has a label."""
     family, label = np.nonzero(gold)
     precision = np.empty(len(family))
     for start in range(0, len(family), _ROWS):
@@ -150,7 +149,7 @@ def ranking_precision(scores: Floats, gold: Booleans) -> Doubles:
 
 
 def _probe(features: list[Floats], _near: Near, golds: Golds) -> Iterator[Floats]:
-    """Logits under the C of the highest LRAP on dev."""
+    """Logits of the logistic regressions with the C of the highest LRAP on dev."""
     scaler = StandardScaler().fit(features[0])
     train, dev, test = (scaler.transform(part) for part in features)
     seen = [_seen(gold) for gold, _ in golds]
@@ -174,14 +173,14 @@ def _seen(gold: Booleans) -> Booleans:
 
 
 def _widened(scores: Floats | Doubles, seen: Booleans) -> Floats:
-    """Scores of all labels: those that no train family has come last."""
+    """Scores of all labels from those of the labels seen in training; the others get minus infinity."""
     wide = np.full((len(scores), len(seen)), -np.inf, dtype=np.float32)
     wide[:, seen] = scores
     return wide
 
 
 def _knn(_features: list[Floats], near: Near, golds: Golds) -> Iterator[Floats]:
-    """Share of the nearest train families by cosine that have a label, each weighed by its cosine."""
+    """Share of the nearest train families that have a label, weighted by cosine."""
     cosine, neighbour = np.maximum(near[0], 1e-6), near[1]
     share = cosine / cosine.sum(axis=1, keepdims=True)
     ends = np.arange(len(share) + 1) * share.shape[1]
@@ -192,14 +191,14 @@ def _knn(_features: list[Floats], near: Near, golds: Golds) -> Iterator[Floats]:
 
 
 def _prior(features: list[Floats], _near: Near, golds: Golds) -> Iterator[Floats]:
-    """Share of the train families that have a label, whatever the vector."""
+    """Share of all train families that have a label, the same for every vector."""
     for gold, _ in golds:
         seen = _seen(gold)
         yield np.tile(_widened(gold[:, seen].mean(axis=0, keepdims=True), seen), (sum(map(len, features[1:])), 1))
 
 
-# Each gives scores of all labels [families of dev and test, labels] for one label set after another: from the features
-# of train, dev and test, from the neighbours of the latter two, and from who has which label in train and dev.
+# Each yields scores [dev and test families, labels] for one label set after another. Arguments: features of train, dev
+# and test; neighbours of the dev and test families; indicator matrices of train and dev for each label set.
 CLASSIFIERS: dict[str, Callable[[list[Floats], Near, Golds], Iterator[Floats]]] = {
     "probe": _probe,
     "knn": _knn,
@@ -208,7 +207,7 @@ CLASSIFIERS: dict[str, Callable[[list[Floats], Near, Golds], Iterator[Floats]]] 
 
 
 def _result(family_id: Any, scores: Floats, predicted: Booleans, gold: Booleans) -> Result:
-    """Outcomes of the test families, scores, and their intervals."""
+    """Outcomes of the test families, and scores with intervals."""
     outcomes = {
         "LRAP": ranking_precision(scores, gold),
         "tp": (predicted & gold).sum(axis=1, dtype=np.float64),
@@ -227,11 +226,12 @@ def _result(family_id: Any, scores: Floats, predicted: Booleans, gold: Booleans)
 
 
 def macro_f1(predicted: Booleans, gold: Booleans) -> tuple[float, float]:
-    """Macro-F1 over the labels that a family has, and the variance of one family's part in it.
+    """Macro-F1 over the labels that a family has, and n times its variance.
 
-    The variance is the jackknife's: each family left out in turn, and with it the labels that it alone has. The
-    bootstrap lacks a third of the rare labels in each resample, so that its interval misses the very score. Few
-    families carry most of the variance, so it is widened as Student's t of as many degrees of freedom (Satterthwaite).
+    The variance is the jackknife's, which leaves out each family in turn, and with it the labels that no other has. A
+    bootstrap resample lacks a third of the rare labels, so that the bootstrap's interval can miss the score itself. As
+    few families carry most of the variance, it is widened to the quantile of Student's t with Satterthwaite's degrees
+    of freedom.
     """
     here = gold.any(axis=0)
     row, label = np.nonzero((predicted | gold)[:, here])
@@ -240,7 +240,7 @@ def macro_f1(predicted: Booleans, gold: Booleans) -> tuple[float, float]:
     found, families = np.bincount(label, hit, labels), np.bincount(label, has, labels)
     parts = np.bincount(label, guessed, labels) + families
     f1 = 2 * found / parts
-    # Without one family: the F1 of its own labels changes, and a label that it alone has is gone.
+    # Without a family the F1 of its labels changes, and a label that no other family has is gone.
     gone = has & (families[label] == 1)
     without = np.where(gone, 0.0, 2 * (found[label] - hit) / np.maximum(parts[label] - guessed - has, 1))
     n = len(gold)

@@ -1,8 +1,8 @@
-"""k-means of the test families against their labels, beside the same procedure on random vectors.
+"""k-means clustering of the test families, scored against their labels, with random vectors as floor.
 
-Gold is the primary label, the first of the family's list; k is the number of gold labels. The score
-is the mean over k-means runs with seeds of their own. Resampling with replacement would plant
-identical families, which cluster together, so intervals come from subsamples without replacement.
+The gold label of a family is its primary one, the first of its list; k is the number of gold labels. The score is the
+mean over k-means runs with different seeds. Intervals come from subsamples without replacement, as the identical
+families of a bootstrap resample would cluster together.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from patent_embeddings.evaluation.systems import FEWEST_OF, metrics
 
 METRICS = metrics("clustering")
 Known = dict[tuple[bytes, int], dict[str, Integers]]  # partitions by families and number of clusters
-SHARE = 0.8  # of the families, in a subsample
+SHARE = 0.8  # share of the families in a subsample
 SUBSAMPLES = 40
-_TAIL = 45.0
+_TAIL = 45.0  # terms of a probability below exp(-45) are left out of the expected information
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one system did."""
+    """Scores of the k-means runs of one system."""
 
     runs: Doubles  # `METRICS` of each run, [runs, 3]
     low: Doubles  # lower bound of the interval of their mean, [3], or NaN
@@ -43,12 +43,12 @@ class Result:
 def cluster(
     vectors: Floats, families: list[str], labels: pd.DataFrame, runs: int, seed: int, known: Known | None = None
 ) -> dict[str, Result]:
-    """Cluster the test families under one label set.
+    """Cluster the test families, and score the clusters on one label set.
 
-    `vectors` are float32 [families, dimensions], maybe a memory map; `labels` rows of `LABELS` of one label set; `seed`
-    is that of the first run, each further one has the next. `known` keeps partitions for further label sets of the same
-    vectors, runs and seed. Returns a result for `kmeans` and for `random`; none where there are fewer than two gold
-    labels, or than two families a label.
+    `vectors` are float32 [families, dimensions], maybe a memory map; `labels` are rows of `LABELS` of one label set.
+    Run i has the seed `seed` + i. `known` caches partitions between label sets of the same vectors, runs and seed.
+    Returns the results of `kmeans` and `random`; none where there are fewer than two gold labels, or fewer than two
+    families per label.
     """
     known = {} if known is None else known
     test = labels[(labels["split"] == "test") & labels["family_id"].isin(families)]
@@ -65,14 +65,14 @@ def cluster(
 
 
 def partitions(vectors: Floats, clusters: int, runs: int, seed: int) -> Integers:
-    """Cluster [runs, families] of each vector on the unit sphere; run i has seed + i."""
+    """Cluster of each vector, normalised to unit length, in each run [runs, families]; run i has seed + i."""
     unit = normalize(vectors)
     with threads() as pool:
         return np.stack(list(pool.map(lambda run: _partition(unit, clusters, seed + run), range(runs))))
 
 
 def random_partitions(families: int, dimensions: int, clusters: int, runs: int, seed: int) -> Integers:
-    """The floor: the same of Gaussian vectors, drawn anew for each run."""
+    """Partitions of Gaussian vectors, drawn anew for each run [runs, families]."""
 
     def drawn(own: int) -> Integers:
         vectors = np.random.default_rng(own).normal(size=(families, dimensions)).astype(np.float32)
@@ -89,9 +89,9 @@ def _partition(unit: Floats, clusters: int, seed: int) -> Integers:
 
 
 def spread(vectors: Floats, clusters: int, random_state: RandomState) -> Floats:
-    """First centres [clusters, dimensions]: scikit-learn's greedy k-means++, draw for draw.
+    """Initial centres [clusters, dimensions] by greedy k-means++, the same draws as scikit-learn's.
 
-    Its own turns all vectors into float64 once a centre, which takes longer than k-means itself.
+    scikit-learn converts all vectors to float64 for each centre, which takes longer than k-means itself.
     """
     n, trials, ones = len(vectors), 2 + int(np.log(clusters)), np.ones(len(vectors), dtype=np.float32)
     wide = vectors.astype(np.float64)
@@ -116,8 +116,8 @@ def spread(vectors: Floats, clusters: int, random_state: RandomState) -> Floats:
 def scores(truth: Integers, found: Integers) -> Doubles:
     """`METRICS` [runs, 3] of partitions [runs, families] against gold labels [families], both numbered from 0.
 
-    scikit-learn's definitions, equal to 1e-9, from one contingency table for the three: its own functions build and
-    check it for each, which takes 5 ms a partition of 400 families instead of 0.6, and a landscape has thousands.
+    Equal to scikit-learn's to 1e-9. One contingency table serves all three metrics: scikit-learn's functions build one
+    each, which takes 5 ms instead of 0.6 for a partition of 400 families, and a landscape has thousands of partitions.
     """
     groups, clusters = truth.max() + 1, found.max() + 1
     counts = (np.bincount(run, minlength=groups * clusters) for run in truth * clusters + found)
@@ -130,7 +130,7 @@ def _agreement(table: Integers) -> tuple[float, float, float]:
     n, rows, columns = int(table.sum()), table.sum(axis=1), table.sum(axis=0)
     if np.count_nonzero(table) == table.shape[0] == table.shape[1]:  # the same partition
         return 1.0, 1.0, 1.0
-    if 1 in table.shape:  # one group on one side only: nothing to agree on
+    if 1 in table.shape:  # one group on one side only
         return 0.0, 0.0, 0.0
     entropies = float(entr(rows / n).sum()), float(entr(columns / n).sum())
     shared = sum(entropies) - float(entr(table / n).sum())
@@ -143,11 +143,11 @@ def _agreement(table: Integers) -> tuple[float, float, float]:
 
 
 def expected_information(rows: Integers, columns: Integers) -> float:
-    """Mutual information, in nats, that partitions of these sizes share by chance (Vinh, Epps and Bailey 2010, eq. 24).
+    """Expected mutual information, in nats, of random partitions of these sizes (Vinh, Epps and Bailey 2010, eq. 24).
 
-    How many two groups of a and b families have in common is hypergeometric, and its tails are no heavier than those of
-    a binomial of a or of b draws (Hoeffding 1963, theorem 4): counts further from the mean than Bernstein's inequality
-    gives a chance of exp(-`_TAIL`) are left out. scikit-learn takes all of them, which is ten times as many.
+    The overlap of two groups of a and b families is hypergeometric, and its tails are no heavier than those of a
+    binomial of a or b draws (Hoeffding 1963, theorem 4). Overlaps are left out where Bernstein's inequality bounds
+    their probability by exp(-`_TAIL`). scikit-learn sums all of them, which is ten times as many terms.
     """
     n = int(rows.sum())
     (first, times), (second, often) = (np.unique(sizes, return_counts=True) for sizes in (rows, columns))
@@ -169,12 +169,11 @@ def _log_factorials(n: int) -> Doubles:
 
 
 def intervals(truth: Integers, found: Integers, seed: int) -> tuple[Doubles, Doubles]:
-    """95 % interval of the mean score over runs, lower and upper bound [3]; NaN of too few families.
+    """95 % interval of the mean score over runs, lower and upper bound [3]; NaN with too few families.
 
-    Variance over families is the delete-d jackknife's (Shao and Wu 1989): that of subsamples without
-    replacement, common to the runs, times kept / dropped. The variance over runs is added to it. The
-    interval is around the score of all families, since scores of subsamples are off centre, and keeps to
-    what the score can be (`score_interval`): V-measure is never below 0, and none above 1.
+    The variance over families is the delete-d jackknife's (Shao and Wu 1989): that of subsamples without replacement,
+    shared by the runs, times kept / dropped. The variance over runs is added. The interval is around the score of all
+    families, since the scores of subsamples are biased, and within the bounds of the metric (`score_interval`).
     """
     n = len(truth)
     if n < max(FEWEST_OF[metric] for metric in METRICS):

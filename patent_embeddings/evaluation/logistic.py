@@ -1,10 +1,10 @@
 """Logistic regressions of many labels on the same features, fitted together.
 
-scikit-learn fits one label after another: lbfgs reads all features for each label in every step, and newton-cholesky
-builds a Hessian for each. Here the labels are the columns of one matrix, each with an L-BFGS of its own (Nocedal and
-Wright 2006, algorithm 7.4): a step is two float32 products of matrices for all that are not done, added up block by
-block in float64. It works along the principal axes of the features, where a Hessian is nearly diagonal and is taken for
-its diagonal at first, so that some ten steps do where families are many.
+scikit-learn fits one label after another: in each step lbfgs reads all features, and newton-cholesky builds a Hessian.
+Here the labels are the columns of one matrix, each with its own L-BFGS (Nocedal and Wright 2006, algorithm 7.4). A step
+is two float32 matrix products for all labels that have not converged, summed block by block in float64. The features
+are rotated to their principal axes, where the Hessian is nearly diagonal: its diagonal is the preconditioner, and some
+ten steps suffice where there are many families.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Integers
 from patent_embeddings.core.progress import say
 from patent_embeddings.core.threads import threads
 
-_ROWS = 1 << 11  # rows of a block, whose sums are float32: bounds their rounding, and memory, as does
-_LABELS = 1 << 8  # how many are fitted at once
-# A fit is done where a Newton step, its Hessian taken for a diagonal, would lower its loss by half the square of this.
-# Its logits are then off by about as much times the root of C times the family's squared length (the dimensions): by
-# 0.0003 at 1,024 dimensions and C of 0.1; by 0.002 of 137 was seen where all features lie in one direction.
+_ROWS = 1 << 11  # rows of a block: bounds memory, and the rounding of its float32 sums
+_LABELS = 1 << 8  # labels fitted at once: bounds memory
+# A fit has converged where a Newton step with the diagonal Hessian would lower its loss by half the square of this.
+# The error of its logits is then about this times sqrt(C x dimensions): 0.0003 at 1,024 dimensions and C = 0.1. Where
+# all features were collinear, 0.002 of 137 was seen.
 _DONE = 3e-5
-_KEPT = 20  # steps that a direction is made from
+_KEPT = 20  # past steps that L-BFGS keeps
 _STEPS = 1000  # far more than any fit has taken
 
-# A step, how the slope changed by it [dimensions, labels], and 1 / their product, 0 where no step was taken [labels].
+# A step [dimensions, labels], the change of the gradient, and 1 / their product [labels], 0 where no step was taken.
 Step = tuple[Doubles, Doubles, Doubles]
 
 
 def fit(features: Floats, gold: Booleans, inverse_penalties: tuple[float, ...]) -> list[Doubles]:
-    """One-versus-rest logistic regressions, L2-penalised, intercept free: scikit-learn's, to some 0.001 of its logits.
+    """One-versus-rest logistic regressions with L2 penalty and unpenalised intercept, as scikit-learn's.
 
-    `features` are [families, dimensions], standardised, `gold` [families, labels], each label with a family; the values
-    of C ascend, and each starts from the solution of the one before. Returns for each the weights float64 [dimensions +
-    1, labels], the intercepts last.
+    Logits agree with scikit-learn's to about 0.001. `features` are [families, dimensions], standardised; `gold` is
+    [families, labels], each label with a family. `inverse_penalties` are values of C, ascending; each fit starts from
+    the solution of the previous one. Returns for each C the weights, float64 [dimensions + 1, labels], intercepts last.
     """
     n, dimensions = features.shape
     found = [np.zeros((dimensions + 1, gold.shape[1])) for _ in inverse_penalties]
-    common = gold.all(axis=0)  # nothing to tell apart
+    common = gold.all(axis=0)  # labels of every family: there is nothing to fit
     for weights in found:
         weights[-1, common] = np.log(2 * n + 1)
     with threads() as pool:
@@ -68,10 +68,10 @@ def _with_intercept(rows: Floats) -> Floats:
 def _solve(
     blocks: list[Floats], gold: Booleans, ridge: Doubles, weights: Doubles, spread: Doubles, pool: ThreadPoolExecutor
 ) -> Doubles:
-    """Weights [dimensions, labels] where all slopes are flat, from others.
+    """Weights [dimensions, labels] at the optimum, starting from others.
 
-    `blocks` are the features [families, dimensions] in parts of `_ROWS`, `ridge` [dimensions, 1] the penalties,
-    `spread` [dimensions] the features' sums of squares.
+    `blocks` are the features [families, dimensions] in blocks of `_ROWS` rows, `ridge` [dimensions, 1] the penalties,
+    `spread` [dimensions] the sums of squares of the features.
     """
     weights, step, slope, steepness = weights.copy(), *(np.zeros_like(weights) for _ in range(3))
     fall, past = np.zeros(weights.shape[1]), deque[Step](maxlen=_KEPT)
@@ -103,7 +103,7 @@ def _solve(
 
 
 def _step(past: deque[Step], slope: Doubles, steepness: Doubles, labels: Integers) -> Doubles:
-    """Step [dimensions, labels] of some labels to where the slope should be flat, from how it changed before."""
+    """L-BFGS step [dimensions, labels] of some labels, by the two-loop recursion over past steps."""
     known = [(taken[:, labels], change[:, labels], inverse[labels]) for taken, change, inverse in past]
     step, shares = -slope[:, labels], []
     for taken, change, inverse in reversed(known):
@@ -118,12 +118,12 @@ def _step(past: deque[Step], slope: Doubles, steepness: Doubles, labels: Integer
 def _slopes(
     blocks: list[Floats], gold: Booleans, weights: Doubles, pool: ThreadPoolExecutor
 ) -> tuple[Doubles, Doubles]:
-    """Gradients of the losses [dimensions, labels], and for each label the mean of p (1 - p), p its probabilities."""
+    """Gradients of the losses [dimensions, labels], and for each label the mean of p (1 - p) over its probabilities."""
     narrow = weights.astype(np.float32)
 
     def of(rows: Floats, own: Booleans) -> tuple[Doubles, Doubles]:
         share = rows @ narrow
-        with np.errstate(over="ignore"):  # an infinite odds against is a probability of 0
+        with np.errstate(over="ignore"):  # exp overflows to infinity, which gives a probability of 0
             np.exp(np.negative(share, out=share), out=share)
         np.reciprocal(np.add(share, 1, out=share), out=share)
         doubt = (share * (1 - share)).sum(axis=0, dtype=np.float64)

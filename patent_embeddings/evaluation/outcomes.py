@@ -1,4 +1,4 @@
-"""Everything that is measured of a landscape: the outcome of every query, family or run, and scores with intervals."""
+"""Outcomes of every query, family or k-means run of a landscape, and scores with intervals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from patent_embeddings.evaluation.classification import classify
 from patent_embeddings.evaluation.clustering import METRICS, Known, cluster
 from patent_embeddings.evaluation.retrieval import Found
 from patent_embeddings.evaluation.retrieval import found as lookup
-from patent_embeddings.evaluation.retrieval import outcomes as per_query
+from patent_embeddings.evaluation.retrieval import outcomes as of_queries
 from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
 from patent_embeddings.evaluation.statistics import mean_interval
 from patent_embeddings.evaluation.systems import FEWEST_OF, OPTIONAL, ORACLES, RETRIEVAL, metrics
@@ -31,26 +31,26 @@ _SMALL = 5000  # families or queries
 
 @dataclass(frozen=True)
 class Judged:
-    """What a landscape's systems are held against."""
+    """The ground truth of a landscape, and how retrieval is measured on it."""
 
     queries: pd.DataFrame  # rows of `QUERIES`
     qrels: pd.DataFrame  # rows of `QRELS`
-    reachable: Booleans  # of each of those, whether the pool lets its family be found, [judgements]
+    reachable: Booleans  # whether the family of each judgement is in the pool of its query, [judgements]
     labels: pd.DataFrame  # rows of `LABELS`
     metrics: Sequence[str] = metrics("retrieval")
-    threshold: int = 1  # least relevance that is relevant to metrics that know no grades
+    threshold: int = 1  # least relevance that counts as relevant for binary metrics
 
 
 def measure(
     landscape: str, judged: Judged, run: Run, oracles: pd.DataFrame, values: MetricsValues
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of `OUTCOMES` and of `SCORES` of one landscape.
+    """Evaluate a landscape: rows of `OUTCOMES` and of `SCORES`.
 
-    `run` reads the run of a system of retrieval, rows of `RUN` in parts; one is in memory at a time. `oracles`: rows of
-    `ORACLES`. Raises UserError: a run or the vectors are absent or damaged.
+    `run` reads the run of a retrieval system, rows of `RUN` in parts, so that one part is in memory at a time.
+    `oracles` are rows of `ORACLES`. Raises UserError: a run or the vectors are absent or damaged.
     """
     labelled = int(judged.labels["family_id"].nunique())
-    # Threads of a small matrix product wait for one another longer than they compute.
+    # In small matrix products threads wait for each other longer than they compute.
     with threadpool_limits(1 if max(labelled, len(judged.queries)) < _SMALL else None):
         outcomes, scores = retrieval(landscape, judged, RETRIEVAL, run, oracles)
         if labelled:
@@ -65,28 +65,27 @@ def measure(
 
 
 def retrieval(landscape: str, judged: Judged, systems: Sequence[str], run: Run, oracles: pd.DataFrame) -> Parts:
-    """Outcomes of the queries of all splits and scores of the test queries, for every system; see `measure`.
+    """Outcomes of the queries of all splits and scores of the test queries, of every retrieval system; see `measure`.
 
-    Queries whose relevant families are all out of reach are left out, and so is an optional run without rows, which
-    was not asked for.
+    Queries without a reachable relevant family are left out, and so is an optional system whose run has no rows.
     """
     if judged.queries.empty:
         return [], []
     found: dict[str, Found] = {}
     for system in track(systems, len(systems), f"metrics {landscape}", unit="runs"):
-        held = lookup(run(system), judged.qrels, judged.queries)
-        if system not in OPTIONAL or held.results.any():
-            found[system] = held
+        looked_up = lookup(run(system), judged.qrels, judged.queries)
+        if system not in OPTIONAL or looked_up.results.any():
+            found[system] = looked_up
     for oracle in ORACLES:
         rows = oracles[oracles["system"] == oracle]
-        # It ranks as many families as its method as tuned.
+        # Its table has the judged families only; its number of results is that of the tuned fusion.
         ranks = rows.set_index(["query_id", "family_id"])["rank"]
         rank = ranks.reindex(pd.MultiIndex.from_frame(judged.qrels[["query_id", "family_id"]]), fill_value=0)
         found[oracle] = Found(rank.to_numpy(), found[oracle.removeprefix("oracle-")].results)
     names = sorted(found)
     outcomes = []
     for place, system in enumerate(names):
-        scored = per_query(
+        scored = of_queries(
             found[system], judged.qrels, judged.queries, judged.metrics, judged.reachable, judged.threshold
         )
         same = np.full(len(scored), place)
@@ -95,10 +94,10 @@ def retrieval(landscape: str, judged: Judged, systems: Sequence[str], run: Run, 
 
 
 def mean_scores(outcomes: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Means over the test queries of each scope, with intervals where there are enough queries.
+    """Mean scores over the test queries of each scope, with intervals where there are enough queries.
 
-    Takes for each system its rows of `OUTCOMES`, the same queries in the same order. Returns a frame for each scope,
-    with the columns of `SCORES` that are not the landscape's.
+    `outcomes` are the rows of `OUTCOMES` of each system, with the same queries in the same order. Returns a frame for
+    each scope, with the columns of `SCORES` but for `landscape` and `simulated`.
     """
     test = pd.concat([frame[frame["split"] == "test"] for frame in outcomes], ignore_index=True)
     scores = []
@@ -114,9 +113,9 @@ def mean_scores(outcomes: list[pd.DataFrame]) -> list[pd.DataFrame]:
 
 
 def classification(families: list[str], rows: Floats, labels: pd.DataFrame) -> Parts:
-    """Outcomes (`LRAP`, `tp`, `fp`, `fn` of a family) and scores of every classifier under every label set.
+    """Outcomes (`LRAP`, `tp`, `fp`, `fn` of each family) and scores of every classifier on every label set.
 
-    `rows` are float32 [families, dimension].
+    `rows` are the vectors, float32 [families, dimension].
     """
     outcomes, scores = [], []
     sets = labels["label_set"].nunique()
@@ -135,9 +134,9 @@ def classification(families: list[str], rows: Floats, labels: pd.DataFrame) -> P
 
 
 def clustering(families: list[str], rows: Floats, labels: pd.DataFrame, values: MetricsValues) -> Parts:
-    """Outcomes (of a k-means run; the unit is `seed-0`, `seed-1`, ...) and scores under every label set.
+    """Outcomes and scores of clustering on every label set; a unit is a k-means run, `seed-0`, `seed-1`, ...
 
-    `rows` are float32 [families, dimension]; `values` say how many runs, and the first one's seed.
+    `rows` are the vectors, float32 [families, dimension]; `values` have the number of runs and the first seed.
     """
     outcomes, scores, known = [], [], Known()
     sets = labels.groupby("label_set", sort=True)
@@ -157,9 +156,9 @@ def clustering(families: list[str], rows: Floats, labels: pd.DataFrame, values: 
 
 
 def family_vectors(landscape: str, task: str, ragged: bool) -> tuple[list[str], Floats]:
-    """Families and their vectors [families, dimension] for a task: its own where the model has a prompt for it.
+    """Families and their vectors [families, dimension] for a task, made with its prompt where the model has one.
 
-    `ragged`: several rows a family, its tokens or passages, whose mean is taken.
+    `ragged`: a family has several rows, of tokens or passages, which are averaged.
     """
     side = task if layout.vectors(landscape, task).exists() else "documents"
     found = vectors.read(landscape, side, ragged=ragged)
@@ -167,9 +166,9 @@ def family_vectors(landscape: str, task: str, ragged: bool) -> tuple[list[str], 
 
 
 def pooled(rows: Floats, first: Integers) -> Floats:
-    """Mean of the vectors [tokens or passages, dimension] of each family, which start at its first, ascending."""
+    """Mean of the vectors [tokens or passages, dimension] of each family; `first` are its first rows, ascending."""
     counts = np.diff(np.append(first, len(rows)))
-    # reduceat takes no empty stretch: a family without tokens stays at zero.
+    # reduceat cannot sum zero rows: a family without tokens has a zero vector.
     means = np.zeros((len(first), rows.shape[1]), dtype=np.float32)
     filled = counts > 0
     means[filled] = np.add.reduceat(rows, first[filled], axis=0) / counts[filled][:, None]
@@ -177,7 +176,7 @@ def pooled(rows: Floats, first: Integers) -> Floats:
 
 
 def _stacked(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """Frames of outcomes below one another, their text categorical with ascending categories; with none, no rows."""
+    """Concatenate frames of outcomes; their text columns become categorical, with ascending categories."""
     if not frames:
         return tables.empty(OUTCOMES)
     stacked: dict[str, Any] = {"value": np.concatenate([frame["value"] for frame in frames])}

@@ -1,4 +1,4 @@
-"""Published figures, to be shown beside ours: who printed them, how sure they are, and where they match a cell."""
+"""Published figures: their source, how certain they are, and which of them belong to a cell."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.evaluation.systems import SYSTEMS
 
 NAMES = ("study", "dapfam", "patenteb", "mteb")
-# read: seen in the source; transcribed: copied from the source by others; decoded: put back in order from a
-# scan and checked by arithmetic; inferred: concluded from other figures.
+# read: seen in the source; transcribed: copied from the source by others; decoded: reconstructed from a scan and
+# checked by arithmetic; inferred: derived from other figures.
 CERTAINTIES = ("read", "transcribed", "decoded", "inferred")
 TEXTS = ("source", "certainty", "name", "model", "dataset", "view", "system", "scope", "metric", "note")
 NUMBERS = ("value", "low", "high")
@@ -44,9 +44,9 @@ def figures(name: str) -> pd.DataFrame:
 
 
 def beside(landscape: str, model: str, view: str) -> pd.DataFrame:
-    """Published figures for a cell whose queries and documents are of one view: those of its model, and of BM25.
+    """Published figures of a model and of BM25 on a landscape, queries and documents in one view.
 
-    Returns rows of every table with `COLUMNS`, in the order of `NAMES` and of the files; none where nothing matches.
+    Returns rows with `COLUMNS`, in the order of `NAMES` and of the files; none where nothing matches.
     """
     every = _every(layout.published(NAMES[0]).parent.resolve())
     same = every["model"].eq(model) | every["system"].eq("bm25")
@@ -55,13 +55,12 @@ def beside(landscape: str, model: str, view: str) -> pd.DataFrame:
 
 @cache
 def _every(folder: Path) -> pd.DataFrame:
-    """All tables of the folder, which is the current one's: read once, however many landscapes ask."""
+    """All published tables, read once; `folder`, where they are, is the key of the cache."""
     return pd.concat([figures(name) for name in NAMES], ignore_index=True)
 
 
 @cache
 def _schema() -> pa.DataFrameSchema:
-
     systems = [one.name for one in SYSTEMS if one.role != "oracle"]
     checks = {"certainty": [pa.Check.isin(CERTAINTIES)], "system": [pa.Check.isin(systems)]}
     checks |= {name: [pa.Check.str_length(min_value=1)] for name in ("source", "name", "dataset", "scope", "metric")}

@@ -1,4 +1,4 @@
-"""P-values by randomisation: what is exchangeable under the null hypothesis is exchanged, in every way or at random."""
+"""P-values of paired randomisation tests, exact for few units, else from random exchanges."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _STEPS = 6  # of Newton's method; fewer give a looser bound, not a wrong one
 def sign_flip(
     differences: Doubles, resamples: int, seed: int, alternative: Literal["two-sided", "greater"] = "two-sided"
 ) -> Doubles:
-    """P-value of the paired randomisation test: signs of the differences are exchangeable under the null.
+    """P-value of the paired randomisation test, which flips the signs of the differences.
 
-    Enumerates all sign assignments where there are at most `resamples` of them (units whose
-    differences are all 0 change nothing and are not enumerated); else draws `resamples` of them and
-    gives (b + 1) / (m + 1), which is never 0 (Phipson and Smyth 2010).
+    Enumerates all sign assignments where there are at most `resamples` of them; units whose differences are all 0 are
+    left out, as they change nothing. Otherwise draws `resamples` assignments and returns (b + 1) / (m + 1), which is
+    never 0 (Phipson and Smyth 2010).
 
-    `differences` are [units] or [units, columns], columns sharing their signs; `alternative` says whether the mean
-    differs from 0, or is greater. Returns p-values, [] or [columns].
+    `differences` are [units] or [units, columns]; columns share the signs. `alternative`: the mean differs from 0, or
+    is greater. Returns p-values, [] or [columns].
     """
     table = differences.reshape(len(differences), -1)
     table = table[(table != 0).any(axis=1)]
     n, total = len(table), table.sum(axis=0)
     exact = _enumerable(n, resamples)
     count = np.zeros(table.shape[1])
-    # Equal sums in another order of addition differ in their last bits: those are ties.
+    # Equal sums can differ in their last bits, by the order of addition: they count as ties.
     observed = (total if alternative == "greater" else np.abs(total)) - 1e-12 * np.abs(table).sum(axis=0)
     for flipped in _flipped(table, resamples, seed):
         count += ((flipped if alternative == "greater" else np.abs(flipped)) >= observed).sum(axis=0)
@@ -46,10 +46,10 @@ def sign_flip(
 
 
 def non_inferiority(differences: Doubles, margin: float, resamples: int, seed: int) -> Doubles:
-    """P-value against `worse by the margin or more`: small means not inferior.
+    """P-value of the non-inferiority test, whose null hypothesis is a mean difference of -`margin` or less.
 
-    `sign_flip` of the differences, candidate minus reference, shifted by the largest loss of the mean that does not
-    matter. Raises ValueError: this margin is not positive.
+    `differences` are candidate minus reference; `margin` is the largest loss that does not matter. Raises ValueError:
+    the margin is not positive.
     """
     if margin <= 0:
         raise ValueError(f"a non-inferiority margin must be positive, not {margin}")
@@ -57,10 +57,10 @@ def non_inferiority(differences: Doubles, margin: float, resamples: int, seed: i
 
 
 def exchange(numerators: Doubles, denominators: Doubles, ends: Integers, resamples: int, seed: int) -> Doubles:
-    """P-values of `statistics.compare_ratios`.
+    """P-values [pairs] of `statistics.compare_ratios`.
 
-    `numerators`: [units, systems]. `denominators`: [units, systems]. `ends`: columns of each pair, first and second,
-    [pairs, 2]. `resamples`: random exchanges, where there are more than so many. `seed`: of the exchanges.
+    `numerators` and `denominators` are [units, systems], `ends` the columns of each pair [pairs, 2]. `resamples` is the
+    number of random exchanges, and the most that are enumerated; `seed` is theirs.
     """
     parts = (numerators, denominators)
     moved = np.zeros(len(numerators), dtype=bool)
@@ -68,7 +68,7 @@ def exchange(numerators: Doubles, denominators: Doubles, ends: Integers, resampl
         moved |= np.any([(part[:, first] != part[:, second]).any(axis=1) for part in parts], axis=0)
     units = int(moved.sum())
     exact = _enumerable(units, resamples)
-    above, below = (part.sum(axis=0)[ends].sum(axis=1) for part in parts)  # of both systems
+    above, below = (part.sum(axis=0)[ends].sum(axis=1) for part in parts)  # sums of both systems
     score = numerators.sum(axis=0) / denominators.sum(axis=0)
     observed = np.abs(score[ends[:, 0]] - score[ends[:, 1]]) - 1e-12
     count = np.zeros(len(ends))
@@ -87,17 +87,17 @@ def exchange(numerators: Doubles, denominators: Doubles, ends: Integers, resampl
     for pairs in few(np.flatnonzero(count == 0), len(moved)):
         top, bottom = (part[:, ends[pairs, 0]] - part[:, ends[pairs, 1]] for part in parts)
         a, b = above[pairs], below[pairs]
-        # The least sum of linearised changes that such a difference can come with, whatever the exchange.
+        # Whatever the exchange, such a difference needs at least this sum of linearised changes.
         reached = observed[pairs] * b / 2 * (1 - (np.abs(bottom).sum(axis=0) / b) ** 2)
         p[pairs] = np.minimum(p[pairs], 2 * _tail(top - a / b * bottom, reached))
     return np.asarray(p)
 
 
 def _tail(values: Doubles, reached: Doubles) -> Doubles:
-    """Chernoff's bound on the chance that values [units, columns] of random signs sum to `reached` [columns] or more.
+    """Chernoff's bound on the probability that values [units, columns] with random signs sum to `reached` or more.
 
-    exp(K(t) - t reached), K the cumulant generating function of the sum, holds for every t > 0. Newton's steps to the
-    best t come from below and never pass it: K' is concave, and its slope at 0 gives the first.
+    The bound exp(K(t) - t reached), with K the cumulant generating function of the sum, holds for every t > 0. Newton's
+    method approaches the best t from below, since K' is concave and the first step is from 0. `reached` is [columns].
     """
     size = np.abs(values)
     reached = np.minimum(reached, size.sum(axis=0))
@@ -110,7 +110,7 @@ def _tail(values: Doubles, reached: Doubles) -> Doubles:
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """While products are small: threads of one would wait for each other longer than they compute."""
+    """Limit BLAS to one thread: in small products threads wait for each other longer than they compute."""
     return _threads().limit(limits=1)
 
 
@@ -120,21 +120,21 @@ def _threads() -> ThreadpoolController:
 
 
 def few(values: npt.NDArray[Any], n: int) -> Iterator[Any]:
-    """Blocks of values of which each goes with n numbers; of pairs [values, 2] the two columns."""
+    """Transposed blocks of `values`, sized so that n numbers for each value fit in the cache."""
     step = max(1, _CACHED // max(n, 1))
     for start in range(0, len(values), step):
         yield values[start : start + step].T
 
 
 def _enumerable(n: int, resamples: int) -> bool:
-    """Whether the signs of n units are tried in all ways, as those are not more than the resamples."""
+    """Whether all 2**n signs of n units are enumerated, as they are not more than the resamples."""
     return n < 63 and 2**n <= resamples
 
 
 def _flipped(table: Doubles, resamples: int, seed: int) -> Iterator[Doubles]:
-    """Sums over units [units, columns], each under one sign in all columns: blocks [signs of the block, columns].
+    """Sums over units [units, columns] with flipped signs, in blocks [assignments, columns].
 
-    The signs are all that there are, or `resamples` random ones.
+    A unit has the same sign in all columns. Assignments are enumerated, or `resamples` random ones.
     """
     n, total = len(table), table.sum(axis=0)
     rows, width = _TILE
@@ -151,7 +151,7 @@ def _flipped(table: Doubles, resamples: int, seed: int) -> Iterator[Doubles]:
 
 
 def _random(n: int, resamples: int, seed: int) -> Iterator[Octets]:
-    """Blocks of random signs, as bits [signs of the block, units]; 1: the sign stays."""
+    """Blocks of random sign assignments, as bits [assignments, units]; 1: the sign stays."""
     generator = np.random.default_rng(seed)
     step = max(1, _CELLS // max(n, 1))
     for start in range(0, resamples, step):
@@ -159,5 +159,5 @@ def _random(n: int, resamples: int, seed: int) -> Iterator[Octets]:
 
 
 def _assignments(n: int) -> Iterator[Octets]:
-    """All 2**n signs of n units in one block, likewise."""
+    """All 2**n sign assignments of n units in one block, as bits."""
     yield np.packbits((np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.uint8), axis=1)

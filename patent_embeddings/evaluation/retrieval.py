@@ -1,11 +1,10 @@
-"""Retrieval metrics from the ranks of relevant hits, equal to ir-measures' and at array speed.
+"""Retrieval metrics, equal to those of ir-measures, computed with arrays from the ranks of the judged families.
 
-Definitions are trec_eval's, under the names that ir-measures gives them: gain of nDCG is the
-relevance and its discount log2(rank + 1); R@k divides by all relevant families; AP and RR look
-at the whole ranking. These three know relevant or not, by a threshold. The `rank` column decides,
-scores are not looked at, so that ties cannot matter. What is relevant in another scope counts as
-not relevant, and keeps its rank. Judged@k is the share of the k best that somebody judged, in
-whatever grade and scope.
+Definitions are trec_eval's, names those of ir-measures. nDCG has linear gains and the discount log2(rank + 1). R@k
+divides by the number of relevant families. AP and RR read the whole ranking. These three are binary, by a threshold on
+the relevance. The order of a run is its `rank` column; scores are ignored, so that ties cannot matter. A family that is
+relevant in another scope only counts as not relevant, and keeps its rank. Judged@k is the share of the top k that has a
+judgement, of any grade and scope.
 """
 
 from __future__ import annotations
@@ -26,36 +25,36 @@ from patent_embeddings.evaluation.systems import metrics
 
 Rows = pd.DataFrame
 METRICS = metrics("retrieval")
-_MARKS = 1 << 22  # of numbers of judged pairs: 4 MiB, which stay in the cache
+_MARKS = 1 << 22  # size of the filter for judged pairs: 4 MiB, which stay in the processor's cache
 SCOPES = ("all", "in", "out", "in-paired", "out-paired")
 
 
 @dataclass(frozen=True)
 class Found:
-    """All that metrics look at of a run."""
+    """What the metrics need to know of a run."""
 
     rank: Integers  # of each judgement, 0 where the run lacks its family, int64 [judgements]
-    results: Integers  # how many the run has of each query, int64 [queries]
+    results: Integers  # number of results of each query, int64 [queries]
 
 
 def found(run: Iterable[Rows], qrels: Rows, queries: Rows) -> Found:
-    """Look up what is judged in the parts of a run, each read once.
+    """Look up the ranks of the judged families in a run, which comes in parts that are read once each.
 
-    They have `query_id`, `family_id` (text or categorical) and `rank` from 1.
+    A part has the columns `query_id`, `family_id` (text or categorical) and `rank`, from 1.
     """
     ids, families = pd.Index(queries["query_id"]), pd.Index(qrels["family_id"].unique())
     asked = places(qrels["query_id"], ids)
     judged = np.flatnonzero(asked >= 0)
     width = np.int64(len(families))
     own = asked[judged] * width + places(qrels["family_id"].iloc[judged], families)
-    numbers, rare = pd.Index(own), np.zeros(_MARKS, dtype=bool)
-    rare[own % _MARKS] = True  # what falls on none of these marks is not judged: nearly all of a run
+    numbers, marked = pd.Index(own), np.zeros(_MARKS, dtype=bool)
+    marked[own % _MARKS] = True  # a pair without a mark is not judged, as nearly all of a run
     rank, results = np.zeros(len(qrels), np.int64), np.zeros(len(ids), np.int64)
     for part in run:
         query, family = places(part["query_id"], ids), places(part["family_id"], families)
         results += np.bincount(query[query >= 0], minlength=len(ids))
         pair = query * width + family
-        known = np.flatnonzero(rare[pair % _MARKS] & (query >= 0) & (family >= 0))
+        known = np.flatnonzero(marked[pair % _MARKS] & (query >= 0) & (family >= 0))
         row = numbers.get_indexer(pd.Index(pair[known]))
         rank[judged[row[row >= 0]]] = part["rank"].to_numpy()[known[row >= 0]]
     return Found(rank, results)
@@ -83,15 +82,14 @@ def outcomes(
 ) -> Rows:
     """Score every query in every scope.
 
-    `found` is of these judgements and queries; relevance 0 or less in `qrels` is not relevant; of queries that
-    `queries` lacks nothing is asked. `metrics` are named as ir-measures writes them: `nDCG`, `R`, `Judged` with `@k`,
-    `AP`, `RR`. `reachable`: of each judgement, whether the pool lets its family be found; None: all are. `threshold`:
-    the least relevance that is relevant to `R`, `AP` and `RR`.
+    `found` belongs to these judgements and queries. Relevance 0 or less in `qrels` is not relevant, and judgements of
+    queries that are not in `queries` are ignored. `metrics` have the names of ir-measures: `nDCG@k`, `R@k`, `Judged@k`,
+    `AP`, `RR`. `reachable`: for each judgement, whether its family is in the pool of its query; None: all are.
+    `threshold`: least relevance that counts as relevant for `R`, `AP` and `RR`.
 
     Returns `scope`, `metric`, `query_id`, `split` (categorical, categories ascending), `value` (float64 in 0..1), one
-    row for every query that has a relevant family within reach in the scope; 0 where the run has nothing for it. The
-    paired scopes hold the queries that have relevant families both IN and OUT. Raises ValueError: a metric of another
-    name.
+    row for every query with a reachable relevant family in the scope; 0 where the run has no result for it. The paired
+    scopes hold the queries that have relevant families both IN and OUT. Raises ValueError: an unknown metric.
     """
     ids = queries["query_id"]
     asked = places(qrels["query_id"], ids)
@@ -111,8 +109,8 @@ def outcomes(
         mine = hits[chosen[hits]]
         here[name] = np.bincount(query[chosen & within], minlength=len(ids)) > 0
         ours = query[chosen], gain[chosen], query[mine], gain[mine], rank[mine], len(ids), threshold
-        found_ = [shares[metric] if metric in shares else _values(metric, *ours) for metric in metrics]
-        values[name] = values[f"{name}-paired"] = found_
+        scored = [shares[metric] if metric in shares else _values(metric, *ours) for metric in metrics]
+        values[name] = values[f"{name}-paired"] = scored
     here["in-paired"] = here["out-paired"] = here["in"] & here["out"]
 
     kept = [np.flatnonzero(here[scope]) for scope in SCOPES for _ in metrics]
@@ -130,7 +128,7 @@ def outcomes(
 
 
 def _judged(found: Found, asked: Integers, cut: int) -> Doubles:
-    """Share of the results of each query down to a rank that are judged at all; 0 without a result."""
+    """Share of the top results of each query that have a judgement; 0 without a result."""
     judged = asked[(asked >= 0) & (found.rank > 0) & (found.rank <= cut)]
     top = np.minimum(found.results, cut)
     return np.asarray(np.bincount(judged, minlength=len(top)) / np.maximum(top, 1))
@@ -146,10 +144,10 @@ def _values(
     n: int,
     threshold: int,
 ) -> Doubles:
-    """One metric for queries 0..n-1; 0 where a query has no relevant family or no hit.
+    """Values of one metric for queries 0..n-1; 0 where a query has no relevant family or none is found.
 
-    `query`: query of each relevant family. `gain`: its relevance. `hit_query`: query of each relevant hit, in order of
-    query and rank. `hit_gain`: its relevance. `rank`: its rank.
+    `query`, `gain`: query and relevance of each relevant family. `hit_query`, `hit_gain`, `rank`: query, relevance and
+    rank of each relevant family that the run found, in order of query and rank.
     """
     name, _, cut = metric.partition("@")
     if name == "nDCG" and cut:
@@ -171,18 +169,18 @@ def _values(
 
 
 def _discounted(query: Integers, gain: Doubles, rank: Integers, cut: int, n: int) -> Doubles:
-    """Discounted cumulative gain of each query, down to a rank."""
+    """Discounted cumulative gain of each query at a cut-off."""
     near = rank <= cut
     return _total(query[near], gain[near] / np.log2(rank[near] + 1.0), n)
 
 
 def _total(query: Integers, weights: npt.NDArray[Any], n: int) -> Doubles:
-    """Sum of the weights of each query 0..n-1."""
+    """Sum of weights for each query 0..n-1."""
     return np.asarray(np.bincount(query, weights=weights, minlength=n), dtype=np.float64)
 
 
 def _places(query: Integers) -> Integers:
-    """Place 1, 2, 3, ... of each row within its query; rows of a query lie together."""
+    """Number 1, 2, 3, ... of each row within its query; the rows of a query are contiguous."""
     place = np.arange(len(query))
     starts = np.flatnonzero(np.r_[True, query[1:] != query[:-1]]) if len(query) else place
     return np.asarray(place - np.repeat(starts, np.diff(np.r_[starts, len(query)])) + 1, dtype=np.int64)

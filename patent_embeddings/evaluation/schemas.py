@@ -1,4 +1,4 @@
-"""Tables of outcomes and scores, and of what vectors lose in fewer bytes: columns and rules."""
+"""Schemas of the tables of outcomes, scores and compression."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OUTCOMES = Table(
     finite=("value",),
     filled=("query_id",),
 )
-# Where the fusions that are tuned on test would have ranked what is judged; no row where it is not among the best.
+# Ranks of the judged families in the runs of the oracle fusions; no row where a family is not in the run.
 ORACLES = Table(
     {"system": "text", "query_id": "text", "family_id": "text", "rank": "int"},
     key=("system", "query_id", "family_id"),
@@ -26,7 +26,7 @@ SCORES = Table(
     finite=("value",),
     around={"value": ("ci_low", "ci_high")},
 )
-# Of vectors: as they are searched, in half and a quarter of their dimensions, and in fewer bits.
+# Forms of the vectors: as searched, half and a quarter of the dimensions, fewer bits.
 FORMS = ("float32", "half", "quarter", "float16", "int8", "binary")
 COMPRESSION = Table(
     dict.fromkeys(("form", "metric", "scope"), "text")

@@ -1,4 +1,4 @@
-"""Scores as people and `dvc exp show` see them: reports/scores.csv, the headline numbers, a short table."""
+"""Scores for people and for `dvc exp show`: reports/scores.csv, the headline numbers, a short table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def scores_csv(scores: pd.DataFrame) -> str:
 
 
 def read_scores() -> pd.DataFrame:
-    """Rows of `reports/scores.csv`. Raises UserError where there is none yet."""
+    """Rows of `reports/scores.csv`. Raises UserError: there is none yet, or it is damaged."""
     try:
         return parse_scores(layout.SCORES.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -38,7 +38,7 @@ def read_scores() -> pd.DataFrame:
 
 
 def parse_scores(text: str) -> pd.DataFrame:
-    """Rows of the text of `reports/scores.csv`. Raises UserError where it is damaged."""
+    """Parse the text of `reports/scores.csv`. Raises UserError: it is damaged."""
     try:
         none = {bound: [""] for bound in SCORES.around["value"]}
         return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=none)[list(SCORES.columns)]
@@ -47,17 +47,17 @@ def parse_scores(text: str) -> pd.DataFrame:
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """A dict of plain Python values for each row."""
+    """Rows as dicts of plain Python values."""
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
 def headline(scores: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """`reports/metrics.json`: up to six numbers a landscape, under names that fit `dvc exp show`.
+    """`reports/metrics.json`: up to six numbers a landscape, with names short enough for `dvc exp show`.
 
-    `scores`: rows of `SCORES` of any landscapes. Returns by landscape and short name, four decimals. ndcg and out:
-    nDCG@10 of the dense run, all relevant families and OUT ones; fused: of the interpolation; f1: micro-F1 of the probe
-    and ami: AMI of k-means, on IPC subclasses where the landscape has them; judged: share of the dense run's ten best
-    that somebody judged, where the user did. What was not measured is left out.
+    `scores` are rows of `SCORES` of any landscapes. Returns numbers by landscape and short name, to four decimals. ndcg
+    and out: nDCG@10 of the dense run, in scope `all` and `out`; fused: nDCG@10 of the interpolation; f1: micro-F1 of
+    the probe; ami: AMI of k-means, both on IPC subclasses where the landscape has them; judged: Judged@10 of the dense
+    run, where the judgements are the user's own. What was not measured is left out.
     """
     numbers: dict[str, dict[str, float]] = {}
     for landscape in sorted(scores["landscape"].unique()):
@@ -68,7 +68,7 @@ def headline(scores: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def pick(scores: pd.DataFrame, task: str, system: str, scope: str | None, metric: str) -> float | None:
-    """One score of a landscape, None where it was not measured; scope None: the first of HEADLINE_LABELS."""
+    """One score of a landscape, None where it was not measured; scope None: its first label set of HEADLINE_LABELS."""
     rows = scores[(scores["task"] == task) & (scores["system"] == system) & (scores["metric"] == metric)]
     values = dict(zip(rows["scope"], rows["value"], strict=True))
     for name in [scope] if scope else sorted(values, key=lambda name: label_place(name, HEADLINE_LABELS)):
@@ -78,7 +78,7 @@ def pick(scores: pd.DataFrame, task: str, system: str, scope: str | None, metric
 
 
 def short_table(scores: pd.DataFrame) -> str:
-    """The short table that ends a run: a line a landscape, fixed width; `scores` as in `scores_csv`."""
+    """The fixed-width table that ends a run, a line for each landscape; `scores` are rows of `SCORES`."""
     heads = [name if len(name) < 8 else f"{name[:6]}." for name in REQUIRED]
     band = sum(map(_width, heads)) + 2 * (len(heads) - 1)
     heads += ["in", "out", "micro-F1", "AMI"]
@@ -103,8 +103,8 @@ def short_table(scores: pd.DataFrame) -> str:
     for landscape in sorted(scores["landscape"].unique()):
         ours = scores[scores["landscape"] == landscape]
         shares = {system: pick(ours, "retrieval", system, "all", "Judged@10") for system in REQUIRED}
-        if said := [f"{system} {share:.0%}" for system, share in shares.items() if share is not None]:
-            lines.append(f"{landscape}: of the ten best judged: {', '.join(said)}; what is not counts as no answer")
+        if judged := [f"{system} {share:.0%}" for system, share in shares.items() if share is not None]:
+            lines.append(f"{landscape}: judged of the top ten: {', '.join(judged)}; unjudged counts as not relevant")
     if simulated := sorted(scores.loc[scores["simulated"].astype(bool), "landscape"].unique()):
         lines.append(f"simulated: {', '.join(simulated)}; these scores say nothing about real patents")
     return "\n".join(lines)
@@ -115,7 +115,7 @@ def _width(head: str) -> int:
 
 
 def csv_text(columns: list[str], rows: list[dict[str, Any]]) -> str:
-    """Rows as CSV under these columns: floats with four decimals, nothing for None and NaN."""
+    """Rows as CSV: floats with four decimals, None and NaN as empty fields."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

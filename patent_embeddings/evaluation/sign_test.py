@@ -1,4 +1,4 @@
-"""Two systems on the same queries: who won how many, and whether a coin would have."""
+"""Wins, losses and ties of two systems on the same queries, with the sign test."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from scipy import stats
 
 from patent_embeddings.core.arrays import Doubles
 
-EVEN = 1e-9  # outcomes as near as that are equal: sums of the same gains in another order differ in their last bits
+EVEN = 1e-9  # closer outcomes are ties: sums of the same gains in another order differ in their last bits
 
 
 @dataclass(frozen=True)
 class Wins:
-    """How many queries the first of two systems won, lost and tied, the sign test, and its mean difference."""
+    """Queries that the first of two systems won, lost and tied, the p-value, and the mean difference."""
 
     won: int
     lost: int
@@ -29,11 +29,11 @@ class Wins:
 
 
 def wins(first: Doubles, second: Doubles) -> Wins:
-    """Count the queries on which the first of two systems is better, worse and as good.
+    """Count the queries on which the first of two systems is better, worse, and equal.
 
-    Outcomes [queries] are in the same order, and higher is better. The p-value is that of the sign test (Conover 1999,
-    section 3.4): two-sided and exact, of won among won and lost as of a fair coin; ties say nothing, and with nothing
-    else it is 1. Raises ValueError: the shapes differ or there are no queries.
+    Outcomes [queries] have the same order, and higher is better. The p-value is that of the exact two-sided sign test
+    (Conover 1999, section 3.4), which ignores ties; it is 1 where all are ties. Raises ValueError: the shapes differ or
+    there are no queries.
     """
     if first.shape != second.shape or first.ndim != 1 or not len(first):
         raise ValueError(f"paired outcomes must be two equal, filled vectors, not {first.shape} and {second.shape}")

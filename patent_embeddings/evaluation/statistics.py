@@ -1,7 +1,7 @@
-"""Intervals and comparisons over queries (or other units): seeded, vectorised, exact for small samples.
+"""Confidence intervals and paired comparisons over queries or other units, seeded and vectorised.
 
-The interval of one score is closed (`score_interval`), that of a difference is the bootstrap's. All resampling is a
-product of a random matrix with the outcomes, a part at a time, and every column (system, metric) sees the same
+The interval of a score has a closed form (`score_interval`); that of a difference is the percentile bootstrap's.
+Resampling multiplies a random matrix with the outcomes, block by block. All columns (systems, metrics) share the
 resamples, so that differences between columns are paired.
 """
 
@@ -17,15 +17,15 @@ from patent_embeddings.evaluation.randomisation import exchange, few, one_thread
 
 Pairs = list[tuple[int, int]]
 LEVEL = 0.95
-Z = 1.959964  # standard errors that such an interval reaches to either side
-FEWEST = 6  # units behind an interval: of fewer, none covers what it says
+Z = 1.959964  # half the width of such an interval, in standard errors
+FEWEST = 6  # units that an interval needs: with fewer its coverage is too low
 _DRAWN = 1 << 18  # units drawn at once (2 MiB), which should stay in the processor's cache
-_END = 1 / 8  # of an outcome, at either end of the scale, that is reckoned with beside the outcomes seen
+_END = 1 / 8  # pseudo-outcomes added at either end of the scale
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Outcome of `compare`: mean difference, its interval, p-value, standardised effect and number of units."""
+    """Mean difference of two systems, its interval, p-value, standardised effect size and number of units."""
 
     difference: float
     low: float
@@ -38,7 +38,7 @@ class Comparison:
 def compare(first: Doubles, second: Doubles, resamples: int, seed: int) -> Comparison:
     """Compare two systems on the same units, first minus second.
 
-    Their outcomes [units] are in the same order. Raises ValueError: the shapes differ or there are no units.
+    Their outcomes [units] have the same order. Raises ValueError: the shapes differ or there are no units.
     """
     if first.shape != second.shape or first.ndim != 1 or not len(first):
         raise ValueError(f"paired outcomes must be two equal, filled vectors, not {first.shape} and {second.shape}")
@@ -50,19 +50,20 @@ def compare(first: Doubles, second: Doubles, resamples: int, seed: int) -> Compa
 def compare_ratios(
     numerators: Doubles, denominators: Doubles, pairs: Pairs, resamples: int, seed: int, intervals: bool = True
 ) -> list[Comparison]:
-    """Compare systems whose score is a ratio of sums over units, such as micro-F1; of means too, with denominators 1.
+    """Compare systems whose score is a ratio of sums over units, such as micro-F1, or a mean (denominators of 1).
 
-    The interval is the bootstrap's over units. The test exchanges the two systems' numerators and denominators unit by
-    unit, all 2**units ways where there are at most `resamples` of them; else `resamples` random ways. The effect is the
-    mean linearised difference in its standard deviations (`effect_sizes`).
+    The interval is the percentile bootstrap's over units. The test is a paired randomisation test: it exchanges the
+    numerators and denominators of the two systems unit by unit, in all 2**units ways where there are at most
+    `resamples` of them, else in `resamples` random ways. The effect size is that of the linearised differences
+    (`effect_sizes`).
 
-    Where no random way reaches the difference, 1 / (resamples + 1) says only that p is small, and no
-    correction for many pairs could get by it: there p is Chernoff's bound on it, if that is smaller. The
-    bound is never below p, and is taken only where the p-value was the least already: no level is exceeded.
+    Where no random exchange reaches the observed difference, the p-value would be 1 / (resamples + 1), which a
+    correction for many pairs makes meaningless. There it is Chernoff's upper bound on p, if that is smaller. The bound
+    is never below the exact p, so that the test keeps its level.
 
-    Both are [units, systems], the sums of `denominators` positive; `pairs` are columns to compare, first minus second,
-    which share their resamples. Without `intervals` these are NaN, in a quarter of the time. Raises ValueError: there
-    are no units.
+    `numerators` and `denominators` are [units, systems], sums of `denominators` positive. `pairs` are columns to
+    compare, first minus second; all share the resamples. Without `intervals` these are NaN, in a quarter of the time.
+    Raises ValueError: there are no units.
     """
     if not len(numerators):
         raise ValueError("no units to compare")
@@ -74,7 +75,7 @@ def compare_ratios(
     ends = np.array(pairs)
     low = high = np.full(len(ends), np.nan)
     if intervals:
-        # Every system is resampled once, and a pair is a difference of two rows: pairs may be half a million.
+        # Each system is resampled once, each pair is a difference of two rows: there may be half a million pairs.
         top, bottom = np.split(resampled(np.concatenate([numerators, denominators], axis=1), resamples, seed).T, 2)
         drawn = _ratio(top, bottom)
         bounds = [percentiles((drawn[first] - drawn[second]).T) for first, second in few(ends, resamples)]
@@ -89,22 +90,25 @@ def compare_ratios(
 def bootstrap(
     columns: Doubles, statistic: Callable[[Doubles], Doubles], resamples: int, seed: int
 ) -> tuple[float, float]:
-    """Percentile interval of a statistic of column sums.
+    """Bootstrap percentile interval of a statistic of column sums.
 
-    `columns` are outcomes [units, columns], which share their resamples; `statistic` makes [resamples] of their sums
-    [resamples, columns].
+    `columns` are outcomes [units, columns]; `statistic` maps the sums of the resamples [resamples, columns] to
+    [resamples].
     """
     low, high = percentiles(statistic(resampled(columns, resamples, seed)))
     return float(low), float(high)
 
 
 def _ratio(top: Doubles, bottom: Doubles) -> Doubles:
-    """Quotient, 0 where nothing is divided by nothing."""
+    """Quotient, 0 where the denominator is 0."""
     return np.divide(top, bottom, out=np.zeros(np.broadcast_shapes(top.shape, bottom.shape)), where=bottom != 0)
 
 
 def resampled(columns: Doubles, resamples: int, seed: int) -> Doubles:
-    """Sums [resamples, columns] of bootstrap resamples of units [units, columns]; the same draws for as many units."""
+    """Column sums [resamples, columns] of bootstrap resamples of [units, columns].
+
+    The draws depend on the seed and the number of units only.
+    """
     n = len(columns)
     generator = np.random.default_rng(seed)
     step = max(1, _DRAWN // n)
@@ -120,26 +124,25 @@ def resampled(columns: Doubles, resamples: int, seed: int) -> Doubles:
     return sums
 
 
-def percentiles(values: Doubles, level: float = LEVEL) -> tuple[Doubles, Doubles]:
-    """Lower and upper percentile [...] of resampled statistics [resamples, ...] at a confidence level."""
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+def percentiles(values: Doubles) -> tuple[Doubles, Doubles]:
+    """Lower and upper bound [...] of the percentile interval of resampled statistics [resamples, ...]."""
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return np.asarray(low), np.asarray(high)
 
 
 def score_interval(
     value: Doubles | float, variance: Doubles | float, n: int, lowest: Doubles | float = 0.0
 ) -> tuple[Doubles, Doubles]:
-    """95 % interval of a score that lies between `lowest` and 1, and can be as skewed as few and mostly zero outcomes.
+    """95 % confidence interval of a score between `lowest` and 1, also of few outcomes that are mostly zero.
 
-    Wilson's (1927) interval of a share, at the number of 0-or-1 outcomes that would tell the score as precisely (the
-    effective sample size of Korn and Graubard 1998). It holds the score, keeps within its bounds, and where every
-    outcome is 0 it is the honest bound of a share that was never met: 0 to about 3.8 / n. Few skewed outcomes tend to
-    lack the rare high ones, and show too small a variance: an eighth of an outcome at either end is reckoned with,
-    which covers 93 to 97 % of draws of 6 to 35 of the record's nDCG@10 (`tests/evaluation/test_statistics.py`).
+    Wilson's (1927) interval of a proportion at the effective sample size of Korn and Graubard (1998). It contains the
+    score and stays within the bounds; where all outcomes are 0, it reaches from 0 to about 3.8 / n. A small sample of
+    skewed outcomes often lacks the rare high ones, so that its variance is too small. Therefore an eighth of a
+    pseudo-outcome is added at either end, which gives a coverage of 93 to 97 % for samples of 6 to 35 nDCG@10 values
+    (`tests/evaluation/test_statistics.py`).
 
-    `value` is the score [...] of `n` units, none below `lowest` [...]; `variance` that of one unit's (linearised)
-    outcome, n times that of the score. Returns lower and upper bound [...]; NaN where there are fewer than `FEWEST`
-    units.
+    `value` is the score [...] of `n` units, none below `lowest` [...]; `variance` is that of the (linearised) outcome
+    of one unit, n times that of the score. Returns lower and upper bound [...]; NaN with fewer than `FEWEST` units.
     """
     if n < FEWEST:
         return np.full(np.shape(value), np.nan), np.full(np.shape(value), np.nan)
@@ -151,7 +154,7 @@ def score_interval(
     doubt = Z**2 / effective
     centre = (score + doubt / 2) / (1 + doubt)
     reach = np.sqrt(doubt * (score * (1 - score) + doubt / 4)) / (1 + doubt)
-    # Rounding must not put a bound past the score it holds.
+    # Rounding must not exclude the score.
     low, high = np.minimum(centre - reach, score), np.maximum(centre + reach, score)
     return lowest + (1 - np.asarray(lowest)) * low, lowest + (1 - np.asarray(lowest)) * high
 
@@ -163,26 +166,26 @@ def mean_interval(values: Doubles) -> tuple[Doubles, Doubles]:
 
 
 def ratio_interval(numerators: Doubles, denominators: Doubles) -> tuple[Doubles, Doubles]:
-    """`score_interval` of a ratio of sums over units [units], such as micro-F1, by its linearised outcomes."""
+    """`score_interval` of a ratio of sums over units [units], such as micro-F1, from the linearised outcomes."""
     n, score = len(numerators), numerators.sum() / denominators.sum()
     linear = (numerators - score * denominators) / denominators.mean()
     return score_interval(score, (linear**2).sum() / max(n - 1, 1), n)
 
 
-def interval(values: Doubles, resamples: int, seed: int, level: float = LEVEL) -> tuple[Doubles, Doubles]:
-    """Bootstrap percentile interval of the mean over units, for differences; of a score see `mean_interval`.
+def interval(values: Doubles, resamples: int, seed: int) -> tuple[Doubles, Doubles]:
+    """Bootstrap percentile interval of the mean of paired differences; for a score see `mean_interval`.
 
-    `values` are outcomes [units] or [units, columns], columns sharing their resamples. Returns lower and upper bound,
-    each [] or [columns]; of paired differences, their interval. Raises ValueError: there are no units.
+    `values` are [units] or [units, columns]; columns share the resamples. Returns lower and upper bound, each [] or
+    [columns]. Raises ValueError: there are no units.
     """
     if not len(values):
         raise ValueError("no units to resample")
     means = resampled(values.reshape(len(values), -1), resamples, seed) / len(values)
-    return percentiles(means.reshape(resamples, *values.shape[1:]), level)
+    return percentiles(means.reshape(resamples, *values.shape[1:]))
 
 
 def holm(p: Doubles) -> Doubles:
-    """Holm's step-down adjustment of the p-values [hypotheses] of one family (Holm 1979)."""
+    """Holm's step-down adjustment of p-values [hypotheses] for multiple testing (Holm 1979)."""
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     adjusted = np.empty(len(p))
@@ -191,9 +194,9 @@ def holm(p: Doubles) -> Doubles:
 
 
 def effect_sizes(differences: Doubles) -> Doubles:
-    """Mean paired difference in standard deviations of the differences (Cohen's d_z), of each column [units, columns].
+    """Cohen's d_z of each column of paired differences [units, columns]: mean over standard deviation.
 
-    0 where all differences are 0 or there is one unit only; infinite where they are equal and not 0.
+    0 where all differences are 0 or there is one unit only; infinite where all are equal and not 0.
     """
     mean = differences.mean(axis=0)
     if len(differences) < 2:

@@ -1,6 +1,6 @@
-"""Tasks, systems, metrics and label sets: their names and their order, said here and nowhere else.
+"""Names and order of tasks, systems, metrics and label sets.
 
-A row is all that tables, pictures, colours, exports and `verify` need of a new one.
+To add one, add a row here: tables, charts, exports and `verify` read it from here.
 """
 
 from __future__ import annotations
@@ -13,27 +13,26 @@ Task = Literal["retrieval", "classification", "clustering"]
 
 @dataclass(frozen=True)
 class System:
-    """What is scored."""
+    """A system that is scored."""
 
-    name: str  # as tables have it; of retrieval also the name of its run
-    task: Task  # what it does
-    # `lead` stands for its task, `floor` looks at no text, `oracle` is tuned on the test queries: a bound.
+    name: str  # in tables; in retrieval also the name of its run
+    task: Task
+    # `lead` represents its task, `floor` ignores the texts, `oracle` is tuned on the test queries: an upper bound.
     role: Literal["", "lead", "floor", "oracle"] = ""
-    optional: bool = False  # a cell may be without it; its run is then absent or has no rows
+    optional: bool = False  # a cell may lack it; its run is then absent or has no rows
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How well it does."""
+    """A metric of a task."""
 
-    name: str  # of retrieval as ir-measures writes it
-    task: Task  # what it measures; the first metric of a task leads it
-    mteb: str  # its name in MTEB's results; `{depth}`: of the run
-    fewest: int = 0  # units behind an interval; with fewer it has none
-    # What `verify` allows between two machines: up to the first difference a score is OK, up to the second it is close.
-    # None: `verify` does not look at it.
+    name: str  # in retrieval that of ir-measures
+    task: Task  # its first metric is the leading one
+    mteb: str  # its name in MTEB's results; `{depth}`: that of the run
+    fewest: int = 0  # units that an interval needs
+    # Differences between two machines up to which `verify` calls a score OK, and close. None: `verify` ignores it.
     tolerance: tuple[float, float] | None = None
-    judged: bool = False  # of landscapes with somebody's judgements only: elsewhere all that is relevant is known
+    judged: bool = False  # only of landscapes with judgements of the user's own: citations are complete
 
 
 SYSTEMS = (
@@ -50,9 +49,9 @@ SYSTEMS = (
     System("kmeans", "clustering", "lead"),
     System("random", "clustering", "floor"),
 )
-# AP and RR are seldom 0, mostly near it and rarely near 1: fewer queries hold no trace of the rare ones (80 to 90 %
-# covered instead of 95). Of six clustered families, AMI's interval covers 82 %. Vectors differ in their last bits
-# between processors, which swaps near ties; k-means and thresholds turn such swaps into more: hence the tolerances.
+# `fewest`: AP and RR are mostly near 0 and rarely near 1, so that a small sample lacks the high values, and an interval
+# would cover 80 to 90 % instead of 95. AMI's interval of six clustered families covers 82 %. `tolerance`: vectors
+# differ in their last bits between processors, which swaps near ties; k-means and thresholds amplify such swaps.
 METRICS = (
     Metric("nDCG@10", "retrieval", "ndcg_at_10", tolerance=(0.0005, 0.005)),
     Metric("nDCG@100", "retrieval", "ndcg_at_100"),
@@ -68,23 +67,23 @@ METRICS = (
     Metric("ARI", "clustering", "ari", fewest=10),
 )
 LABEL_SETS = ("ipc-section", "ipc-class", "ipc-subclass", "cpc-subclass", "domain", "own")
-# The first that there is stands for its landscape. A level of own labels, such as `own-topic`, has the place of `own`.
+# The first that a landscape has represents it. A level of own labels, such as `own-topic`, has the place of `own`.
 HEADLINE_LABELS = ("ipc-subclass", "own", "cpc-subclass", "domain", "ipc-class", "ipc-section")
 
 
 def label_place(name: str, order: tuple[str, ...] = LABEL_SETS) -> tuple[int, str]:
-    """What label sets are sorted by: its place in an order, which is behind all others where it is not in it."""
+    """Sort key of a label set: its place in an order; unknown names come last."""
     known = "own" if name.startswith("own-") else name
     return (order.index(known) if known in order else len(order), name)
 
 
 def systems(task: Task, *, oracles: bool = False) -> tuple[str, ...]:
-    """Names of a task's systems, in order; the oracles alone where those are asked for."""
+    """Names of a task's systems, in order: the oracles, or all others."""
     return tuple(one.name for one in SYSTEMS if one.task == task and (one.role == "oracle") == oracles)
 
 
 def metrics(task: Task, *, judged: bool = False) -> tuple[str, ...]:
-    """Names of a task's metrics, in order; with those of judged landscapes only, where they are asked for."""
+    """Names of a task's metrics, in order; `judged`: with those of landscapes with judgements of the user's own."""
     return tuple(one.name for one in METRICS if one.task == task and one.judged <= judged)
 
 
@@ -93,7 +92,7 @@ CLASSIFICATION, CLUSTERING = systems("classification"), systems("clustering")
 FEWEST_OF = {one.name: one.fewest for one in METRICS}
 OPTIONAL = tuple(one.name for one in SYSTEMS if one.optional)
 REQUIRED = tuple(name for name in RETRIEVAL if name not in OPTIONAL)
-# What comparisons rest on, and MTEB's main score, by task: system and metric.
+# System and metric of each task that comparisons test, and that is MTEB's main score.
 LEADING = {one.task: (one.name, metrics(one.task)[0]) for one in SYSTEMS if one.role == "lead"}
-# What is shown where one number stands for a task: AMI is corrected for chance, V-measure of random vectors can be .7.
+# System and metric that are shown for a task. AMI is adjusted for chance; the V-measure of random vectors can be .7.
 SHOWN = {task: (system, "AMI" if task == "clustering" else metric) for task, (system, metric) in LEADING.items()}

@@ -1,6 +1,8 @@
-"""Draw the pairs of a recipe and lay them out in batches, each with its forbidden negatives."""
+"""Draw the pairs of a recipe and arrange them in batches, with the pairs that must not be each other's negatives."""
 
 from __future__ import annotations
+
+from collections import defaultdict
 
 import numpy as np
 import pandas as pd
@@ -11,18 +13,18 @@ from patent_embeddings.pairs.values import Drawn
 
 
 def draw(material: Material, recipe: Drawn, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
-    """Up to `count` pairs, in equal shares from every signal of the recipe; a short signal is not made up for."""
+    """Up to `count` pairs, an equal share from each signal of the recipe; no signal makes up for another."""
     each = zip(recipe.signals, shares(count, len(recipe.signals)), strict=True)
     return [pair for signal, n in each for pair in signals.module(signal).draw(material, recipe, split, n, rng)]
 
 
 def shares(count: int, parts: int) -> list[int]:
-    """A count in equal parts; what is left over goes to the first of them, one each."""
+    """Split a count into equal parts; the first parts get one more where it does not divide."""
     return [count // parts + (part < count % parts) for part in range(parts)]
 
 
 def batches(pairs: list[Pair], batch: int, steps: int, rng: np.random.Generator) -> list[list[Pair]]:
-    """Exactly `steps` batches of `batch` pairs, going through all pairs in a new order as often as it takes."""
+    """Exactly `steps` batches of `batch` pairs, from as many passes over all pairs, each in a new order, as needed."""
     queue: list[Pair] = []
     out = []
     for _ in range(steps):
@@ -33,20 +35,25 @@ def batches(pairs: list[Pair], batch: int, steps: int, rng: np.random.Generator)
 
 
 def conflicts(batch: list[Pair], material: Material) -> list[list[int]]:
-    """For each pair of a batch, the positions of the others that must not be its negatives, and it not theirs.
+    """For each pair of a batch, the positions of the pairs that must not be its negatives; the relation is symmetric.
 
-    Two are in conflict when a family of one is, cites or is cited by a family of the other, or carries its label.
+    Two pairs are in conflict when a family of one is, cites or is cited by a family of the other, or carries its label.
+    Families can share a text: a pair with a text of such a family is in conflict too.
     """
-    where: dict[str, list[int]] = {}
+    of_family, of_text = defaultdict[str, set[int]](set), defaultdict[str, set[int]](set)
     for position, pair in enumerate(batch):
-        for family in {pair.anchor_id, pair.positive_id}:
-            where.setdefault(family, []).append(position)
+        for family in (pair.anchor_id, pair.positive_id):
+            of_family[family].add(position)
+        for text in (pair.anchor, pair.positive):
+            of_text[text].add(position)
     carried = [set(material.labels.get(p.anchor_id, ())) | set(material.labels.get(p.positive_id, ())) for p in batch]
     found: list[set[int]] = [set() for _ in batch]
     for position, pair in enumerate(batch):
-        for family in {pair.anchor_id, pair.positive_id}:
-            for kin in {family} | material.linked.get(family, set()):
-                found[position].update(where.get(kin, ()))
+        own = {pair.anchor_id, pair.positive_id}
+        related = own.union(*(material.linked.get(family, ()) for family in own))
+        texts = {pair.anchor, pair.positive, *(material.texts.get(family, "") for family in related)}
+        found[position].update(*(of_family.get(family, ()) for family in related))
+        found[position].update(*(of_text.get(text, ()) for text in texts))
         if pair.signal == "label":
             found[position].update(other for other, labels in enumerate(carried) if pair.label in labels)
     for position, forbidden in enumerate([set(others) for others in found]):
@@ -56,7 +63,7 @@ def conflicts(batch: list[Pair], material: Material) -> list[list[int]]:
 
 
 def table(split: str, laid: list[list[Pair]], material: Material) -> pd.DataFrame:
-    """Rows of `PAIRS` for the batches of one split; `conflicts` are positions, as text."""
+    """Rows of `PAIRS` for the batches of one split; `conflicts` are positions in the batch, as text."""
     rows = []
     for step, batch in enumerate(laid):
         for position, (pair, forbidden) in enumerate(zip(batch, conflicts(batch, material), strict=True)):

@@ -1,4 +1,4 @@
-"""What hard negatives are mined from: the documents that training may show, and whose negatives they must not be."""
+"""The documents that hard negatives are mined from, with the families and labels they are related to."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from patent_embeddings.pairs.schemas import DOCUMENTS
 
 
 def documents(materials: Mapping[str, Material], pairs: pd.DataFrame, label_set: str) -> pd.DataFrame:
-    """Rows of `DOCUMENTS` of landscapes, by their ids.
+    """Rows of `DOCUMENTS`, from the materials of landscapes by id.
 
-    A document is a family of the train split with a text. Families of the training pairs that are none, as they are no
-    queries but not of that split, have rows without text, for what they are kin to. Labels are those of the recipe's
-    `label_set`; a landscape without any is said. `pairs`: rows of `PAIRS` of these landscapes.
+    A document is a family of the train split with a text. A training pair can also touch a family of the test split
+    that is no query: it has a row without text, which only says what it is related to. `kin` are the families that cite
+    it or are cited by it. Labels are of the recipe's `label_set`; a landscape without any is reported. `pairs` are rows
+    of `PAIRS` of these landscapes.
     """
     whole = joined(list(materials.values()))
     rows = []

@@ -1,4 +1,4 @@
-"""The pairs of a recipe, from the landscapes that it trains on, laid out in batches."""
+"""Draw the training and dev pairs of a recipe from the landscapes that it trains on, in batches."""
 
 from __future__ import annotations
 
@@ -21,31 +21,30 @@ DEV_BATCHES = 4
 
 
 def drawn(values: PairsValues) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Rows of `PAIRS` for a cell, of the tables of its landscapes; none where its recipe trains nothing.
+    """Rows of `PAIRS` of a cell, none for the zero-shot recipe; and rows of `DOCUMENTS`, None without hard negatives.
 
-    And rows of `DOCUMENTS` where its recipe has hard negatives, else None. Raises UserError as `laid_out` does, and
-    where a table is absent or damaged.
+    Reads the tables of the cell's landscapes. Raises UserError: as `laid_out`, or a table is absent or damaged.
     """
     if not values.trained_on:
         return tables.empty(PAIRS), None
-    # Also of landscapes that it is only scored on: they may share families with those that it trains on.
-    asked = [tables.read(layout.task(name, "queries"), QUERIES)["query_id"] for name in values.evaluate_on]
-    held = frozenset().union(*asked)
-    materials = {name: replace(_read(name, values), queries=held) for name in values.trained_on}
+    # Landscapes that are only evaluated on count too: they may share families with those that are trained on.
+    ids = [tables.read(layout.task(name, "queries"), QUERIES)["query_id"] for name in values.evaluate_on]
+    queries = frozenset().union(*ids)
+    materials = {name: replace(_read(name, values), queries=queries) for name in values.trained_on}
     pairs = laid_out(materials, values.recipe, values.amount)
     return pairs, documents(materials, pairs, values.recipe.label_set) if values.recipe.hard_negatives else None
 
 
 def _read(landscape: str, values: PairsValues) -> Material:
-    """What pairs are drawn from: families, texts, citations, labels and splits of one landscape.
+    """Families, texts, citations, labels and splits of one landscape.
 
-    Where nothing is cited and the user judged, a query and what is relevant to it stand for citing and cited.
+    In a landscape without citations, with judgements of the user's own, a query counts as citing its relevant families.
     """
     texts = tables.read(layout.view(landscape, values.document_view), VIEW)
     citations, words = tables.read(layout.citations(landscape), CITATIONS, ["citing_id", "cited_id"]), {}
     if citations.empty and landscape in values.judged:
-        asked = tables.read(layout.task(landscape, "queries"), QUERIES)
-        words = {query: text for query, text in zip(asked["query_id"], asked["text"], strict=True) if text}
+        queries = tables.read(layout.task(landscape, "queries"), QUERIES)
+        words = {query: text for query, text in zip(queries["query_id"], queries["text"], strict=True) if text}
         judged = tables.read(layout.task(landscape, "qrels"), QRELS)
         relevant = judged.loc[judged["relevance"] > 0, ["query_id", "family_id"]]
         citations = relevant.set_axis(["citing_id", "cited_id"], axis=1)
@@ -63,11 +62,11 @@ def _read(landscape: str, values: PairsValues) -> Material:
 
 
 def laid_out(materials: Mapping[str, Material], recipe: Drawn, amount: Amount) -> pd.DataFrame:
-    """Batches of the train and dev pairs of landscapes, by their ids, as rows of `PAIRS`.
+    """Batches of the train and dev pairs, from the materials of landscapes by id, as rows of `PAIRS`.
 
-    Training has exactly `amount.steps` batches of `amount.batch`; dev at most four, each pair once. Of several
-    landscapes each gives an equal share of the pairs and of every batch, where its pairs stand together; a landscape
-    with fewer is not made up for. Raises UserError where one has no train pair of some signal, or no dev pair at all.
+    Training has exactly `amount.steps` batches of `amount.batch` pairs; dev has at most four batches, each pair once.
+    Each of several landscapes gives an equal share of the pairs and of every batch, in which its pairs are contiguous;
+    none makes up for another. Raises UserError: a landscape has no train pair of some signal, or no dev pair at all.
     """
     if amount.batch < len(materials):
         said = f"finetune.batch is {amount.batch}, fewer than the {len(materials)} landscapes that share a batch"
@@ -75,13 +74,13 @@ def laid_out(materials: Mapping[str, Material], recipe: Drawn, amount: Amount) -
     whole = joined(list(materials.values()))
     frames = []
     for number, (split, count) in enumerate([("train", amount.pairs), ("dev", DEV_BATCHES * amount.batch)]):
-        # Each split has a stream of its own, so that more dev pairs would not change the training pairs.
+        # Each split has its own random stream, so that the number of dev pairs does not change the training pairs.
         rng = np.random.default_rng([amount.seed, number])
         drawn = []
         shares = zip(batches.shares(count, len(materials)), batches.shares(amount.batch, len(materials)), strict=True)
         for (landscape, material), (wanted, room) in zip(materials.items(), shares, strict=True):
             pairs = batches.draw(material, recipe, split, wanted, rng)
-            # Dev pairs only say which checkpoint is best: a small dev split may lack one of several signals.
+            # Dev pairs only select the checkpoint: a small dev split may lack one of several signals.
             for signal in recipe.signals if split == "train" or not pairs else []:
                 if not any(pair.signal == signal for pair in pairs):
                     lacking, mend = signals.module(signal).needs(recipe)
@@ -97,7 +96,7 @@ def laid_out(materials: Mapping[str, Material], recipe: Drawn, amount: Amount) -
 
 
 def fewer(pairs: pd.DataFrame, values: PairsValues) -> Iterator[str]:
-    """A line where steps have no room for the pairs asked for, and one where there are fewer distinct ones."""
+    """Warn where the steps cannot use all pairs asked for, and where there are fewer distinct pairs."""
     amount = values.amount
     room = amount.steps * amount.batch
     used = len(pairs.loc[pairs["split"] == "train", ["anchor_id", "positive_id", "signal"]].drop_duplicates())

@@ -15,16 +15,17 @@ class Recipe(Drawn):
     """A fine-tuning recipe: which training signals it draws pairs from, and how it trains on them."""
 
     description: str
-    # all: pairs from every landscape of evaluate_on that finetune.held_out does not name, balanced in every batch.
+    # home: pairs of the cell's landscape. all: of every landscape of evaluate_on that is not in finetune.held_out,
+    # balanced in every batch.
     landscapes: Literal["home", "all"] = "home"
-    # Of several landscapes: train an adapter on each one's part of every batch, and keep the mean of what they change.
+    # Train one adapter for each landscape, on its part of every batch, and keep the mean of their weight changes.
     merge: bool = False
-    # What the trained adapter is weighed with when it is kept; 1: the whole of it.
+    # Factor that the trained adapter is saved with.
     weight: Annotated[float, Field(gt=0, le=1, strict=True)] = 1.0
 
     @property
     def plain(self) -> bool:
-        """Whether it trains as the study's recipes do, which its findings are about."""
+        """Whether it trains as the recipes of the study do; the study's findings are about those."""
         return self.landscapes == "home" and self.weight == 1 and self.hard_negatives is None
 
     @field_validator("signals")
@@ -37,11 +38,11 @@ class Recipe(Drawn):
     @model_validator(mode="after")
     def _trains(self) -> Recipe:
         if not self.signals and not self.plain:
-            raise ValueError("it says how to train, and there are no `signals` to train on")
+            raise ValueError("it sets how to train, but has no `signals` to train on")
         if self.merge and self.landscapes == "home":
             raise ValueError("`merge` is for `landscapes: all`")
         if self.hard_negatives and "section" in self.signals:
-            raise ValueError("`hard_negatives` are whole texts, and section pairs join parts: leave one of them out")
+            raise ValueError("`hard_negatives` are whole texts, section pairs are not: leave one of them out")
         return self
 
 

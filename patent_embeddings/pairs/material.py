@@ -1,4 +1,4 @@
-"""What training pairs are drawn from, and who may be drawn."""
+"""The data that training pairs are drawn from, and the families that a pair may touch."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Material:
-    """A landscape as training sees it; its dictionaries are by family id."""
+    """Data of one landscape for drawing pairs; dictionaries are keyed by family id."""
 
     families: pd.DataFrame  # rows of `FAMILIES`
     citations: pd.DataFrame  # rows of `CITATIONS`
     labels: dict[str, list[str]]  # of the recipe's label set
-    texts: dict[str, str]  # of the document view, "" where there is none, which joins no pair of such texts
+    texts: dict[str, str]  # of the document view; a family whose text is "" is in no pair of such texts
     splits: dict[str, str]
-    queries: frozenset[str]  # of all landscapes that the cell is scored on
+    queries: frozenset[str]  # of all landscapes that the cell is evaluated on
 
     def allowed(self, split: str) -> set[str]:
-        """Families that a pair of `split` may touch: no test query, and in training no dev one, for an honest loss."""
+        """Families that a pair of `split` may touch: no test query, and in training no family of the dev split."""
         held = {family for family in self.queries if self.splits.get(family) == "test"}
         if split == "train":
             held |= {family for family, name in self.splits.items() if name == "dev"}
@@ -37,7 +37,7 @@ class Material:
 
 
 def joined(materials: list[Material]) -> Material:
-    """Several landscapes as one; a family of two of them has the citations and labels of both."""
+    """Merge the materials of landscapes; a family of two of them has the citations and labels of both."""
     if len(materials) == 1:
         return materials[0]
     labels: dict[str, list[str]] = {}
@@ -56,7 +56,7 @@ def joined(materials: list[Material]) -> Material:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two texts that training draws together; `label` only for label pairs."""
+    """Two texts whose vectors training pulls together; only a label pair has a `label`, the shared one."""
 
     signal: str
     anchor_id: str

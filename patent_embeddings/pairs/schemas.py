@@ -1,4 +1,4 @@
-"""Tables of training pairs: columns and rules."""
+"""Schemas of the tables of training pairs, and of the documents that hard negatives are mined from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the stage that draws pairs reads of the recipe's entry and of params.yaml."""
+"""Parameters and registry fields that the stage `pairs` reads."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from patent_embeddings.core.params import Identifier, Values
 
 
 class Drawn(Entry):
-    """What pairs are drawn from."""
+    """The fields of a recipe that decide which pairs are drawn."""
 
     signals: list[Identifier] = []  # empty: zero-shot; several: equal shares
-    sections: tuple[str, str] = ("abstract", "claims")  # that a section pair joins
-    label_set: str = "ipc-subclass"  # that a label pair shares a label of, and a hard negative none
+    sections: tuple[str, str] = ("abstract", "claims")  # the two texts of a section pair
+    label_set: str = "ipc-subclass"  # a label pair shares a label of it, a hard negative none
     hard_negatives: HardNegatives | None = None
 
 
 class Amount(Entry):
-    """How many pairs are drawn, and in which order."""
+    """Number, batches and seed of the pairs."""
 
     seed: int
     pairs: int  # distinct ones
@@ -27,11 +27,11 @@ class Amount(Entry):
 
 
 class PairsValues(Values):
-    """The stage `pairs`."""
+    """Values of the stage `pairs`."""
 
     recipe: Drawn
     amount: Amount = Field(alias="finetune")
     trained_on: list[Identifier]  # landscapes that pairs are drawn on
     evaluate_on: list[Identifier]
-    judged: list[Identifier]  # of these, landscapes with judgements of the user's own
+    judged: list[Identifier]  # those with judgements of the user's own
     document_view: Identifier

@@ -1,1 +1,1 @@
-"""Tuning an adapter on the pairs of a recipe."""
+"""Fine-tuning an adapter on the pairs of a recipe."""

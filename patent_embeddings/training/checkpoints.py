@@ -1,4 +1,4 @@
-"""Checkpoints of training in the scratch: sealed when whole, used again only as they were sealed."""
+"""Checkpoints of training in the scratch folder: sealed when complete, and used only if they match their seal."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ STATE = "trainer_state.json"  # the trainer's name for it
 
 @contextmanager
 def alone(scratch: Path) -> Iterator[None]:
-    """Hold a scratch folder: a second training of the same adapter waits, then goes on from what it finds there.
+    """Lock a scratch folder; a second training of the same adapter waits, then resumes from the checkpoints there.
 
-    The lock goes with its process. Of several that torchrun started the first holds it, and the others wait for that.
+    The lock ends with its process. Of the processes of torchrun only the first takes it.
     """
     if distributed.rank():
         yield
@@ -41,12 +41,12 @@ def alone(scratch: Path) -> Iterator[None]:
 
 
 def of_step(scratch: Path, step: int) -> Path:
-    """Folder of the checkpoint of a step; what the trainer's state names is wrong once the scratch was moved."""
+    """Folder of the checkpoint of a step; the path in the trainer's state is wrong once the scratch was moved."""
     return scratch / f"checkpoint-{step}"
 
 
 def seal(scratch: Path, step: int, best: int) -> None:
-    """Seal the checkpoint of a step, then drop those that are neither it nor the best: what is left can be used."""
+    """Seal the checkpoint of a step, then delete all others but the best one."""
     folder = of_step(scratch, step)
     write_text(folder / SEAL, _digest(folder))
     for other in _all(scratch):
@@ -55,7 +55,7 @@ def seal(scratch: Path, step: int, best: int) -> None:
 
 
 def resumable(scratch: Path) -> str | None:
-    """The last checkpoint of a killed run that is whole, and its best one with it; the others are said and removed."""
+    """The last usable checkpoint of a killed run: it and its best one match their seals. The others are deleted."""
     found = _all(scratch)
     whole = [folder for folder in found if is_whole(folder)]
     usable = []
@@ -74,7 +74,7 @@ def resumable(scratch: Path) -> str | None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a checkpoint is what was sealed."""
+    """Whether a checkpoint matches its seal."""
     try:
         return (folder / SEAL).read_bytes() == _digest(folder).encode()
     except OSError:
@@ -82,14 +82,14 @@ def is_whole(folder: Path) -> bool:
 
 
 def _all(scratch: Path) -> list[Path]:
-    """Folders of checkpoints by step."""
+    """Folders of checkpoints, in order of their steps."""
     steps = ((folder.name.rpartition("-")[2], folder) for folder in scratch.glob("checkpoint-*"))
     found = {int(step): folder for step, folder in steps if step.isdecimal()}
     return [found[step] for step in sorted(found)]
 
 
 def _digest(folder: Path) -> str:
-    """SHA-256 over the place of a checkpoint and its files, its seal left out."""
+    """SHA-256 over the folder names of a checkpoint and its files, without the seal."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != SEAL)
     lines = [f"{folder.parent.name}/{folder.name}", *(f"{name} {sha256(folder / name)}" for name in names)]
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What training has seen of a landscape."""
+"""Families that training has seen."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import pandas as pd
 
 
 def seen(pairs: pd.DataFrame, negatives: Sequence[str] = ()) -> pd.DataFrame:
-    """Families that a training pair touches, or that were its hard negatives, as rows of `SEEN`.
+    """Families of the training pairs and of their hard negatives, as rows of `SEEN`; `pairs` are rows of `PAIRS`."""
 
-    `pairs`: rows of the table of pairs.
-    """
     train = pairs[pairs["split"] == "train"]
     shown = [train["anchor_id"], train["positive_id"], pd.Series(negatives, dtype=object)]
     touched = pd.concat(shown).drop_duplicates()

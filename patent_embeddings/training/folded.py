@@ -1,10 +1,9 @@
-"""A LoRA layer's step on a processor, in the fewest products of matrices.
+"""LoRA layers for training on a processor, with fewer matrix products than peft's.
 
 peft multiplies by the frozen weights and by both thin matrices of the adapter, and adds: three products forward, six
-backward, and as many passes over activations that no cache holds. Here the adapter is folded into the frozen weights
-before each product, which costs next to nothing: one product forward, one backward, and the four thin ones that the
-adapter's gradients need. Products are oneDNN's, see `encoders.products`; for these shapes it is never slower than
-what torch chooses.
+backward, and as many passes over activations that are too large for a cache. Here the adapter is merged into the frozen
+weights before each product, which costs little: one product forward, one backward, and the four thin ones of the
+adapter's gradients. oneDNN computes them (see `encoders.products`), which is never slower for these shapes.
 """
 
 from __future__ import annotations
@@ -42,12 +41,13 @@ class _Product(torch.autograd.Function):
         rows, given = gradient.flatten(0, -2), x.flatten(0, -2)
         of_a = products.multiply(rows, b.T).T @ given
         of_b = (products.multiply(given, a).T @ rows).T
-        of_x = products.multiply(gradient, whole.T) if context.needs_input_grad[0] else None  # the embeddings want none
+        # The first layer's input is the frozen embeddings.
+        of_x = products.multiply(gradient, whole.T) if context.needs_input_grad[0] else None
         return of_x, context.scaling * of_a, context.scaling * of_b, None, None, None
 
 
 class Folded(Linear):
-    """peft's layer in training: the same values and gradients but for rounding."""
+    """peft's LoRA layer with the same values and gradients but for rounding."""
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """float32 [..., in] to [..., out]."""
@@ -59,9 +59,9 @@ class Folded(Linear):
 
 
 def fold(network: torch.nn.Module) -> None:
-    """Let every LoRA layer over a plain linear layer, in float32 on an x86 processor, step as `Folded`.
+    """Turn every LoRA layer on a plain linear layer, in float32 on an x86 processor, into `Folded`.
 
-    For a network with one adapter, without dropout, that is neither switched off nor merged by peft.
+    Only for a network with one adapter, without dropout, that peft neither disables nor merges.
     """
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
         return

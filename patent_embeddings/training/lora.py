@@ -1,4 +1,4 @@
-"""The LoRA adapter on a network: put on, filled from a checkpoint, written in peft's format."""
+"""Add a LoRA adapter to a network, load it from a checkpoint, and save it in peft's format."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders.values import Embedder
 from patent_embeddings.training.folded import fold
 
-ADAPTER = "default"  # peft's name of the adapter
+ADAPTER = "default"  # peft's name for the adapter
 AGAIN = "run `dvc repro finetune` again"
 
 
 def add(model: Any, rank: int) -> None:
-    """Put a new adapter on every linear layer, in float32 whatever the frozen weights are kept in.
+    """Add a new adapter to every linear layer, in float32 whatever the dtype of the frozen weights.
 
-    Its weights are drawn from torch's generator, as seeded; at first it changes nothing.
+    Its weights are drawn from torch's seeded generator; at first it does not change the network's output.
     """
     kind = TaskType.FEATURE_EXTRACTION
     config = LoraConfig(task_type=kind, r=rank, lora_alpha=2 * rank, target_modules="all-linear")
@@ -36,24 +36,24 @@ def add(model: Any, rank: int) -> None:
 
 
 def without_dropout(model: torch.nn.Module) -> None:
-    """Set every dropout of the frozen model to zero.
+    """Set every dropout rate of a model to zero.
 
-    Models of the BERT kind have it, those on large language models do not: without it a recipe is the same
-    for all, and a step on a processor takes 40 % less time.
+    BERT models have dropout, large language models do not: without it a recipe is the same for all models, and a step
+    on a processor takes 40 % less time.
     """
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-        # Attention has no such module: it reads its rate from an attribute that each architecture names otherwise.
+        # Attention has no such module; the attribute with its rate has another name in each architecture.
         for name, value in vars(module).items():
             if "dropout" in name and isinstance(value, float):
                 setattr(module, name, 0.0)
 
 
 def fill(network: torch.nn.Module, folder: Path) -> None:
-    """Fill the adapter of a network with that of a checkpoint.
+    """Load the weights of a network's adapter from a checkpoint.
 
-    Raises UserError: the checkpoint is gone, damaged, or of another adapter.
+    Raises UserError: the checkpoint is absent, damaged, or of another adapter.
     """
     try:
         saved = load_file(folder / SAFETENSORS_WEIGHTS_NAME)
@@ -68,18 +68,18 @@ def fill(network: torch.nn.Module, folder: Path) -> None:
 
 
 def save(model: Any, entry: Embedder, folder: Path) -> None:
-    """Write the adapter of a model in peft's format."""
+    """Save the adapter of a model in peft's format."""
     model[0].auto_model.save_pretrained(str(folder))
     _settle(folder, entry)
 
 
 def save_mean(model: Any, entry: Embedder, adapters: Sequence[Path], weight: float, folder: Path) -> None:
-    """Write the adapter whose change of every weight is `weight` times the mean change of several adapters.
+    """Save the adapter whose weight change is `weight` times the mean of those of several adapters.
 
-    peft's combination `cat` stacks their matrices, which is exact, at the sum of their ranks.
+    peft's combination `cat` concatenates their matrices, which is exact; the rank is the sum of their ranks.
 
-    `model` comes as published, and has the adapters on afterwards; `adapters` are folders in peft's format, `folder` an
-    empty one for the mean in the same format.
+    `model` comes without an adapter, and is left with all of them; `adapters` are folders in peft's format, `folder` is
+    an empty one for the result.
     """
     names = [f"part{number}" for number in range(len(adapters))]
     network = PeftModel.from_pretrained(model[0].auto_model, str(adapters[0]), adapter_name=names[0])
@@ -95,7 +95,7 @@ def save_mean(model: Any, entry: Embedder, adapters: Sequence[Path], weight: flo
 
 
 def _settle(folder: Path, entry: Embedder) -> None:
-    """Let an adapter name the published model, not a path, and have the same bytes when written twice."""
+    """Make a saved adapter reproducible: name the published model, not a path, and fix the order of its entries."""
     path = folder / CONFIG_NAME
     config = json.loads(path.read_text(encoding="utf-8"))
     config |= {"base_model_name_or_path": entry.hub, "revision": entry.revision}

@@ -1,4 +1,4 @@
-"""The loss: symmetric in-batch contrast whose negatives leave out what is forbidden."""
+"""The symmetric in-batch contrastive loss, without forbidden negatives."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sentence_transformers.util.distributed import all_gather, get_rank, get_wor
 
 
 def forbidden(pairs: pd.DataFrame) -> dict[int, list[int]]:
-    """Row number of a pair -> row numbers of its batch that must not be its negatives.
+    """Row number of a pair -> row numbers of the pairs of its batch that must not be its negatives.
 
-    `pairs`: rows of the table of pairs, whose `conflicts` are places within the batch.
+    `pairs` are rows of `PAIRS`, whose `conflicts` are positions in the batch.
     """
     at = {tuple(place): row for row, *place in pairs[["split", "step", "position"]].itertuples()}
     keys = zip(pairs.index, pairs["split"], pairs["step"], pairs["conflicts"], strict=True)
@@ -24,9 +24,10 @@ def forbidden(pairs: pd.DataFrame) -> dict[int, list[int]]:
 
 
 def barred(pairs: pd.DataFrame) -> dict[int, list[tuple[int, int]]]:
-    """Row number of a pair -> hard negatives of its batch that must not be its negatives: whose, and the how-manieth.
+    """Row number of a pair -> hard negatives of its batch that must not be its negatives.
 
-    `pairs`: as `mining.mined` gives them.
+    A hard negative is given as the row number of its pair and its number among that pair's. `pairs` are from
+    `mining.mined`.
     """
     at = {tuple(place): row for row, *place in pairs[["split", "step", "position"]].itertuples()}
     keys = zip(pairs.index, pairs["split"], pairs["step"], pairs["negatives"], pairs["barred"], strict=True)
@@ -37,15 +38,16 @@ def barred(pairs: pd.DataFrame) -> dict[int, list[tuple[int, int]]]:
 
 
 class AllowedNegatives(CachedLossMixin, MultipleNegativesRankingLoss):
-    """The library's loss, both directions, each with its own softmax, over what is allowed.
+    """The library's loss in both directions, each with its own softmax, over the allowed negatives.
 
-    The similarities of a forbidden pair, see `forbidden`, are set to minus infinity before the softmax. Documents after
-    the positives are hard negatives, of every pair of the batch but those that they are `barred` from.
+    The similarities of forbidden pairs (see `forbidden`) are set to minus infinity before the softmax. The documents
+    after the positives are hard negatives; they are negatives of every pair of the batch that they are not `barred`
+    from.
 
-    A batch of more than `kept` tokens, padding included, is embedded in chunks of as many, twice: first without
-    activations, for the vectors, the loss and its gradients at the vectors, then chunk by chunk with them, as GradCache
-    does (Gao et al., 2021). The gradients are those of the whole batch at once, and the memory that of a chunk. It is
-    the library's machinery; its own loss of that kind masks nothing.
+    A batch of more than `kept` tokens, padding included, is embedded twice in chunks of at most as many tokens, as in
+    GradCache (Gao et al., 2021): first without activations, for the loss and its gradients at the vectors, then chunk
+    by chunk with activations. The gradients are those of the whole batch, the memory is that of a chunk. The library
+    has this machinery, but its own cached loss masks no negatives.
     """
 
     def __init__(
@@ -59,12 +61,12 @@ class AllowedNegatives(CachedLossMixin, MultipleNegativesRankingLoss):
         several = get_world_size() > 1
         super().__init__(model, similarity_fct=self._allowed, gather_across_devices=several, **options)
         self.forbidden, self.kept, self.barred = forbidden, kept, barred or {}
-        self.mask = torch.empty(0, 0, dtype=torch.bool)  # of the batch at hand, all processes' pairs by all documents
+        self.mask = torch.empty(0, 0, dtype=torch.bool)  # of the current batch, pairs by documents of all processes
 
     def forward(self, sentence_features: Any, labels: torch.Tensor) -> torch.Tensor:
-        """Loss of one batch; `labels` are the rows of its pairs in the table of pairs, int64 [pairs]."""
+        """Loss of one batch; `labels` are the row numbers of its pairs in the table of pairs, int64 [pairs]."""
         features = list(sentence_features)
-        # Of one process the library would give its own back, with a warning.
+        # With one process, the library would warn.
         rows = all_gather(labels) if get_world_size() > 1 else labels
         self.mask = self._masked(rows, len(features) - 2)
         masks = [feature["attention_mask"] for feature in features]
@@ -76,18 +78,18 @@ class AllowedNegatives(CachedLossMixin, MultipleNegativesRankingLoss):
     def calculate_loss(
         self, reps: list[list[torch.Tensor]], labels: torch.Tensor | None = None, *, with_backward: bool = False
     ) -> torch.Tensor:
-        """Loss of a batch from its vectors in chunks, which get their gradients where asked for."""
+        """Loss of a batch from its vectors in chunks; `with_backward` computes the gradients at the vectors."""
         loss = self.compute_loss_from_embeddings([torch.cat(chunks) for chunks in reps], labels)
         if with_backward:
             loss.backward()
         return loss.detach()
 
     def _masked(self, rows: torch.Tensor, each: int) -> torch.Tensor:
-        """Which documents must not be negatives of which pairs, bool [pairs, pairs * (1 + each)].
+        """Documents that must not be negatives of each pair, bool [pairs, pairs * (1 + each)].
 
-        Positives come first, then the first hard negative of every pair, the second, ...; `each` are a pair's.
+        The documents are the positives, then the first hard negative of every pair, the second, ...; a pair has `each`.
         """
-        # Where the last dev batch does not divide among the processes, pairs stand in it twice.
+        # A last dev batch that does not divide by the number of processes contains some pairs twice.
         where: dict[int, list[int]] = {}
         for position, row in enumerate(rows.tolist()):
             where.setdefault(row, []).append(position)
@@ -103,7 +105,7 @@ class AllowedNegatives(CachedLossMixin, MultipleNegativesRankingLoss):
         return mask.to(rows.device)
 
     def _allowed(self, queries: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
-        """Cosine similarities, minus infinity where forbidden; a side has this process's texts, or those of all."""
+        """Cosine similarities, minus infinity where forbidden; a side has the texts of this process, or of all."""
         size = len(self.mask)
         own = size // get_world_size()
         here = slice(get_rank() * own, (get_rank() + 1) * own)

@@ -1,7 +1,8 @@
-"""Hard negatives: for each training pair the documents nearest to its anchor that it may have as negatives.
+"""Mine hard negatives: for each training pair the allowed documents that are nearest to its anchor.
 
-As the library's `mine_hard_negatives` finds them with `relative_margin`. That one takes forbidden texts only as further
-positives, a row each, which moves the margin; it drops pairs with too few, knows no tasks of an entry, and prints.
+The result is that of the library's `mine_hard_negatives` with `relative_margin`. The library takes forbidden texts only
+as further positives, which changes the margin; it drops pairs with too few negatives, ignores the prompts of an entry,
+and prints.
 """
 
 from __future__ import annotations
@@ -24,18 +25,16 @@ _ROWS = 256  # anchors compared with all documents at once
 
 
 def mined(pairs: pd.DataFrame, documents: pd.DataFrame, encoder: Encoder, how: HardNegatives) -> pd.DataFrame:
-    """Training pairs with their negatives, by a model as published.
+    """Add hard negatives to training pairs, by the model before fine-tuning.
 
-    A negative is of the pair's landscape, and below its positive by the margin (NV-Retriever, Moreira et al., 2024).
-    `Kinship` says which are forbidden; ties are broken by family id. Pairs with fewer than asked for are said.
+    A negative is of the pair's landscape, is not forbidden by `Kinship`, and its similarity is below the positive's by
+    the margin (NV-Retriever, Moreira et al., 2024). Ties are broken by family id. Pairs with fewer negatives than
+    `how.each` are reported.
 
-    Args:
-        pairs: rows of `PAIRS`.
-        documents: rows of `DOCUMENTS`.
-
-    Returns the pairs with three more columns, lists which are empty for dev pairs: `negative_ids` and `negatives`,
-    `how.each` of them, nearest first, "" where there are fewer; and `barred`, places among the negatives of the whole
-    batch (position x each + number) of those that this pair must not have. Raises UserError: no pair has any.
+    `pairs` are rows of `PAIRS`, `documents` rows of `DOCUMENTS`. Returns the pairs with three more columns of lists,
+    which are empty for dev pairs: `negative_ids` and `negatives`, `how.each` of them, nearest first, "" where there are
+    fewer; and `barred`, numbers (position x each + number) of the hard negatives of the batch that this pair must not
+    have. Raises UserError: no pair has any.
     """
     kinship = Kinship(documents)
     train = pairs[pairs["split"] == "train"]
@@ -44,7 +43,7 @@ def mined(pairs: pd.DataFrame, documents: pd.DataFrame, encoder: Encoder, how: H
     anchors = _unit(encoder, distinct["anchor"].tolist(), "query")
     positives = _unit(encoder, distinct["positive"].tolist(), "document")
     found: dict[tuple[str, ...], np.ndarray] = {}
-    shut = 0  # pairs that may have no text, however near
+    shut = 0  # pairs for which all texts are forbidden
     for start in range(0, len(distinct), _ROWS):
         rows = slice(start, start + _ROWS)
         near = (anchors[rows] * positives[rows]).sum(axis=1)
@@ -60,16 +59,17 @@ def mined(pairs: pd.DataFrame, documents: pd.DataFrame, encoder: Encoder, how: H
 
 
 def _highest(scores: np.ndarray, places: np.ndarray, count: int) -> np.ndarray:
-    """Those of some places that have the highest scores, the first of equals first; all where they are fewer."""
+    """The `count` places with the highest scores, or all of fewer, in falling order; ties in order of place."""
     if len(places) > count:
         places = places[scores[places] >= np.partition(scores[places], -count)[-count]]
     return places[np.argsort(-scores[places], kind="stable")[:count]]
 
 
 def _tell(found: np.ndarray, shut: int) -> None:
-    """Say how many pairs have fewer negatives than asked for: `found` are codes [pairs, each], -1 where there is none.
+    """Report how many pairs have fewer negatives than asked for.
 
-    `shut`: pairs that may have no text, however near. Raises UserError: no pair has any.
+    `found` are codes of negatives [pairs, each], -1 where there is none; `shut` is the number of pairs for which all
+    texts are forbidden. Raises UserError: no pair has any.
     """
     pairs, each = found.shape
     counts = (found >= 0).sum(axis=1)
@@ -84,7 +84,7 @@ def _tell(found: np.ndarray, shut: int) -> None:
 
 
 class Kinship:
-    """Which documents must not be negatives of a pair; documents of one text are one."""
+    """Which texts must not be negatives of a pair; documents with the same text are one text."""
 
     def __init__(self, documents: pd.DataFrame) -> None:
         held = documents[documents["text"] != ""].sort_values("family_id")
@@ -92,7 +92,7 @@ class Kinship:
         self.texts: list[str] = texts.tolist()
         self.families: list[str] = held["family_id"].groupby(codes).first().tolist()
         self.of = {name: self._mask(codes[held["landscape"] == name]) for name in documents["landscape"].unique()}
-        # A family of two landscapes may have a text in each.
+        # A family of two landscapes may have another text in each.
         self._codes = pd.Series(codes).groupby(held["family_id"].to_numpy()).unique().to_dict()
         self._text = {text: code for code, text in enumerate(self.texts)}
         self._kin = dict(zip(documents["family_id"], documents["kin"], strict=True))
@@ -101,10 +101,10 @@ class Kinship:
         self._carriers = {label: codes.index.to_numpy() for label, codes in carried.groupby(carried)}
 
     def forbidden(self, pair: Any) -> np.ndarray:
-        """What must not be a negative of a pair, bool [texts]: it and its kin.
+        """Texts that must not be negatives of a pair, bool [texts].
 
-        Families of the pair, those that cite or are cited by one of them, those that carry a label of one of them, and
-        any document with the text of one of these.
+        They are the texts of the families of the pair, of the families that cite or are cited by one of these, and of
+        those that share a label with one of these.
         """
         sides = (pair.anchor_id, pair.positive_id)
         kin = {*sides, *(other for side in sides for other in self._kin[side])}
@@ -123,7 +123,7 @@ class Kinship:
 def _with_negatives(
     pairs: pd.DataFrame, kinship: Kinship, found: dict[tuple[str, ...], np.ndarray], each: int
 ) -> pd.DataFrame:
-    """See `mined`; `found`: codes of the negatives of a pair, -1 where there is none."""
+    """Add the columns of `mined`; `found` has the codes of the negatives of each pair, -1 where there is none."""
     ids, texts, barred = ({row: list[Any]() for row in pairs.index} for _ in range(3))
     for _, batch in pairs[pairs["split"] == "train"].sort_values("position").groupby("step"):
         codes = np.concatenate([found[_key(pair)] for pair in batch.itertuples()])

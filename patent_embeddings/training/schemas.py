@@ -1,4 +1,4 @@
-"""Tables of what training leaves beside the adapter: columns and rules."""
+"""Schemas of the tables that training writes with the adapter."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ CURVE = Table(
     among={"split": ("train", "dev")},
     finite=("loss",),
 )
-SEEN = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))  # touched by a training pair
+SEEN = Table({"family_id": "text"}, key=("family_id",), filled=("family_id",))  # families seen in training

@@ -1,4 +1,4 @@
-"""The sentence-transformers trainer, as it is used here: composed batches, sealed checkpoints, finite numbers only."""
+"""The sentence-transformers trainer with fixed batches, sealed checkpoints, and a check for finite numbers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from patent_embeddings.training import checkpoints, lora
 
 
 class Lost(UserError):
-    """The best checkpoint is no longer what was sealed."""
+    """The best checkpoint no longer matches its seal."""
 
 
 class Arguments(SentenceTransformerTrainingArguments):
-    """The library's, with one GPU a process: over several it would merge composed batches (DataParallel)."""
+    """The library's arguments, with one GPU per process: with several it would merge batches (DataParallel)."""
 
     @property
     def n_gpu(self) -> int:
@@ -34,17 +34,17 @@ class Arguments(SentenceTransformerTrainingArguments):
 
 
 class InOrder(DefaultBatchSampler):
-    """Batches in the order of the table: they were composed beforehand."""
+    """Batches in the order of the table, in which they are laid out."""
 
     def __init__(self, dataset: Dataset, batch_size: int, drop_last: bool, **others: Any) -> None:
         super().__init__(SequentialSampler(dataset), batch_size=batch_size, drop_last=drop_last, **others)
 
 
 class Trainer(SentenceTransformerTrainer):
-    """The library's trainer, which loads a checkpoint into the adapter at hand and stops where a number is not finite.
+    """The library's trainer; it loads checkpoints into the existing adapter, and stops at numbers that are not finite.
 
-    The library's own reads the whole model anew, in the precision of its configuration and not quantised, and goes
-    on with the last step's weights where that fails; it trains on with losses that are no numbers.
+    The library would load the whole model again, in the precision of its configuration and not quantised, keep the
+    weights of the last step where that fails, and go on training after a loss of NaN.
     """
 
     def __init__(self, hub: str, **options: Any) -> None:
@@ -52,13 +52,12 @@ class Trainer(SentenceTransformerTrainer):
         super().__init__(**options)
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-        """None: nobody reads the card of a checkpoint, and its examples show a bar of their own."""
+        """Do nothing: checkpoints need no model card, and writing one shows a progress bar."""
 
     def run(self) -> None:
-        """Train to the end, from the last checkpoint that can be used, and load the one that was best on dev.
+        """Train to the end, from the last usable checkpoint, and load the one with the lowest dev loss.
 
-        Raises Lost: the best checkpoint is no longer what was sealed. Raises UserError: a loss or a weight is no finite
-        number.
+        Raises Lost: the best checkpoint no longer matches its seal. Raises UserError: a loss or a weight is not finite.
         """
         scratch = Path(self.args.output_dir)
         with self.args.main_process_first(local=False):
@@ -71,7 +70,7 @@ class Trainer(SentenceTransformerTrainer):
         self._load_from_checkpoint(str(best))
 
     def training_step(self, *arguments: Any, **options: Any) -> torch.Tensor:
-        """One step forward and back."""
+        """One forward and backward pass; returns the loss."""
         loss: torch.Tensor = super().training_step(*arguments, **options)
         self._require(bool(loss.isfinite()), f"the loss of step {self.state.global_step + 1} is {float(loss)}")
         return loss
@@ -97,24 +96,24 @@ class Trainer(SentenceTransformerTrainer):
 
 
 class Progress(TrainerCallback):
-    """Steps, rate and time left; a checkpoint is sealed when its step has ended."""
+    """Shows progress, and seals each checkpoint."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
         self.bar: Iterator[int] = iter(())
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Start the bar at the step that a resumed run is at."""
+        """Start the progress bar at the step that a resumed run continues from."""
         left = self.steps - state.global_step
         self.bar = iter(track(range(left + 1), left, "finetune", unit="steps"))
         next(self.bar)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Move the bar."""
+        """Advance the progress bar."""
         next(self.bar, None)
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Seal the checkpoint."""
+        """Seal the checkpoint that was just saved."""
         _together()  # each process has written its part
         if state.is_world_process_zero:
             checkpoints.seal(Path(args.output_dir), state.global_step, state.best_global_step)

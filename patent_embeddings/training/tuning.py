@@ -1,4 +1,4 @@
-"""Training pairs -> an adapter: of one training, or the mean of one a landscape."""
+"""Train an adapter on training pairs: one for all landscapes, or the mean of one for each."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from patent_embeddings.training.values import FinetuneValues
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves beside the adapter."""
+    """What training returns; the adapter is in its folder."""
 
-    curve: pd.DataFrame  # rows of `CURVE`, the loss on train and dev pairs by step; of several trainings the mean
+    curve: pd.DataFrame  # rows of `CURVE`: losses by step; of several trainings their mean
     device: str  # `cpu` or `cuda`
-    negatives: tuple[str, ...] = ()  # families that were hard negatives
+    negatives: tuple[str, ...] = ()  # families of the hard negatives
 
 
 def tune(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents: pd.DataFrame | None = None) -> Trained:
-    """Train the cell's adapter and leave it sealed; of several processes that torchrun started the first writes it.
+    """Train the adapter of a cell, and seal it; arguments and errors as `train`.
 
-    Arguments and errors as `train`.
+    Of several processes started by torchrun only the first writes it.
     """
     how = merged if values.merge else train
     with loading.offline():
@@ -57,7 +57,7 @@ def tune(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents: p
 
 
 def merged(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents: pd.DataFrame | None = None) -> Trained:
-    """Train on each landscape's part of every batch, and save the mean of the adapters, weighed.
+    """Train an adapter for each landscape, on its part of every batch, and save their weighted mean.
 
     Arguments and errors as `train`.
     """
@@ -68,9 +68,9 @@ def merged(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents:
             say(f"adapter of {landscape}, to be merged")
             parts.append(place / landscape)
             parts[-1].mkdir()
-            theirs = None if documents is None else documents[documents["landscape"] == landscape]
-            trained.append(train(apart, own, parts[-1], theirs))
-        if distributed.rank() == 0:  # the others have no adapters
+            local = None if documents is None else documents[documents["landscape"] == landscape]
+            trained.append(train(apart, own, parts[-1], local))
+        if distributed.rank() == 0:  # the other processes have no adapters
             encoder = factory.encoder(values.model, length=values.length, frozen=_frozen(values))
             lora.save_mean(encoder.model, values.model, parts, values.weight, folder)
     curve = pd.concat([one.curve for one in trained]).groupby(["split", "step"])[["loss"]].mean().reset_index()
@@ -78,14 +78,13 @@ def merged(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents:
 
 
 def by_landscape(pairs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The pairs of each landscape, as batches of their own.
+    """Split the batches by landscape; in a batch the pairs of a landscape are contiguous.
 
-    In a batch the pairs of a landscape stand together. Yields the landscape and its rows, with places and conflicts
-    counted within its part of the batch.
+    Yields each landscape with its rows, positions and conflicts counted within its part of the batch.
     """
     for landscape, own in pairs.groupby("landscape"):
-        places = own.groupby(["split", "step"])["position"]
-        first, size = places.transform("min"), places.transform("size")
+        positions = own.groupby(["split", "step"])["position"]
+        first, size = positions.transform("min"), positions.transform("size")
         kept = [
             [str(int(other) - start) for other in others if start <= int(other) < start + count]
             for others, start, count in zip(own["conflicts"], first, size, strict=True)
@@ -95,33 +94,33 @@ def by_landscape(pairs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def train(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents: pd.DataFrame | None = None) -> Trained:
-    """Train an adapter on the batches of `pairs` and save the one best on dev, weighed.
+    """Train an adapter on the batches of `pairs`, and save the checkpoint with the lowest dev loss, weighted.
 
-    The steps are fixed; every so often the loss on the dev pairs is taken, and the checkpoint with
-    the lowest is kept. A killed run resumes from its last checkpoint in the scratch folder; where the best one is no
-    longer as it was sealed, training starts again.
+    The number of steps is fixed; the dev loss is measured at regular intervals. A killed run resumes from its last
+    checkpoint in the scratch folder. If the best checkpoint no longer matches its seal, training starts again.
 
-    Started by torchrun, every process takes its share of each batch and all texts of the batch are negatives, so
-    that the loss is that of one process.
+    Under torchrun each process takes its share of each batch, and all texts of the batch are negatives, so that the
+    loss equals that of one process.
 
-    `pairs` are train and dev; `folder` takes the adapter, in peft's format; `documents` are what the recipe's hard
-    negatives are mined from, by the model as published. Raises UserError: a loss or a weight is no
-    finite number, or the best checkpoint was lost twice.
+    `pairs` are rows of `PAIRS`, train and dev; `folder` is where the adapter is saved in peft's format; hard negatives
+    are mined from `documents`, rows of `DOCUMENTS`, by the model before fine-tuning. Raises UserError: no training pair
+    has a negative, a loss or a weight is not finite, or the best checkpoint was lost twice.
     """
-    distributed.settle()  # before a library looks at the environment
-    if torch.cuda.is_available():  # started by torchrun, each process loads the model on a GPU of its own
+    distributed.settle()  # before a library reads the environment
+    if torch.cuda.is_available():  # under torchrun each process has its own GPU
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if values.hard_negatives and documents is not None:
         encoder = factory.encoder(values.model, length=values.length, frozen=_frozen(values))
         pairs = mining.mined(pairs, documents, encoder, values.hard_negatives)
         del encoder
+    _contrasted(pairs, values.hard_negatives.each if values.hard_negatives else 0)
     trainer = _trainer(values, pairs)
     scratch = Path(trainer.args.output_dir)
     with writable(scratch), checkpoints.alone(scratch):
         try:
             trainer.run()
         except Lost:
-            trainer = _trainer(values, pairs)  # its weights are those before the first step again
+            trainer = _trainer(values, pairs)  # with the initial weights
             trainer.run()
     if trainer.is_world_process_zero():
         lora.save(trainer.model, values.model, folder)
@@ -132,9 +131,31 @@ def train(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents: 
     return Trained(_curve(trainer.state.log_history), str(trainer.model.device), families)
 
 
+def _contrasted(pairs: pd.DataFrame, each: int) -> None:
+    """Report how many pairs have no negative at all: their loss is 0, whatever the weights.
+
+    `each` is the number of hard negatives of a training pair. Raises UserError: no training pair has a negative.
+    """
+    others = pairs.groupby(["split", "step"])["position"].transform("size") - 1
+    alone = pairs["conflicts"].str.len() == others
+    train = pairs["split"] == "train"
+    if each:
+        alone &= ~train | (pairs["barred"].str.len() == each * (others + 1))
+    none, count = int((alone & train).sum()), int(train.sum())
+    why = "each other pair of the batch shares a family, citation, text or label with it"
+    if none == count:
+        mend = f"set finetune.batch higher, or another label_set of the recipe in {layout.registry('recipes')}"
+        raise UserError(f"none of the {count} training pairs has a negative, so that nothing is learned: {why}; {mend}")
+    if distributed.rank():
+        return
+    if none:
+        say(f"{none} of {count} training pairs have no negative and teach nothing: {why}")
+    if alone[~train].all():
+        say("no dev pair has a negative: the dev loss is always 0, so that the first checkpoint is kept")
+
+
 def _trainer(values: FinetuneValues, pairs: pd.DataFrame) -> Trainer:
-    """The trainer of a new adapter, as seeded."""
-    # Before the adapter exists: its initial weights come from this seed.
+    """A trainer of a new adapter, whose initial weights depend on the seed only."""
     set_seed(values.seed)
     entry, on_gpu = values.model, torch.cuda.is_available()
     encoder = factory.encoder(entry, length=values.length, frozen=_frozen(values))
@@ -180,12 +201,12 @@ def _trainer(values: FinetuneValues, pairs: pd.DataFrame) -> Trainer:
 
 
 def _frozen(values: FinetuneValues) -> Any:
-    """What the frozen weights are kept in: by the model's size on a GPU, as they are on a processor."""
+    """Precision of the frozen weights: by the model's size on a GPU, unchanged on a processor."""
     return values.model.memory.weights if torch.cuda.is_available() else None
 
 
 def share(batch: int) -> int:
-    """Pairs of a batch for each process that torchrun started. Raises UserError: the batch does not divide evenly."""
+    """Pairs of a batch for each process of torchrun. Raises UserError: the batch does not divide evenly."""
     count = distributed.count()
     if batch % count:
         what = f"finetune.batch is {batch} here, which {count} processes cannot share evenly"
@@ -194,11 +215,11 @@ def share(batch: int) -> int:
 
 
 def _dataset(pairs: pd.DataFrame) -> Dataset:
-    """Pairs in batch order, then their hard negatives; the label of a row is its number in the table of pairs."""
+    """Texts of the pairs and hard negatives, in batch order; the label of a row is its number in the table of pairs."""
     ordered = pairs.sort_values(["step", "position"])
     texts = {side: ordered[side].tolist() for side in ("anchor", "positive")}
     if "negatives" in ordered:
-        # Where a pair has fewer the positive stands for one, and is barred from all.
+        # A missing hard negative is filled with the positive, which is barred from all pairs.
         each = zip(ordered["positive"], ordered["negatives"], strict=True)
         full = [[text or positive for text in negatives] for positive, negatives in each]
         texts |= {f"negative{number}": list(column) for number, column in enumerate(zip(*full, strict=True), 1)}
@@ -214,9 +235,9 @@ def _curve(log: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _fingerprint(values: FinetuneValues, encoder: Encoder, pairs: pd.DataFrame) -> str:
-    """Name of the scratch folder: everything that changes the adapter's weights.
+    """Name of the scratch folder: a hash of everything that changes the adapter's weights.
 
-    The encoder's fingerprint has the code of its package and its libraries, but for the one that steps.
+    The fingerprint of the encoder covers the code of its package and all libraries but accelerate.
     """
     parts = [
         weights.digest(Path(__file__).parent),

@@ -65,6 +65,21 @@ def test_cut_or_centred_vectors_are_not_the_model_as_published(
     assert "dense" in before and set(figures()["system"]) <= {"bm25"}
 
 
+@pytest.mark.parametrize("other", [{"tasks__pool": "earlier"}, {"query_view": "title"}])
+def test_no_figure_is_comparable_with_another_pool_or_view(
+    workspace: Path, set_params: Callable[..., None], other: dict[str, object]
+) -> None:
+    """Not even one of BM25, which is comparable with every recipe."""
+    nano = "nano-dapfam-all"
+    set_params(recipe="r1", landscape=nano, evaluate_on=[nano], query_view="tac", document_view="tac")
+    row = ("bm25", "retrieval", "all", "nDCG@10", "q", "test", 0.5)
+    tables.write(pd.DataFrame([row], columns=list(OUTCOMES.columns)), layout.outcomes(nano), OUTCOMES)
+    found = calibration.beside(params.load(), nano, trained=True)
+    assert found[["system", "ours"]].to_numpy().tolist() == [["bm25", 0.5]]
+    set_params(**other)
+    assert calibration.beside(params.load(), nano, trained=True).empty
+
+
 @pytest.mark.parametrize(
     ("mean", "said"), [(0.3491, ": OK"), (0.3357, ": OK"), (0.3355, "off by -2.0%"), (0.0407, "off by -88.1%")]
 )

@@ -98,6 +98,20 @@ def test_conflicts_equal_a_direct_reading_of_the_rule(name: str, material: Mater
     assert found > 0
 
 
+def test_a_text_that_two_families_share_is_in_conflict_like_its_family(material: Material) -> None:
+    """F-200 cites F-150, whose text F-000 has too; F-100 has the same abstract as F-200."""
+    citations = pd.DataFrame([("F-200", "F-150")], columns=["citing_id", "cited_id"])
+    texts = material.texts | {"F-000": material.texts["F-150"]}
+    twins = replace(material, citations=citations, labels={}, texts=texts)
+    batch = [
+        Pair("section", "F-200", "F-200", "abstract", "claims"),
+        Pair("citation", "F-000", "F-001", texts["F-000"], texts["F-001"]),
+        Pair("section", "F-100", "F-100", "abstract", "other claims"),
+        Pair("citation", "F-002", "F-003", texts["F-002"], texts["F-003"]),
+    ]
+    assert batches.conflicts(batch, twins) == [[1, 2], [0], [0], []]
+
+
 def test_drawing_twice_gives_the_same_table(material: Material) -> None:
     pd.testing.assert_frame_equal(
         laid_out({"x": material}, RECIPES["r4"], SETTINGS), laid_out({"x": material}, RECIPES["r4"], SETTINGS)

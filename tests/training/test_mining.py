@@ -257,7 +257,7 @@ def test_training_with_hard_negatives_also_in_chunks(
 
 
 def test_section_pairs_have_no_hard_negatives() -> None:
-    with pytest.raises(ValueError, match="section pairs join parts"):
+    with pytest.raises(ValueError, match="section pairs are not"):
         Recipe(description="", signals=["citation", "section"], hard_negatives=HardNegatives())
     assert not Recipe(description="", signals=["citation"], hard_negatives=HardNegatives()).plain
     assert Recipe(description="", signals=["citation"]).plain

@@ -590,3 +590,35 @@ def test_a_batch_that_does_not_divide_is_refused(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=r"finetune\.batch is 8 here, which 3 processes"):
         tuning.share(8)
+
+
+def clashing(table: pd.DataFrame) -> list[list[str]]:
+    """Conflicts with every other pair of the batch."""
+    return [[str(other) for other in range(8) if other != position] for position in table["position"]]
+
+
+def test_pairs_without_a_negative_are_said(model: Path, workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import tiny
+
+    from patent_embeddings.training import tuning
+
+    table = pairs()
+    apart = (table["split"] == "train") & (table["step"] > 0)
+    table["conflicts"] = table["conflicts"].where(apart, pd.Series(clashing(table)))
+    (workspace / "adapter").mkdir()
+    trained = tuning.train(values(tiny.entry(model)), table, workspace / "adapter")
+    assert set(trained.curve.loc[trained.curve["split"] == "dev", "loss"]) == {0.0}
+    said = capsys.readouterr().err
+    assert "8 of 96 training pairs have no negative and teach nothing: each other pair" in said
+    assert "no dev pair has a negative: the dev loss is always 0" in said
+
+
+def test_training_on_pairs_without_a_single_negative_is_refused(model: Path, workspace: Path) -> None:
+    import tiny
+
+    from patent_embeddings.core.errors import UserError
+    from patent_embeddings.training import tuning
+
+    table = pairs()
+    with pytest.raises(UserError, match="none of the 96 training pairs has a negative, so that nothing is learned"):
+        tuning.train(values(tiny.entry(model)), table.assign(conflicts=clashing(table)), workspace)

@@ -1,7 +1,7 @@
-"""Training signals, one module each, which draws its pairs and says what it needs; a module here is a signal.
+"""Training signals; each module of this package is one.
 
-`draw(material, recipe, split, count, rng)` gives the pairs; `needs(recipe)` says what a landscape without any lacks,
-and what to do about it.
+A module has `draw(material, recipe, split, count, rng)`, which returns pairs, and `needs(recipe)`, which returns what a
+landscape without any pair lacks, and what to do about it.
 """
 
 from __future__ import annotations

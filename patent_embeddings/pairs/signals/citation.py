@@ -1,4 +1,4 @@
-"""Citation pairs: a family with a family that it cites."""
+"""Citation pairs: a family and a family that it cites."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from patent_embeddings.pairs.values import Drawn
 
 
 def draw(material: Material, recipe: Drawn, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
-    """Up to `count` distinct citation pairs of `split`, in random order; dev pairs cite from the dev split."""
+    """Up to `count` distinct citation pairs, in random order; the citing family of a dev pair is in the dev split."""
     allowed = material.allowed(split)
     texts = material.texts
     edges = sorted(
@@ -23,5 +23,5 @@ def draw(material: Material, recipe: Drawn, split: str, count: int, rng: np.rand
 
 
 def needs(recipe: Drawn) -> tuple[str, str]:
-    """What a landscape without such pairs lacks, and what to do about it."""
+    """What a landscape without any such pair lacks, and what to do about it."""
     return "citations between its families", "choose a recipe without citation pairs"

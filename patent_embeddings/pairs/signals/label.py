@@ -8,14 +8,14 @@ from patent_embeddings.core import layout
 from patent_embeddings.pairs.material import Material, Pair
 from patent_embeddings.pairs.values import Drawn
 
-# A pair is redrawn when it was drawn before; a landscape with few pairs is given up on after so many tries a pair.
+# Draws per pair asked for: pairs that were drawn before are drawn again, and a landscape may have too few.
 _TRIES = 20
 
 
 def draw(material: Material, recipe: Drawn, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
-    """Up to `count` distinct label pairs, both ends in `split`: anchors in random order, label and partner at random.
+    """Up to `count` distinct label pairs of `split`: anchors in random order, label and partner at random.
 
-    Train pairs join families of the train split only, or classification would be tested on what it was taught.
+    Both families of a train pair are in the train split, since test families are classified by these labels.
     """
     members: dict[str, list[str]] = {}
     allowed = material.allowed(split)
@@ -43,6 +43,6 @@ def draw(material: Material, recipe: Drawn, split: str, count: int, rng: np.rand
 
 
 def needs(recipe: Drawn) -> tuple[str, str]:
-    """What a landscape without such pairs lacks, and what to do about it."""
+    """What a landscape without any such pair lacks, and what to do about it."""
     where = layout.registry("recipes")
     return f"labels of the set {recipe.label_set!r}", f"change label_set of the recipe in {where}"

@@ -1,4 +1,4 @@
-"""Section pairs: two sections of one family, such as its abstract with its claims."""
+"""Section pairs: two sections of one family, such as its abstract and its claims."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from patent_embeddings.pairs.values import Drawn
 
 
 def draw(material: Material, recipe: Drawn, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
-    """Up to `count` section pairs, one a family that has both sections; dev pairs come from the dev split."""
+    """Up to `count` section pairs, one for each family with both sections; dev pairs are of the dev split."""
     allowed = material.allowed(split)
     ids = material.families["family_id"].tolist()
     first, second = (section(material.families, name) for name in recipe.sections)
@@ -24,7 +24,7 @@ def draw(material: Material, recipe: Drawn, split: str, count: int, rng: np.rand
 
 
 def needs(recipe: Drawn) -> tuple[str, str]:
-    """What a landscape without such pairs lacks, and what to do about it."""
+    """What a landscape without any such pair lacks, and what to do about it."""
     first, second = recipe.sections
     where = layout.registry("recipes")
     return f"families with both {first} and {second}", f"change sections of the recipe in {where}"
