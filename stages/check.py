@@ -1,4 +1,4 @@
-"""Refuse bad parameters and ids before anything is touched, and say what each stage reads of them."""
+"""Validate params.yaml and the registry entries that it names, and write the values that each stage reads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main(
         say(note)
     cell = params.load()
     check.validate(cell)
-    # Java is needed minutes later, by bm25: said now, before anything is computed.
+    # bm25 needs Java minutes later: fail now if it is missing.
     lucene.java_home()
     check.prune(cell.evaluate_on)
     keys.write(cell)

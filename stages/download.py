@@ -1,4 +1,4 @@
-"""Raw source -> families, citations, own judgements and queries of one landscape."""
+"""Source -> families, citations, judgements and queries of one landscape."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(landscape: str) -> None:
-    """Fetch or generate a landscape and write its families, citations, own judgements and queries."""
+    """Fetch or generate a landscape and write its families, citations, judgements and queries."""
     from patent_embeddings.core import costs, layout, params, tables
     from patent_embeddings.core.progress import say
     from patent_embeddings.corpus import sources

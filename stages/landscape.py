@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,14 +22,14 @@ Files = Annotated[
         metavar="FILE...", help="Exports of a patent database (see `formats`), or one file in our own form."
     ),
 ]
-Format = Annotated[str | None, typer.Option(help="Format of the files, see `formats`; else found out by their looks.")]
-Dry = Annotated[bool, typer.Option("--dry-run", help="Say what would come of it, and touch nothing.")]
+Format = Annotated[str | None, typer.Option(help="Format of the files, see `formats`; detected by default.")]
+Dry = Annotated[bool, typer.Option("--dry-run", help="Read the files and print the summary, but change nothing.")]
 Class = Annotated[str, typer.Option("--class", help="Only of these IPC or CPC classes: A61,H04L29.")]
 Since = Annotated[str, typer.Option(help="Only published on this day or later: YYYY-MM-DD.")]
 Until = Annotated[str, typer.Option(help="Only published on this day or earlier: YYYY-MM-DD.")]
 Jurisdiction = Annotated[str, typer.Option(help="Only of these countries of publication: US,EP.")]
 Ids = Annotated[Path | None, typer.Option(help="Only publications or families of this file, one a line.")]
-Limit = Annotated[int, typer.Option(min=0, help="Only so many publications, the first ones; 0: all.")]
+Limit = Annotated[int, typer.Option(min=0, help="Only the first N publications; 0: all.")]
 Queries = Annotated[
     Path | None, typer.Option(help="Queries of your own: ids with texts, or ids or numbers of families; needs --qrels.")
 ]
@@ -37,18 +37,18 @@ Qrels = Annotated[
     Path | None, typer.Option(help="Judgements of your own: TREC's qrels, or query_id,family_id,relevance.")
 ]
 Threshold = Annotated[
-    int | None, typer.Option(min=1, help="Least grade of --qrels that is relevant to R@100, AP and RR; 1 by default.")
+    int | None, typer.Option(min=1, help="Lowest grade that R@100, AP and RR count as relevant; 1 by default.")
 ]
 Description = Annotated[str | None, typer.Option(help="One sentence for lists and pages.")]
 Licence = Annotated[str | None, typer.Option(help="Licence of the data, shown on every page.")]
 Relevance = Annotated[
     Literal["cited", "linked"] | None,
-    typer.Option(help="Relevant to a family: those it cites, or also those citing it."),
+    typer.Option(help="Relevant to a family: those that it cites, or also those that cite it."),
 ]
 
 
 def _reading(command: Literal["add", "replace"], about: str) -> Callable[..., None]:
-    """The command of this name, which takes files for a landscape and has `about` as its help."""
+    """The command `add` or `replace`, which have the same options; `about` is its help."""
 
     def take(
         name: Id, files: Files, format: Format = None, dry_run: Dry = False, classes: Class = "", since: Since = "",
@@ -61,26 +61,22 @@ def _reading(command: Literal["add", "replace"], about: str) -> Callable[..., No
         from patent_embeddings.corpus.user.conversion import Request
 
         request = Request(files, format, select(classes, since, until, jurisdiction, ids, limit), queries, qrels)
-        done = adding.add if command == "add" else adding.replaced
-        _say(name, done(name, request, _said(description, licence, relevance, threshold), dry=dry_run))
+        do = adding.add if command == "add" else adding.replaced
+        fields = {"description": description, "licence": licence, "relevance": relevance, "threshold": threshold}
+        given = {key: value for key, value in fields.items() if value is not None}
+        _say(name, do(name, request, given, dry=dry_run))
 
     return app.command(command, help=about)(take)
 
 
-add = _reading("add", "Read files, say what is in them, track what is kept with DVC and add the registry entry.")
+add = _reading("add", "Add a landscape of your own: read files, summarise them, track them with DVC, register them.")
 replace = _reading(
-    "replace", "Put other files in the place of those of a landscape of your own; what is not said stays as it is."
+    "replace", "Replace the files of a landscape of your own; options that are not given stay as they are."
 )
 
 
-def _said(*values: str | int | None) -> dict[str, Any]:
-    """What the user says of the landscape."""
-    names = ("description", "licence", "relevance", "threshold")
-    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
-
-
 def _say(name: str, added: Added) -> None:
-    """Print what a landscape holds and what to do next; write its page, unless nothing was to be touched."""
+    """Print the summary of a landscape and what to do next; write its page, unless this is a dry run."""
     from patent_embeddings.core import layout, params
     from patent_embeddings.corpus.summary import held, summary
     from patent_embeddings.pages.landscape.page import write
@@ -95,7 +91,7 @@ def _say(name: str, added: Added) -> None:
 
 @app.command()
 def remove(name: Id) -> None:
-    """Remove a landscape of your own: its entry, its files, and what was computed of it here."""
+    """Remove a landscape of your own: its entry, its files, and everything computed from it here."""
     from patent_embeddings.core import params
     from patent_embeddings.corpus.user import adding
 
@@ -105,17 +101,14 @@ def remove(name: Id) -> None:
 
 @app.command()
 def formats() -> None:
-    """List the formats of exports that are read."""
+    """List the supported export formats."""
     from patent_embeddings.core.columns import aligned
     from patent_embeddings.corpus.formats import FORMATS
     from patent_embeddings.corpus.user.conversion import OWN
 
     rows = [(one.name, one.title, one.lacks) for one in FORMATS]
-    print(
-        "\n".join(
-            aligned([("name", "export", "what it lacks"), *rows, (OWN, "our own form, see docs/landscapes.md", "")])
-        )
-    )
+    rows = [("name", "export", "what it lacks"), *rows, (OWN, "our own form, see docs/landscapes.md", "")]
+    print("\n".join(aligned(rows)))
 
 
 @app.command("list")
@@ -135,7 +128,7 @@ def show(
     name: Id,
     page: Annotated[bool, typer.Option("--page", help="Also write its page, reports/landscapes/ID.html.")] = False,
 ) -> None:
-    """Show a landscape's registry entry and, once it is here, what is in it."""
+    """Show a landscape's registry entry and, once it is downloaded, its summary."""
     from patent_embeddings.core import layout, params
     from patent_embeddings.corpus.entries import landscape_entry
     from patent_embeddings.corpus.sources import at_hand

@@ -1,4 +1,4 @@
-"""Families and citations -> queries, relevance judgements (IN, OUT), label sets, splits and the ranked pool."""
+"""Families and citations -> queries, relevance judgements with scopes, label sets, splits and the ranked pool."""
 
 from __future__ import annotations
 

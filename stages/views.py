@@ -1,4 +1,4 @@
-"""Families -> one text per family and view."""
+"""Families -> the text of each family in each view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of text as lines whose columns stand below one another."""
+"""Print rows of text in aligned columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
-    """One line a row, two blanks between columns; the cells of the columns numbered `right` end below one another."""
+    """One line per row, two blanks between columns; the columns numbered in `right` are right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     form = "  ".join(f"{{:{'>' if place in right else '<'}{width}}}" for place, width in enumerate(widths))
     return [form.format(*row).rstrip() for row in rows]

@@ -1,4 +1,4 @@
-"""A command at work: its errors in one line, no second start of a stage beside the first, no life beyond DVC's."""
+"""Run a command: errors become one line, a stage runs once at a time, and it ends when DVC does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from patent_embeddings.core import distributed, gpus, layout
-from patent_embeddings.core.errors import UserError, told
+from patent_embeddings.core.errors import UserError, user_message
 
 if TYPE_CHECKING:
     import psutil
@@ -26,39 +26,34 @@ if TYPE_CHECKING:
 
 _NAMES = "check download views tasks lengths pairs finetune embed bm25 search fuse rerank metrics report"
 STAGES = tuple(_NAMES.split())
-MODELS = (
-    "finetune",
-    "embed",
-    "rerank",
-)  # stages that compute on a GPU where there is one; `search` asks itself
-PATIENCE = 10.0  # seconds for which the stage before may take to end
-POLL = 0.5  # seconds between two looks at DVC
-YOUNG = 50_000  # new objects between two looks of Python for what is garbage, while a stage imports
+MODELS = ("finetune", "embed", "rerank")  # stages that use a GPU if there is one; `search` decides itself
+PATIENCE = 10.0  # seconds to wait for an earlier process of the same stage to end
+POLL = 0.5  # seconds between checks that DVC is alive
+YOUNG = 50_000  # new objects between garbage collections while a stage imports
 _GARBAGE = gc.get_threshold()
-_ASKED = "DVC_STAGE"  # set by DVC for what it starts
+_STAGE = "DVC_STAGE"  # environment variable that DVC sets for the processes it starts
 
 
 def imported() -> None:
-    """Leave what was imported out of the search for garbage, which from here on is Python's own."""
+    """Exclude imported objects from garbage collection, and restore Python's own thresholds."""
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
 
 
 def run(app: typer.Typer) -> None:
-    """Run a Typer application; a UserError, or a machine that is at its limits, becomes one line and exit status 2."""
-    # Imports make very many objects that stay: looking through all of them for garbage, again and again and at the end
-    # once more, is a third of what they take.
+    """Run a Typer application; a UserError, or a lack of memory or disk space, becomes one line and exit status 2."""
+    # Imports create many objects that stay: garbage collection would take a third of their time.
     gc.set_threshold(YOUNG)
     atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # A terminal that cannot show a letter shows its number.
+            # A terminal that cannot show a character shows its escape.
             stream.reconfigure(errors="backslashreplace")
     try:
         with alone():
             app()
     except Exception as error:
-        line = told(error)
+        line = user_message(error)
         if line is None:
             raise
         print(f"error: {' '.join(line.split())}", file=sys.stderr)
@@ -67,19 +62,19 @@ def run(app: typer.Typer) -> None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Hold the outputs of the stage that this process is, if it is one, and end when DVC does, if DVC started it.
+    """If this process is a stage, lock it against a second process; if DVC started it, end when DVC does.
 
-    Nothing is held outside a repository. Raises UserError where the same stage runs here already.
+    Nothing is locked outside a repository. Raises UserError if the same stage is already running here.
     """
     name = _name()
     if name is None:
         yield
         return
-    if _ASKED in os.environ:
-        # Looked at, not asked of the kernel: a shell may stand between, which outlives DVC.
+    if _STAGE in os.environ:
+        # Polled, as the kernel only reports the parent's death, which may be a shell that outlives DVC.
         dvc = _dvc()
         threading.Thread(target=_watch, args=(dvc,), daemon=True).start() if dvc else _watch(dvc)
-    # One of torchrun's processes holds for all of them.
+    # One of torchrun's processes holds the lock for all.
     if (distributed.by_torchrun() and os.environ["RANK"] != "0") or not layout.DVC.is_dir():
         yield
         return
@@ -88,7 +83,7 @@ def alone() -> Iterator[None]:
 
 
 def _name() -> str | None:
-    """The stage as DVC calls it, such as `embed@sim-alpha`; None of another command, or where help is asked for."""
+    """The stage's name in DVC, such as `embed@sim-alpha`; None for other commands and `--help`."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     module = spec.name.removeprefix("stages.").removesuffix(".__main__") if spec else ""
     if module not in STAGES or not all(re.fullmatch(r"[a-z0-9][a-z0-9-]*", word) for word in sys.argv[1:]):
@@ -100,7 +95,7 @@ def _name() -> str | None:
 def _held(name: str, path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + PATIENCE
-    # Not filelock: it keeps the file to itself, and whoever is refused must read there by whom.
+    # Not filelock: a process that is refused must be able to read the holder's id from the file.
     with path.open("a+", encoding="ascii") as file:
         while True:
             try:
@@ -120,15 +115,15 @@ def _held(name: str, path: Path) -> Iterator[None]:
 
 
 def _dvc() -> psutil.Process | None:
-    """The process that started this stage, through a shell or directly; None if it is gone."""
+    """The DVC process that started this stage, directly or through a shell; None if it is gone."""
     import psutil
 
     for ancestor in psutil.Process().parents():
         inherited = None
         with suppress(psutil.Error, OSError):
-            inherited = ancestor.environ().get(_ASKED)
-        if inherited != os.environ[_ASKED]:
-            # Whoever adopts orphans has a session of its own.
+            inherited = ancestor.environ().get(_STAGE)
+        if inherited != os.environ[_STAGE]:
+            # A process that adopts orphans is in another session.
             with suppress(OSError):
                 return ancestor if os.getsid(ancestor.pid) == os.getsid(0) else None
             return None

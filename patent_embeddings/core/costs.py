@@ -1,4 +1,4 @@
-"""What a stage cost: seconds, texts and tokens per second, peak memory, device, and how busy that was."""
+"""Measure the costs of a stage: seconds, texts and tokens per second, peak memory, device and its utilisation."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ from patent_embeddings.core.meter import metered, significant
 def measured(path: Path) -> Iterator[dict[str, Any]]:
     """Time the block and write its cost record on success: `seconds`, `peak_mib` (resident), `computed_by` and more.
 
-    The block may set `texts` (number encoded or ranked), `computed` (those of them that were not taken from the
-    scratch), `device` and any other plain value in the yielded dict. What models do in it is added
-    as `Meter.read` says, and `gpu_seconds`, for which GPUs were held.
-    Raises UserError before the block where installed versions are not those of environment.lock.
+    The block may set `texts` (number encoded or ranked), `computed` (of these, the ones not taken from the scratch),
+    `device` and other plain values in the yielded dict. The figures of `Meter.read` are added, and `gpu_seconds`, for
+    which GPUs were held. Raises UserError before the block if installed versions differ from environment.lock.
     """
     environment.verify()
     imported()
@@ -45,7 +44,7 @@ def measured(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def account() -> str:
-    """A random name of this user on this machine, drawn once, to tell own results from restored ones; "" at a fault."""
+    """A random name of this user on this machine, drawn once, to tell own results from restored ones; "" on failure."""
     try:
         path = layout.account()
         if not path.exists():

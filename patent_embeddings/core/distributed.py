@@ -1,4 +1,4 @@
-"""How many processes share a training: one, or as many as torchrun started; no library follows other variables."""
+"""The processes of a distributed training: those that torchrun started, whatever other variables say."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _OTHERS = re.compile(r"(OMPI|PMI|PMIX|MV2|ACCELERATE)_\w+")
 
 
 def rank() -> int:
-    """Number of this process among those that torchrun started; 0 without it."""
+    """This process's rank among those that torchrun started; 0 without torchrun."""
     settle()
     return int(os.environ.get("RANK", "0"))
 
 
 def count() -> int:
-    """How many processes torchrun started; 1 without it."""
+    """The number of processes that torchrun started; 1 without torchrun."""
     settle()
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def settle() -> None:
-    """Take out of the environment, and say, what would start a library as one of several without torchrun."""
+    """Remove, and report, variables that would make libraries run as one of several processes without torchrun."""
     found = [name for name in os.environ if _OTHERS.fullmatch(name)]
     if not by_torchrun():
         found += [name for name in (*_GLOBAL, *_LOCAL) if name in os.environ]
@@ -38,7 +38,7 @@ def settle() -> None:
 
 
 def by_torchrun() -> bool:
-    """Whether torchrun's variables are all there and fit together."""
+    """Whether torchrun's variables are all set and consistent."""
     ranks = []
     for names in (_GLOBAL, _LOCAL):
         texts = [os.environ.get(name, "") for name in names]

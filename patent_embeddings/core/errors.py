@@ -1,4 +1,4 @@
-"""Errors meant for people, and what other errors say to them."""
+"""Errors with a message for users, and such messages for other errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
 _MACHINE = NO_ROOM | {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG}
-# Of torch, CUDA, C++, Java, the loader of shared libraries and the system, which raise it in errors of other types.
+# Messages of torch, CUDA, C++, Java, the dynamic linker and the system, which raise errors of various types.
 _MEMORY = re.compile(
     r"(cannot|can't|unable to|failed to|could not) (allocate|reserve)|failed to map|(not enough|insufficient) memory"
     r"|out of memory|bad_alloc|OutOfMemoryError|can't start new thread",
@@ -19,13 +19,13 @@ MORE_MEMORY = "free some, lift the limit that this process runs under, or comput
 
 
 class UserError(Exception):
-    """Bad input or a missing piece, said in one line that names the thing, the file and the mend."""
+    """Bad input or something missing; the message is one line that names the thing, the file and the remedy."""
 
 
-def told(error: BaseException) -> str | None:
-    """What an error says to people; None where it is a fault of the program, whose traceback is wanted.
+def user_message(error: BaseException) -> str | None:
+    """The message of an error for users; None if it is a fault of the program, whose traceback should be shown.
 
-    Lack of memory comes first: whoever met it may have taken it for something else.
+    Lack of memory is looked for first, in the causes too, as the code that met it may have raised something else.
     """
     one: BaseException | None = error
     while one is not None:
@@ -45,12 +45,12 @@ def told(error: BaseException) -> str | None:
 
 
 def tells_of_memory(text: str) -> str | None:
-    """The line of a text that says so, if one does."""
+    """The first line of a text that reports a lack of memory, or None."""
     return next((line.strip("# ") for line in text.splitlines() if _MEMORY.search(line)), None)
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """A hint like ` (did you mean minilm?)`, or an empty string where nothing is near."""
+    """A hint such as ` (did you mean minilm?)`, or "" if no known word is similar."""
     from difflib import get_close_matches
 
     close = get_close_matches(word, known, n=3, cutoff=0.5)

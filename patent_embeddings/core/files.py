@@ -1,4 +1,4 @@
-"""Files that are whole or absent: write to a temporary name, then rename."""
+"""Atomic writes, temporary folders, and readers of JSON and YAML."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from filelock import FileLock, Timeout
 
 from patent_embeddings.core.errors import NO_PLACE, NO_ROOM, UserError
 
-PARTIAL = ".partial"  # of temporaries, which DVC ignores (.dvcignore)
-OWNER = ".owner"  # locked in a temporary by the process that fills it, for as long as that lives
+PARTIAL = ".partial"  # suffix of temporary folders, which DVC ignores (.dvcignore)
+OWNER = ".owner"  # file in a temporary folder that its process keeps locked as long as it lives
 _IN_THE_WAY = {errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.ENOTDIR}
-# Of numpy, safetensors and torch, whose errors of a full disk carry no number.
+# Messages of numpy, safetensors and torch about a full disk, without an error number.
 _UNNUMBERED = re.compile(r"requested and \d+ written|\(os error (13|27|28|30|122)\)|PytorchStreamWriter failed writing")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
+    """Yield a temporary path; on success it is renamed to `path`, on failure removed.
 
-    The caller makes it a file or a folder. What several processes put in one place is that of the last; after a power
-    loss it is whole or absent too. Raises UserError where the disk is full or the folder cannot be written.
+    The caller creates a file or folder there. Of several processes the last one wins; after a power loss the file is
+    complete or absent. Raises UserError if the disk is full or the folder is not writable.
     """
     with ExitStack() as stack:
         with writable(path):
@@ -42,7 +42,7 @@ def replacing(path: Path) -> Iterator[Path]:
                 raise UserError(f"{path.parent}: a file is where a folder is needed; move it elsewhere") from None
             except FileNotFoundError:  # such as below /proc
                 raise UserError(f"{path.parent}: no folder can be made there; name another place") from None
-            # DVC links outputs read-only into its cache: replace them, never write through.
+            # DVC may link outputs to its cache, read-only: replace them, never write through the link.
             folder = stack.enter_context(_owned(path.parent, f".{path.name}."))
         temporary = folder / path.name
         with writable(path):
@@ -53,9 +53,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def workplace(name: str, place: Path | None = None) -> Iterator[Path]:
-    """A folder for the time of the block, in `place` or the system's temporary folder; those of killed processes go.
+    """A temporary folder in `place` or the system's temporary folder; those of killed processes are removed.
 
-    Raises UserError where there is no place for it.
+    Raises UserError if there is no room for it.
     """
     try:
         place = place or Path(tempfile.gettempdir())
@@ -69,10 +69,10 @@ def workplace(name: str, place: Path | None = None) -> Iterator[Path]:
 
 @contextmanager
 def _owned(parent: Path, prefix: str) -> Iterator[Path]:
-    """A new folder of this process; what killed ones left under the same prefix is removed first.
+    """Create a folder of this process, after removing those of killed processes with the same prefix.
 
-    A lock goes with its process; a process's number stays with a zombie, is given again, and is of another machine on a
-    shared disk.
+    A lock ends with its process. A process id may belong to a zombie, be reused, or be of another machine on a shared
+    disk.
     """
     for left in parent.glob(f"{glob.escape(prefix)}*{PARTIAL}"):
         if re.fullmatch(rf"{re.escape(prefix)}\w+{re.escape(PARTIAL)}", left.name):
@@ -83,7 +83,7 @@ def _owned(parent: Path, prefix: str) -> Iterator[Path]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=PARTIAL, dir=parent))
         owner = FileLock(folder / OWNER)
-        # Another process may have taken it for a dead one's before it was locked.
+        # Another process may remove it before it is locked.
         with suppress(FileNotFoundError):
             owner.acquire()
             break
@@ -95,7 +95,7 @@ def _owned(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def _move(temporary: Path, path: Path, aside: Path) -> None:
-    """Rename over whatever is there; a folder, which no rename replaces, goes aside first."""
+    """Rename over whatever is there; a folder, which rename does not replace, is moved aside first."""
     for number in itertools.count():
         try:
             temporary.replace(path)
@@ -103,14 +103,15 @@ def _move(temporary: Path, path: Path, aside: Path) -> None:
         except OSError as error:
             if error.errno not in _IN_THE_WAY:
                 raise
-            with suppress(FileNotFoundError):  # another process took it
+            with suppress(FileNotFoundError):  # another process moved it
                 path.rename(aside / f".{number}")
 
 
 def _sync(path: Path) -> None:
-    """Put a file, or a folder with all it holds, on the disk.
+    """Flush a file, or a folder and its contents, to disk.
 
-    Its new name may be lost with the power, for which the old one is then still there: half the time of a small file.
+    The parent folder is not flushed, which would double the time of a small file: after a power loss, the old file may
+    be back.
     """
     for one in [*(sorted(path.rglob("*"), reverse=True) if path.is_dir() else []), path]:
         if one.is_symlink():
@@ -119,7 +120,7 @@ def _sync(path: Path) -> None:
         try:
             os.fsync(opened)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # of a folder, where the file system has no such thing
+            if error.errno != errno.EINVAL:  # the file system cannot flush folders
                 raise
         finally:
             os.close(opened)
@@ -127,7 +128,7 @@ def _sync(path: Path) -> None:
 
 @contextmanager
 def writable(path: Path) -> Iterator[None]:
-    """Raise UserError where the disk is full or may not be written, whichever library met it; other errors pass."""
+    """Turn errors about a full or read-only disk, of any library, into UserError; other errors pass."""
     try:
         yield
     except UserError:
@@ -140,7 +141,7 @@ def writable(path: Path) -> Iterator[None]:
         if isinstance(named, str):
             one, ours = Path(named).absolute(), path.absolute()
             if not (ours.is_relative_to(one) or one.is_relative_to(ours.parent)):
-                raise  # another file, which the block met on its way
+                raise  # about another file
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(f"{path}: cannot write ({reason:.100}); free space or check permissions") from error
 
@@ -152,7 +153,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def as_json(value: Any) -> str:
-    """JSON with sorted keys; the same value gives the same text."""
+    """JSON with sorted keys: equal values give equal text."""
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -162,7 +163,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file. Raises UserError where it is absent or is not JSON."""
+    """Read a JSON file. Raises UserError if it is absent or not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -172,31 +173,38 @@ def read_json(path: Path) -> Any:
 
 
 def read_yaml(path: Path, shown: Path | None = None) -> Any:
-    """Read a YAML file of the repository, which errors call `shown`, or by its path.
+    """Read a YAML file; error messages name it by `shown`, or by its path.
 
-    Raises UserError where it is absent, not UTF-8 or not YAML, or a key stands in it twice.
+    Raises UserError if it is absent, not UTF-8 or not YAML, has a key twice, or a number that DVC reads as another.
     """
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """Refuses a key that stands twice, as after a merge in git: the last one would count, without a word."""
+        """Refuses a key that stands twice, as after a merge in git: the last one would silently count."""
 
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
             keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
             if len(set(keys)) < len(keys):
                 twice = next(key for key in keys if keys.count(key) > 1)
-                raise yaml.YAMLError(f"{twice!r} stands there twice; keep one of them")
+                raise UserError(f"{shown}: {twice!r} stands there twice; keep one of them")
             return super().construct_mapping(node, deep)
 
+        def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+            """Refuse `010` and `1:30`: 8 and 90 in YAML 1.1, which is read here, 10 and text in DVC's YAML 1.2."""
+            if re.fullmatch(r"[-+]?0[0-9_]+|.*:.*", node.value):
+                said = "is one number in YAML 1.1 and another in 1.2; write it as a decimal without leading zeros"
+                raise UserError(f"{shown}: {node.value} {said}")
+            return int(super().construct_yaml_int(node))
+
+    Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
     shown = shown or path
     try:
-        # YAML 1.1, where DVC reads 1.2: they differ on none of the values used here.
         return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
     except FileNotFoundError:
         raise UserError(f"{shown}: no such file here; run from the repository's root") from None
     except UnicodeDecodeError:
         raise UserError(f"{shown}: not UTF-8; save it in that encoding") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2001-99-99
         raise UserError(f"{shown}: not valid YAML: {error}") from None
 
 

@@ -1,4 +1,4 @@
-"""What git says of this repository."""
+"""Run git in this repository."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from patent_embeddings.core.errors import UserError
 
 
 def git(*arguments: str) -> str:
-    """What git prints, its line ends `\\n`. Raises UserError where it fails, or prints what is no text."""
+    """The output of a git command, with `\\n` line ends. Raises UserError if it fails or its output is not UTF-8."""
     done = subprocess.run(["git", *arguments], capture_output=True, check=False)
     mend = "`git fsck` says whether .git is damaged, a fresh clone has it whole"
     if done.returncode:

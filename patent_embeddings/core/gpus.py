@@ -1,4 +1,4 @@
-"""The GPUs of this machine, as its driver's tool tells: torch takes seconds to load."""
+"""The GPUs of this machine, from nvidia-smi, as loading torch takes seconds."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.progress import say
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-APART = "PATENT_EMBEDDINGS_GPU_EACH"  # set for what computes several cells at a time
-_PART = "MIG-"  # what the names of a GPU's parts begin with
-POLL = 1.0  # seconds between two looks for a free GPU
+APART = "PATENT_EMBEDDINGS_GPU_EACH"  # set for processes that compute several cells at a time
+_PART = "MIG-"  # prefix of the names of a GPU's parts
+POLL = 1.0  # seconds between attempts to get a free GPU
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """What the driver tells of a GPU."""
+    """A GPU as the driver describes it."""
 
     uuid: str
     memory: int | None  # bytes, where it is known
-    capability: float  # to compute, NVIDIA's number of it
+    capability: float  # NVIDIA's compute capability
     name: str
 
 
 def visible() -> list[str]:
-    """Names of the GPUs that a process started here may use, as `CUDA_VISIBLE_DEVICES` takes them; [] without one.
+    """Names of the GPUs that a process started here may use, in the form that `CUDA_VISIBLE_DEVICES` takes.
 
-    Those that this variable names where it is set, else all by their UUID, which no order of numbering changes.
+    Those that this variable names if it is set, else the UUIDs of all, which do not depend on an order of numbering.
     """
-    here = _told()
+    here = _gpus()
     if not here or VISIBLE not in os.environ:
         return [gpu.uuid for gpu in here]
     named = [name.strip() for name in os.environ[VISIBLE].split(",")]
@@ -48,10 +48,10 @@ def visible() -> list[str]:
 
 
 def first() -> Gpu | None:
-    """The first GPU that a process started here may use, None without one; of a part (MIG) no memory is known."""
+    """The first GPU that a process started here may use, or None; the memory of a part (MIG) is not known."""
     if not (names := visible()):
         return None
-    name, here = names[0], _told()
+    name, here = names[0], _gpus()
     if name.startswith(_PART):
         return replace(here[0], uuid=name, memory=None)
     if name.isdecimal():
@@ -59,19 +59,19 @@ def first() -> Gpu | None:
     return next(gpu for gpu in here if gpu.uuid.startswith(name))
 
 
-def _told() -> tuple[Gpu, ...]:
-    """The GPUs of this machine, as the driver's tool says; () without one."""
+def _gpus() -> tuple[Gpu, ...]:
+    """The GPUs of this machine, () if it has no driver."""
     tool = shutil.which("nvidia-smi")
-    return _asked(tool) if tool else ()
+    return _queried(tool) if tool else ()
 
 
 @cache
-def _asked(tool: str) -> tuple[Gpu, ...]:
-    """What a tool says, asked once: it takes up to seconds, and is the same for every cell of a grid."""
-    asked = [tool, "--query-gpu=uuid,memory.total,compute_cap,name", "--format=csv,noheader,nounits"]
+def _queried(tool: str) -> tuple[Gpu, ...]:
+    """The GPUs that nvidia-smi lists; run once, as it may take seconds."""
+    command = [tool, "--query-gpu=uuid,memory.total,compute_cap,name", "--format=csv,noheader,nounits"]
     try:
-        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30)
-    except subprocess.TimeoutExpired:  # a driver that hangs computes nothing either
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except subprocess.TimeoutExpired:  # a driver that hangs cannot compute
         return ()
     found = []
     for line in done.stdout.splitlines() if done.returncode == 0 else []:
@@ -84,7 +84,7 @@ def _asked(tool: str) -> tuple[Gpu, ...]:
 
 
 def _among(name: str, here: Sequence[Gpu]) -> bool:
-    """Whether a name is that of a GPU: its number, or what its UUID begins with. Parts of a GPU are taken as named."""
+    """Whether a name is that of a GPU: its number, or a prefix of its UUID. Parts of a GPU are always accepted."""
     if name.isdecimal():
         return int(name) < len(here)
     return name.startswith(_PART) or (name.startswith("GPU-") and any(gpu.uuid.startswith(name) for gpu in here))
@@ -92,10 +92,10 @@ def _among(name: str, here: Sequence[Gpu]) -> bool:
 
 @contextmanager
 def apart(*, wait: bool = True) -> Iterator[None]:
-    """Where cells are computed several at a time, let this process see one GPU, which no other of them sees.
+    """If several cells are computed at a time, reserve one GPU for this process and hide the others.
 
-    Waits until one is free, or lets it see none. It is held by a lock of the system's, which ends with the process
-    however that ends. To be entered before a library looks for GPUs.
+    Waits until one is free, or else hides all. The reservation is a file lock, which ends with the process. To be
+    entered before any library looks for GPUs.
     """
     names = visible() if APART in os.environ else []
     if not names:
@@ -112,7 +112,7 @@ def apart(*, wait: bool = True) -> Iterator[None]:
 
 
 def _first_free(files: list[int], wait: bool) -> int | None:
-    """Lock the first of some files that nobody has locked, and say which; waits for one, or None."""
+    """Lock the first file that is not locked and return its position; without `wait`, None if all are locked."""
     said = False
     while True:
         for place, file in enumerate(files):

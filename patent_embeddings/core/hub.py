@@ -1,4 +1,4 @@
-"""The Hugging Face hub: downloading a pinned revision into the hub's own cache, checked file by file."""
+"""Download a pinned revision from the Hugging Face hub into its cache, and verify every file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from patent_embeddings.core.errors import UserError, told
+from patent_embeddings.core.errors import UserError, user_message
 from patent_embeddings.core.files import sha256
 from patent_embeddings.core.limits import limited, stated
 
 Kind = Literal["model", "dataset"]
 
-UNSTATED = 64 << 20  # bytes of an answer that does not say how long it is: lists, and small files sent compressed
+UNSTATED = 64 << 20  # most bytes of an answer without a stated length: lists, and small compressed files
 
 
 def download(
@@ -29,30 +29,30 @@ def download(
     needs: Sequence[str] = (),
     retry: str,
 ) -> Path:
-    """Download files of one commit into the hub's cache, whose folder is returned; broken connections are taken up.
+    """Download files of one commit into the hub's cache and return the folder; partial downloads are resumed.
 
     Args:
         repository: hub id.
         revision: full commit.
         kind: of the repository.
-        patterns: which files, in shell style.
-        skip: which of them not.
-        needs: patterns that some file must match, or what the cache holds is not the whole of it.
-        pins: sha256 of files that the registry knows, by path.
-        retry: command that does this again, for the messages.
+        patterns: glob patterns of the files.
+        skip: glob patterns of files to leave out.
+        needs: patterns that must match a file, or the cached folder is incomplete.
+        pins: path -> sha256 of files pinned in the registry.
+        retry: command that tries again, for the messages.
 
     Raises:
-        UserError: the hub cannot be reached or answers what is no answer, does not know the repository or revision,
-            wants the user to accept terms first, or a file differs from its checksum (it is then removed).
+        UserError: the hub is unreachable or gives no valid answer, does not know the repository or revision, requires
+            the user to accept terms, or a file differs from its checksum (it is then removed).
     """
-    # Here, as lists of models take this module and need no client.
+    # Imported here, as commands that only list models import this module.
     from huggingface_hub import errors, snapshot_download
 
     files = {"allow_patterns": list(patterns), "ignore_patterns": list(skip)}
     with _asked(repository, kind, revision, retry):
         try:
             folder = snapshot_download(repository, repo_type=kind, revision=revision, local_files_only=True, **files)
-            if not all(any(Path(folder).glob(pattern)) for pattern in needs):  # another program's part of it
+            if not all(any(Path(folder).glob(pattern)) for pattern in needs):  # another program downloaded a part
                 raise errors.LocalEntryNotFoundError("incomplete")
         except errors.LocalEntryNotFoundError:
             _reached()
@@ -71,13 +71,13 @@ def download(
 class File:
     """A file of a commit."""
 
-    id: str  # git's of its content, or of the pointer to a large one
+    id: str  # git's id of the content, or of the pointer to a large file
     size: int  # bytes
-    sha256: str | None  # of a large file; None: the hub does not say
+    sha256: str | None  # of a large file; None: not known
 
 
 def newest(repository: str, kind: Kind, *, retry: str) -> str:
-    """Full commit that the main branch of a repository is at. Raises UserError as `download`."""
+    """The full commit at the head of a repository's main branch. Raises UserError as `download`."""
     from huggingface_hub import HfApi
 
     with _asked(repository, kind, "main", retry):
@@ -86,7 +86,7 @@ def newest(repository: str, kind: Kind, *, retry: str) -> str:
 
 
 def listing(repository: str, revision: str, kind: Kind, *, retry: str) -> dict[str, File]:
-    """Files of a commit by path. Raises UserError as `download`."""
+    """The files of a commit by path. Raises UserError as `download`."""
     from huggingface_hub import HfApi, RepoFile
 
     with _asked(repository, kind, revision, retry):
@@ -98,7 +98,7 @@ def listing(repository: str, revision: str, kind: Kind, *, retry: str) -> dict[s
 
 @contextmanager
 def _asked(repository: str, kind: Kind, revision: str, retry: str) -> Iterator[None]:
-    """One UserError of one line for whatever the hub answers that is no answer; see `download`."""
+    """Turn any failure of a request to the hub into a UserError of one line; see `download`."""
     from huggingface_hub import constants, errors
 
     page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{repository}"
@@ -112,15 +112,15 @@ def _asked(repository: str, kind: Kind, revision: str, retry: str) -> Iterator[N
         raise UserError(f"{repository}: {said}") from None
     except errors.RevisionNotFoundError:
         raise UserError(f"{repository}: no revision {revision} at {page}; mend `revision` in its entry") from None
-    except Exception as error:  # of any type where the answers are nonsense
-        if told(error) is not None:
+    except Exception as error:  # invalid answers raise errors of any type
+        if user_message(error) is not None:
             raise
         said = f"could not be read from {page} ({_reason(error)}); connect, then run `{retry}`"
         raise UserError(f"{repository}: {said}") from None
 
 
 def _reached() -> None:
-    """Ask the hub for anything, once and without the client's five retries: who is offline is told so at once."""
+    """Send one request to the hub without the client's five retries, so that being offline is reported at once."""
     from huggingface_hub import constants, get_session
 
     _limit(get_session())
@@ -128,7 +128,7 @@ def _reached() -> None:
 
 
 def _limit(session: Any) -> None:
-    """Let no answer to the hub's client be without end."""
+    """Limit the size and duration of answers to the hub's client."""
     from httpx2 import SyncByteStream  # the client's own library
 
     class Limited(SyncByteStream):
@@ -151,7 +151,7 @@ def _limit(session: Any) -> None:
 
 
 def _changed(folder: Path, pins: dict[str, str]) -> str | None:
-    """First file that differs from the checksum of its commit or from the registry's.
+    """The first file that differs from its checksum in the commit or in the registry, or None.
 
     The cache names each blob by the commit's checksum: sha256 of a large file, git's id of a small one.
     """
@@ -170,7 +170,7 @@ def _git_id(content: bytes) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong at the bottom of a chain of errors, in a few words."""
+    """The root cause of a chain of errors, in a few words."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no detail'}"[:120]

@@ -1,4 +1,4 @@
-"""From the ids of tables to the integers of arrays: the one place where ids are looked up among others."""
+"""Look up ids: from the ids in tables to positions in arrays."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Ids = Sequence[str] | pd.Series | pd.Index | np.ndarray[Any, Any]
 
 
 def places(ids: Ids, among: Ids) -> Integers:
-    """Place of each id among others, which differ from one another; int64 [ids], -1 where it is none of them."""
+    """Position of each id in `among`, whose ids are distinct; int64 [ids], -1 if it is not there."""
     others = pd.Index(among)
-    if isinstance(ids, pd.Series) and isinstance(ids.dtype, pd.CategoricalDtype):  # a run repeats its ids
+    if isinstance(ids, pd.Series) and isinstance(ids.dtype, pd.CategoricalDtype):  # look up each category once
         place = others.get_indexer(pd.Index(ids.cat.categories))
         return place.astype(np.int64, copy=False)[ids.cat.codes.to_numpy()]
     return np.asarray(others.get_indexer(pd.Index(ids)), dtype=np.int64)
 
 
 def known(ids: Ids, among: Ids, what: str) -> Integers:
-    """`places` of ids that must all be there, such as of families where `what`, for the message, is `family {!r}`.
+    """`places` of ids that must all be in `among`. Raises UserError if one is not: the files are of different runs.
 
-    Raises UserError where one is not, so that the files they come from are of different runs.
+    `what` names an id in the message, such as `family {!r}`.
     """
     found = places(ids, among)
     if (found < 0).any():
@@ -36,9 +36,9 @@ def known(ids: Ids, among: Ids, what: str) -> Integers:
 
 
 def category(place: Integers, names: Ids) -> pd.Categorical:
-    """Names by their places among others, which differ, categorical: its categories ascend, so that it sorts as text.
+    """The names at these positions as a categorical with ascending categories, so that it sorts as text does.
 
-    A name is there once, and of each row a small number: a table of outcomes repeats its names a million times.
+    Outcomes repeat names a million times; a categorical stores each name once. `names` are distinct.
     """
     every = pd.Index(np.asarray(names), dtype="str")
     order = every.argsort()

@@ -1,6 +1,6 @@
 """Every path of the repository, built here and nowhere else.
 
-Relative to its root, where DVC runs stages: queued experiments run in a copy, which an absolute path would leave.
+Paths are relative to its root, where DVC runs stages: absolute ones would leave the copy of a queued experiment.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ REGISTRY = Path("registry")
 DATA = Path("data")
 REPORTS = Path("reports")
 RAW = DATA / "raw"  # the user's own files
-ADDING = RAW / ".adding.lock"  # held while a landscape is added
+ADDING = RAW / ".adding.lock"  # locked while a landscape is added
 DVC = Path(".dvc")
-QUEUING = DVC / "tmp/grid.lock"  # held while cells are queued
+QUEUING = DVC / "tmp/grid.lock"  # locked while cells are queued
 
 VALUES = DATA / "values"
 ADAPTER = DATA / "adapters"
 TRAINING = DATA / "training"
 PAIRS = DATA / "pairs" / "pairs.parquet"
-DOCUMENTS = DATA / "pairs" / "documents.parquet"  # that hard negatives are mined from, where a recipe has any
+DOCUMENTS = DATA / "pairs" / "documents.parquet"  # texts from which hard negatives are mined, if the recipe has any
 CURVE = TRAINING / "curve.parquet"
 SEEN = TRAINING / "seen.parquet"
-SUMMARY = DATA / "summary.json"  # the lines that end a report
+SUMMARY = DATA / "summary.json"  # the last lines of a report
 
 SCORES = REPORTS / "scores.csv"
 HEADLINE = REPORTS / "metrics.json"
@@ -46,9 +46,9 @@ GRID_FINDINGS = GRID / "findings.json"
 GRID_PAGE = GRID / "index.html"
 
 EXPECTED = REPORTS / "expected.csv"
-RECORDS = REPORTS / "records.txt"  # of past runs that `make restore` may take in, where there is such a file
+RECORDS = REPORTS / "records.txt"  # optional: past runs that `make restore` may take in
 
-CELL = "cell"  # where the costs of stages lie that have no landscape
+CELL = "cell"  # folder of values and costs of stages without a landscape
 _FOLDERS = (
     "families citations relations queries views tasks lengths embeddings runs fusion oracles outcomes scores "
     "compression costs"
@@ -57,7 +57,7 @@ PER_LANDSCAPE = tuple(_FOLDERS.split())
 
 
 def _named(folder: Path, suffix: str) -> Callable[[str], Path]:
-    """Files of a folder by the name of a thing, such as a landscape's id."""
+    """A function from a name, such as a landscape's id, to its file in a folder."""
     return lambda name: folder / f"{name}{suffix}"
 
 

@@ -1,20 +1,20 @@
-"""Answers of a network that may not go on without end."""
+"""Limits on the size and duration of network answers."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
 
-SLOWEST = 1 << 10  # bytes a second, on average; less is no download
-GRACE = 30  # seconds after which that counts
+SLOWEST = 1 << 10  # lowest average rate, bytes per second
+GRACE = 30  # seconds before it is enforced
 
 
 class TooMuch(Exception):
-    """An answer is larger than what was asked for can be."""
+    """An answer is larger than it can be."""
 
 
 def limited(pieces: Iterable[bytes], most: int, what: str) -> Iterator[bytes]:
-    """The pieces of the answer `what`. Raises TooMuch above `most` bytes, TimeoutError where they come too slowly."""
+    """Yield the pieces of an answer. Raises TooMuch above `most` bytes, TimeoutError if they come too slowly."""
     began, size = time.monotonic(), 0
     for piece in pieces:
         size += len(piece)
@@ -26,5 +26,5 @@ def limited(pieces: Iterable[bytes], most: int, what: str) -> Iterator[bytes]:
 
 
 def stated(length: str) -> int | None:
-    """Bytes that an answer's `Content-Length` says; None where it says what is no number."""
+    """The number of bytes in a `Content-Length` header; None if it is not a number."""
     return int(length) if length.isdecimal() and len(length) < 20 else None

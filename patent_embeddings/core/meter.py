@@ -1,4 +1,4 @@
-"""What goes through the models of this process, and how busy the device is from the first batch to the last."""
+"""Count the tokens that pass through models, and measure the device's utilisation from first to last batch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contextlib import contextmanager, suppress
 from statistics import fmean
 from typing import Any, Protocol
 
-PERIOD = 0.2  # seconds between two looks at a GPU, whose driver has a new answer up to six times a second
+PERIOD = 0.2  # seconds between queries of the GPU's driver, which updates up to six times a second
 
 
 def significant(value: float) -> float:
-    """Four digits of a figure, whatever its size: a rate may be below one a second."""
+    """A figure rounded to four significant digits: a rate may be below one per second."""
     return float(f"{value:.4g}")
 
 
 class Device(Protocol):
-    """What computes: it is told of the first batch and of the end of every batch, and asked once at the end."""
+    """A device that computes; notified of the first batch and of the end of every batch, and read once at the end."""
 
     def begin(self) -> None:
         """The first batch starts."""
@@ -28,11 +28,11 @@ class Device(Protocol):
         """A batch has been handed in; the last one counts."""
 
     def read(self) -> dict[str, Any]:
-        """`computing_seconds` from the first batch to the last, `busy` (0 to 1), `busy_by`, and what else it knows."""
+        """`computing_seconds` from the first batch to the last, `busy` (0 to 1), `busy_by`, and figures of its own."""
 
 
 class Processor:
-    """The processors that this process may use: busy are the seconds that its threads ran on them."""
+    """The processors that this process may use; `busy` is the share of their time that its threads used."""
 
     def begin(self) -> None:
         """The first batch starts."""
@@ -43,7 +43,7 @@ class Processor:
         self.last = (time.perf_counter(), time.process_time())
 
     def read(self) -> dict[str, Any]:
-        """Its threads' seconds over those of all its processors."""
+        """The seconds of its threads over those of all its processors."""
         seconds, used = (last - first for first, last in zip(self.first, self.last, strict=True))
         if not seconds:
             return {}
@@ -52,37 +52,37 @@ class Processor:
 
 
 class Gpu:
-    """The GPU of this process, through `torch.cuda` or what stands in for it.
+    """The GPU of this process, through `torch.cuda` or a stand-in for it.
 
-    Busy is what its driver says: the share of the time in which some kernel ran, whoever's. Power and busy need
-    NVIDIA's library for Python (`nvidia-ml-py`) beside torch; without it, or on a GPU that does not say, they are left
-    out.
+    `busy` is the driver's figure: the share of the time in which any process ran a kernel. Power and `busy` need
+    NVIDIA's Python library (`nvidia-ml-py`) besides torch; without it, or if the GPU does not report them, they are
+    left out.
     """
 
     def __init__(self, cuda: Any) -> None:
         self.cuda = cuda
-        # Seconds since the first batch, and what was said then.
+        # (seconds since the first batch, value)
         self.busy: list[tuple[float, float]] = []
         self.watts: list[tuple[float, float]] = []
         self.ended = threading.Event()
 
     def begin(self) -> None:
-        """The first batch starts: from now on another thread asks the driver."""
-        # Work is only handed in here; the GPU's own clock tells when it was done.
+        """The first batch starts: from now on a thread polls the driver."""
+        # The GPU's own clock measures the work, which is asynchronous.
         self.first, self.last = (self.cuda.Event(enable_timing=True) for _ in range(2))
         start = time.perf_counter()
         self.first.record()
-        # Torch's choice of a GPU is a thread's own.
+        # Torch's current GPU is local to a thread.
         number = self.cuda.current_device()
         self.thread = threading.Thread(target=self._ask, args=(number, start), daemon=True)
         self.thread.start()
 
     def mark(self) -> None:
-        """A batch has been handed in."""
+        """A batch has been submitted."""
         self.last.record()
 
     def read(self) -> dict[str, Any]:
-        """The GPU's name, peak memory of tensors, and what its driver said."""
+        """The GPU's name, peak memory of tensors, and the driver's figures."""
         self.ended.set()
         self.thread.join()
         self.cuda.synchronize()
@@ -92,18 +92,18 @@ class Gpu:
             "peak_gpu_mib": round(self.cuda.max_memory_allocated() / 2**20),
             "computing_seconds": seconds,
         }
-        # The stage goes on after its last batch, and the thread has asked on.
+        # The stage, and the thread's polling, went on after the last batch.
         busy, watts = ([value for at, value in asked if at <= seconds] for asked in (self.busy, self.watts))
         if busy:
             found |= {"busy": round(fmean(busy), 3), "busy_by": "driver"}
-            if watts:  # a driver that does not say how busy a part of a GPU (MIG) is tells the power of the whole
+            if watts:  # not for a part of a GPU (MIG), which has no `busy`: its power is that of the whole GPU
                 found["watt_hours"] = significant(fmean(watts) * seconds / 3600)
         return found
 
     def _ask(self, number: int, start: float) -> None:
-        """Ask until the end; its first answer is about the time before."""
+        """Poll the driver until the end; its first answer is about the time before."""
         while not self.ended.wait(PERIOD):
-            with suppress(Exception):  # no library, no such counter, no right: a cost that is not known
+            with suppress(Exception):  # no library, no such counter or no permission: left out
                 share = self.cuda.utilization(number) / 100
                 self.busy.append((time.perf_counter() - start, share))
             with suppress(Exception):
@@ -112,9 +112,9 @@ class Gpu:
 
 
 class Meter:
-    """Counts tokens that go through models, padding left out, each time that they do.
+    """Counts the tokens that pass through models, without padding, each time that they do.
 
-    Trained texts pass once a step, and once more where the loss is cached; dev texts once an evaluation.
+    Training texts pass once per step, and twice if the loss is cached; dev texts once per evaluation.
     """
 
     def __init__(self) -> None:
@@ -123,13 +123,13 @@ class Meter:
         self.tokens: Any = 0
 
     def attach(self, model: Any, device: Device) -> None:
-        """Count what a model of sentence-transformers is given; all of them compute on the device of the first."""
+        """Count the input of a model of sentence-transformers; all models are on the device of the first."""
         self.device = self.device or device
         model.register_forward_pre_hook(self._before)
         model.register_forward_hook(self._after)
 
     def read(self) -> dict[str, Any]:
-        """`tokens`, `tokens_per_second`, and what the device says; nothing where no batch passed."""
+        """`tokens`, `tokens_per_second`, and the device's figures; {} if no batch passed."""
         if self.device is None or not self.begun:
             return {}
         found = {"tokens": int(self.tokens), **self.device.read()}
@@ -144,7 +144,7 @@ class Meter:
             self.device.begin()
         (features,) = given
         mask = features.get("attention_mask")
-        # Without a mask nothing is padded. A sum stays on the GPU, which would have to be waited for.
+        # Without a mask there is no padding. The sum stays on the GPU, to avoid waiting for it.
         self.tokens = self.tokens + (features["input_ids"].numel() if mask is None else mask.sum())
 
     def _after(self, *_: Any) -> None:
@@ -152,12 +152,12 @@ class Meter:
             self.device.mark()
 
 
-_current: list[Meter] = []  # of the costs that are being measured
+_current: list[Meter] = []  # stack of active meters
 
 
 @contextmanager
 def metered() -> Iterator[Meter]:
-    """A meter for the models that are opened in the block."""
+    """A meter for the models that are loaded in the block."""
     _current.append(Meter())
     try:
         yield _current[-1]
@@ -166,7 +166,7 @@ def metered() -> Iterator[Meter]:
 
 
 def attach(model: Any, device: str) -> None:
-    """Count what a model is given, where costs are being measured; `device` is `cpu` or `cuda`."""
+    """Count the input of a model if a meter is active; `device` is `cpu` or `cuda`."""
     if not _current:
         return
     if device == "cuda":

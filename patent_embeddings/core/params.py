@@ -1,4 +1,4 @@
-"""Typed params.yaml: the only reader of it."""
+"""The typed configuration: params.yaml, and the values that each stage reads."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import read_json, read_yaml
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-Positive = Annotated[int, Field(gt=0)]
+# Strict: YAML's `yes` would pass as 1.
+Positive = Annotated[int, Field(gt=0, strict=True)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 32, strict=True)]  # numpy takes no others
 
 
 class Block(BaseModel):
-    """A block of params.yaml: frozen, and unknown keys are refused."""
+    """A block of params.yaml: frozen, unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Values(BaseModel):
-    """What one stage reads of params.yaml and of the registry: `check` resolves it, and it is part of the stage's key.
+    """The values that one stage reads from params.yaml and the registry; `check` writes the file it depends on.
 
-    A field's alias says where its value comes from: a key of params.yaml (`tasks.pool`), or what `grid.keys` names
-    beside those, such as an entry (`model`) or a field of one (`model.similarity`); without an alias it is the field's
-    name. A field that is a model itself takes what its own type declares and nothing else.
+    A field's alias says where its value comes from: a key of params.yaml (`tasks.pool`), or a source that `grid.keys`
+    defines, such as an entry (`model`) or a field of it (`model.similarity`). Without an alias it is the field's name.
+    A field whose type is a model takes only the fields which that type declares.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, protected_namespaces=())
@@ -36,24 +38,25 @@ V = TypeVar("V", bound=Values)
 
 
 def resolve(type_: type[V], source: Callable[[str], Any]) -> dict[str, Any]:
-    """A stage's values as plain JSON, defaults filled in.
+    """A stage's values as plain JSON, with defaults filled in.
 
     Args:
         type_: the stage's class of values.
-        source: what an alias begins with, such as `tasks` or `model`, to a block of params.yaml, an entry or a value.
+        source: maps the first part of an alias, such as `tasks` or `model`, to a block of params.yaml, an entry or a
+            value.
     """
-    found = {}
+    values = {}
     for name, field in type_.model_fields.items():
         first, *rest = (field.alias or name).split(".")
         value = source(first)
         for part in rest:
             value = getattr(value, part)
-        found[name] = _attributes(value)
-    return type_.model_validate(found, from_attributes=True).model_dump(mode="json")
+        values[name] = _attributes(value)
+    return type_.model_validate(values, from_attributes=True).model_dump(mode="json")
 
 
 class _Attributes:
-    """A model that a field's type is read out of, whatever else it has."""
+    """The fields of a model as attributes, so that another type can take those that it declares."""
 
     def __init__(self, model: BaseModel) -> None:
         self.__dict__.update({name: getattr(model, name) for name in type(model).model_fields})
@@ -66,9 +69,9 @@ def _attributes(value: Any) -> Any:
 
 
 def read(stage: str, type_: type[V], landscape: str = layout.CELL) -> V:
-    """Values of a stage as `check` wrote them: all of them, and none that the file does not hold.
+    """Read a stage's values from the file that `check` wrote.
 
-    Raises UserError where `check` has not run, or its file is damaged or of another version of the code.
+    Raises UserError if the file is absent or damaged, or does not hold exactly the values that this code reads.
     """
     path = layout.values(stage, landscape)
     if landscape != layout.CELL and not path.exists():
@@ -80,7 +83,7 @@ def read(stage: str, type_: type[V], landscape: str = layout.CELL) -> V:
         values = type_.model_validate(held)
     except ValidationError as error:
         raise UserError(f"{path}: {explain(error)}; {again}") from None
-    # A default of the code must not stand in for what the key does not say.
+    # A default must not fill in what the file lacks: it would not be in the stage's key.
     if values.model_dump(mode="json") != held:
         raise UserError(f"{path}: not what this version of the stage {stage} reads; {again}")
     return values
@@ -89,27 +92,27 @@ def read(stage: str, type_: type[V], landscape: str = layout.CELL) -> V:
 class Tasks(Block):
     """Splits and pool."""
 
-    seed: int
-    fold: Annotated[int, Field(ge=0, le=4)]
+    seed: Seed
+    fold: Annotated[int, Field(ge=0, le=4, strict=True)]
     pool: Literal["all", "earlier"]
 
 
 class Finetune(Block):
     """Training of the adapter."""
 
-    seed: int
+    seed: Seed
     pairs: Positive
     steps: Positive
-    batch: Annotated[int, Field(ge=2)]
+    batch: Annotated[int, Field(ge=2, strict=True)]
     length: Positive
-    rate: Annotated[float, Field(gt=0)]
+    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     rank: Positive
     evaluations: Positive
     held_out: list[Identifier] = []
 
 
 class Passages(Block):
-    """Windows that documents are cut into; off where `tokens` is null."""
+    """Windows that documents are cut into; `tokens: null` turns them off."""
 
     tokens: Positive | None = None
     stride: Positive = 32
@@ -128,7 +131,7 @@ class Embed(Block):
 class Bm25(Block):
     """Lexical retrieval."""
 
-    k1: Annotated[float, Field(ge=0, le=1000)]  # beyond, no score is left of float32
+    k1: Annotated[float, Field(ge=0, le=1000)]  # above, float32 scores vanish
     b: Annotated[float, Field(ge=0, le=1)]
     query_side: bool = False
     depth: Positive
@@ -144,7 +147,7 @@ class Search(Block):
 
 
 class Searching(Search):
-    """Dense retrieval, and what computes it, which decides no score."""
+    """Dense retrieval with its engine, which changes no score."""
 
     engine: Literal["local", "ray"] = "local"
 
@@ -159,7 +162,7 @@ class Fuse(Block):
 
 
 class Rerank(Block):
-    """Second stage over the best of one run; off where no model is named."""
+    """Reranking of the best results of one run; `model: null` turns it off."""
 
     model: Identifier | None = None
     system: Literal["bm25", "dense", "rrf", "interpolation"] = "rrf"
@@ -169,7 +172,7 @@ class Rerank(Block):
 class Metrics(Block):
     """Scores and their intervals."""
 
-    seed: int
+    seed: Seed
     clusterings: Positive
 
 
@@ -181,7 +184,7 @@ class _Recipe(Protocol):
 
 
 class Params(Block):
-    """The whole of params.yaml, one cell."""
+    """The whole of params.yaml: one cell."""
 
     model: Identifier
     recipe: Identifier
@@ -199,7 +202,7 @@ class Params(Block):
     metrics: Metrics
 
     def trained_on(self, recipe: _Recipe) -> list[str]:
-        """Landscapes that the recipe draws its pairs from: none, the cell's own, or all that are not held out."""
+        """Landscapes that the recipe trains on: none, the cell's own, or all of evaluate_on that are not held out."""
         if not recipe.signals:
             return []
         if recipe.landscapes == "home":
@@ -208,7 +211,7 @@ class Params(Block):
 
 
 def load() -> Params:
-    """Read params.yaml of the current folder. Raises UserError where it is absent, or a key is unknown or wrong."""
+    """Read params.yaml in the current folder. Raises UserError if it is absent, or a key is unknown or wrong."""
     try:
         return Params.model_validate(read_yaml(layout.PARAMS))
     except ValidationError as error:
@@ -216,7 +219,7 @@ def load() -> Params:
 
 
 def explain(error: ValidationError) -> str:
-    """The first fault of a pydantic error in one line: where it is and what is wrong."""
+    """The first fault of a pydantic error in one line: its place and what is wrong."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or "top level"
     pattern = "String should match pattern '^[a-z0-9-]+$'"

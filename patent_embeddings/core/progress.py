@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def track(items: Iterable[T], total: int, label: str, unit: str = "texts", weight: int = 1) -> Iterator[T]:
-    """Yield items, each `weight` of `total` units, and show count, rate and time left of `label` on stderr."""
+    """Yield items, each worth `weight` of `total` units, and show progress, rate and time left on stderr."""
     with meter(total, label, unit) as seen:
         for item in items:
             yield item
@@ -20,11 +20,11 @@ def track(items: Iterable[T], total: int, label: str, unit: str = "texts", weigh
 
 @contextmanager
 def meter(total: int, label: str, unit: str) -> Iterator[Callable[[int], None]]:
-    """Show count, rate and time left of `label` on stderr; what is yielded is called with each number of units done."""
+    """Show progress, rate and time left on stderr; yields a function to call with each number of units done."""
     from tqdm import tqdm
 
     terminal = sys.stderr.isatty()
-    # Away from a terminal a line every ten seconds is a log, not a flood.
+    # Without a terminal, one line every ten seconds.
     look = (
         {"mininterval": 0.1, "file": sys.stderr} if terminal else {"mininterval": 10.0, "file": _Lines(), "ascii": True}
     )
@@ -39,7 +39,7 @@ def meter(total: int, label: str, unit: str) -> Iterator[Callable[[int], None]]:
 
 
 class _Lines:
-    """Stream that turns tqdm's carriage returns into lines."""
+    """A stream that turns tqdm's carriage returns into lines."""
 
     def write(self, text: str) -> int:
         line = text.strip("\r\n ")
@@ -52,5 +52,5 @@ class _Lines:
 
 
 def say(text: str) -> None:
-    """Print a line of information on stderr."""
+    """Print an informational line on stderr."""
     print(text, file=sys.stderr, flush=True)

@@ -10,16 +10,16 @@ from patent_embeddings.core.errors import UserError
 
 
 def joined(option: str) -> tuple[Any, dict[str, float]]:
-    """Ray, joined, and what the cluster has of each resource, such as `CPU`.
+    """Connect to the cluster; returns Ray and the cluster's resources, such as `CPU`.
 
-    `option` of params.yaml is what asked for it. Raises UserError: Ray is not installed.
+    `option` is the key of params.yaml that asked for Ray. Raises UserError if Ray is not installed.
     """
     try:
         import ray  # an optional library
     except ImportError:
         mend = "run `pip install -e '.[ray]'`, or set it to local"
         raise UserError(f"{option} is ray, which is not installed; {mend}") from None
-    # Its core warns of each worker that it could not start again if this process ended: as an error.
+    # Ray's core logs an error for each worker that it could not restart if this process ended.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level="ERROR")

@@ -1,4 +1,4 @@
-"""Registries: models, recipes, landscapes and views, one YAML block an id, typed."""
+"""Read typed entries of the registries: models, rerankers, recipes, landscapes and views."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def ids(kind: str) -> list[str]:
 
 
 def every(kind: str, type_: Any) -> dict[str, Any]:
-    """Every entry of a registry by its id, in the file's order. Raises UserError as `entry` does."""
+    """Every entry of a registry by id, in the file's order. Raises UserError as `entry` does."""
     return {name: entry(kind, name, type_) for name in _read(layout.registry(kind).resolve())}
 
 
 def entry(kind: str, name: str, type_: Any) -> Any:
-    """One typed entry. Raises UserError where there is no such id, or a field is missing, unknown or mistyped."""
+    """One typed entry. Raises UserError if the id is unknown, or a field is missing, unknown or mistyped."""
     path = layout.registry(kind)
     blocks = _read(path.resolve())
     if name not in blocks:
@@ -39,7 +39,7 @@ def entry(kind: str, name: str, type_: Any) -> Any:
 
 
 def validated(kind: str, name: str, block: Any, type_: Any) -> Any:
-    """Type one block of a registry; see `entry` for what is raised."""
+    """Validate one block of a registry. Raises UserError as `entry`."""
     path = layout.registry(kind)
     if not IDENTIFIER.fullmatch(name):
         raise UserError(f"{path}: id {name!r}: ids are made of a-z, 0-9 and '-' only")
@@ -52,6 +52,8 @@ def validated(kind: str, name: str, block: Any, type_: Any) -> Any:
 @cache
 def _read(path: Path) -> dict[str, Any]:
     blocks = read_yaml(path, shown := layout.registry(path.stem))
-    if not isinstance(blocks, dict) or not all(isinstance(key, str) for key in blocks):
+    if not isinstance(blocks, dict):
         raise UserError(f"{shown}: must map ids to entries")
+    if wrong := [key for key in blocks if not isinstance(key, str)]:  # `on`, `123`
+        raise UserError(f"{shown}: id {wrong[0]!r} is not text in YAML; choose another id")
     return blocks

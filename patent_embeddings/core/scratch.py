@@ -1,4 +1,4 @@
-"""Keep the scratch folder small: drop what is old, then the least recently used until it fits."""
+"""Clean the scratch folder: remove old files, then the least recently used ones until it fits."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ GIB = 20.0
 
 
 def clean(folder: Path, days: float = DAYS, gib: float = GIB) -> tuple[int, int]:
-    """Remove files not written or read for `days`, then the least recently used until `gib` are left.
+    """Remove files not written or read for `days`, then the least recently used until at most `gib` are left.
 
-    What may not be removed, or is in use, stays. Returns bytes freed and bytes left.
+    Files that are in use or cannot be removed stay. Returns bytes freed and bytes left.
     """
     found, folders = [], []
     for place, _, names in os.walk(folder, topdown=False):
         folders.append(Path(place))
         for path in map(folders[-1].joinpath, names):
-            with suppress(OSError):  # another run's temporary
+            with suppress(OSError):  # another process removed it
                 status = path.lstat()
                 found.append((max(status.st_mtime, status.st_atime), status.st_size, path))
     total = sum(size for _, size, _ in found)
@@ -35,13 +35,13 @@ def clean(folder: Path, days: float = DAYS, gib: float = GIB) -> tuple[int, int]
     for moment, size, path in sorted(found):
         if moment < oldest or left > limit:
             if kept is None:
-                # `x.lock` keeps `x` and what begins with it, an owner's lock the folder that it is in.
+                # A held `x.lock` protects `x` and paths that begin with it; a held owner file protects its folder.
                 held = [lock for lock in locks if _is_held(lock)]
                 kept = tuple(str(lock.with_suffix("") if lock.suffix == ".lock" else lock.parent) for lock in held)
             if not str(path).startswith(kept) and _removed(path, path in locks):
                 left -= size
     for one in folders:
-        # A folder just made is about to be written to by another run.
+        # Another process may be about to write into a new folder.
         with suppress(OSError):
             if one.stat().st_mtime < oldest:
                 one.rmdir()
@@ -57,7 +57,7 @@ def _is_held(lock: Path) -> bool:
 
 
 def _removed(path: Path, lock: bool) -> bool:
-    """Remove a file; a lock only while it is held here, so that whoever waits for it sees it go and makes a new one."""
+    """Remove a file; a lock file only while holding it, so that a process waiting for it creates a new one."""
     try:
         with FileLock(path, timeout=0) if lock else nullcontext():
             path.unlink(missing_ok=True)

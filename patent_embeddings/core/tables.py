@@ -1,7 +1,7 @@
-"""Rules of a table, and the only reader and writer of tables.
+"""The schema of a table, and the only reader and writer of tables.
 
-A table is one zstd parquet, its rows sorted by key, without pandas metadata, so that the same rows give the same bytes.
-Lists are parquet lists of strings. Text is "" where absent, never null.
+A table is one zstd parquet file, its rows sorted by key, without pandas metadata, so that equal rows give equal bytes.
+Lists are parquet lists of strings. Absent text is "", never null.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ if TYPE_CHECKING:
     import pandera.pandas as pa
 
 SPLITS = ("train", "dev", "test")
-# DVC's cache may hold the same damage: the check removes it there too.
+# DVC's cache may hold the damaged file too: `share check` removes it there.
 MEND = "run `python -m stages.share check`, then `dvc repro`"
 _GROUP = 1 << 20  # rows of a row group, at most
-_NAMES = 1 << 24  # bytes of the texts that a column has there: beyond arrow's 1 MiB each would be written every time
+_NAMES = 1 << 24  # bytes of a column's dictionary: beyond arrow's default of 1 MiB every text would be written out
 _NAMED = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+Put = Callable[[pd.DataFrame], None]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of a table (name -> `text`, `list`, `int`, `bool`, `float32`, `float64`) and its rules."""
+    """Schema of a table: its columns (name -> `text`, `list`, `int`, `bool`, `float32`, `float64`) and rules."""
 
     columns: dict[str, str]
     key: tuple[str, ...]
@@ -45,19 +46,19 @@ class Table:
     finite: tuple[str, ...] = ()
     around: dict[str, tuple[str, str]] = field(default_factory=dict)  # column -> its bounds, or NaN
     filled: tuple[str, ...] = ()  # text columns that must not be empty (ids)
-    ranked: bool = False  # a run: ranks 1..n a query without gaps, scores never increasing, a family once
-    mend: str = MEND  # what to do about a file that breaks these rules
+    ranked: bool = False  # a run: ranks 1..n per query without gaps, scores never increasing, each family once
+    mend: str = MEND  # advice of the message about a file that breaks these rules
 
     @cached_property
     def arrow(self) -> pyarrow.Schema:
-        """Schema of the file."""
+        """Arrow schema of the file."""
         kinds = {"text": pyarrow.string(), "list": pyarrow.list_(pyarrow.string()), "int": pyarrow.int64(),
                  "bool": pyarrow.bool_(), "float32": pyarrow.float32(), "float64": pyarrow.float64()}  # fmt: skip
         return pyarrow.schema([(name, kinds[kind]) for name, kind in self.columns.items()])
 
     @cached_property
     def schema(self) -> pa.DataFrameSchema:
-        """Pandera schema of the frame: types, nulls, values, uniqueness of the key, ranks."""
+        """Pandera schema of the frame: types, nulls, values, a unique key, ranks."""
         pa = _pandera()
         columns = {}
         for name, kind in self.columns.items():
@@ -83,18 +84,18 @@ class Table:
             rules.append(pa.Check(run_rules.ranks_whole, error="ranks are not 1, 2, 3, ... within each query"))
             rules.append(pa.Check(run_rules.scores_fall, error="scores increase with rank"))
             rules.append(pa.Check(run_rules.families_once, error="a family twice in the ranking of a query"))
-        # Whole ranks leave no key of a run twice.
+        # In a run, ranks without gaps make the key unique.
         unique = None if self.ranked else list(self.key) or None
         return pa.DataFrameSchema(columns, checks=rules, unique=unique, strict=True, ordered=True)
 
 
 def _pandera() -> Any:
-    """Pandera without the test library that it loads, and we do not use, wherever it is installed: half a second."""
+    """Import pandera without hypothesis, which it loads where installed: saves half a second."""
     absent = "hypothesis" not in sys.modules and "pandera" not in sys.modules
     if absent:
         sys.modules["hypothesis"] = None  # type: ignore[assignment]
     try:
-        import pandera.backends.pandas.builtin_checks  # what loads it, else at the first check
+        import pandera.backends.pandas.builtin_checks  # loads hypothesis, otherwise at the first check
         import pandera.pandas
     finally:
         if absent:
@@ -103,7 +104,7 @@ def _pandera() -> Any:
 
 
 def typed(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
-    """The columns of a table, in its order and of its types, though there may be no row to tell them by."""
+    """The table's columns of a frame, in order and cast to their types, even where the frame has no rows."""
     kinds = {"text": "str", "list": "object", "int": "int64"}
     types = {name: kinds.get(kind, kind) for name, kind in table.columns.items()}
     return frame.reindex(columns=list(types)).astype(types)
@@ -114,39 +115,40 @@ def empty(table: Table) -> pd.DataFrame:
     return typed(pd.DataFrame(columns=list(table.columns)), table)
 
 
-def write(frame: pd.DataFrame, path: Path, table: Table) -> None:
-    """Check and write a frame atomically, sorted by key. Raises UserError if it breaks a rule or the disk is full.
+def write(frame: pd.DataFrame, path: Path, table: Table, metadata: dict[str, str] | None = None) -> None:
+    """Check a frame, sort it by key and write it atomically, with `metadata` in the file's footer.
 
-    Text may be categorical where its categories ascend, as those sort by their codes.
+    Text may be categorical if its categories ascend. Raises UserError if the frame breaks a rule or the disk is full.
     """
     ordered = frame[list(table.columns)]
-    # A run that comes in order is not copied.
+    # A run that is already sorted is not copied.
     sorts = table.ranked and hasattr(ordered["query_id"], "cat")
     if not (sorts and run_rules.ordered(ordered)):
         ordered = ordered.sort_values(list(table.key), kind="stable", ignore_index=True)
-    write_parts([ordered], path, table)
+    with writing(path, table, metadata) as add:
+        add(ordered)
 
 
 def write_parts(frames: Iterable[pd.DataFrame], path: Path, table: Table) -> None:
-    """`write` frames that follow one another by key, each a row group; one is written while the next is made."""
+    """Check and write frames that follow one another by key, each as a row group, while the next one is computed."""
     with writing(path, table) as add:
         for frame in frames:
             add(frame)
 
 
 @contextmanager
-def writing(path: Path, table: Table) -> Iterator[Callable[[pd.DataFrame], None]]:
-    """Yield a function that takes frames, in order of their key; a thread checks and writes the one given last.
+def writing(path: Path, table: Table, metadata: dict[str, str] | None = None) -> Iterator[Put]:
+    """Yield a function that takes frames in order of their key; a thread checks and writes each of them.
 
-    A frame may not be changed after it is given. Raises UserError as `write`, with the frame after a wrong one, or at
-    the end.
+    A frame must not be changed after it is given. A faulty frame raises UserError, as `write` does, when the next frame
+    is given or at the end.
     """
-    # The scores of a run hardly repeat: to look for a dictionary of them takes twice the time of all the rest.
+    # Scores of a run hardly repeat: looking for a dictionary of them takes twice the time of everything else.
     named = [name for name in table.columns if name != "score"] if table.ranked else True
     encoding = {"score": "BYTE_STREAM_SPLIT"} if table.ranked else None
-    written: Future[None] | None = None
-    with replacing(path) as temporary, ExitStack() as stack, ThreadPoolExecutor(1) as beside:
+    with replacing(path) as temporary, ExitStack() as stack, ThreadPoolExecutor(1) as thread:
         file: pq.ParquetWriter | None = None
+        written: Future[None] | None = None
 
         def put(frame: pd.DataFrame) -> None:
             nonlocal file
@@ -163,23 +165,25 @@ def writing(path: Path, table: Table) -> Iterator[Callable[[pd.DataFrame], None]
 
         def add(frame: pd.DataFrame) -> None:
             nonlocal written
-            if written is not None:
+            if written:
                 written.result()
-            written = beside.submit(put, frame)
+            written = thread.submit(put, frame)
 
         yield add
-        if written is None:
-            add(empty(table))
-        assert written is not None
-        written.result()
+        if written:
+            written.result()
+        else:
+            put(empty(table))
+        if file and metadata:
+            file.add_key_value_metadata(metadata)
 
 
 def _column(values: pd.Series, kind: pyarrow.DataType) -> pyarrow.Array:
-    """A column for parquet; of categories those that occur: to write each text out takes 20 times as long."""
+    """A column as arrow; a categorical keeps the categories that occur: writing the texts out takes 20 times longer."""
     if kind != _NAMED:
         return pyarrow.Array.from_pandas(values, type=kind)
     codes, names = values.cat.codes.to_numpy(), values.cat.categories
-    used = np.zeros(len(names), dtype=bool)
+    used = np.zeros(len(names), dtype=bool)  # pandas' remove_unused_categories takes 20 times longer
     used[codes] = True
     place = np.cumsum(used, dtype=np.int32) - np.int32(1)
     return pyarrow.DictionaryArray.from_arrays(place[codes], names[used].astype("object"))
@@ -188,10 +192,10 @@ def _column(values: pd.Series, kind: pyarrow.DataType) -> pyarrow.Array:
 def read(
     path: Path, table: Table, columns: list[str] | None = None, only: tuple[str, str] | None = None
 ) -> pd.DataFrame:
-    """Read a table, or some `columns` of it, or `only` the rows whose column has a text, and check what is read.
+    """Read and check a table, or some `columns` of it, or the rows where a column has a value: `only=(column, value)`.
 
-    Lists are numpy object arrays of str, the ids of a run categorical. Raises UserError where the file is absent,
-    damaged, or breaks its rules.
+    Lists are numpy object arrays of str; the ids of a run are categorical. Raises UserError if the file is absent or
+    damaged, or breaks a rule.
     """
     if columns is not None:
         table = Table(
@@ -216,10 +220,7 @@ def read(
 
 
 def parts(path: Path, table: Table) -> Iterator[pd.DataFrame]:
-    """A run as `read` gives it, by row group: in each frame whole rankings, one frame in memory at a time.
-
-    Raises UserError as `read` does, when it comes to what is damaged.
-    """
+    """Read a run as `read` does, a row group at a time, with whole rankings in each frame."""
     with _reading(path, table):
         ids = _categories(path, table)
         file = pq.ParquetFile(path, memory_map=True, read_dictionary=ids, page_checksum_verification=True)
@@ -228,7 +229,7 @@ def parts(path: Path, table: Table) -> Iterator[pd.DataFrame]:
             rows = file.read_row_group(group, columns=list(table.columns))
             rows = (pyarrow.concat_tables([left, rows]) if len(left) else rows).unify_dictionaries()
             whole = len(rows)
-            if group < file.num_row_groups - 1:  # which may go on with the last ranking
+            if group < file.num_row_groups - 1:  # the next group may continue the last ranking
                 query = rows[table.key[0]].combine_chunks().indices.to_numpy()
                 whole = int(np.flatnonzero(query != query[-1:]).max(initial=-1)) + 1
             left, frame = rows.slice(whole), rows.slice(0, whole).to_pandas()[list(table.columns)]
@@ -242,9 +243,9 @@ def parts(path: Path, table: Table) -> Iterator[pd.DataFrame]:
 
 
 def _categories(path: Path, table: Table) -> list[str] | None:
-    """Columns that are read as categories, of a file that has all that a table has."""
+    """Columns to read as categories. Raises UserError if the file's columns or types are not those of the table."""
     file = pq.ParquetFile(path, memory_map=True)
-    # Pages carry checksums, the footer does not: its two counts of rows must agree.
+    # Pages have checksums, the footer has none: its two counts of rows must agree.
     counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     if sum(counts) != file.metadata.num_rows:
         raise UserError(f"{path}: damaged parquet (rows do not add up); {table.mend}")
@@ -255,13 +256,13 @@ def _categories(path: Path, table: Table) -> list[str] | None:
         if found != wanted and not (pyarrow.types.is_list(found) and pyarrow.types.is_list(wanted)
                                     and found.value_type == wanted.value_type):  # fmt: skip
             raise UserError(f"{path}: column {name!r} is {found}, expected {wanted}; {table.mend}")
-    # A run repeats its ids a thousand times: as categories they take a tenth of the memory.
+    # A run repeats each id a thousand times: categories take a tenth of the memory.
     return [name for name, kind in table.columns.items() if kind == "text"] if table.ranked else None
 
 
 @contextmanager
 def _reading(path: Path, table: Table) -> Iterator[None]:
-    """What goes wrong while a file is read, in one line."""
+    """Turn any failure to read a parquet file into a UserError."""
     try:
         yield
     except FileNotFoundError:
@@ -274,7 +275,7 @@ def _check(frame: pd.DataFrame, path: Path, table: Table) -> None:
     for name, kind in table.columns.items():
         if kind in ("text", "list") and len(frame) and not hasattr(frame[name], "cat"):
             wanted, column = str if kind == "text" else (list, tuple, np.ndarray), frame[name]
-            texts = kind == "text" and column.dtype == "str"  # nothing else can be in it
+            texts = kind == "text" and column.dtype == "str"  # holds only text or null
             right = column.notna() if texts else column.map(lambda value, wanted=wanted: isinstance(value, wanted))
             if not right.all():
                 row, value = int(right.to_numpy().argmin()), column[~right].iloc[0]
@@ -287,7 +288,7 @@ def _check(frame: pd.DataFrame, path: Path, table: Table) -> None:
 
 
 def _fault(error: Any) -> str:
-    """The first fault of a pandera error in a phrase."""
+    """The first fault of a pandera error, as a phrase."""
     name, check = getattr(error.schema, "name", None), getattr(error.check, "error", None)
     cases, example = error.failure_cases, ""
     if "failure_case" in getattr(cases, "columns", ()) and len(cases):

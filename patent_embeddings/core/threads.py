@@ -1,4 +1,4 @@
-"""Threads that share out a whole, each alone with its part."""
+"""Threads that each compute a part of the work by themselves."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from contextlib import contextmanager
 import faiss
 from threadpoolctl import threadpool_limits
 
-# As many as OpenMP has, one a core unless `OMP_NUM_THREADS` says otherwise. Asked here, as a limit that holds later on
-# for BLAS holds for OpenMP too, where BLAS is built on it.
+# OpenMP's number: one per core unless `OMP_NUM_THREADS` is set. Read at import, as a later limit on BLAS may also limit
+# OpenMP.
 COUNT: int = faiss.omp_get_max_threads()
 
 
 @contextmanager
 def threads() -> Iterator[ThreadPoolExecutor]:
-    """`COUNT` threads, for work that numpy and arrow do without Python's lock.
+    """A pool of `COUNT` threads, for work that numpy and arrow do without holding the GIL.
 
-    Each computes its products by itself, so that a part's result is the same whatever their number, and products too
-    small to be shared out are not. One use may stand within another, but must end before it.
+    Within each thread BLAS and OpenMP use one thread, so that the result of a part does not depend on `COUNT`. Uses may
+    be nested.
     """
-    # OpenMP has a number for each thread that starts some.
+    # OpenMP's limit is per thread.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(COUNT, "", threadpool_limits, (1, "openmp")) as pool:
         yield pool

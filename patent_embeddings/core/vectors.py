@@ -1,4 +1,4 @@
-"""Vectors as they lie on disk: rows of float32, a digest of them, and the table of their ids in the same order."""
+"""Vectors on disk: rows of float32, their digest, and a table of their ids in the same order."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Vectors:
     """Vectors of one side of a landscape.
 
     Attributes:
-        path: of the file with the rows.
+        path: file of the rows.
         ids: of families or queries.
         rows: float32 [rows, dimension], memory-mapped.
-        first: of the rows of each id, tokens or passages, int64 [ids]; None: each id has one row.
+        first: first row of each id, which has a row per token or passage, int64 [ids]; None: one row per id.
     """
 
     path: Path
@@ -39,9 +39,9 @@ class Vectors:
 
 
 def read(landscape: str, side: str, *, ragged: bool) -> Vectors:
-    """Vectors of `documents`, `queries`, `classification` or `clustering`; `ragged` where an id has several rows.
+    """Read the vectors of `documents`, `queries`, `classification` or `clustering`; `ragged`: an id has several rows.
 
-    Raises UserError where a file is absent, damaged, or not of the other's shape; see `load`.
+    Raises UserError if a file is absent or damaged, or does not match the other; see `load`.
     """
     ids = tables.read(layout.vector_ids(landscape, side), _table(side == "queries", ragged))
     path = layout.vectors(landscape, side)
@@ -50,12 +50,12 @@ def read(landscape: str, side: str, *, ragged: bool) -> Vectors:
 
 
 def several(similarity: str, window: int | None) -> bool:
-    """Whether a document has several rows: one a token under `maxsim`, or one a passage where windows are cut."""
+    """Whether a document has several rows: one per token under `maxsim`, or one per passage if windows are cut."""
     return similarity == "maxsim" or window is not None
 
 
 def describe(path: Path, ids: pd.DataFrame, first: Integers | None) -> None:
-    """Write what stands beside a file of vectors: its digest and the table of its ids.
+    """Write the digest of a file of vectors and the table of its ids.
 
     `ids` is one column, `family_id` or `query_id`, in the order of the vectors; `first` as in `Vectors`.
     """
@@ -66,10 +66,9 @@ def describe(path: Path, ids: pd.DataFrame, first: Integers | None) -> None:
 
 
 def load(path: Path, rows: int | None) -> Floats:
-    """Vectors of one side, float32 [rows, dimension], memory-mapped.
+    """Load the vectors of a file, float32 [rows, dimension], memory-mapped.
 
-    Raises:
-        UserError: the file is absent, damaged, of another shape or type, or holds a number that is not finite.
+    Raises UserError if the file is absent or damaged, has another shape or type, or holds a number that is not finite.
     """
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -91,9 +90,9 @@ def load(path: Path, rows: int | None) -> Floats:
 
 
 def blocks(starts: Integers, rows: int) -> Iterator[tuple[int, int]]:
-    """Runs of ids, the first and past the last, of at most `rows` rows (or one id).
+    """Ranges of ids (first, past the last) that have at most `rows` rows together, or are one id.
 
-    `starts` are the first row of each id, and past the last row, int64 [ids + 1].
+    `starts` is the first row of each id, and the end of the last, int64 [ids + 1].
     """
     first, ids = 0, len(starts) - 1
     while first < ids:

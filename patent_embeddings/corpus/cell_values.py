@@ -1,4 +1,4 @@
-"""What stands in a cell: nothing, a number that a spreadsheet rewrote, a date, or a list."""
+"""Parsing cells of tables: absent values, numbers that a spreadsheet rewrote, dates and lists."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-# What programs write where there is nothing, as a whole cell or entry, in any case: pandas' list, the dashes of people,
-# an empty list or text as it is printed, and the null of databases.
+# Spellings of an absent value, as a whole cell or entry, in any case: pandas' list, dashes, printed empty lists and
+# texts, and the null of databases.
 ABSENT = frozenset(
     {
         "", "-", "--", "–", "—", "n.a.", "nat", "nil", "na", "n/a", "nan", "none", "null", "-nan", "<na>",
@@ -20,7 +20,7 @@ ABSENT = frozenset(
 
 
 def absent(value: Any) -> bool:
-    """Whether a cell or an entry of a list stands for nothing: null, NaN, blank, or one of `ABSENT`."""
+    """Whether a cell or an entry of a list is absent: null, NaN, blank, or one of `ABSENT`."""
     if isinstance(value, str):
         text = value.strip()
         return len(text) < 12 and text.casefold() in ABSENT
@@ -33,22 +33,22 @@ _BETWEEN_CODES = re.compile(r"[;|\r\n]+|[\s,]+(?=[A-HY][0-9]{2}[A-Z])|(?<=[)\]])
 
 
 def rewritten(cell: str) -> bool:
-    """Whether a spreadsheet has rounded a number, so that others look the same: `2.02E+10`; `12E5` may be an id."""
+    """Whether a spreadsheet has rounded a number, as in `2.02E+10`, so that several look alike; `12E5` may be an id."""
     return bool(_REWRITTEN.fullmatch(cell.strip()))
 
 
 def cause(name: str) -> str:
-    """What there is to say of an id that nothing has, where a spreadsheet has rewritten it; "" of others."""
+    """The end of a message about an unknown id: that a spreadsheet rewrote it, or ""."""
     return ", which a spreadsheet rewrote" if rewritten(name) else ""
 
 
 def whole(cell: str) -> str:
-    """A number, which programs that do not know absent whole ones have written with a point: `123.0`."""
+    """A whole number without the `.0` that programs add which store it as a float: `123.0`."""
     return cell.strip().removesuffix(".0")
 
 
 def is_date(cell: str) -> bool:
-    """Whether a cell is a date as `2002-03-25`, the one form of ISO that is written; Python reads others too."""
+    """Whether a cell is a date in the form `2002-03-25`; Python also reads other ISO forms."""
     try:
         return datetime.date.fromisoformat(cell).isoformat() == cell
     except ValueError:
@@ -56,15 +56,15 @@ def is_date(cell: str) -> bool:
 
 
 def entries(cell: str) -> list[str]:
-    """Entries by semicolons, bars or line breaks."""
+    """Entries of a cell, separated by semicolons, bars or line breaks."""
     return present(_BETWEEN.split(cell))
 
 
 def codes(cell: str) -> list[str]:
-    """Codes of IPC or CPC, between which there may be blanks or commas only."""
+    """IPC or CPC codes of a cell, separated as `entries`, or only by blanks or commas."""
     return present(_BETWEEN_CODES.split(cell))
 
 
 def present(parts: Iterable[str]) -> list[str]:
-    """Entries that are not absent."""
+    """The entries that are not absent, stripped."""
     return [part.strip() for part in parts if not absent(part)]

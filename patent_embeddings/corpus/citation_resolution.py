@@ -1,4 +1,4 @@
-"""Citations between publications, as citations between families."""
+"""Resolve citations of publications to citations between families."""
 
 from __future__ import annotations
 
@@ -17,25 +17,29 @@ _APPLICATION, _STRANGE = "by the number of an application only", "no number of a
 
 
 def index(families: dict[str, list[Publication]]) -> dict[str, str]:
-    """The family of each number: one that it was read of, else one that names it; of several the smallest id."""
-    found: dict[str, str] = {}
+    """Map publication numbers to families.
+
+    A family's own publications come first, then numbers of its applications, then members that it names; of several
+    families the one with the smallest id.
+    """
+    owners: dict[str, str] = {}
     for numbers in (own_numbers, other_numbers, member_numbers):
         named: dict[str, str] = {}
         for family, records in families.items():  # ascending
             for one in records:
                 for number in numbers(one):
                     named.setdefault(number, family)
-        found = named | found
-    return found
+        owners = named | owners
+    return owners
 
 
 def resolved(
     families: dict[str, list[Publication]], owners: dict[str, str]
 ) -> tuple[list[tuple[str, str, str]], dict[str, int | list[str]]]:
-    """What became of the citations of all publications.
+    """Resolve the citations of all publications by the `owners` of their numbers.
 
-    Returns distinct pairs of two families (citing, cited, categories), ascending, and notes: how many were kept, and
-    dropped, by reason with an example of each.
+    Returns distinct pairs of two families (citing, cited, categories), ascending, and notes: how many citations were
+    kept and dropped, by reason, with an example of each.
     """
     pairs: list[tuple[str, str, str]] = []
     counts: Counter[str] = Counter()
@@ -76,5 +80,5 @@ def resolved(
 
 @lru_cache(maxsize=1 << 12)
 def _categories(said: str) -> frozenset[str]:
-    """Categories, each one word: `cited by examiner` is `examiner`."""
+    """Categories of one word each: `cited by examiner` becomes `examiner`."""
     return frozenset(_BY.sub(r"\1", said).split())

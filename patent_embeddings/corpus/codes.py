@@ -1,6 +1,6 @@
-"""IPC and CPC codes as databases print them, brought to one form, and what they decide: domains, IN and OUT.
+"""IPC and CPC codes in one canonical form, and the IN/OUT scope that follows from them.
 
-A code is `A01B1/00`, or `A01B`, `A01`, `A` where no more is said.
+A canonical code is `A01B1/00`, or `A01B`, `A01` or `A` if the source gives no more.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-_LONGEST = 200  # characters: with its marks a code has about sixty
-# One pattern for both: CPC has section Y and longer subgroups. Zeros that pad the group, the edition, the office
-# and the marks of ST.8 (date of version, level, position, ...) are no part of a code.
+_LONGEST = 200  # characters: a code with its marks has about sixty
+# One pattern for both: CPC adds section Y and longer subgroups. Padding zeros of the group, the edition, the office and
+# the marks of ST.8 (version date, level, position, ...) are dropped.
 _CODE = re.compile(
     r"""
     (?:\(5[0-9]\)\s*)?                                         # (51), the field of a front page
@@ -23,7 +23,7 @@ _CODE = re.compile(
        (?:\s*(?P<subclass>[A-Z])
           (?:(?P<padded>[0-9]{4})(?P<filled>[0-9]{6})          # A01B0001000000, the fixed form of ST.8
             |[\s_-]*0*(?P<group>[1-9][0-9]{0,3})\s*[/:]\s*(?P<subgroup>[0-9]{2,6})\*?
-             (?:\s*[(\[][^()\[\]]*[)\]]                        # (2006.01), (EP,US)
+             (?:\s*[(\[][^()\[\]]*[)\]][IN]?                   # (2006.01), (EP,US), (2006.01)i
                |[\s,]+(?:[0-9]{8}\w*|[A-Z]{1,3}|[0-9]{4}[./-][0-9]{2}(?:[./-][0-9]{2})?))*
             |[0-9]+                                            # no slash: group and subgroup cannot be told apart
             |\s*[/-])?
@@ -37,7 +37,7 @@ _CODE = re.compile(
 
 @lru_cache(maxsize=1 << 16)
 def parse(text: str) -> str | None:
-    """The code that a text is, in one form; None where it is none. What a code does not say is left out."""
+    """The canonical form of a code, as far as the text gives it; None if the text is no code."""
     if len(text) > _LONGEST:
         return None
     cleaned = " ".join(unicodedata.normalize("NFKC", text).upper().split()).strip(" \"'.").lstrip("/")
@@ -51,18 +51,18 @@ def parse(text: str) -> str | None:
 
 
 def prefixes(codes: Iterable[str], length: int) -> list[str]:
-    """Distinct prefixes of the codes that say so much, in order of first appearance; what is no code has none."""
+    """Distinct prefixes of this length, in order of first appearance; shorter codes and other texts are skipped."""
     parsed = (parse(code) for code in codes)
     return list(dict.fromkeys(code[:length] for code in parsed if code and len(code) >= length))
 
 
 def classes(codes: Iterable[str]) -> list[str]:
-    """IPC classes of a family, such as A01: what says whether two families are of one domain."""
-    return prefixes(codes, 3)
+    """Distinct IPC classes, such as A01: the domains of a family or query. CPC's section Y is no part of the IPC."""
+    return [name for name in prefixes(codes, 3) if name[0] != "Y"]
 
 
 def scope(query: list[str], family: list[str]) -> str:
-    """`in` where the classes of two families meet, `out` where they do not, `unknown` where one has none."""
+    """`in` if the classes of a query and a family overlap, `out` if not, `unknown` if one of them has none."""
     if not query or not family:
         return "unknown"
     return "out" if set(query).isdisjoint(family) else "in"

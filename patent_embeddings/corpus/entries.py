@@ -1,4 +1,7 @@
-"""Entries of `registry/landscapes.yaml` and `registry/views.yaml`: `values` has what stages read, this the rest."""
+"""Types of the entries of `registry/landscapes.yaml` and `registry/views.yaml`.
+
+They extend those in `values`, which hold the fields that stages read.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,20 @@ from patent_embeddings.corpus import values
 
 
 class View(values.Sections):
-    """A text made of sections of a family."""
+    """A view: the sections of a family that its text is made of."""
 
     description: str
-    study: str | None = None  # the study's view that this one stands for
+    study: str | None = None  # the study's view that this one corresponds to
 
 
 class _Described(Entry):
     description: str
-    relevance: Literal["cited", "linked", "judged"] = "cited"  # judged: by the user, in the file of `qrels`
-    threshold: Annotated[int, Field(ge=1)] = 1  # least grade that is relevant to R@100, AP and RR, which know no grades
+    relevance: Literal["cited", "linked", "judged"] = "cited"  # judged: by the user, in the file `qrels`
+    threshold: Annotated[int, Field(ge=1, strict=True)] = 1  # lowest grade that R@100, AP and RR count as relevant
 
     @property
     def simulated(self) -> bool:
-        """Whether the families are generated, and scores say nothing about real patents."""
+        """Whether the families are generated, so that scores say nothing about real patents."""
         return isinstance(self, values.Simulated)
 
     @model_validator(mode="after")
@@ -43,11 +46,11 @@ class _File(Entry):
 
 
 class _Read(Entry):
-    """What a file in our own form was made of: an export, or a part of a file."""
+    """The files that a file in our own form was converted from: an export, or a selection from a file."""
 
     format: str
     files: list[_File]
-    select: dict[str, Any] = {}  # what was asked for of it, as `formats.selection.Select` has it
+    select: dict[str, Any] = {}  # the selection, as in `formats.selection.Select`
 
 
 class _Taken(_Described):
@@ -57,7 +60,7 @@ class _Taken(_Described):
 if TYPE_CHECKING:
     Landscape = Any
 else:
-    # Every source of `values.Source`, described.
+    # Every source of `values.Source` with the fields above.
     _kinds = [
         create_model(one.__name__, __base__=(_Taken if one is values.OwnFile else _Described, one), __doc__=one.__doc__)
         for one in get_args(values.Source)
@@ -66,10 +69,10 @@ else:
 
 
 def landscape_entry(name: str) -> Any:
-    """Entry of a landscape. Raises UserError where the id is unknown or the entry is wrong."""
+    """The entry of a landscape. Raises UserError if the id is unknown or the entry is invalid."""
     return registry.entry("landscapes", name, Landscape)
 
 
 def view_entry(name: str) -> View:
-    """Entry of a view. Raises UserError where the id is unknown or the entry is wrong."""
+    """The entry of a view. Raises UserError if the id is unknown or the entry is invalid."""
     return registry.entry("views", name, View)

@@ -1,4 +1,4 @@
-"""The families of a landscape: what every source ends in, put together and checked in one way."""
+"""The families and citations of a landscape: the tables that every source produces, and their checks."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from patent_embeddings.corpus.cell_values import absent
 from patent_embeddings.corpus.codes import parse
 from patent_embeddings.corpus.schemas import ASKED, CITATIONS, FAMILIES, RELATIONS
 
-_SOME = 500  # records of families that are put into a frame at once
-STRANGE = 0.05  # share of the entries of a column of codes that may be none; with more it is no column of codes
+_BATCH = 500  # records of families that are put into a frame at once
+STRANGE = 0.05  # largest share of invalid entries in a column of codes; with more, it is not taken for one
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A landscape as its source gives it, in rows of `FAMILIES`, `CITATIONS`, `RELATIONS` and `ASKED`."""
+    """A landscape as its source gives it: rows of `FAMILIES`, `CITATIONS`, `RELATIONS` and `ASKED`."""
 
     families: pd.DataFrame
-    citations: pd.DataFrame  # both ends are families of the landscape
-    relations: pd.DataFrame = field(default_factory=lambda: tables.empty(RELATIONS))  # judgements of the source's own
-    queries: pd.DataFrame = field(default_factory=lambda: tables.empty(ASKED))  # that are no families
-    notes: dict[str, Any] = field(default_factory=dict)  # what was counted on the way, such as dropped citations
-    also: dict[str, str] = field(default_factory=dict)  # numbers (see `numbers.bare`) of an export -> family
+    citations: pd.DataFrame  # between families of the landscape
+    relations: pd.DataFrame = field(default_factory=lambda: tables.empty(RELATIONS))  # the source's own judgements
+    queries: pd.DataFrame = field(default_factory=lambda: tables.empty(ASKED))  # queries that are not families
+    notes: dict[str, Any] = field(default_factory=dict)  # counts from reading, such as dropped citations
+    also: dict[str, str] = field(default_factory=dict)  # bare publication number of an export -> family
 
 
 def assemble(
@@ -36,12 +36,12 @@ def assemble(
     cites: Iterable[tuple[str, str]],
     categories: Mapping[tuple[str, str], str] | None = None,
 ) -> Raw:
-    """Frames of a landscape, with citations cut to those between two different families of it.
+    """Build the frames of a landscape, with the citations between two different families of it.
 
     Args:
-        families: one record a family with a unique `family_id`; columns of `FAMILIES` that it lacks are empty.
-        cites: (citing, cited) ids as the source gives them, in any order; the notes count what was dropped.
-        categories: what a source says of pairs, as `CITATIONS` has it.
+        families: one record per family, with a unique `family_id`; columns of `FAMILIES` that it lacks are empty.
+        cites: (citing, cited) ids as the source gives them, in any order; the notes count those that are dropped.
+        categories: categories of pairs, as in `CITATIONS`.
     """
     rows = frame(families)
     known = set(rows["family_id"])
@@ -73,23 +73,22 @@ def assemble(
 
 
 def frame(families: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:
-    """Records of families as rows of `FAMILIES`, its columns empty where they lack them.
+    """Rows of `FAMILIES` from records; columns that a record lacks are empty.
 
-    They are taken some at a time, so that the texts of a generator's are never held twice.
+    Records are consumed in batches, so that the texts of a generator are never in memory twice.
     """
     empty = {name: [] if kind == "list" else "" for name, kind in FAMILIES.columns.items()}
-    left = iter(families)
-    some = iter(lambda: list(islice(left, _SOME)), [])
-    parts = [pd.DataFrame({name: [family.get(name, blank) for family in part] for name, blank in empty.items()})
-             for part in some]  # fmt: skip
+    remaining = iter(families)
+    batches = iter(lambda: list(islice(remaining, _BATCH)), [])
+    parts = [pd.DataFrame({name: [family.get(name, blank) for family in batch] for name, blank in empty.items()})
+             for batch in batches]  # fmt: skip
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(empty))
 
 
 def checked(raw: Raw, where: str) -> Raw:
-    """The landscape with its codes in one form, each once; the notes count what was none, and families of equal text.
+    """The landscape with canonical, distinct codes; the notes count invalid codes and families of equal text.
 
-    Raises:
-        UserError: more than a twentieth of the entries of a column of codes are none; `where` begins the message.
+    Raises UserError, whose message begins with `where`, if more than 5 % of a column's codes are invalid.
     """
     families, notes = raw.families.copy(), dict(raw.notes)
     for column in ("ipc", "cpc"):
@@ -102,7 +101,7 @@ def checked(raw: Raw, where: str) -> Raw:
 
 
 def _coded(families: pd.DataFrame, column: str, where: str) -> tuple[list[list[str]], str]:
-    """A column of codes in one form, and how many of its entries are no codes, with an example; "" where all are."""
+    """A column's canonical codes, and the number of invalid entries with an example, "" if there are none."""
     total = strange = 0
     example = ""
     rows = []
@@ -125,7 +124,7 @@ def _coded(families: pd.DataFrame, column: str, where: str) -> tuple[list[list[s
 
 
 def _sharing(families: pd.DataFrame) -> str:
-    """How many families have the text of another, and the first two that do; "" where none has."""
+    """How many families have the same text as another, with two of them as an example; "" if none has."""
     groups: dict[int, list[str]] = {}
     for family, *texts in zip(*(families[name] for name in ("family_id", "title", "abstract", "claims")), strict=True):
         if any(texts):

@@ -1,4 +1,4 @@
-"""Publications -> families of a landscape: the one step that all formats of exports share."""
+"""Build the families of a landscape from publications; all export formats share this step."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def merged(publications: Iterable[Publication], report: Report) -> Raw:
-    """The landscape of publications, each with a number, the same whatever their order.
+    """The landscape of the publications, whatever their order; each has a number.
 
-    The notes say what joined them, what became of citations, and what the report counted.
+    The notes count what joined publications, what became of citations, and what the report counted.
     """
     records = _ordered([_sound(one, report) for one in publications], report)
     groups, by, alone = joined(records)
     families = _named(groups)
     owners = index(families)
     cited, counted = resolved(families, owners)
-    del records, groups  # a family's records go when its row is made, so that no text is held twice
+    del records, groups  # each family's records are freed once its row is made, so that no text is in memory twice
     rows = frame(_family(name, families.pop(name), report) for name in list(families))
     notes: dict[str, Any] = {
         "publications": int(rows["publications"].map(len).sum()),
@@ -48,7 +48,7 @@ def merged(publications: Iterable[Publication], report: Report) -> Raw:
 
 
 def _sound(one: Publication, report: Report) -> Publication:
-    """A record without dates that are none."""
+    """The record without invalid dates, which are counted."""
     for date in one.dates:
         if not is_date(date):
             report.count("dates that are none, read as empty", f"{date} in {one.place}")
@@ -58,9 +58,9 @@ def _sound(one: Publication, report: Report) -> Publication:
 
 
 def _ordered(records: list[Publication], report: Report) -> list[Publication]:
-    """By date and number; what is alike in them by all that it says, so that rows in another order change nothing.
+    """Records by date, number and key, ties by content, so that the order of rows changes nothing.
 
-    What says the same in all, as where files overlap, is taken once.
+    Identical records, as from overlapping files, are taken once.
     """
 
     def cheap(one: Publication) -> tuple[Any, ...]:
@@ -78,7 +78,7 @@ def _ordered(records: list[Publication], report: Report) -> list[Publication]:
 
 
 def _named(groups: list[list[Publication]]) -> dict[str, list[Publication]]:
-    """Families by id, ascending: of the source, else the smallest key of its members, else country and number."""
+    """Families by id, ascending: the source's id, else the smallest key of the members, else country and number."""
     found: dict[str, list[Publication]] = {}
     for group in sorted(groups, key=lambda group: not any(map(source_family, group))):
         name, number = _name(group), 1
@@ -100,7 +100,7 @@ def _name(group: Sequence[Publication]) -> str:
 
 
 def _family(name: str, group: Sequence[Publication], report: Report) -> dict[str, Any]:
-    """A family as a row, of its records in order of publication."""
+    """The row of a family, from its records in order of publication."""
     found = {section: chosen(section, group, report) for section in SECTIONS}
     shown = found["title"][1] if found["title"] else group[0]
     numbers = [shown.numbers[0], *(number for one in group for number in one.numbers)]
@@ -123,7 +123,7 @@ def _union(group: Sequence[Publication], column: str) -> list[str]:
 
 
 def _written(value: Any, report: Report) -> Any:
-    """A text or list of texts without what no table holds."""
+    """A text or list of texts without NUL and surrogates, which no table can hold."""
     if isinstance(value, list):
         return [_written(entry, report) for entry in value]
     if "\0" in value or not (value.isascii() or _encodes(value)):

@@ -1,4 +1,4 @@
-"""Which publications are one family: by what the source says of them, the strongest first."""
+"""Group publications into families by rules, the strongest evidence first."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ _DATE = re.compile(
     r"(?<=[0-9A-Za-z])[\s,;]+\(?(?:(?:19|20)[0-9]{2}[-./]?[01][0-9][-./]?[0-3][0-9]"
     r"|[0-3]?[0-9][./-][01]?[0-9][./-](?:19|20)[0-9]{2})\)?\s*$"
 )
-Sign = tuple[Hashable, bool]  # what two records have in common, and whether this one says that it joins
+# What two records may have in common, and whether this record says that it makes them one family.
+Sign = tuple[Hashable, bool]
 
 
 def own_numbers(one: Publication) -> list[str]:
-    """Its numbers in one form."""
+    """Its numbers, bare."""
     return [name for number in one.numbers if (name := bare(number, one.jurisdiction))]
 
 
 def other_numbers(one: Publication) -> list[str]:
-    """Numbers that its application was published under at another time, in one form."""
+    """Numbers that its application was published under at another time, bare."""
     return [name for number in one.also if (name := bare(number, one.jurisdiction))]
 
 
 def member_numbers(one: Publication) -> list[str]:
-    """Those of its members that are numbers, in one form; keys of a source are none."""
+    """Those of its members that are publication numbers and not keys of the source, bare."""
     return [bare(member) for member in one.members if member[:2].upper() in OFFICES and bare(member)]
 
 
 def source_family(one: Publication) -> str:
-    """The family id of its source; "" where it has none, which BigQuery writes as -1."""
+    """Its family id in the source; "" if it has none, which BigQuery writes as -1."""
     return "" if one.family.strip() == "-1" else one.family.strip()
 
 
 def priorities(one: Publication) -> frozenset[str]:
-    """Its priorities without signs and dates, its own application taken away where others remain."""
-    found = {_plain(number) for number in one.priorities} - {""}
-    return frozenset(found - {_plain(one.application)} or found)
+    """Its priority numbers without signs and dates, and without its own application if others remain."""
+    numbers = {_plain(number) for number in one.priorities} - {""}
+    return frozenset(numbers - {_plain(one.application)} or numbers)
 
 
 def _plain(number: str) -> str:
@@ -49,7 +50,7 @@ def _plain(number: str) -> str:
 
 def _by_family(one: Publication, numbers: list[str]) -> Iterator[Sign]:
     if family := source_family(one):
-        yield family.lstrip("0") or family, True  # spreadsheets take zeros away
+        yield family.lstrip("0") or family, True  # spreadsheets strip leading zeros
 
 
 def _by_members(one: Publication, numbers: list[str]) -> Iterator[Sign]:
@@ -85,7 +86,7 @@ def _by_number(one: Publication, numbers: list[str]) -> Iterator[Sign]:
         yield number, True
 
 
-# In order: a rule joins what the ones before it say nothing of, with one another or with what they settled.
+# In order: a rule joins records that earlier rules say nothing about, to one another or to settled groups.
 RULES = {
     "by family id": _by_family,
     "by the members of a simple family": _by_members,
@@ -93,40 +94,44 @@ RULES = {
     "by the same application": _by_application,
     "by the same number": _by_number,
 }
-_SURE = 3  # rules that say of a publication too that it is a family of its own
+_SURE = 3  # of these rules, the first ones settle a record: its group is a family, even of one record
 
 
 def joined(records: list[Publication]) -> tuple[list[list[Publication]], Counter[str], int]:
-    """Records of each family, publications that each rule joined to others, and families alone as nothing says more."""
+    """Group records into families.
+
+    Returns the records of each family, the number of publications that each rule joined to others, and the number of
+    families of one publication that no rule settles.
+    """
     groups = _Groups(len(records))
     numbers = [own_numbers(one) for one in records]
     alone = list(range(len(records)))
     by: Counter[str] = Counter()
     for step, (rule, signs) in enumerate(RULES.items()):
         holders: dict[Hashable, list[int]] = {}
-        sayers: dict[Hashable, None] = {}
-        speaks = set()
+        joining: dict[Hashable, None] = {}
+        settled = set()
         for place, one in enumerate(records):
-            for sign, says in signs(one, numbers[place]):
+            for sign, joins in signs(one, numbers[place]):
                 holders.setdefault(sign, []).append(place)
-                if says:
-                    sayers[sign] = None
-                    speaks.add(place)
-        for sign in sayers:
+                if joins:
+                    joining[sign] = None
+                    settled.add(place)
+        for sign in joining:
             first, *others = holders[sign]
             for other in others:
                 groups.join(first, other)
         if step < _SURE:
-            groups.settle(speaks)
-        left = [place for place in alone if groups.size[groups.root(place)] == 1]
-        by[rule] += len({number for place in {*alone} - {*left} for number in records[place].numbers})
-        alone = left
-    unsaid = sum(not groups.settled[place] and len(set(numbers[place])) < 2 for place in alone)
-    return [[records[place] for place in places] for places in groups.members()], +by, unsaid
+            groups.settle(settled)
+        still = [place for place in alone if groups.size[groups.root(place)] == 1]
+        by[rule] += len({number for place in {*alone} - {*still} for number in records[place].numbers})
+        alone = still
+    unsettled = sum(not groups.settled[place] and len(set(numbers[place])) < 2 for place in alone)
+    return [[records[place] for place in places] for places in groups.members()], +by, unsettled
 
 
 class _Groups:
-    """Places in groups; two groups that are settled stay two."""
+    """Disjoint groups of records; two settled groups are never joined."""
 
     def __init__(self, count: int) -> None:
         self.parent = list(range(count))

@@ -1,4 +1,4 @@
-"""What a landscape can be scored on under a split, and the reason for each thing that it cannot."""
+"""Which tasks a landscape can be scored on under a split, and the reasons for those that it cannot."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import pandas as pd
 
 from patent_embeddings.core.tables import SPLITS
 
-FEWEST = 6  # test queries behind an interval
+FEWEST = 6  # test queries for a confidence interval
 
 
 def scorable(qrels: pd.DataFrame, queries: pd.DataFrame, labels: pd.DataFrame, lost: str, *, every: bool) -> list[str]:
-    """A line for each task: on how many queries or families it is scored, or why not.
+    """Lines that say for each task on how many queries or families it is scored, or why it is not.
 
     Args:
         qrels: rows of `QRELS`.
         queries: rows of `QUERIES`.
         labels: rows of `LABELS`.
-        lost: why there is no relevant pair, where there is none.
-        every: queries of every split are scored where nothing trains, as few of them were judged.
+        lost: the reason why there is no relevant pair, if there is none.
+        every: without training, the queries of every split are scored, as judged queries are few.
     """
     return [*_retrieval(qrels, queries, lost, every=every), *_labelled(labels)]
 
@@ -65,7 +65,7 @@ def _labelled(labels: pd.DataFrame) -> Iterator[str]:
         yield "no codes or labels: classification and clustering cannot be scored"
         return
     if labels.explode("labels").groupby("label_set")["labels"].nunique().max() < 2:
-        yield "one code or label only: classification tells nothing apart"
+        yield "one code or label only: there is nothing to classify"
     classified, clustered = [], []
     for name, part in labels.groupby("label_set", sort=True):
         if set(SPLITS) <= set(part["split"]):
@@ -83,7 +83,7 @@ def _labelled(labels: pd.DataFrame) -> Iterator[str]:
 
 
 def unclassified(labels: pd.DataFrame) -> str:
-    """Why no label set can be classified: what some split lacks."""
+    """Why no label set can be classified: the split that has no labelled family."""
     lacking = [split for split in SPLITS if split not in set(labels["split"])]
     if lacking:
         return f"has no family with a code or label in its {' and '.join(lacking)} split{'s' * (len(lacking) > 1)}"
@@ -91,7 +91,7 @@ def unclassified(labels: pd.DataFrame) -> str:
 
 
 def unclustered(labels: pd.DataFrame) -> str:
-    """Why no label set can be clustered: what its test families lack."""
+    """Why no label set can be clustered: what the test families lack."""
     test = labels[labels["split"] == "test"]
     if test.empty:
         return "has no family with a code or label in its test split"
@@ -102,7 +102,7 @@ def unclustered(labels: pd.DataFrame) -> str:
 
 
 def _clusters(part: pd.DataFrame) -> bool:
-    """Whether a label set has two labels among its test families, and two families a label."""
+    """Whether the test families of a label set have two labels or more, and there are two families per label."""
     test = part[part["split"] == "test"]
-    found = test["labels"].str[0].nunique()
-    return bool(found > 1 and len(test) >= 2 * found)
+    labels = test["labels"].str[0].nunique()
+    return bool(labels > 1 and len(test) >= 2 * labels)

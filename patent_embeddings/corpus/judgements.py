@@ -1,4 +1,4 @@
-"""Who is relevant to whom, and who asks: queries and relevance judgements, IN and OUT of the query's domain."""
+"""Queries and relevance judgements of a landscape, with the IN/OUT scope of each judgement."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from patent_embeddings.corpus.schemas import QUERIES
 
 
 def domains(families: pd.DataFrame) -> dict[str, list[str]]:
-    """By family what says whether two are of one domain: its IPC classes, or `domains` where any family has such."""
+    """The domains of each family: its IPC classes, or its `domains` if any family of the landscape has some."""
     own = families["domains"].str.len().any()
     entries = families["domains"] if own else map(classes, families["ipc"])
     return {family: list(each) for family, each in zip(families["family_id"], entries, strict=True)}
 
 
 def judgements(citations: pd.DataFrame, families: pd.DataFrame, relevance: str) -> pd.DataFrame:
-    """Rows of `QRELS` from those of `CITATIONS`; the scope is `codes.scope` of what `domains` says of both families.
+    """Rows of `QRELS` from rows of `CITATIONS`, with the scope from the `domains` of both families.
 
-    Relevant to a query is what it cites where `relevance` is `cited`, also what cites it where it is `linked`.
+    The families that a query cites are relevant; if `relevance` is `linked`, those that cite it are too.
     """
     pairs = citations[["citing_id", "cited_id"]].set_axis(["query_id", "family_id"], axis=1)
     if relevance == "linked":
@@ -34,9 +34,9 @@ def judgements(citations: pd.DataFrame, families: pd.DataFrame, relevance: str) 
 
 
 def scoped(relations: pd.DataFrame, families: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `QRELS` of judgements of the user's own, those of `RELATIONS`: their scope, as in `judgements`.
+    """Rows of `QRELS` from the user's own judgements, rows of `RELATIONS`, with their scope as in `judgements`.
 
-    A query of `ASKED` has the classes of the codes that it came with; domains of a landscape's own are no codes.
+    A query of `ASKED` has the classes of its codes, or no domain if the landscape has `domains` of its own.
     """
     own = families["domains"].str.len().any()
     of = {name: [] if own else classes(codes) for name, codes in zip(asked["query_id"], asked["ipc"], strict=True)}
@@ -46,7 +46,7 @@ def scoped(relations: pd.DataFrame, families: pd.DataFrame, asked: pd.DataFrame)
 
 
 def queries(judged: pd.DataFrame, splits: dict[str, str], asked: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `QUERIES`: who has a relevant family, and their splits; what those of `ASKED` say themselves."""
+    """Rows of `QUERIES`: the queries with a relevant family, with their split and the fields of `ASKED`."""
     names = sorted(judged.loc[judged["relevance"] > 0, "query_id"].unique())
     said = asked.set_index("query_id").reindex(names)
     frame = pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Label sets: what families are classified and clustered by."""
+"""Label sets, by which families are classified and clustered."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from patent_embeddings.core import tables
 from patent_embeddings.corpus.codes import prefixes
 from patent_embeddings.corpus.schemas import LABELS
 
-# Label set -> column of codes and the number of characters that name the label.
+# Label set -> column of codes and length of the prefix that is the label.
 CODES = {"ipc-section": ("ipc", 1), "ipc-class": ("ipc", 3), "ipc-subclass": ("ipc", 4), "cpc-subclass": ("cpc", 4)}
 DOMAIN = "domain"  # the label set of the landscape's own domains
-OWN = "own"  # of its own labels; of one level of them `own-LEVEL`
+OWN = "own"  # the label set of its own labels; `own-LEVEL` for one level of them
 _LEVEL = re.compile(r"([A-Za-z0-9_-]{1,30}):(.*\S.*)", re.DOTALL)
 
 
 def label_sets(families: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:
-    """Rows of `LABELS`: of each family under each set, in order of first appearance; none where it has no label."""
+    """Rows of `LABELS`: the labels of each family in each set where it has any, in order of first appearance."""
     columns = ("family_id", "ipc", "cpc", "domains", "labels")
     levelled = not beside_levels(label for own in families["labels"] for label in own)
     rows = []
@@ -33,12 +33,12 @@ def label_sets(families: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:
 
 
 def beside_levels(labels: Iterable[str]) -> list[str]:
-    """Labels that are not written as `LEVEL:LABEL`; where there is one, a colon means nothing in any of them."""
+    """Labels that are not written `LEVEL:LABEL`; if there is one, colons have no meaning in any label."""
     return [label for label in labels if not _LEVEL.fullmatch(label)]
 
 
 def _levels(labels: Iterable[str]) -> dict[str, list[str]]:
-    """Labels by the set of their level, without it."""
+    """Labels by the label set of their level, with the level stripped."""
     sets: dict[str, dict[str, None]] = {}
     for level, label in (_LEVEL.fullmatch(label).groups() for label in labels):  # type: ignore[union-attr]
         sets.setdefault(f"{OWN}-{level}", {})[label.strip()] = None

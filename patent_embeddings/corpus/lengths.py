@@ -1,4 +1,4 @@
-"""How long the texts of each view are under a tokenizer, how many are cut, which views coincide."""
+"""Token counts of each view's texts: how long they are, how many are truncated, which views coincide."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import pandas as pd
 from patent_embeddings.core import tables
 from patent_embeddings.corpus.schemas import LENGTHS
 
-SAMPLE = 2000  # families measured; the first of them by hash, so that the sample stays when families are added
+SAMPLE = 2000  # families measured: the first by hash, so that the sample is stable when families are added
 
 
 def measure(views: dict[str, pd.DataFrame], tokenizer: Any, length: int, prompt: str = "") -> pd.DataFrame:
     """Rows of `LENGTHS`: statistics of the views of one landscape.
 
     Over all families: `families`, `empty`, `incomplete`. Over a sample of at most 2,000 (`sampled`): `truncated`,
-    `median-tokens`, `p90-tokens`, and `same-as:VIEW`, the texts that are the same in another view after the cut.
+    `median-tokens`, `p90-tokens`, and `same-as:VIEW`, the number of texts that equal those of another view when cut.
 
     Args:
         views: name -> rows of `VIEW`, the same families in each.
         tokenizer: of the transformers library.
         length: tokens that texts are cut to, prompt included.
-        prompt: what stands before a text.
+        prompt: prepended to every text.
     """
     bare, prompted = _token_ids(tokenizer, ["a", f"{prompt}a"])
     room = length - (len(prompted) - len(bare))
-    # Special tokens that close a text, which the cut keeps.
+    # Special tokens at the end of a text, which are kept when it is cut.
     closing = sum(1 for _ in itertools.takewhile(set(tokenizer.all_special_ids).__contains__, reversed(bare)))
     sample = _sample(next(iter(views.values()))["family_id"])
     tokens = {name: _token_ids(tokenizer, frame["text"].iloc[sample].tolist()) for name, frame in views.items()}
@@ -55,17 +55,17 @@ def measure(views: dict[str, pd.DataFrame], tokenizer: Any, length: int, prompt:
 
 
 def sampled(lengths: pd.DataFrame) -> int:
-    """Texts that were cut into tokens for rows of `LENGTHS`, all views together."""
+    """The number of texts tokenized for rows of `LENGTHS`, in all views."""
     return int(lengths.loc[lengths["statistic"] == "sampled", "value"].sum())
 
 
 def _token_ids(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    """Token ids of each text, special tokens included, nothing cut."""
+    """Token ids of each text, special tokens included, not truncated."""
     return tokenizer(texts, add_special_tokens=True, truncation=False, verbose=False)["input_ids"] if texts else []
 
 
 def _cut(tokens: list[int], length: int, closing: int) -> list[int]:
-    """What the encoder sees: a text that is too long loses its end, not its closing special tokens."""
+    """The tokens that the encoder sees: a text that is too long loses its end, but not its closing special tokens."""
     return tokens if len(tokens) <= length else tokens[: length - closing] + tokens[len(tokens) - closing :]
 
 

@@ -1,4 +1,4 @@
-"""Texts that nearly are another's: min-hash over windows of letters, found in bands and then compared."""
+"""Near-duplicate texts: min-hash over character windows, with candidates from bands that are then compared."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 WINDOW = 32  # letters and digits, about six words
-SAMPLE = 8  # one window of so many is looked at, by its hash: the same ones in every text
-BANDS, ROWS = 6, 2  # two texts are compared where all hashes of a band agree: 98 % of those that are 70 % alike are
-ALIKE = 0.7  # share of the windows of two texts that both have
-FEWEST = 8  # windows of a text, with fewer nothing is said of it
-_BATCH = 1 << 18  # letters that are hashed at once
+SAMPLE = 8  # one window in 8 is used, chosen by its hash: the same ones in every text
+BANDS, ROWS = 6, 2  # texts are compared if all hashes of a band agree, as for 98 % of pairs with similarity 0.7
+ALIKE = 0.7  # Jaccard similarity of the windows of near duplicates
+FEWEST = 8  # windows that a text must have
+_BATCH = 1 << 18  # characters hashed at once
 _LETTERS = bytes(range(48, 58)) + bytes(range(97, 123)) + bytes(range(128, 256))
 _LOWER = bytes(range(256)).lower()
 _OTHERS = bytes(sign for sign in range(256) if bytes([sign]).lower() not in {bytes([one]) for one in _LETTERS})
@@ -23,21 +23,21 @@ Hashes = npt.NDArray[np.uint64]
 
 
 def near(texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Places of two texts that are alike but not the same, a pair for each text that has such an earlier one.
+    """Pairs of positions (earlier text, text) of near duplicates that are not equal, at most one pair per later text.
 
-    Signs, blanks and the case of Latin letters count for nothing.
+    Punctuation, blanks and the case of Latin letters are ignored.
     """
     sets = [one for batch in _batches(texts) for one in _windows(batch)]
-    told = [place for place, one in enumerate(sets) if len(one) >= FEWEST]
-    if not told:
+    compared = [place for place, one in enumerate(sets) if len(one) >= FEWEST]
+    if not compared:
         return []
-    every = np.concatenate([sets[place] for place in told])
-    starts = np.cumsum([0, *(len(sets[place]) for place in told[:-1])])
+    every = np.concatenate([sets[place] for place in compared])
+    starts = np.cumsum([0, *(len(sets[place]) for place in compared[:-1])])
     lows = [np.minimum.reduceat(_mixed(every * mixer), starts) for mixer in _MIXERS]
     found: dict[int, int] = {}
     for band in range(BANDS):
         groups: dict[tuple[int, ...], int] = {}
-        for place, key in zip(told, zip(*lows[band * ROWS : (band + 1) * ROWS], strict=True), strict=True):
+        for place, key in zip(compared, zip(*lows[band * ROWS : (band + 1) * ROWS], strict=True), strict=True):
             first = groups.setdefault(key, place)
             if first != place and place not in found and texts[first] != texts[place]:
                 both = np.intersect1d(sets[first], sets[place], assume_unique=True).size
@@ -47,7 +47,7 @@ def near(texts: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[bytes]]:
-    """The letters of the texts, so many at a time that they stay in a processor's cache."""
+    """The letters and digits of the texts, in batches that fit a processor's cache."""
     batch: list[bytes] = []
     size = 0
     for text in texts:
@@ -67,7 +67,7 @@ def _windows(batch: list[bytes]) -> list[Hashes]:
         return [np.empty(0, np.uint64)] * len(batch)
     hashes = letters.astype(np.uint64) + np.uint64(1)
     width, factor = 1, 0x9E3779B97F4A7C15
-    while width < WINDOW:  # of twice the width out of two halves
+    while width < WINDOW:  # hashes of twice the width from two halves
         hashes = hashes[:-width] * np.uint64(factor) + hashes[width:]
         width, factor = 2 * width, factor * factor % (1 << 64)
     hashes = _mixed(hashes)

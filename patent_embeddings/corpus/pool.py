@@ -1,4 +1,4 @@
-"""The ranked pool: which families may be found, for which query."""
+"""The ranked pool: which families may be retrieved, and for which query."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.ids import known, places
 from patent_embeddings.corpus.schemas import POOL
 
-NEVER = 1 << 62  # date of a family that is not to be retrieved
+NEVER = 1 << 62  # date of a family that is never retrieved
 
 
 def pool(families: pd.DataFrame, relations: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:
-    """Rows of `POOL`: every family is ranked, less those that the source gives as queries only."""
+    """Rows of `POOL`: every family is ranked, except those that the source gives only as queries."""
     only_queries = set(relations["query_id"]) - set(relations["family_id"])
     return families[["family_id", "date"]].assign(
         before=families["priority"].where(families["priority"] != "", families["date"]),
@@ -28,14 +28,14 @@ def pool(families: pd.DataFrame, relations: pd.DataFrame, splits: dict[str, str]
 
 
 def asked_too(pool: pd.DataFrame, asked: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:
-    """Rows of `POOL` with the queries of `ASKED`, which are no families: never ranked, each before its own date."""
+    """Rows of `POOL` with the queries of `ASKED` added, which are not families and never ranked."""
     rows = {"family_id": asked["query_id"], "date": "", "before": asked["date"], "ranked": False}
     more = tables.typed(pd.DataFrame(rows).assign(split=asked["query_id"].map(splits)), POOL)
     return pd.concat([pool, more], ignore_index=True) if len(more) else pool
 
 
 def require_dates(asked: pd.DataFrame, landscape: str) -> None:
-    """Raise UserError where a query of `ASKED` has no date, so that nothing is earlier than it."""
+    """Raise UserError if a query of `ASKED` has no date, so that no family is known to be earlier."""
     undated = asked.loc[asked["date"] == "", "query_id"].tolist()
     if undated:
         said = f"{len(undated):,} of the {len(asked):,} queries of landscape {landscape!r} that are no families"
@@ -45,21 +45,21 @@ def require_dates(asked: pd.DataFrame, landscape: str) -> None:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Which family may be retrieved for which query: whose `born` is less than `before`, but for the query's `own`."""
+    """Which families may be retrieved for which query: those with `born < before`, except the query's `own`."""
 
     families: list[str]  # ids of the documents, ascending
     queries: list[str]
-    own: Integers  # place of the query's own family among the documents, -1 where it is none, [queries]
-    born: Integers  # date of each family as a number, [families]
-    before: Integers  # [queries]
+    own: Integers  # position of the query's own family among the documents, or -1, [queries]
+    born: Integers  # rank of each family's date, [families]
+    before: Integers  # rank of each query's date, [queries]
 
 
 def candidates(families: list[str], queries: list[str], pool: pd.DataFrame, *, earlier: bool) -> Candidates:
-    """Candidates of each query: the ranked families less its own; if `earlier`, only those published before it.
+    """Candidates of each query: the ranked families except its own; if `earlier`, only those published before it.
 
-    That is strictly before its `before`: its priority, or its publication where that is unknown. `families` are ids of
-    documents, ascending. Without a date on a side there is no earlier one. Raises UserError where a document or query
-    is not in the pool, so that the files are of different runs.
+    That is strictly before the query's priority date, or its publication date if that is unknown; a family or query
+    without a date has no such pair. `families` are ids of documents, ascending. Raises UserError if a document or query
+    is not in the pool.
     """
     documents, asked = (known(ids, pool["family_id"], "family {!r}") for ids in (families, queries))
     if earlier:
@@ -76,7 +76,7 @@ def candidates(families: list[str], queries: list[str], pool: pd.DataFrame, *, e
 
 
 def reachable(qrels: pd.DataFrame, pool: pd.DataFrame, *, earlier: bool) -> npt.NDArray[np.bool_]:
-    """Whether the family of each of `QRELS` may be retrieved for its query at all: what is judged is ranked."""
+    """Whether the family of each row of `QRELS` may be retrieved for its query."""
     if not earlier:
         return np.ones(len(qrels), dtype=bool)
     families, queries = (sorted(set(qrels[name])) for name in ("family_id", "query_id"))
@@ -86,7 +86,7 @@ def reachable(qrels: pd.DataFrame, pool: pd.DataFrame, *, earlier: bool) -> npt.
 
 
 def out_of_reach(qrels: pd.DataFrame, open_: npt.NDArray[np.bool_], queries: pd.DataFrame) -> str:
-    """How many relevant pairs and queries can never be found, as `reachable` says of each; "" where all can."""
+    """How many relevant pairs and queries can never be retrieved, by the mask of `reachable`; "" if all can."""
     relevant = (qrels["relevance"] > 0).to_numpy()
     if open_[relevant].all():
         return ""
@@ -110,7 +110,7 @@ def limits(qrels: pd.DataFrame, open_: npt.NDArray[np.bool_], queries: pd.DataFr
 
 
 def _undated(qrels: pd.DataFrame, pool: pd.DataFrame) -> str:
-    """How many relevant pairs cannot be told to be earlier, as one of the two has no date; "" where none."""
+    """How many relevant pairs lack a date on either side, so that they can never be retrieved; "" if none."""
     relevant = qrels[qrels["relevance"] > 0]
     families, queries = set(pool.loc[pool["date"] == "", "family_id"]), set(pool.loc[pool["before"] == "", "family_id"])
     count = int((relevant["family_id"].isin(families) | relevant["query_id"].isin(queries)).sum())
@@ -118,7 +118,7 @@ def _undated(qrels: pd.DataFrame, pool: pd.DataFrame) -> str:
 
 
 def _by_publication(queries: pd.DataFrame, pool: pd.DataFrame) -> str:
-    """How many queries have no priority date, so that what was published before they were is ranked; "" where none."""
+    """How many queries have no priority date, so that the publication date is used instead; "" if none."""
     asked = pool[pool["family_id"].isin(queries["query_id"]) & (pool["date"] != "")]
     unknown = int((asked["before"] == asked["date"]).sum())
     what = "what was published before their publication is ranked, not before their priority"

@@ -1,6 +1,6 @@
-"""Numbers of publications in one form, whoever spells them.
+"""Publication numbers in one canonical form, however a database or a person spells them.
 
-No well-kept library reads what databases print (those that exist parse the calls of one office's service).
+No maintained library does this: those that exist parse what one office's own service returns.
 """
 
 from __future__ import annotations
@@ -9,32 +9,34 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-# Offices of WIPO's standard ST.3 that publish, of today and before; letters that begin a number are none (`RE`, `PP`).
+# Publishing offices of WIPO's standard ST.3, present and past, without letters that begin a US number (`RE`, `PP`).
 _OFFICES = """
     AL AM AP AR AT AU AZ BA BE BG BR BY CA CH CL CN CO CR CS CU CY CZ DD DE DK DO DZ EA EC EE EG EM EP ES FI FR GB GC GE
     GR GT HK HN HR HU ID IE IL IN IR IS IT JO JP KE KG KR KZ LI LT LU LV MA MC MD ME MK MN MT MW MX MY NI NL NO NZ OA PA
     PE PH PL PT RO RS RU SA SE SG SI SK SM SU SV TH TJ TM TN TR TT TW UA US UY UZ VE VN WO YU ZA ZM ZW
 """
 OFFICES = frozenset(_OFFICES.split())
-_WIDTH = {"US": 7, "WO": 6, "JP": 6, "KR": 7, "ZA": 5}  # digits behind the year
-_WHOLE = {"US": (6, 7, 8), "WO": (10,), "JP": (7,), "KR": (9, 11), "ZA": (9,)}  # digits to which nothing is added
+_WIDTH = {"US": 7, "WO": 6, "JP": 6, "KR": 7, "ZA": 5}  # digits after the year
+_WHOLE = {"US": (6, 7, 8), "WO": (10,), "JP": (7,), "KR": (9, 11), "ZA": (9,)}  # lengths of numbers that are complete
 _LONGEST = 60
 _PLAIN = re.compile(r"([A-Z]{2})[ -]?([1-9][0-9]*)(?:[ -]?[A-Z][0-9]?)?")
-_FRONT = re.compile(r"[\W_]+[ABCUY][0-9]?[\W_]+(?=[0-9HS])")  # EP-A-0123456, JP-A-H10-123456
+_FRONT = re.compile(r"[\W_]+(?:[ABCUY][0-9]?|[AOP]S)[\W_]+(?=[0-9HS])")  # EP-A-0123456, JP-A-H10-123456, DE-OS 3123456
 _KIND = re.compile(r"(?<=[0-9])[\W_]*(?:[A-Z][0-9]?|AA)[\W_]*$")
 _YEARLY = re.compile(r"((?:19|20)?[0-9]{2})[\s/-]+([0-9]+)")
 _IMPERIAL = re.compile(r"([HSTMR])[\W_]*(?:([0-9]{1,2})[\W_]+|([0-9]{2}))([0-9]+)")
-_RIGHT = re.compile(r"[\W_]*[123]0[\W_]+(?=(?:19|20)[0-9]{2}[\W_])")  # 10-2005-: a patent of Korea, 20: a utility model
+_NO_ERA = re.compile(r"(?:([0-9]{1,2})\s?[-/]\s?|([0-9]{2})(?=[0-9]{6}$))([0-9]{1,6})")  # 62-12345, 62012345
+_RIGHT = re.compile(r"[\W_]*[123]0[\W_]+(?=(?:19|20)[0-9]{2}[\W_])")  # Korea's 10-2005-: a patent, 20: a utility model
 _SIGNS = re.compile(r"[\W_]+")
 _PADDING = re.compile(r"(?<![0-9])0+(?=[0-9])")
 
 
 @lru_cache(maxsize=1 << 17)
 def bare(number: str, country: str = "") -> str:
-    """Country and number without kind code, signs and padding: `US-2013099542-A1`, `US 2013/0099542 A1`: one form.
+    """Country and number without kind code, signs and padding; "" if the text is no publication number.
 
-    `country` is that of a number that does not begin with one. Imperial years of Japan stay as they are: `JPH10123456`.
-    The letters of designs, plants, reissues and utility models are part of a number. "" where the text is none.
+    `US-2013099542-A1` and `US 2013/0099542 A1` both give `US20130099542`. `country` is the office of a number that does
+    not begin with one. Japan's imperial years stay, and get their era if it is left out: `JP 10-123456` gives
+    `JPH10123456`. The letters of designs, plants, reissues and utility models are part of the number.
     """
     plain = _PLAIN.fullmatch(number)
     if plain and plain[1] in OFFICES and (plain[1] not in _WIDTH or len(plain[2]) in _WHOLE[plain[1]]):
@@ -49,9 +51,8 @@ def bare(number: str, country: str = "") -> str:
         rest = rest[front.end() :] if front else rest
     rest = _RIGHT.sub("", rest) if office == "KR" else rest
     rest = _KIND.sub("", rest).strip(" \t\r\n-/.,_:")
-    if office == "JP" and (imperial := _IMPERIAL.fullmatch(rest)):
-        era, parted, year, serial = imperial.groups()
-        return f"JP{era}{(parted or year).zfill(2)}{serial.lstrip('0')}"
+    if office == "JP" and (imperial := _imperial(rest)):
+        return imperial
     yearly = _YEARLY.fullmatch(rest)
     digits = _SIGNS.sub("", rest)
     if office in _WIDTH and digits.isascii() and digits.isdigit():
@@ -61,14 +62,14 @@ def bare(number: str, country: str = "") -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is the number of a publication with its country, and no id of another kind."""
+    """Whether a text is a publication number with its country, and not another kind of id."""
     return text[:2].upper() in OFFICES and bool(bare(text))
 
 
 def owners(families: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
-    """The family of each number, of their ids and publications; "" where several have it.
+    """The family of each publication number, from pairs of family id and publications; "" if several families have it.
 
-    An id counts where it is a number: others have one spelling.
+    A family id counts too if it is a publication number.
     """
     found: dict[str, str] = {}
     for family, publications in families:
@@ -77,19 +78,34 @@ def owners(families: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
     return found
 
 
+def _imperial(rest: str) -> str:
+    """A Japanese number of an imperial year; "" if it is none. They ended in 2000, so that the year tells the era."""
+    if found := _IMPERIAL.fullmatch(rest):
+        era, parted, year, serial = found.groups()
+    elif found := _NO_ERA.fullmatch(rest):
+        parted, year, serial = found.groups()
+        era = "H" if 1 <= int(parted or year) <= 12 else "S" if 20 <= int(parted or year) <= 64 else ""
+    return f"JP{era}{(parted or year).zfill(2)}{serial.lstrip('0')}" if found and era else ""
+
+
 def _numbered(office: str, digits: str, year: str, serial: str) -> str:
-    """Digits of an office that counts by years: the whole year, and the serial padded; `year` where it is parted."""
+    """Digits of a number that begins with a year: the year in full and the serial padded.
+
+    `year` and `serial` are given where the spelling parts them, else "".
+    """
     if office == "KR" and len(digits) == 13 and digits[:2] in ("10", "20", "30"):
         return digits[2:]  # 10 is a patent, 20 a utility model
     width = _WIDTH[office]
-    if not year:
+    parted = bool(year)
+    if not parted:
         if office == "WO":
             at = 2 if len(digits) in (7, 8) else 4
         else:
             at = 4 if office in ("US", "JP") and width + 2 <= len(digits) <= width + 4 else 0
         year, serial = digits[:at], digits[at:]
     if len(year) == 2 and office == "WO":
-        year = f"19{year}" if year >= "78" else f"20{year}" if year < "05" else ""
+        # Offices wrote two digits until 2004, people still do; in one run of digits 19 and 20 begin a whole year.
+        year = f"19{year}" if year >= "78" else f"20{year}" if parted or year < "19" else ""
     if year[:2] not in ("19", "20") or len(year) != 4 or len(serial) > width or (office == "US" and year < "2001"):
         return digits
     return year + serial.zfill(width)

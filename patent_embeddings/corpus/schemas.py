@@ -1,4 +1,4 @@
-"""Tables of families, views, tasks and lengths: columns and rules."""
+"""Schemas of the tables of families, views, tasks and lengths."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ RELATIONS = Table(
     key=("query_id", "family_id"), among={"scope": SCOPES}, filled=("query_id", "family_id"),
 )  # fmt: skip
 VIEW = Table({"family_id": "text", "text": "text", "complete": "bool"}, key=("family_id",), filled=("family_id",))
-# Queries that are no families: what they say themselves.
+# Queries that are not families, with their own text, codes and date.
 ASKED = Table(
     {"query_id": "text", "text": "text", "ipc": "list", "date": "text"},
     key=("query_id",), filled=("query_id", "text"),
 )  # fmt: skip
-# Of queries that are families only who they are and their split.
+# Text, codes and date are empty for queries that are families.
 QUERIES = Table(
     {"query_id": "text", "split": "text", "text": "text", "ipc": "list", "date": "text"},
     key=("query_id",), among={"split": SPLITS}, filled=("query_id",),
 )  # fmt: skip
 QRELS = RELATIONS
-# Families, and queries that are none, which are never ranked. `before`: the date before which others are earlier.
+# Families, and queries that are not families and never ranked. `before`: families dated before it count as earlier.
 POOL = Table(
     {"family_id": "text", "date": "text", "before": "text", "split": "text", "ranked": "bool"},
     key=("family_id",), among={"split": SPLITS}, filled=("family_id",),

@@ -9,15 +9,15 @@ from collections.abc import Iterable
 def split_of(families: Iterable[str], seed: int, fold: int) -> dict[str, str]:
     """Split of each family, by a hash of seed and family id and nothing else.
 
-    Ten buckets: 2 * fold and the one after it are test, the next is dev, the rest train. So five
-    folds make every family a test family once, and adding families moves none.
+    Of ten buckets, 2 * fold and the next one are test, the one after is dev, the rest are train. So five folds make
+    every family a test family once, and adding families moves none.
     """
     names = {2 * fold: "test", 2 * fold + 1: "test", (2 * fold + 2) % 10: "dev"}
     return {family: names.get(bucket, "train") for family, bucket in _buckets(families, seed).items()}
 
 
 def fold_of(families: Iterable[str], seed: int) -> dict[str, int]:
-    """The fold in which each is a test family, 0 to 4."""
+    """The fold in which each family is a test family, 0 to 4."""
     return {family: bucket // 2 for family, bucket in _buckets(families, seed).items()}
 
 

@@ -1,4 +1,4 @@
-"""What a landscape holds, in lines for people: the same when it is added and whenever it is shown."""
+"""Summarise a landscape in lines of text, the same when it is added and when it is shown."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _HINTED = "columns that may be known ones under another name (rename them to hav
 LACKS = "what such an export lacks"
 _OUTSIDE = "citations dropped, outside the landscape"
 _LANGUAGE = re.compile(rf"({'|'.join(SECTIONS)}): in (.+)")
-_ABSTRACT = 2000  # letters that are compared of each text
-_SHOWN = 6  # countries that are named
+_ABSTRACT = 2000  # characters of each text that are compared
+_SHOWN = 6  # countries listed
 
 
 @dataclass(frozen=True)
 class Held:
-    """What a landscape holds, and what its tasks are made of."""
+    """A landscape with its queries, judgements and labels."""
 
     raw: Raw
     relevance: str
-    own: bool  # the judgements are the user's
+    own: bool  # whether the judgements are the user's
     qrels: pd.DataFrame  # rows of `QRELS`
     queries: pd.DataFrame  # rows of `QUERIES`
     labels: pd.DataFrame  # rows of `LABELS`
-    threshold: int  # least grade that is relevant to metrics that know no grades
+    threshold: int  # lowest grade that binary metrics count as relevant
 
 
 def held(raw: Raw, relevance: str, seed: int, fold: int, threshold: int = 1) -> Held:
-    """A landscape with its tasks, under a split; `relevance` is `cited`, `linked` or `judged`, as its entry says."""
+    """A landscape with its tasks under a split; `relevance` is `cited`, `linked` or `judged`, as in its entry."""
     families, own = raw.families, relevance == "judged"
     splits = split_of([*families["family_id"], *raw.queries["query_id"]], seed, fold)
     if own:
@@ -53,16 +53,16 @@ def held(raw: Raw, relevance: str, seed: int, fold: int, threshold: int = 1) -> 
 
 
 def summary(found: Held) -> list[str]:
-    """What a landscape holds, a line each below the heading of its group."""
+    """The lines of `grouped`, indented under the name of their group."""
     return [line for name, lines in grouped(found).items() for line in (name, *(f"  {one}" for one in lines))]
 
 
 def grouped(found: Held) -> dict[str, list[str]]:
-    """What a landscape holds, by group; what was noted when it was read stands where it belongs."""
+    """Lines about a landscape by group; each note from reading is put into the group that it belongs to."""
     notes = {key: told(value) for key, value in found.raw.notes.items() if value and key != "families"}
     empty = (found.raw.families[["ipc", "claims"]].map(len) == 0).all().any()
     if len(found.queries) and not empty:
-        notes.pop(LACKS, None)  # it is of some exports of the format only
+        notes.pop(LACKS, None)  # only some exports of the format lack it
     groups: dict[str, Iterable[str]] = {
         "families": [
             *_families(found.raw.families, _languages(notes)),
@@ -86,13 +86,13 @@ def told(value: Any) -> str:
 
 
 def _taken(notes: dict[str, str], pattern: str) -> list[str]:
-    """The notes whose key has the pattern, which no later group says again."""
+    """Take the notes whose key matches the pattern out of `notes`, as lines."""
     names = [name for name in notes if re.search(pattern, name)]
     return [f"{name}: {notes.pop(name)}" for name in names]
 
 
 def _languages(notes: dict[str, str]) -> dict[str, str]:
-    """Languages of each section, which no group says again."""
+    """Take the languages of each section out of `notes`, as the end of its line."""
     found: dict[str, list[str]] = {}
     for name in [name for name in notes if _LANGUAGE.fullmatch(name)]:
         section, language = _LANGUAGE.fullmatch(name).groups()  # type: ignore[union-attr]
@@ -153,7 +153,7 @@ def _queries(found: Held) -> Iterable[str]:
 
 
 def _near(families: pd.DataFrame) -> list[str]:
-    """Families whose text nearly is another's: of the abstract, or of the claims or description where there is none."""
+    """How many families have a near-duplicate abstract, or claims or description if they have no abstract."""
     text = families["abstract"].where(families["abstract"] != "", families["claims"])
     text = text.where(text != "", families["description"]).str.slice(stop=_ABSTRACT)
     if not (pairs := near(text.tolist())):
@@ -163,7 +163,7 @@ def _near(families: pd.DataFrame) -> list[str]:
 
 
 def _lost(found: Held) -> str:
-    """Why no family is relevant to another, in words."""
+    """Why the landscape has no relevant pair."""
     notes = found.raw.notes
     outside = notes.get(_OUTSIDE, 0)
     if isinstance(outside, int) and outside:
@@ -173,16 +173,16 @@ def _lost(found: Held) -> str:
 
 
 def words(families: pd.DataFrame, section: str) -> pd.Series[int]:
-    """Words of a section in each family that has it."""
+    """The number of words of a section, for each family that has it."""
     return pd.Series([len(text.split()) for text in families[section] if text], dtype=int)
 
 
 def having(families: pd.DataFrame, column: str) -> str:
-    """How many families have something in a column."""
+    """How many families have a value in a column, as text."""
     count = int((families[column].str.len() > 0).sum())
     return f"{count:,} families ({count / len(families):.1%})"
 
 
 def distinct(families: pd.DataFrame, column: str) -> int:
-    """Distinct entries of a column of lists."""
+    """The number of distinct entries in a column of lists."""
     return int(families[column].explode().dropna().nunique())

@@ -1,4 +1,4 @@
-"""The texts of a family, of several publications and languages."""
+"""Choose the texts of a family from several publications and languages."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ _ENGLISH = ("US", "GB", "CA", "AU")
 _OFTEN_ENGLISH = ("WO", "EP")
 _REST = 4
 _NOT_SAID = "not said"
-_SHORT = 40  # letters; no number is longer, or has a word in it
+_SHORT = 40  # characters; no publication number is longer or contains a word
 _WORD = re.compile(r"[^\W\d_]{6}")
 
 
 def country(one: Publication) -> str:
-    """Country of a publication; "" where neither it nor its number says one."""
+    """The country of a publication, or the one that its number begins with; "" if unknown."""
     named = (one.jurisdiction or one.numbers[0][:2]).upper()
     return named if named.isalpha() else ""
 
 
 def published(one: Publication) -> tuple[str, str]:
-    """What publications are ordered by: the first date, unknown last, then the number."""
+    """Sort key of publications: the first date, unknown dates last, then the number."""
     return min(filter(None, one.dates), default="9999"), one.numbers[0]
 
 
 def chosen(section: str, records: Sequence[Publication], report: Report) -> tuple[Text, Publication] | None:
-    """The text of a section and the record that it is of, of records in order of publication; None where none has one.
+    """The best text of a section and its record, from records in order of publication; None if no record has one.
 
-    English where there is one, else the first language; where languages are not said, by the country. Of equals the
-    longest claims and description, whole before truncated; else the earliest.
+    An English text is preferred, then one in the first language; where the source gives no language, the country stands
+    for it. Then whole texts before truncated ones, the longest claims or description, and the earliest record.
     """
     texts = list(_texts(section, records, report))
     if not texts:
@@ -64,7 +64,7 @@ def chosen(section: str, records: Sequence[Publication], report: Report) -> tupl
 
 
 def _texts(section: str, records: Sequence[Publication], report: Report) -> Iterator[tuple[Text, Publication]]:
-    """The texts of a section that say something, which a number of the family does not."""
+    """The texts of a section, without absent values and numbers of the family's own publications."""
     for one in records:
         for text in getattr(one, section):
             if not text.text or text.text.isspace():

@@ -1,4 +1,4 @@
-"""The texts of some families or queries in one view: the one place where ids are joined with texts."""
+"""Texts of families or queries in a view, by id."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from patent_embeddings.corpus.schemas import QUERIES, VIEW
 
 
 def texts(landscape: str, view: str, ids: Iterable[str] | None = None) -> dict[str, str]:
-    """Text of each family by its id, in the order of `ids`, or all. Raises UserError where one is not in the view."""
+    """Texts by family id, in the order of `ids`, or of all families. Raises UserError if an id is not in the view."""
     path = layout.view(landscape, view)
     table = tables.read(path, VIEW, ["family_id", "text"])
     every = dict(zip(table["family_id"], table["text"], strict=True))
@@ -24,14 +24,13 @@ def texts(landscape: str, view: str, ids: Iterable[str] | None = None) -> dict[s
 
 
 def queries(landscape: str, view: str) -> dict[str, str]:
-    """Text of each query by its id, ascending: in a view, or of a query that is no family its own, which is said.
+    """Texts by query id, ascending: the text of its family in the view, or its own if the query is not a family.
 
     Raises UserError as `texts`.
     """
     asked = tables.read(layout.task(landscape, "queries"), QUERIES, ["query_id", "text"])
     own = {query: text for query, text in zip(asked["query_id"], asked["text"], strict=True) if text}
     if own:
-        what = f"{len(own):,} of {len(asked):,} queries are no families"
-        say(f"{landscape}: {what}: they have no view {view!r}, and are asked in their own words")
+        say(f"{landscape}: {len(own):,} of {len(asked):,} queries are not families: their own texts are used, no view")
     families = texts(landscape, view, (query for query in asked["query_id"] if query not in own))
     return {query: own[query] if query in own else families[query] for query in asked["query_id"]}

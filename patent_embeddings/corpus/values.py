@@ -1,4 +1,4 @@
-"""What the stages that make a landscape's tables read of its entry, of the views and of params.yaml."""
+"""The values that `download`, `views` and `tasks` read, and the fields of entries that are among them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Section = Literal["title", "abstract", "claims", "claim1", "description"]
 
 
 class Sections(Entry):
-    """What a text of a view is made of."""
+    """The sections that a view's text is made of."""
 
-    sections: Annotated[list[Section], Field(min_length=1)]  # joined by one newline, an absent one left out
+    sections: Annotated[list[Section], Field(min_length=1)]  # joined by one newline, absent ones left out
 
 
 class _Source(Entry):
@@ -28,38 +28,38 @@ class Simulated(_Source):
     source: Literal["simulated"]
     seed: int
     families: Annotated[int, Field(ge=50)]
-    # Mean families that apply one idea, which is a mechanism with its details.
+    # Mean number of families that apply one idea, which is a mechanism with its details.
     idea_families: Annotated[float, Field(ge=2)] = 12.0
     # Share of ideas that add a second mechanism, and its label.
     combined: Annotated[float, Field(ge=0, le=1)] = 0.25
-    # Share of the mechanism wording that is the same in all fields; at 1 only names of parts and places differ.
+    # Share of the mechanism's wording that is the same in all fields; at 1, only names of parts and places differ.
     cross_field_overlap: Annotated[float, Field(ge=0, le=1)] = 0.55
-    # Share of the mechanism wording that is the same in all landscapes; the rest of it means other mechanisms there.
+    # Share of the mechanism's wording that means the same in all landscapes; the rest means other mechanisms elsewhere.
     wording_overlap: Annotated[float, Field(ge=0, le=1)] = 0.75
-    # How often title and abstract name what the claims always name, instead of hinting at it.
+    # How often title and abstract name a detail that the claims always name, instead of hinting at it.
     abstract_detail: Annotated[float, Field(ge=0, le=1)] = 0.5
-    citations_in: Annotated[float, Field(ge=0)] = 3.0  # most citations of a family within idea and field, mean
-    citations_out: Annotated[float, Field(ge=0)] = 0.5  # and within the idea, to other fields
-    citations_noise: Annotated[float, Field(ge=0)] = 0.1  # and to any other idea
+    citations_in: Annotated[float, Field(ge=0)] = 3.0  # mean quota of citations within idea and field
+    citations_out: Annotated[float, Field(ge=0)] = 0.5  # mean quota within the idea, to other fields
+    citations_noise: Annotated[float, Field(ge=0)] = 0.1  # mean citations of other ideas
 
 
 Raw = Annotated[str, Field(pattern=r"^data/raw/[a-z0-9-]+(\.[a-z]+)+$")]  # a file that DVC tracks
 
 
 class Kept(Entry):
-    """A file beside that of the families, as `python -m stages.landscape add` took it."""
+    """A table of queries or judgements, as `python -m stages.landscape add` stored it."""
 
     file: Raw
     sha256: Sha256
 
 
 class OwnFile(_Source):
-    """The user's own file, as `python -m stages.landscape add` took it."""
+    """The user's own file, as `python -m stages.landscape add` stored it."""
 
     source: Literal["table"]
     file: Raw
     sha256: Sha256
-    queries: Kept | None = None  # queries that are no families
+    queries: Kept | None = None  # queries that are not families
     qrels: Kept | None = None  # the user's own judgements
 
 
@@ -73,7 +73,7 @@ class Kista(_Source):
 
 
 class HistoricUs(_Source):
-    """US full texts of the 19th century, example data of a package's source distribution."""
+    """Full texts of US patents of the 19th century, from a package's source distribution."""
 
     source: Literal["historic-us"]
     project: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]  # as package indexes name it
@@ -85,15 +85,15 @@ class Hub(_Source):
     """A dataset of the Hugging Face hub at a pinned revision, with judgements of its own."""
 
     source: Literal["hub"]
-    layout: Literal["dapfam", "nano", "patenteb"]  # how its files are arranged
+    layout: Literal["dapfam", "nano", "patenteb"]  # arrangement of its files
     hub: str
     revision: Commit | None  # full commit; null: none pinned
-    files: dict[str, Sha256] = {}  # hashes of its files, where known, beside the commit's own
-    split: str | None = None  # nano: which of the dataset's splits
-    scope: Literal["in", "out", "unknown"] = "unknown"  # nano, patenteb: of every positive; dapfam says it itself
-    descriptions: bool = False  # dapfam: read these as well, nearly all of its bytes
+    files: dict[str, Sha256] = {}  # known hashes of its files, checked in addition to the commit's own
+    split: str | None = None  # nano: one of the dataset's splits
+    scope: Literal["in", "out", "unknown"] = "unknown"  # nano, patenteb: of every positive; dapfam has its own
+    descriptions: bool = False  # dapfam: read the descriptions too, which are nearly all of its bytes
     gated: bool = False
-    unverified: list[str] = []  # fields whose value nobody here has checked at the source
+    unverified: list[str] = []  # fields whose value was not checked at the source
 
     @model_validator(mode="after")
     def _whole(self) -> Hub:
@@ -108,22 +108,22 @@ Source = Simulated | OwnFile | Kista | HistoricUs | Hub
 
 
 class DownloadValues(Values):
-    """The stage `download`: where a landscape comes from."""
+    """Values of the stage `download`: the source of a landscape."""
 
     landscape: Annotated[Source, Field(discriminator="source")]
 
 
 class ViewsValues(Values):
-    """The stage `views`."""
+    """Values of the stage `views`."""
 
     views: dict[Identifier, Sections]
 
 
 class TasksValues(Values):
-    """The stage `tasks`."""
+    """Values of the stage `tasks`."""
 
     seed: int = Field(alias="tasks.seed")
     fold: int = Field(alias="tasks.fold")
     relevance: Literal["cited", "linked", "judged"] = Field(alias="landscape.relevance")
-    dated: bool  # judged queries need a date: only what is earlier is ranked for them
-    cross_fitted: int | None  # every query is scored, see `FuseValues`; None: those of the test split
+    dated: bool  # judged queries need a date, as only earlier families are ranked
+    cross_fitted: int | None  # every query is scored, see `FuseValues`; None: only those of the test split

@@ -14,7 +14,7 @@ import pytest
 from workspaces import ROOT
 
 from patent_embeddings.core import command, costs, layout
-from patent_embeddings.core.errors import UserError, told
+from patent_embeddings.core.errors import UserError, user_message
 from patent_embeddings.retrieval import lucene
 
 PROGRAM = """
@@ -140,12 +140,12 @@ def thread() -> None:
 def test_every_library_s_lack_of_memory_is_known(lack: Callable[[], None]) -> None:
     with pytest.raises(Exception) as found:
         lack()
-    assert (told(found.value) or "").startswith("not enough memory (")
+    assert (user_message(found.value) or "").startswith("not enough memory (")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EMFILE, errno.EIO])
 def test_a_disk_that_gives_out_is_named(number: int) -> None:
-    line = told(OSError(number, os.strerror(number), "/some/where"))
+    line = user_message(OSError(number, os.strerror(number), "/some/where"))
     assert line == f"/some/where: {os.strerror(number)}; free space or check permissions and limits"
 
 
@@ -154,14 +154,14 @@ def test_no_place_for_temporary_files_is_one_line_whichever_library_wanted_it(mo
     monkeypatch.setattr("tempfile._candidate_tempdir_list", list)
     with pytest.raises(FileNotFoundError) as met:
         tempfile.mkdtemp()
-    assert "set TMPDIR to one that can be written" in str(told(met.value))
-    assert told(FileNotFoundError(errno.ENOENT, "No such file or directory", "x")) is None
+    assert "set TMPDIR to one that can be written" in str(user_message(met.value))
+    assert user_message(FileNotFoundError(errno.ENOENT, "No such file or directory", "x")) is None
 
 
 def test_other_errors_are_nobody_s_line() -> None:
     for error in (ValueError("x"), OSError(errno.ENOENT, "No such file", "x"), RuntimeError("allocated")):
-        assert told(error) is None
-    assert told(UserError("the worker was killed (out of memory?)")) == "the worker was killed (out of memory?)"
+        assert user_message(error) is None
+    assert user_message(UserError("the worker was killed (out of memory?)")) == "the worker was killed (out of memory?)"
 
 
 def test_java_is_given_what_a_limit_leaves_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:

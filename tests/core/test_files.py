@@ -12,7 +12,7 @@ import pytest
 from workspaces import ROOT
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.files import PARTIAL, replacing, workplace, write_text
+from patent_embeddings.core.files import PARTIAL, read_yaml, replacing, workplace, write_text
 
 FILLING = """
 import sys, time
@@ -167,6 +167,21 @@ def test_a_file_that_cannot_be_read_is_not_called_one_that_cannot_be_written(tmp
     ):
         raise PermissionError(13, "Permission denied", str(temporary / "part"))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", ["010", "-0_1", "1:30"])
+def test_a_number_that_dvc_reads_as_another_is_refused(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(f"seed: {number}\n")
+    with pytest.raises(UserError, match=f"params.yaml: {number} is one number in YAML 1.1 and another in 1.2"):
+        read_yaml(path)
+
+
+def test_a_day_that_is_none_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("seed: 2001-99-99\n")
+    with pytest.raises(UserError, match=r"params\.yaml: not valid YAML: month must be in 1\.\.12"):
+        read_yaml(path)
 
 
 def test_a_file_where_a_folder_is_needed_is_said(tmp_path: Path) -> None:

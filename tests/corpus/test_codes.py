@@ -11,6 +11,7 @@ from patent_embeddings.corpus import codes
 SAME = [
     "A01B1/00", "A01B 1/00", "A 01 B 1/00", "A01B 1 / 00", "a01b1/00", "A01B-001/00", "A01B001/00", "A01B0001/00",
     "A01B1:00", "A01B1/00 (2006.01)", "A01B 1/00 [2006.01]", "A01B1/00 (EP,US)", "A01B1/00 2006.01",
+    "A01B 1/00 (2006.01)i", "A01B 1/00 (2006.01)N",
     "A01B   1/00        20060101AFI20051008BHEP", "A01B 1/00 20060101 A I 20051008 B H EP", "A01B0001000000",
     "Int. Cl.7 A01B1/00", "INT.CL.5: A01B 1/00", "Int. Cl. A01B 1/00", "Int. Cl. (2006.01) A01B 1/00",
     "Int. Cl.⁷ A01B 1/00", "(51) Int. Cl. A01B 1/00", "Int.Cl.7A01B1/00", "IPC8: A01B 1/00", "IPC A01B1/00",
@@ -63,3 +64,8 @@ def test_prefixes_are_of_codes_alone() -> None:
         "G06",
     ]
     assert codes.prefixes(["NAN", "None", "h"], 1) == ["H"]
+
+
+def test_tags_of_section_y_are_no_domain() -> None:
+    assert codes.classes(["Y02E10/50", "H02S20/00", "Y02E"]) == ["H02"]
+    assert codes.scope(codes.classes(["Y02E10/50"]), ["H02"]) == "unknown"

@@ -111,13 +111,13 @@ def test_queries_and_judgements_are_kept_beside(workspace: Path, capsys: pytest.
     said, again = shown(capsys)
     assert said == again and "  queries: 2 queries with a relevant family (judged), 3 judged pairs" in said
     assert "  of grade 2 or more, which R@100, AP and RR count: 2 pairs" in said
-    with pytest.raises(UserError, match=r"threshold 4 of .*the highest is 3, .*give --threshold 3 or less"):
+    with pytest.raises(UserError, match=r"the highest grade of the judgements is 3, .*give --threshold 3 or less"):
         landscape_stage.replace("own", [file], queries=questions, qrels=answers, threshold=4)
     found = entry()
     assert (found["relevance"], found["threshold"]) == ("judged", 2)
     for key in ("queries", "qrels"):
         assert found[key] == {"file": f"data/raw/own.{key}.parquet", "sha256": sha256(Path(found[key]["file"]))}
-    with pytest.raises(UserError, match="give --qrels anew, or --relevance cited"):
+    with pytest.raises(UserError, match="give --qrels again, or --relevance cited"):
         landscape_stage.replace("own", [file])
     landscape_stage.replace("own", [file], relevance="cited")
     assert kept_files() == ["data/raw/own.jsonl", "data/raw/own.jsonl.dvc"] and "threshold" not in entry()
@@ -142,7 +142,7 @@ def test_queries_and_judgements_are_kept_beside(workspace: Path, capsys: pytest.
         (["own.jsonl"], {"classes": "H99"}, r"own\.jsonl: none of 4 .* is selected; --class alone leaves out 4"),
         (["own.jsonl", "own.jsonl"], {}, "a second file in our own form"),
         (["own.jsonl"], {"queries": Path("q.csv")}, "name the judgements by --qrels"),
-        (["own.jsonl"], {"threshold": 2}, "--threshold: is of judgements"),
+        (["own.jsonl"], {"threshold": 2}, "--threshold: applies to judgements only"),
         (["empty"], {}, "empty"),
         (["own.zip"], {}, r"own\.zip: own\.jsonl in it is in our own form, .*; unpack it, and name that file"),
         (["ours"], {}, r"ours: own\.jsonl in it is in our own form, .* read by itself; name that file"),

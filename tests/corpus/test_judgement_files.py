@@ -157,7 +157,7 @@ def test_of_two_grades_of_a_family_the_higher_counts_and_it_is_said(tmp_path: Pa
     assert notes[higher] == "2, such as 'F1' for 'q1'"
     assert notes["judgements of one family given twice, counted once"] == "1, such as 'F2' for 'q1'"
     assert notes["judged documents that no family of the landscape is, left out"] == "1, such as 'ZZ1' for 'q1'"
-    assert notes["queries that nobody judged anything for, not scored"] == "1, such as 'q2'"
+    assert notes["queries without judgements, not scored"] == "1, such as 'q2'"
 
 
 def test_a_number_that_only_another_source_knows_is_resolved(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_rows_that_are_not_judged_yet_are_left_out_and_counted(tmp_path: Path) -
     _, relations, notes = read(tmp_path, "q1\ta pump\nq2\ta valve\n", judged)
     assert judgements(relations) == [("q1", "F1", 2), ("q1", "F3", 0)]
     assert notes["rows whose grade is empty, not judged, left out"] == "2, such as 'F2' for 'q1'"
-    assert notes["queries that nobody judged anything for, not scored"] == "1, such as 'q2'"
+    assert notes["queries without judgements, not scored"] == "1, such as 'q2'"
 
 
 def test_a_line_of_several_words_is_a_question(tmp_path: Path) -> None:
@@ -293,9 +293,9 @@ def test_what_is_kept_is_read_again_and_the_same_twice(tmp_path: Path) -> None:
     queries, relations, notes = read(tmp_path, *FORMS["csv"])
     paths = [tmp_path / f"{name}.parquet" for name in "abc"]
     for path, rows, kind in zip(paths, (queries, relations, relations), (ASKED, RELATIONS, RELATIONS), strict=True):
-        stored_judgements.keep(rows, kind, path, notes)
+        stored_judgements.write(rows, kind, path, notes)
     assert paths[1].read_bytes() == paths[2].read_bytes()
-    found, said = stored_judgements.kept(RELATIONS, paths[1])
+    found, said = stored_judgements.read(RELATIONS, paths[1])
     assert judgements(found) == WANTED and said == notes
-    assert stored_judgements.kept(ASKED, paths[0])[0]["text"].tolist() == queries["text"].tolist()
+    assert stored_judgements.read(ASKED, paths[0])[0]["text"].tolist() == queries["text"].tolist()
     assert np.issubdtype(found["relevance"].dtype, np.int64)

@@ -13,7 +13,7 @@ import yaml
 from own_files import REGISTRY, families, kept_files, prepare, write
 from workspaces import ROOT
 
-from patent_embeddings.core import files, layout
+from patent_embeddings.core import files, layout, registry
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
 from patent_embeddings.corpus.user import registration
@@ -97,6 +97,32 @@ def test_only_landscapes_of_ones_own_are_replaced_or_removed(
     with pytest.raises(UserError, match=message):
         run[command]()
     assert everything() == before
+
+
+@pytest.mark.parametrize(("name", "read"), [("on", "True"), ("123", "123")])
+def test_an_id_that_yaml_reads_as_something_else_is_named(added: Path, name: str, read: str) -> None:
+    path = layout.registry("landscapes")
+    path.write_text(path.read_text(encoding="utf-8").replace("own:", f"{name}:"), encoding="utf-8")
+    registry._read.cache_clear()
+    with pytest.raises(UserError, match=f"landscapes.yaml: id {read} is not text in YAML"):
+        registry.ids("landscapes")
+
+
+def test_a_file_that_two_entries_name_stays_with_the_other(added: Path) -> None:
+    path = layout.registry("landscapes")
+    copy = yaml.safe_dump({name: entries()["own"] | {"relevance": "cited"} for name in ("copy", "second")})
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n{copy}", encoding="utf-8")
+    before = everything()
+    with pytest.raises(UserError, match="landscape 'second' names this file too"):
+        landscape_stage.replace("own", [write(added / "new.jsonl", families(2))])
+    assert everything() == before
+    landscape_stage.remove("copy")
+    assert kept_files() == ["data/raw/own.jsonl", "data/raw/own.jsonl.dvc"]
+    landscape_stage.replace("second", [added / "new.jsonl"])
+    assert Path("data/raw/own.jsonl").read_bytes() == before["data/raw/own.jsonl"]
+    assert len(kept_files()) == 4
+    landscape_stage.remove("own")
+    assert kept_files() == ["data/raw/second.jsonl", "data/raw/second.jsonl.dvc"]
 
 
 def test_remove_takes_all_that_is_of_it_and_nothing_else(added: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -248,5 +274,5 @@ def test_a_threshold_without_judgements_is_refused_before_anything_is_read(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     prepare(tmp_path, monkeypatch)
-    with pytest.raises(UserError, match="--threshold: is of judgements"):
+    with pytest.raises(UserError, match="--threshold: applies to judgements only"):
         landscape_stage.add("own", [tmp_path / "absent.jsonl"], threshold=2)

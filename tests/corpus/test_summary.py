@@ -83,7 +83,7 @@ SIXTY = [{"ipc": [f"{'AB'[number % 2]}01B1/00"]} for number in range(60)]
         (landscape({}, {}), "no citations: retrieval cannot be scored"),
         (landscape({}, cites=("az",)), "none of the 1 cited ids is a family of the landscape: retrieval cannot"),
         (landscape({}, {}), "no codes or labels: classification and clustering cannot be scored"),
-        (landscape({"ipc": ["A01B1/00"]}), "one code or label only: classification tells nothing apart"),
+        (landscape({"ipc": ["A01B1/00"]}), "one code or label only: there is nothing to classify"),
         (landscape({"ipc": ["A01B1/00"]}), "its dev and test splits: classification cannot be scored"),
         (landscape(*[{"abstract": "x"}] * 12, cites=("ab", "cd", "ef", "gh", "ij", "kl")), "no IPC codes or domains:"),
     ],

@@ -85,7 +85,7 @@ def registered(folder: Path, threshold: int = 2, dates: bool = True) -> None:
     beside = {}
     for name, frame, table in (("queries", queries, ASKED), ("qrels", relations, RELATIONS)):
         path = layout.raw(L, f".{name}.parquet")
-        stored_judgements.keep(frame, table, path, notes)
+        stored_judgements.write(frame, table, path, notes)
         beside[name] = {"file": path.as_posix(), "sha256": sha256(path)}
     entry = {"source": "table", "description": "Twenty questions.", "licence": "CC0-1.0", "relevance": "judged"}
     entry |= {"threshold": threshold, "file": target.as_posix(), "sha256": sha256(target), **beside}

@@ -1,4 +1,4 @@
-"""Sources of landscapes, one module each; all of them end in the same three tables."""
+"""Sources of landscapes, one module each, which all produce the same tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from patent_embeddings.corpus.schemas import ASKED, CITATIONS, FAMILIES, RELATIO
 
 
 def at_hand(name: str, entry: Any) -> Raw | None:
-    """A landscape that is here: of the user's own file, else as the pipeline has downloaded it; None where neither is.
+    """A landscape from the user's own file, or as the pipeline has downloaded it; None if there is neither.
 
     Raises UserError as `load`.
     """
@@ -33,9 +33,9 @@ def at_hand(name: str, entry: Any) -> Raw | None:
 
 
 def load(name: str, entry: Any) -> Raw:
-    """Load landscape `name` through the module of this package that its entry's `source` names.
+    """Load a landscape through the module that its entry's `source` names.
 
-    Raises UserError where the source's file is absent, changed or unreadable, it has no family, or its codes are none.
+    Raises UserError if the source's file is absent, changed or unreadable, has no family, or has invalid codes.
     """
     module = import_module(f"{__name__}.{entry.source.replace('-', '_')}")
     raw: Raw = module.load(name, entry)

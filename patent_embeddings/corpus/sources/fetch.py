@@ -1,6 +1,6 @@
-"""Downloads: pinned by sha256, kept in the user's cache, continued where they broke off.
+"""Downloads, pinned by sha256, kept in the user's cache, and resumed after a broken connection.
 
-Pooch pins, but continues nothing, sets no limit to an answer, and logs the password of an address.
+Pooch also pins, but it cannot resume, does not limit an answer's size, and logs passwords in URLs.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from patent_embeddings.core.limits import TooMuch
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.corpus.sources.web import CHUNK, FAULTS, body, get, length, reason, shown
 
-LARGEST = 1 << 30  # bytes of a file; those that are fetched here have tens of MiB
+LARGEST = 1 << 30  # bytes of a file; those that are fetched have tens of MiB
 ATTEMPTS = 3
 
 
 def place(sha256: str) -> Path:
-    """Where the file of this hash lies, or would lie."""
+    """The path in the cache of the file with this hash."""
     return layout.scratch() / "downloads" / sha256[:16]
 
 
 def downloaded(sha256: str) -> Path | None:
-    """The file of this hash if it was downloaded before; a damaged one is named and deleted."""
+    """The file with this hash if it is in the cache, else None; a damaged file is reported and deleted."""
     path = place(sha256)
     if not path.is_file():
         return None
@@ -41,17 +41,17 @@ def downloaded(sha256: str) -> Path | None:
 
 
 def fetch(url: str, sha256: str, label: str, mend: str = "check the network", certificate: str | None = None) -> Path:
-    """Download a file unless it was downloaded before.
+    """Return the path of a file in the cache, downloading it first if it is not there.
 
     Args:
         url: http, https or file URL; a user and password in it are used, never shown.
         sha256: hex hash that the file must have.
-        label: what is being downloaded, for progress and errors.
-        mend: what the user can do where the URL cannot be reached.
-        certificate: bundle of certificates to trust in place of the default.
+        label: name of the download, for progress and errors.
+        mend: advice for the message if the URL cannot be reached.
+        certificate: bundle of certificates to trust instead of the default.
 
     Raises:
-        UserError: unreachable, broken off too often (a later call continues), or the hash differs.
+        UserError: the URL is unreachable, the connection broke too often (a later call resumes), or the hash differs.
     """
     target = place(sha256)
     partial = target.with_name(f"{target.name}.part")
@@ -62,7 +62,7 @@ def fetch(url: str, sha256: str, label: str, mend: str = "check the network", ce
                 return found
             resumed = _download(url, partial, label, mend, certificate)
             if resumed and files.sha256(partial) != sha256:
-                # What was there before may have come from another version of the file.
+                # The earlier part may be of another version of the file.
                 partial.unlink()
                 _download(url, partial, label, mend, certificate)
             if (came := files.sha256(partial)) != sha256:
@@ -76,7 +76,7 @@ def fetch(url: str, sha256: str, label: str, mend: str = "check the network", ce
 
 
 def _download(url: str, partial: Path, label: str, mend: str, certificate: str | None) -> bool:
-    """Fill `partial`; whether a part of it was there before."""
+    """Download into `partial`; returns whether a part of it was there before."""
     resumed = False
     for attempt in range(1, ATTEMPTS + 1):
         have = partial.stat().st_size if partial.exists() else 0
@@ -113,7 +113,7 @@ def _receive(url: str, partial: Path, have: int, label: str, certificate: str | 
             return
         response.raise_for_status()
         continued = response.status_code == 206
-        # The bytes as sent: a server that marks an archive as compressed content must not have it unpacked.
+        # The bytes as sent: an archive that the server marks as compressed content must not be unpacked.
         pieces = body(response, LARGEST - (have if continued else 0), shown(url), decoded=False)
         with partial.open("ab" if continued else "wb") as handle:
             for piece in track(pieces, math.ceil(length(response) / CHUNK), label, unit="MiB"):

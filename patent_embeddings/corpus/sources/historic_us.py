@@ -1,8 +1,8 @@
-"""US patents of 1877 to 1898, read by machine from scans, out of a package's source distribution.
+"""OCR texts of US patents of 1877 to 1898, from a package's source distribution.
 
-The texts come as one run of lines a patent. Titles, claims and descriptions are cut out by the landmarks that the
-Patent Office's printers used. Columns that the scans interleave, and hyphens lost at line ends, stay as they are.
-The archive is only read; nothing of the package is built or run.
+Each text is one run of lines. Titles, claims and descriptions are found by the headings that the Patent Office used.
+Columns that the OCR interleaved, and hyphens lost at line ends, stay as they are. The archive is only read; nothing of
+the package is built or run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"US([0-9]+)\.txt$")
 _OFFICE = re.compile(r"P[A-Z]TENT\s+OFF[A-Z]+[.,:]*")
 _PART = re.compile(r"[^\n]*(?:forming\s+part\s+of|part\s+of\s+letters\s+patent|letters\s+patent\s+no)[^\n]*", re.I)
 _OPENING = re.compile(r"\b(?:Be\s?it\s+known|known\s+that\s+(?:I|we|it)\b)")
-# Inventors, assignees and their places stand above the title.
+# Inventors, assignees and their places are above the title.
 _PERSON = re.compile(r",\s*O[FE]\s|\bASSIG|\bSAME\s+PLACE|\bADMINIST|\bEXECUT|\bN\.\s?[YJ]\.|\bDECEASED\b", re.I)
 _PERHAPS = re.compile(r"\bOF\s|\bTO\s+[A-Z]|\bCOMPANY\b|\bHALF\b|\bPLACE\b|,\s*[A-Z. ]+\.?$", re.I)
 _FILED = re.compile(
@@ -52,7 +52,7 @@ _CLAIM_NUMBER = re.compile(r"(?:^|\n)\s*([0-9]{1,2})\s?[.,]\s+(?=[A-Za-z])")
 
 @dataclass(frozen=True)
 class Sections:
-    """Sections of one patent, "" where no rule found one."""
+    """Sections of one patent, "" if no rule found it."""
 
     title: str
     claims: str
@@ -60,9 +60,9 @@ class Sections:
 
 
 def load(name: str, entry: HistoricUs) -> Raw:
-    """Fetch the source distribution from the user's package index (or take it from the cache) and read it.
+    """Fetch the source distribution from the user's package index, or take it from the cache, and parse it.
 
-    Raises UserError where no configured index has it, it cannot be downloaded, or its sha256 is another.
+    Raises UserError if no configured index has it, it cannot be downloaded, or its sha256 differs.
     """
     filename = f"{entry.project}-{entry.version}.tar.gz"
     path = downloaded(entry.sha256)
@@ -74,12 +74,12 @@ def load(name: str, entry: HistoricUs) -> Raw:
 
 
 def parse(path: Path, folder: str, label: str) -> Raw:
-    """Families of the gzipped archive, from three files of a folder in it; nothing is unpacked to disk.
+    """Families from three files of a folder in the gzipped archive; nothing is unpacked to disk.
 
-    Raises UserError where the archive is damaged, or a member is missing or no plain file.
+    Raises UserError if the archive is damaged, or a member is missing or not a regular file.
     """
     scans, coded, dated = _members(path, [f"{folder}/{name}" for name in ("raw_input.txt", "GPCPCs.txt", "year.csv")])
-    # Some bytes stand for no character in this encoding; they are dirt of the scans.
+    # Some bytes are undefined in this encoding: noise of the scans.
     texts = scans.decode("cp1252", errors="replace").split("\n")
     codes: dict[str, list[str]] = {}
     for row in _rows(coded):
@@ -110,9 +110,9 @@ def parse(path: Path, folder: str, label: str) -> Raw:
 def cut(text: str) -> Sections:
     """Title, claims and description of one patent's text, whose lines end in a carriage return.
 
-    The title stands between the inventors' lines and "Specification forming part of Letters Patent";
-    the description runs from "Be it known" (or from there) to "I claim"; the claims from there to the
-    testimony or the witnesses, one line a claim where their numbers count up from 1.
+    The title is between the inventors' lines and "Specification forming part of Letters Patent". The description runs
+    from there, or from "Be it known", to "I claim". The claims run from there to the testimony or the witnesses, one
+    line per claim if their numbers count up from 1.
     """
     text = text.replace("\r", "\n").replace("\f", "\n")
     office = _OFFICE.search(text)
@@ -121,7 +121,7 @@ def cut(text: str) -> Sections:
     begin = part.end() if part else 0
     opening = _OPENING.search(body, begin, begin + 3000)
     start = opening.start() if opening else begin
-    # A claim in the first quarter is no heading. Of several the last counts: "as I shall claim" may come before.
+    # In the first quarter it is no heading. The last one counts: "as I shall claim" may come before.
     claim = _last_claim(body, start + (len(body) - start) // 4, len(body))
     if claim:
         claims, description = body[claim.end() :], body[start : claim.start()]
@@ -150,7 +150,7 @@ def _title(head: str) -> str:
         lines.pop()
     title: list[str] = []
     for line in reversed(lines[-3:]):
-        # Titles say "of" and "to" too, so only the line that ends the head is given the benefit of the doubt.
+        # Titles contain "of" and "to" too, so the last line of the head is kept in doubt.
         if _PERSON.search(line) or (title and _PERHAPS.search(line)):
             break
         title.insert(0, line)
@@ -176,7 +176,7 @@ def _claims(text: str) -> str:
 
 
 def _joined(text: str, least: int) -> str:
-    """Lines as one, without those that hold no word (numbers in the margin, dirt); "" below `least` characters."""
+    """Lines joined into one, without those that have no word (margin numbers, noise); "" below `least` characters."""
     lines = [line.strip() for line in text.split("\n")]
     joined = " ".join(" ".join(line for line in lines if re.search(r"[A-Za-z]{2}|^[0-9]{1,2}\.\s", line)).split())
     return joined if len(joined) >= least else ""

@@ -1,4 +1,4 @@
-"""DAPFAM, NanoDAPFAM and PatenTEB of the Hugging Face hub, with their own judgements."""
+"""DAPFAM, NanoDAPFAM and PatenTEB from the Hugging Face hub, with their own judgements."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _TEXTS = {"title": "title_en", "abstract": "abstract_en", "claims": "claims_text
 def load(name: str, entry: Hub) -> Raw:
     """Download the dataset at its pinned revision and read the columns that are needed.
 
-    Queries are families as well; those that are no document stand in `relations` as queries only, which keeps them out
-    of the pool. Positives are also citations from query to family, though the source does not say who cites whom.
-    Raises UserError where no revision is pinned, the download failed or a file is not as described.
+    Queries are families too; those that are not documents are in `relations` only as queries, which keeps them out of
+    the pool. Positives are also citations from query to family, though the source does not say which one cites.
+    Raises UserError if no revision is pinned, the download fails, or a file is not as described.
     """
     if not entry.revision:
         mend = f"copy the full commit of https://huggingface.co/datasets/{entry.hub}/commits/main into `revision`"
@@ -56,7 +56,7 @@ def load(name: str, entry: Hub) -> Raw:
 
 
 def _dapfam(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
-    """Documents, queries, and judgements with the source's own IN and OUT; NC, a sampled negative, by IPC class."""
+    """Families, and judgements with the source's own scope; NC, a sampled negative, gets it from IPC classes."""
     texts = {**_TEXTS, **({"description": "description_en"} if entry.descriptions else {})}
     families: Families = {}
     for file, key in (("corpus.parquet", "relevant_id"), ("queries.parquet", "query_id")):
@@ -74,7 +74,7 @@ def _dapfam(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
 
 
 def _nano(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
-    """Documents and queries of one text each, which stands as abstract; every judgement is positive."""
+    """Documents and queries of one text each, stored as abstract; every judgement is positive."""
     families: Families = {}
     for part in ("corpus", "queries"):
         for row in _rows(folder, f"{part}/{entry.split}*.parquet", ["_id", "text"]):
@@ -84,7 +84,7 @@ def _nano(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
 
 
 def _patenteb(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
-    """Triplets of query, positive and negative; a pair that is positive in any row is relevant."""
+    """Families and judgements from triplets of query, positive and negative; a pair positive in any row is relevant."""
     families: Families = {}
     judged: Judgements = {}
     sides = ("q", "pos", "neg")
@@ -100,7 +100,7 @@ def _patenteb(folder: Path, entry: Hub) -> tuple[Families, Judgements]:
 
 
 def _rows(folder: Path, pattern: str, columns: list[str]) -> Iterator[dict[str, Any]]:
-    """Rows of the files that match, these columns only. Raises UserError where none does, or one lacks a column."""
+    """Rows of the matching files, these columns only. Raises UserError if no file matches, or one lacks a column."""
     mend = "the dataset is not arranged as its entry's `layout` says"
     paths = sorted(folder.glob(pattern))
     if not paths:

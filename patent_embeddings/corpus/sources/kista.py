@@ -27,14 +27,14 @@ COLUMNS = ["publication_number", "publication_date", "country_code", "family_id"
 
 
 def load(name: str, entry: Kista) -> Raw:
-    """Download the entry's file (or take it from the cache) and read it. Raises UserError as `fetch` and `parse` do."""
+    """Download the entry's file, or take it from the cache, and parse it. Raises UserError as `fetch` and `parse`."""
     folder = os.environ.get(MIRROR) or ADDRESS.format(commit=entry.commit)
     url = f"{folder.rstrip('/')}/{entry.file}"
     return parse(fetch(url, entry.sha256, name, f"check the network, or set {MIRROR} to a mirror of the folder"))
 
 
 def parse(path: Path) -> Raw:
-    """Families and citations of one file. Raises UserError where a column is missing, or a list is no list of texts."""
+    """Families and citations of one file. Raises UserError if a column is missing, or a list is not a list of texts."""
     try:
         rows = pd.read_csv(path, usecols=COLUMNS, dtype=str, keep_default_na=False)
         for column in ("cpc_code", "ipc_code", "refs"):
@@ -75,7 +75,7 @@ def _family(members: pd.DataFrame) -> dict[str, Any]:
 
 
 def _longest(texts: Iterable[str]) -> str:
-    """The longest text, entities resolved and runs of blanks (left where markup was cut out) made one."""
+    """The longest text, with entities resolved and runs of blanks, left by removed markup, collapsed."""
     return max((" ".join(html.unescape(text).split()) for text in texts), key=len)
 
 

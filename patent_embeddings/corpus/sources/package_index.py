@@ -1,6 +1,6 @@
 """Find a file on the package indexes that pip is configured with, without installing or building anything.
 
-Indexes speak the simple repository interface, as HTML (PEP 503) or JSON (PEP 691).
+Indexes offer the simple repository API, as HTML (PEP 503) or JSON (PEP 691).
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ LARGEST = 4 << 20  # bytes of a page
 
 @dataclass(frozen=True)
 class Configured:
-    """What pip is configured with: indexes in the order they are asked, its certificate bundle if it has its own."""
+    """Pip's configuration: its indexes in order, and its certificate bundle if it has one."""
 
     indexes: tuple[str, ...]
     certificate: str | None
 
 
 def configured() -> Configured:
-    """Read pip's configuration: its environment variables first, then its files, else its default index.
+    """Read pip's configuration: environment variables first, then files, then its default index.
 
-    Raises UserError where pip is not installed, so that no index is known.
+    Raises UserError if pip is not installed, so that no index is known.
     """
     settings: dict[str, str] = {}
     for line in _pip("config", "list").splitlines():
@@ -57,7 +57,7 @@ def configured() -> Configured:
 
 
 def locate(project: str, filename: str, pip: Configured) -> str:
-    """URL of a project's file on the first configured index that offers it. Raises UserError where none does."""
+    """The URL of a project's file on the first configured index that offers it. Raises UserError if none does."""
     tried = []
     for index in pip.indexes:
         page = f"{index.rstrip('/')}/{project}/"
@@ -78,14 +78,14 @@ def locate(project: str, filename: str, pip: Configured) -> str:
 
 
 def _pip(*arguments: str) -> str:
-    """What pip prints, on lines so wide that none is broken."""
+    """The output of pip, with lines so wide that none is wrapped."""
     wide = {**os.environ, "COLUMNS": "2000"}
     done = subprocess.run([sys.executable, "-m", "pip", *arguments], capture_output=True, check=False, env=wide)
     return done.stdout.decode("utf-8", "replace")
 
 
 def _default() -> str:
-    """The index that pip asks where none is configured, as its help names it."""
+    """Pip's default index, as its help names it."""
     said = re.search(r"--index-url <url>[^()]*\(default (\S+)\)", _pip("download", "--help"))
     if said is None:
         mend = "run `python -m ensurepip`, or set PIP_INDEX_URL"
@@ -101,7 +101,7 @@ class _Page(BaseModel):
 
 
 class _Anchors(HTMLParser):
-    """Where the links of a page lead."""
+    """The link targets of an HTML page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class _Anchors(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep where a link leads."""
+        """Collect the target of a link."""
         self.targets += [value for name, value in attrs if tag == "a" and name == "href" and value]
 
 

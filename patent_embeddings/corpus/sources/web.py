@@ -1,4 +1,4 @@
-"""Answers of HTTP servers, in limited time and size, and what is said of them without a password."""
+"""HTTP requests with limits on time and size, and messages about them without passwords."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import urllib3
 from patent_embeddings.core.limits import TooMuch, limited, stated
 
 CHUNK = 1 << 20
-TIMEOUT = (20, 60)  # seconds to connect, and without a byte
+TIMEOUT = (20, 60)  # seconds to connect, and between two bytes
 ANSWER = 90  # seconds until an answer begins, redirects included
 
-# What can go wrong on the way, bodies that are not packed as they say and addresses that are none included.
+# Errors of a request, including wrongly compressed bodies and invalid URLs.
 FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, TimeoutError, ValueError)
 
 
 def get(url: str, headers: dict[str, str], certificate: str | None = None) -> requests.Response:
-    """Answer of an HTTP server, its body unread; `certificate` is a bundle to trust in place of the default."""
+    """The response to a GET request, its body unread; `certificate` is a bundle to trust instead of the default."""
     answers: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
 
     def ask() -> None:
@@ -30,7 +30,7 @@ def get(url: str, headers: dict[str, str], certificate: str | None = None) -> re
         except Exception as error:
             answers.put(error)
 
-    # In a thread, as the library's own limit begins anew with every byte of a header.
+    # In a thread, as the library's own timeout restarts with every byte of a header.
     threading.Thread(target=ask, daemon=True).start()
     try:
         answer = answers.get(timeout=ANSWER)
@@ -42,9 +42,9 @@ def get(url: str, headers: dict[str, str], certificate: str | None = None) -> re
 
 
 def body(response: requests.Response, most: int, what: str, *, decoded: bool) -> Iterator[bytes]:
-    """Bytes of an answer in pieces of at least a MiB, as sent or decoded; what came before an error is given first.
+    """Yield a response's body in pieces of a MiB or more, as sent or decoded; bytes before an error are yielded first.
 
-    Raises TooMuch where there are more than `most`, or it says so itself, and TimeoutError where they come too slowly.
+    Raises TooMuch if it has, or announces, more than `most` bytes, and TimeoutError if they come too slowly.
     """
     size = length(response)
     if size > most:
@@ -63,17 +63,17 @@ def body(response: requests.Response, most: int, what: str, *, decoded: bool) ->
 
 
 def length(response: requests.Response) -> int:
-    """Bytes that an answer says to have, 0 where it does not."""
+    """The length that a response announces in bytes, 0 if it announces none."""
     return stated(response.headers.get("Content-Length", "")) or 0
 
 
 def shown(url: str) -> str:
-    """A URL, or what was to be one, without its user and password."""
+    """A URL without its user and password."""
     return re.sub(r"(?<=://)[^/?#]*@", "", url)
 
 
 def reason(error: Exception) -> str:
-    """Why a request failed, in a few words; the full text of such errors is long and may hold a password."""
+    """Why a request failed, in a few words; the error's own text is long and may contain a password."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP {error.response.status_code}"
     return str(error) if isinstance(error, TooMuch) else type(error).__name__

@@ -1,1 +1,1 @@
-"""Landscapes of the user's own: files, questions and judgements, added, replaced and removed."""
+"""The user's own landscapes: adding, replacing and removing their files, queries and judgements."""

@@ -1,4 +1,4 @@
-"""Landscapes of the user's own: added, replaced and removed, whole or not at all."""
+"""Add, replace and remove the user's own landscapes, completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,58 +16,62 @@ from patent_embeddings.core.files import read_yaml, sha256, workplace, writable
 from patent_embeddings.corpus.entries import Landscape
 from patent_embeddings.corpus.families import Raw
 from patent_embeddings.corpus.user.conversion import Request, take
-from patent_embeddings.corpus.user.registration import drop, put
+from patent_embeddings.corpus.user.registration import drop, files_of, put
 
-# Words that YAML or the grammar of `dvc exp run -S` takes for truth, nothing or a number, in any case.
+# Words that YAML or the grammar of `dvc exp run -S` reads as a boolean, null or a number, in any case.
 _WORDS = {"y", "yes", "on", "true", "n", "no", "off", "false", "none", "null", "nil", "nan", "inf", "infinity"}
-_LONGEST = 64  # of an id, which is part of the names of files
-_DESCRIBED = "Families of "  # what a landscape is called that nobody describes
+_LONGEST = 64  # characters of an id, which is part of file names
+_DESCRIBED = "Families of "  # beginning of the default description
 
 
 @dataclass(frozen=True)
 class Added:
-    """A landscape that was added, or would be."""
+    """A landscape that was added, or would be in a dry run."""
 
     raw: Raw
     relevance: str
-    threshold: int  # least grade that is relevant to metrics that know no grades
-    todo: list[str]  # what to do next, in lines
-    entry: Any = None  # of the registry; None where it was not added
+    threshold: int  # lowest grade that binary metrics count as relevant
+    todo: list[str]  # lines about what to do next
+    entry: Any = None  # in the registry; None in a dry run
 
 
-def add(name: str, request: Request, said: Mapping[str, Any], *, dry: bool = False) -> Added:
-    """Add files as the landscape `name`.
+def add(name: str, request: Request, given: Mapping[str, Any], *, dry: bool = False) -> Added:
+    """Add files as a new landscape.
 
-    `said` are `description`, `licence`, `relevance` and `threshold`, each where the user says it; `dry`: only what
-    would come of it. Raises UserError where the id cannot be one or is taken, a file breaks its format, or it cannot be
-    kept or tracked; nothing is left of it then.
+    Args:
+        name: its id.
+        request: the files and how to read them.
+        given: those of `description`, `licence`, `relevance` and `threshold` that the user gives.
+        dry: change nothing, only read the files.
+
+    Raises:
+        UserError: the id is invalid or taken, a file is invalid, or it cannot be stored or tracked. Nothing is changed.
     """
     _check_id(name)
     about = {"description": f"{_DESCRIBED}{request.files[0].name}", "licence": "not stated", "relevance": "cited"}
-    return _kept(name, request, about, said, dry=dry)
+    return _stored(name, request, about, given, dry=dry)
 
 
-def replaced(name: str, request: Request, said: Mapping[str, Any], *, dry: bool = False) -> Added:
-    """Put files in the place of those of the landscape `name`, which keeps what is not said; see `add`."""
+def replaced(name: str, request: Request, given: Mapping[str, Any], *, dry: bool = False) -> Added:
+    """Replace the files of a landscape; fields of its entry that are not given stay as they are. See `add`."""
     old = _own(name)
     keys: tuple[str, ...] = ("description", "licence", "relevance", "threshold")
     about = {key: old[key] for key in keys if key in old}
     if about["description"].startswith(_DESCRIBED):
         about["description"] = f"{_DESCRIBED}{request.files[0].name}"
-    return _kept(name, request, about, said, dry=dry, old=_files(old))
+    return _stored(name, request, about, given, dry=dry, old=files_of(old))
 
 
 def remove(name: str, used: Iterable[str]) -> list[str]:
-    """Remove a landscape of the user's own and all that is here of it; what to do next, in lines.
+    """Remove one of the user's own landscapes and everything computed from it; returns lines about what to do next.
 
-    `used` are the landscapes that params.yaml names. Raises UserError where this is one of them, or came with the
-    repository.
+    `used` are the landscapes that params.yaml names. Raises UserError if this is one of them, or is not the user's own.
     """
     old = _own(name)
     if name in used:
         where = f"landscape or evaluate_on of {layout.PARAMS}"
         raise UserError(f"landscape {name!r} is named by {where}; take it out there first")
-    drop(name, _files(old), [*derived(name), layout.landscape_page(name)])
+    drop(name, files_of(old), [*derived(name), layout.landscape_page(name)])
     listed = layout.registry("landscapes")
     return [
         f"removed {name} from {listed}, and its files from {layout.DATA}; DVC's cache has them until `dvc gc`",
@@ -76,33 +80,32 @@ def remove(name: str, used: Iterable[str]) -> list[str]:
 
 
 def derived(name: str) -> list[Path]:
-    """What stages have written of a landscape."""
+    """The files and folders that stages have written for a landscape."""
     folders = [layout.DATA / kind for kind in layout.PER_LANDSCAPE]
-    found = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.stem == name]
-    return [*found, layout.VALUES / name]
+    outputs = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.stem == name]
+    return [*outputs, layout.VALUES / name]
 
 
-def _kept(
+def _stored(
     name: str,
     request: Request,
     about: dict[str, Any],
-    said: Mapping[str, Any],
+    given: Mapping[str, Any],
     *,
     dry: bool,
     old: Sequence[Path] = (),
 ) -> Added:
-    about = _about(name, about, said, judged=bool(request.qrels))
+    about = _about(name, about, given, judged=bool(request.qrels))
     taken = take(request)
-    threshold, highest = about.get("threshold", 1), int(taken.raw.relations["relevance"].max() if taken.beside else 1)
+    threshold, highest = about.get("threshold", 1), int(taken.raw.relations["relevance"].max() if taken.judged else 1)
     if threshold > highest:
-        said_ = f"no judgement has a grade so high, the highest is {highest}, so that R@100, AP and RR would be 0"
-        raise UserError(f"threshold {threshold} of landscape {name!r}: {said_}; give --threshold {highest} or less")
+        said = f"the highest grade of the judgements is {highest}, so that R@100, AP and RR would be 0"
+        raise UserError(f"threshold {threshold} of landscape {name!r}: {said}; give --threshold {highest} or less")
     target, listed, done = layout.raw(name, taken.suffix), layout.registry("landscapes"), "replaced" if old else "added"
     if dry:
-        return Added(
-            taken.raw, about["relevance"], threshold, [f"dry run: {name} would be {done}; nothing was touched"]
-        )
-    writes = {target: taken.write} | {layout.raw(name, f".{key}.parquet"): one for key, one in taken.beside.items()}
+        todo = [f"dry run: {name} would be {done}; nothing was touched"]
+        return Added(taken.raw, about["relevance"], threshold, todo)
+    writes = {target: taken.write} | {layout.raw(name, f".{key}.parquet"): one for key, one in taken.judged.items()}
     layout.RAW.mkdir(parents=True, exist_ok=True)
     with workplace("landscape", layout.RAW) as folder:
         made = {path: folder / path.name for path in writes}
@@ -110,7 +113,7 @@ def _kept(
             with writable(path):
                 write(made[path])
         block = {"source": "table", **about, "file": target.as_posix(), "sha256": sha256(made[target])}
-        for key in taken.beside:
+        for key in taken.judged:
             path = layout.raw(name, f".{key}.parquet")
             block[key] = {"file": path.as_posix(), "sha256": sha256(made[path])}
         block |= {"read": taken.read} if taken.read else {}
@@ -125,21 +128,24 @@ def _kept(
     return Added(taken.raw, about["relevance"], threshold, todo, entry)
 
 
-def _about(name: str, about: dict[str, Any], said: Mapping[str, Any], *, judged: bool) -> dict[str, Any]:
-    """What an entry says beside its files. Raises UserError where that does not go with judgements, or their lack."""
-    if judged and "relevance" in said:
-        raise UserError(f"--relevance {said['relevance']}: --qrels says what is relevant; leave one of the two out")
-    if not judged and "threshold" in said:
-        raise UserError("--threshold: is of judgements; name them by --qrels, or leave it out")
-    if not judged and (about | dict(said))["relevance"] == "judged":
+def _about(name: str, about: dict[str, Any], given: Mapping[str, Any], *, judged: bool) -> dict[str, Any]:
+    """The fields of an entry that do not concern files: `about`, updated by what the user gives.
+
+    Raises UserError if an option contradicts the presence or absence of judgements.
+    """
+    if judged and "relevance" in given:
+        raise UserError(f"--relevance {given['relevance']}: --qrels says what is relevant; leave one of the two out")
+    if not judged and "threshold" in given:
+        raise UserError("--threshold: applies to judgements only; name them by --qrels, or leave it out")
+    if not judged and (about | dict(given))["relevance"] == "judged":
         old = "has judgements, which name families of its old files"
-        raise UserError(f"landscape {name!r} {old}; give --qrels anew, or --relevance cited")
-    found = about | dict(said) | ({"relevance": "judged"} if judged else {})
-    return found if judged else {key: value for key, value in found.items() if key != "threshold"}
+        raise UserError(f"landscape {name!r} {old}; give --qrels again, or --relevance cited")
+    fields = about | dict(given) | ({"relevance": "judged"} if judged else {})
+    return fields if judged else {key: value for key, value in fields.items() if key != "threshold"}
 
 
 def _own(name: str) -> dict[str, Any]:
-    """The entry of a landscape of the user's own. Raises UserError where there is none."""
+    """The entry of one of the user's own landscapes. Raises UserError if there is none."""
     path = layout.registry("landscapes")
     blocks = read_yaml(path)
     if name not in blocks:
@@ -152,13 +158,8 @@ def _own(name: str) -> dict[str, Any]:
     return block
 
 
-def _files(block: dict[str, Any]) -> list[Path]:
-    """The files that an entry names, all tracked by DVC."""
-    return [Path(one["file"]) for one in (block, block.get("queries"), block.get("qrels")) if one]
-
-
 def _options(raw: Raw) -> str:
-    """What a first cell of the landscape has to set, as not every family of it can have the sections of the default."""
+    """Options for a first cell of the landscape, where it lacks sections that the default recipe or view needs."""
     lacks = {name for name in ("abstract", "claims", "description") if (raw.families[name] == "").all()}
     if {"abstract", "claims"} <= lacks:
         return " -S recipe=zero-shot -S query_view=title -S document_view=title"
@@ -170,7 +171,7 @@ def _options(raw: Raw) -> str:
 
 
 def _is_text(name: str) -> bool:
-    """Whether neither YAML nor Python nor a command line reads a name as a number, a date or a word of their own."""
+    """Whether YAML, Python and command lines all read a name as text: not as a number, a date or a keyword."""
     for number in (float, lambda text: int(text, 0)):  # 08, 1e5, 0x10, 0o7, 0b1
         with suppress(ValueError):
             number(name)
@@ -185,14 +186,14 @@ def _check_id(name: str) -> None:
     if not registry.IDENTIFIER.fullmatch(name):
         raise UserError(f"landscape id {name!r:.80}: ids are made of a-z, 0-9 and '-' only; choose another")
     if name.startswith("-"):
-        raise UserError(f"landscape id {name!r}: command lines read it as an option; begin with a letter")
+        raise UserError(f"landscape id {name!r}: command lines read it as an option; begin it with a letter")
     if len(name) > _LONGEST:
         raise UserError(f"landscape id {name!r:.80}: has {len(name)} characters; use at most {_LONGEST}")
     if not _is_text(name):
-        said = "YAML reads it as something else than text, or a command line does; choose one that is a word"
+        said = "YAML or a command line would not read it as text; choose a word"
         raise UserError(f"landscape id {name!r}: {said}")
     if name == layout.CELL:
-        raise UserError(f"landscape id {name!r}: stands for the cell's own stages in costs; choose another")
+        raise UserError(f"landscape id {name!r}: is reserved for the costs of the cell's own stages; choose another")
     if name in registry.ids("landscapes"):
         mend = f"choose another id, or `landscape replace {name}`"
         raise UserError(f"landscape {name!r} is already in {path}; {mend}")

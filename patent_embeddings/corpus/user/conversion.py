@@ -1,4 +1,4 @@
-"""The user's files as a landscape: one in our own form is kept as it is, exports are read and kept in that form."""
+"""Read the user's files as a landscape. A file in our own form is stored unchanged, exports are converted to it."""
 
 from __future__ import annotations
 
@@ -22,47 +22,46 @@ from patent_embeddings.corpus.reading.source import Source
 from patent_embeddings.corpus.schemas import ASKED, RELATIONS
 from patent_embeddings.corpus.user import judgement_files, stored_judgements
 
-OWN = "own"  # what `--format` calls our own form
+OWN = "own"  # the name of our own form in `--format`
 
 
 @dataclass(frozen=True)
 class Request:
-    """Files as the user names them, and how they are to be read."""
+    """The user's files and how to read them."""
 
     files: Sequence[Path]
-    format: str | None = None  # None: by their looks
+    format: str | None = None  # None: detected
     select: Select = field(default_factory=Select)
-    queries: Path | None = None  # that are no families of the files, or some of these
+    queries: Path | None = None  # texts, or families of the files
     qrels: Path | None = None  # the user's own judgements
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A landscape that was read, and what is kept of it."""
+    """A landscape that was read, and the files to store."""
 
     raw: Raw
-    suffix: str  # of the file that is kept
-    write: Callable[[Path], None]
-    read: dict[str, Any] | None  # what the entry says of files that are not kept themselves
-    beside: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)  # `queries` and `qrels`, kept as tables
+    suffix: str  # of the stored file
+    write: Callable[[Path], None]  # writes it
+    read: dict[str, Any] | None  # the entry's `read`, if the stored file was converted from others
+    judged: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)  # writers of `queries` and `qrels`
 
 
 def take(request: Request) -> Taken:
-    """Read files whole. Raises UserError where one cannot be read or breaks its format, or nothing is selected."""
+    """Read all files. Raises UserError if one is unreadable or invalid, or nothing is selected."""
     if request.queries and not request.qrels:
-        raise UserError(
-            f"--queries {request.queries}: who is relevant to them is not said; name the judgements by --qrels"
-        )
+        said = "has no judgements, so no family is known to be relevant"
+        raise UserError(f"--queries {request.queries}: {said}; name the judgements by --qrels")
     taken = _families(request)
     if not request.qrels:
         return taken
     queries, relations, notes = judgement_files.read(request.queries, request.qrels, taken.raw.families, taken.raw.also)
     raw = replace(taken.raw, queries=queries, relations=relations, notes=taken.raw.notes | notes)
     frames = {"qrels": (relations, RELATIONS)} | ({"queries": (queries, ASKED)} if request.queries else {})
-    beside = {
-        name: partial(stored_judgements.keep, frame, table, notes=notes) for name, (frame, table) in frames.items()
+    judged = {
+        name: partial(stored_judgements.write, frame, table, notes=notes) for name, (frame, table) in frames.items()
     }
-    return replace(taken, raw=raw, beside=beside)
+    return replace(taken, raw=raw, judged=judged)
 
 
 def _families(request: Request) -> Taken:
@@ -92,7 +91,7 @@ def _families(request: Request) -> Taken:
 
 
 def _exported(request: Request) -> Raw:
-    """Exports of one format. Raises UserError, which says so where an archive holds a file in our own form instead."""
+    """Read exports of one format. Raises UserError, with its own message for an archive of files in our own form."""
     try:
         return formats.read(list(request.files), request.format, request.select)
     except UserError:
@@ -105,7 +104,7 @@ def _exported(request: Request) -> Raw:
 
 
 def _is_own(request: Request) -> bool:
-    """Whether files are in our own form: as the user says, or by looks or name, where they look like no export."""
+    """Whether the files are in our own form: by `--format`, or by content or name if they are no known export."""
     if request.format:
         return request.format == OWN
     first = Source(request.files[0])
@@ -115,7 +114,7 @@ def _is_own(request: Request) -> bool:
 
 
 def _parsed(path: Path) -> Raw:
-    """A file in our own form. Raises UserError, which says that it is no export either where it looks like neither."""
+    """Read a file in our own form. Raises UserError, which also says if the file is no known export either."""
     try:
         return own.parse(path)
     except UserError as error:
@@ -125,15 +124,15 @@ def _parsed(path: Path) -> Raw:
 
 
 def _converted(raw: Raw, request: Request, name: str) -> Taken:
-    """An export, or a part of a file: kept in our own form, and said where it is from."""
+    """An export or a selection, to be stored in our own form, with its origin in `read`."""
     files = [{"name": one.name, "sha256": _digest(one)} for one in request.files]
     read: dict[str, Any] = {"format": name, "files": files}
-    read |= {"select": said} if (said := request.select.said()) else {}
+    read |= {"select": select} if (select := request.select.said()) else {}
     return Taken(checked(raw, str(request.files[0])), ".parquet", lambda path: own.write(raw, path), read)
 
 
 def _selected(raw: Raw, request: Request) -> Raw:
-    """The families of our own form that are selected, each as if it were a publication."""
+    """The selected families of a file in our own form; each is matched as if it were a publication."""
     rows = raw.families.to_dict("records")
     wanted = [
         row["family_id"]
@@ -157,18 +156,18 @@ def _selected(raw: Raw, request: Request) -> Raw:
 
 
 def _numbers(row: Mapping[Any, Any]) -> list[str]:
-    """Numbers of the publications of a family; its id where it is one, as `numbers.owners` has it."""
+    """The publication numbers of a family, with its id if that is one, as in `publication_numbers.owners`."""
     found = [*row["publications"], row["publication"], *([row["family_id"]] if is_number(row["family_id"]) else [])]
     return list(filter(None, found))
 
 
 def _digest(path: Path) -> str:
-    """Hash of a file, or of the names and hashes of all files of a folder."""
+    """SHA-256 of a file, or of the names and hashes of all files in a folder."""
     try:
         if path.is_file():
             return sha256(path)
-        found = sorted(one for one in path.rglob("*") if one.is_file())
-        lines = "".join(f"{sha256(one)}  {one.relative_to(path).as_posix()}\n" for one in found)
+        files = sorted(one for one in path.rglob("*") if one.is_file())
+        lines = "".join(f"{sha256(one)}  {one.relative_to(path).as_posix()}\n" for one in files)
         return hashlib.sha256(lines.encode()).hexdigest()
     except OSError as error:
         raise UserError(f"{path}: cannot read ({error.strerror}); check path and permissions") from None

@@ -1,4 +1,4 @@
-"""Queries and judgements of the user's own: read from files as people have them."""
+"""Read the user's own queries and judgements from files in common forms."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ _UNKNOWN, _SHARED = "that no family of the landscape is", "whose number several 
 def read(
     queries: Path | None, qrels: Path, families: pd.DataFrame, also: Mapping[str, str]
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """The queries of a file that are no families, and the judgements of another.
+    """Read a file of queries and a file of judgements.
 
     Args:
-        queries: ids with texts, or ids of families, or numbers of publications; None: the queries are families.
-        qrels: who judged what to be relevant to which query, and how much.
+        queries: ids with texts, or ids of families, or publication numbers; None: the queries are families.
+        qrels: the graded judgements.
         families: rows of `FAMILIES`.
-        also: bare number -> family id, of publications that the families do not list.
+        also: bare number -> family id, for publications that the families do not list.
 
     Returns:
-        Rows of `ASKED`, rows of `RELATIONS` without scopes, and what was counted.
+        Rows of `ASKED`, rows of `RELATIONS` without scopes, and notes.
 
     Raises:
-        UserError: a file cannot be read or is of no known form; a query has neither a text nor a family, or both; a
-            grade is no whole number; no document that is judged is a family, or none is relevant.
+        UserError: a file is unreadable or of no known form; a query has neither a text nor a family, or both; a grade
+            is not an integer; no judged document is a family of the landscape, or none is relevant.
     """
     pool = Pool.of(families, also)
     asked, named, notes = _queries(queries, pool) if queries else (tables.empty(ASKED), {}, {})
     relations, counted = _relations(qrels, pool, named if queries else None)
-    judged, found = (set(rows["query_id"]) for rows in (relations, relations[relations["relevance"] > 0]))
+    judged, answered = (set(rows["query_id"]) for rows in (relations, relations[relations["relevance"] > 0]))
     for what, lacking in (
-        ("queries that nobody judged anything for, not scored", sorted(set(named.values()) - judged)),
-        ("queries without a relevant family, not scored", sorted(judged - found)),
+        ("queries without judgements, not scored", sorted(set(named.values()) - judged)),
+        ("queries without a relevant family, not scored", sorted(judged - answered)),
     ):
         if lacking:
             notes[what] = f"{len(lacking):,}, such as {lacking[0]!r}"
@@ -57,10 +57,10 @@ def read(
 
 
 def _queries(path: Path, pool: Pool) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
-    """Rows of `ASKED`; by whatever names a query its own id or that of its family; and what was counted."""
-    found, notes = query_files.read(path, pool)
-    named = {name: one.family or one.id for one in found for name in (one.id, one.family or one.id)}
-    rows = sorted((one.id, one.text, one.codes, one.date) for one in found if not one.family)
+    """Rows of `ASKED`, each name of a query -> its id, or that of its family, and notes."""
+    queries, notes = query_files.read(path, pool)
+    named = {name: one.family or one.id for one in queries for name in (one.id, one.family or one.id)}
+    rows = sorted((one.id, one.text, one.codes, one.date) for one in queries if not one.family)
     return tables.typed(pd.DataFrame(rows, columns=list(ASKED.columns)), ASKED), named, notes
 
 
@@ -70,7 +70,7 @@ _JUDGED_FORMS = (
 
 
 def _judged(line: str) -> dict[str, str] | None:
-    """A line of TREC's qrels; ids may hold blanks, as numbers of publications do. None where it is none."""
+    """Parse a line of TREC's qrels, whose ids may contain blanks, as publication numbers do; None if it is none."""
     parts = [part.strip() for part in line.split("\t")] if line.count("\t") == 3 else line.split()
     if len(parts) < 4:
         return None
@@ -80,7 +80,7 @@ def _judged(line: str) -> dict[str, str] | None:
 
 
 def _relations(path: Path, pool: Pool, named: Mapping[str, str] | None) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Rows of `RELATIONS` and what was counted; `named` as `_queries` has them, None where queries are families."""
+    """Rows of `RELATIONS` and notes; `named` as returned by `_queries`, or None if the queries are families."""
     source = Source(path)
     report = source.report
     grades: dict[tuple[str, str], int] = {}
@@ -139,7 +139,7 @@ def _relations(path: Path, pool: Pool, named: Mapping[str, str] | None) -> tuple
 
 
 def _grade(value: Any, where: str) -> int:
-    """A grade of 0 or more; negative ones are judged and not relevant."""
+    """A grade as an integer; negative grades, which mean judged and not relevant, become 0."""
     text = str(value).strip()
     if isinstance(value, bool) or not re.fullmatch(r"[+-]?[0-9]{1,9}(\.0+)?", text):
         raise UserError(f"{where}: the grade {text!r:.40} is no whole number; write 0, 1, 2, ...")

@@ -1,4 +1,4 @@
-"""Who asks: queries as people's files have them, each a text or a family of the landscape."""
+"""Read the user's own queries from a file; each is a text or a family of the landscape."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from patent_embeddings.corpus.publication_numbers import bare, owners
 from patent_embeddings.corpus.reading import records
 from patent_embeddings.corpus.reading.source import Source
 
-# Names that a column may have; case does not count. The first that there is holds the value.
+# Names of columns, in any case. Of several that a table has, the first one here is used.
 DOCUMENT = ("family_id", "family id", "family", "publication_number", "publication number", "publication",
             "document", "doc_id", "docid", "corpus-id", "corpus_id", "patent")  # fmt: skip
 QUERY = ("query_id", "query-id", "query id", "qid", "topic_id", "topic")
@@ -29,39 +29,39 @@ COLUMNS: records.Columns = {
 }  # fmt: skip
 FORMS = "a table with the columns query_id and text, or lines of an id, a tab and a text"
 _ISO = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?:[ T]00:00:00.*)?")
-# Several words, which no id has; not a row of a table without a header (`q1,a pump`), as chemistry's locants are none
-# (`1,3-butadiene`, `N,N'-`).
+# Several words, unlike an id, but not a row of a table without a header (`q1,a pump`). Locants of chemical names, such
+# as `1,3-butadiene` and `N,N'-`, may come first.
 _LOCANTS = r"(?:[0-9]+[a-z]?|[A-Z])['′]*(?:,(?:[0-9]+[a-z]?|[A-Z])['′]*)+-"
 _QUESTION = re.compile(rf"(?:{_LOCANTS}|(?![^\s,;]*[,;]\S))\S+\s+\S.*")
 _SPELLED = re.compile(r"[A-Za-z]{2}[\W_]*[A-Za-z]{0,2}[\W\d_]*[0-9][\W\d_]*(?:[A-Za-z][0-9]?)?")
-_FEWEST = 4  # digits of a number
+_FEWEST = 4  # digits of a publication number
 _LONGEST = 200  # characters of an id
 
 
 @dataclass
 class Pool:
-    """The families of a landscape, by whatever names them."""
+    """The families of a landscape by id and publication number."""
 
     families: frozenset[str]
-    numbers: dict[str, str] = field(default_factory=dict)  # bare number -> family id; "" where several have it
+    numbers: dict[str, str] = field(default_factory=dict)  # bare number -> family id; "" if several have it
 
     @classmethod
     def of(cls, families: pd.DataFrame, also: Mapping[str, str]) -> Pool:
-        """Of rows of `FAMILIES`; `also`: bare number -> family id, of publications that these do not list."""
+        """From rows of `FAMILIES`; `also`: bare number -> family id, for publications that these do not list."""
         pool = cls(frozenset(families["family_id"]))
         pool.numbers = {**also, **owners(zip(families["family_id"], families["publications"], strict=True))}
         return pool
 
     def family(self, name: str) -> str:
-        """The family of an id or of a member's publication number in any spelling; "" where there is none."""
+        """The family with this id, or with a member of this publication number in any spelling; "" if there is none."""
         return name if name in self.families else self.numbers.get(bare(name), "")
 
     def shared(self, name: str) -> bool:
-        """Whether several families have a number."""
+        """Whether several families have this publication number."""
         return self.numbers.get(bare(name)) == ""
 
     def required(self, name: str) -> str:
-        """`family`. Raises UserError where there is none, or several have the number."""
+        """The same as `family`. Raises UserError if there is none, or several families have the number."""
         if family := self.family(name):
             return family
         if self.shared(name):
@@ -73,22 +73,22 @@ class Pool:
 
 @dataclass(frozen=True)
 class Query:
-    """One who asks; a text, or a family."""
+    """A query: a text, or a family."""
 
     id: str
-    text: str  # "" of a family
-    family: str  # "" where it is none
-    codes: list[str]  # IPC's and CPC's, whose classes are the same, each once
+    text: str  # "" if it is a family
+    family: str  # "" if it is a text
+    codes: list[str]  # distinct IPC and CPC codes, which have the same classes
     date: str  # ISO or ""
 
 
 def read(path: Path, pool: Pool) -> tuple[list[Query], dict[str, Any]]:
-    """The queries of a file, in its order, and what was counted.
+    """Read the queries of a file, in its order, and notes.
 
-    A table, JSON, or lines: an id, a tab and a text, or the id of a family or a number of its members alone; a line of
-    several words that is none of these is a question, whose id is `q` with the number of the line among the filled
-    ones. Raises UserError where the file cannot be read, or a query has neither a text nor a family, has both, is there
-    twice, or has an id that can be none.
+    The file is a table, JSON, or lines. A line is an id, a tab and a text; or the id of a family or a publication
+    number; or else, if it has several words, a question, whose id is `q` with the number of the line, empty ones not
+    counted. Raises UserError if the file is unreadable, or a query has neither a text nor a family, has both, is given
+    twice, or has an invalid id.
     """
     source = Source(path)
     found: list[Query] = []
@@ -120,22 +120,22 @@ def read(path: Path, pool: Pool) -> tuple[list[Query], dict[str, Any]]:
 
 
 def worded(value: Any) -> str:
-    """A cell as text with single blanks; "" where it stands for nothing."""
+    """A cell as text with single blanks; "" if it is absent."""
     return "" if absent(value) else " ".join(str(value).split())
 
 
 def asks(text: str) -> bool:
-    """Whether a line is a question in words: several of them, and not the number of a publication."""
+    """Whether a line is a question: several words that are not a publication number."""
     return bool(_QUESTION.fullmatch(text)) and not spelled(text)
 
 
 def spelled(text: str) -> bool:
-    """Whether a text looks like the number of a publication: an office, digits, perhaps a kind code; `CO2` is none."""
+    """Whether a text looks like a publication number: an office, digits, perhaps a kind code. `CO2` does not."""
     return bool(_SPELLED.fullmatch(text)) and sum(sign.isdigit() for sign in text) >= _FEWEST
 
 
 def _line(pool: Pool) -> Callable[[str], dict[str, Any]]:
-    """What makes a record of a line: an id, an id, a tab and a text, or a question."""
+    """A function that makes a record of a line: an id; an id, a tab and a text; or a question."""
     number = itertools.count(1)
 
     def record(line: str) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _line(pool: Pool) -> Callable[[str], dict[str, Any]]:
 
 
 def _check(where: str, name: str) -> None:
-    """Raise UserError where a name can be no id."""
+    """Raise UserError if a name is not a valid query id."""
     if not name.isprintable() or any(part in name for part in (" ", "/", "\\")) or len(name) > _LONGEST:
         said = f"ids have no blank, slash or control character and at most {_LONGEST} characters"
         raise UserError(f"{where}: query id {name!r:.80}: {said}; replace them, such as by '-'")
@@ -167,7 +167,7 @@ def _date(record: Mapping[str, Any], where: str) -> str:
 
 
 def _codes(record: Mapping[str, Any], source: Source) -> list[str]:
-    """Codes of a query, IPC's and CPC's, whose classes are the same, each once."""
+    """Distinct IPC and CPC codes of a query; their classes are the same."""
     return list(dict.fromkeys(code for name in ("ipc", "cpc") for code in _parsed(record.get(name), source)))
 
 

@@ -1,4 +1,4 @@
-"""Entries of the user's own landscapes and the files they name: put in, replaced and taken out together."""
+"""Registry entries of the user's own landscapes and their files: added, replaced and removed together."""
 
 from __future__ import annotations
 
@@ -22,13 +22,23 @@ LISTED = layout.registry("landscapes")
 
 
 def put(name: str, block: dict[str, Any], kept: Mapping[Path, Path], old: Iterable[Path] = ()) -> None:
-    """Move files to their places, track them, and register the entry that names them, in that of one that names `old`.
+    """Move files into place, track them with DVC, and write the entry that names them.
 
-    The new registry lies complete beside the old one before all else, and takes its place by one rename at the end.
-    Raises UserError where that cannot be; everything is as before then.
+    The new registry is written to a temporary file first and renamed at the end. A UserError leaves everything as it
+    was.
+
+    Args:
+        name: id of the landscape.
+        block: its entry.
+        kept: where each file goes -> where it is now.
+        old: files of the entry that is replaced; none for a new landscape.
     """
     before = set(old)
     with _alone():
+        shared = _shared(name)
+        if clash := next((path for path in kept if path in shared), None):
+            said = f"landscape {shared[clash]!r} names this file too, and would change with {name!r}"
+            raise UserError(f"{clash}: {said}; add the new file under an id of its own")
         for path in (one for target in kept if target not in before for one in (target, _pointer(target))):
             if path.exists():
                 said = f"{path} is in the way though {name!r} is no landscape that names it"
@@ -41,36 +51,49 @@ def put(name: str, block: dict[str, Any], kept: Mapping[Path, Path], old: Iterab
             for path, made in kept.items():
                 made.replace(path)
                 _dvc_add(path)
-        for path in before - set(kept):
+        for path in before - set(kept) - set(shared):
             _unlink(path, _pointer(path))
 
 
 def drop(name: str, tracked: Iterable[Path], others: Iterable[Path]) -> None:
-    """Take an entry out of the registry and remove its files, with what tracks them, and other files and folders.
+    """Remove an entry, its tracked files that no other entry names, and other files and folders.
 
     Raises UserError where one cannot be removed.
     """
     with _alone():
+        shared = _shared(name)
         with files.replacing(LISTED) as temporary:
             text = LISTED.read_text(encoding="utf-8")
             temporary.write_bytes(swapped(text, name, None).encode("utf-8"))
-        for path in tracked:
+        for path in set(tracked) - set(shared):
             _unlink(path, _pointer(path))
         _unlink(*others)
 
 
+def files_of(block: Mapping[str, Any]) -> list[Path]:
+    """The files that an entry of a landscape names."""
+    parts = (block, block.get("queries"), block.get("qrels"))
+    return [Path(part["file"]) for part in parts if isinstance(part, dict) and "file" in part]
+
+
+def _shared(name: str) -> dict[Path, str]:
+    """Files that entries of other landscapes name -> one such landscape."""
+    blocks = files.read_yaml(LISTED)
+    return {path: other for other, block in blocks.items() if other != name for path in files_of(block)}
+
+
 def appended(text: str, name: str, block: dict[str, Any]) -> str:
-    """Text of the registry with an entry more at its end. Raises UserError where that would not be read as one."""
+    """Text of the registry with an entry added at its end. Raises UserError where it would not be read as an entry."""
     if name in (old := yaml.safe_load(text)):
         raise UserError(f"landscape {name!r} has just been added to {LISTED} by someone else; choose another id")
     return _checked(f"{text.rstrip()}{_gap(text)}{_line(name, block)}\n", {**old, name: block})
 
 
 def swapped(text: str, name: str, block: dict[str, Any] | None) -> str:
-    """Text of the registry with another entry in the place of one, or without it.
+    """Text of the registry with one entry replaced by `block`, or removed if that is None.
 
-    The blank line below it stays: what another clone appends there touches no line that is taken out here, and git
-    merges both. Raises UserError where the result would not be read so.
+    The blank line below the entry stays, so that git merges this with what another clone appends there. Raises
+    UserError where the result would not be read as meant.
     """
     old, lines = yaml.safe_load(text), text.splitlines(keepends=True)
     if name not in old:
@@ -89,12 +112,12 @@ def swapped(text: str, name: str, block: dict[str, Any] | None) -> str:
 
 
 def _gap(text: str) -> str:
-    """What parts the last entry from the next: a blank line, and those that removed entries have left."""
+    """The line ends between the last entry and a new one: a blank line, and those that removed entries left."""
     return "\n" * max(2, len(text) - len(text.rstrip()))
 
 
 def _line(name: str, block: dict[str, Any]) -> str:
-    """An entry on one line: git merges what two clones add line by line (.gitattributes), and blocks share lines."""
+    """An entry on one line, so that git can merge entries added in two clones by line (.gitattributes)."""
     registry.validated("landscapes", name, block, Landscape)
     for key in ("description", "licence"):
         if not block[key].isprintable():
@@ -112,7 +135,7 @@ def _checked(text: str, entries: dict[str, Any]) -> str:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Hold the lock of the registry, waiting for another command to end."""
+    """Hold the registry's lock; waits for another command that holds it."""
     lock = FileLock(layout.ADDING, timeout=120)
     try:
         layout.ADDING.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +152,7 @@ def _alone() -> Iterator[None]:
 
 @contextmanager
 def _restored(paths: list[Path]) -> Iterator[None]:
-    """Put files back, and remove those that were not there, where the block fails."""
+    """Restore files, and remove new ones, if the block fails."""
     with ExitStack() as stack:
         saved: dict[Path, Path] = {}
         if there := [path for path in paths if path.exists()]:
@@ -137,7 +160,7 @@ def _restored(paths: list[Path]) -> Iterator[None]:
             saved = {path: aside / path.name for path in there}
             for path, copy in saved.items():
                 try:
-                    if path.suffix == ".dvc":  # DVC writes into it
+                    if path.suffix == ".dvc":  # DVC writes into the file itself
                         raise OSError
                     os.link(path, copy)
                 except OSError:

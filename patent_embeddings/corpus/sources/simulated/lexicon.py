@@ -1,4 +1,4 @@
-"""What each field of a simulated landscape calls things."""
+"""The wording of each field of a simulated landscape."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from patent_embeddings.core.arrays import Integers
 from patent_embeddings.corpus.sources.simulated.words import CATALOGUE, COMMON_FACETS, CONCEPTS, FIELDS, MECHANISMS
 from patent_embeddings.corpus.values import Simulated
 
-_SLIP = 0.45  # how often a writer leaves the usual phrase of the field for another one
-_COMMON_SEED = 0  # of the wording that no landscape's seed changes
+_SLIP = 0.45  # how often another phrase replaces the field's usual one
+_COMMON_SEED = 0  # seed of the wording that all landscapes share
 _CONCEPT = re.compile(r"<(\w+)>")
 _CONCEPT_ROW = {name: row for row, name in enumerate(CONCEPTS)}
 
@@ -23,7 +23,7 @@ _CONCEPT_ROW = {name: row for row, name in enumerate(CONCEPTS)}
 class Wording:
     """Which phrase each field uses for each item of one kind, int64 [items, fields]."""
 
-    source: Integers  # whose phrases: another item of the block where the landscape gives words a meaning of its own
+    source: Integers  # the item whose phrases are used: another one of its block if words change their meaning
     pick: Integers  # the phrase among those of the source
 
 
@@ -37,9 +37,9 @@ def wording(items: int, phrases: int, block: int, entry: Simulated, stream: int)
     Args:
         items: number of items, a multiple of `block`.
         phrases: number of phrases of an item; the first is the neutral one.
-        block: items that may swap their phrases (1: none).
+        block: number of items that may swap their phrases (1: none).
         entry: the landscape.
-        stream: number of the kind, for independent draws.
+        stream: number of the kind, which makes draws independent.
     """
     blocks, fields = items // block, len(FIELDS)
     common = np.random.default_rng((_COMMON_SEED, stream))
@@ -81,7 +81,7 @@ class Lexicon:
         return {kind: wording(*size, self.entry, stream) for stream, (kind, size) in enumerate(sizes.items())}
 
     def of_mechanism(self, kind: str, mechanism: int, place: int, rng: random.Random) -> str:
-        """Phrase for the `core`, `act` or `aim` of a mechanism as field `place` says it."""
+        """Phrase for the `core`, `act` or `aim` of a mechanism in field `place`."""
         known = self.kinds[kind]
         _, source = MECHANISMS[known.source[mechanism, place]]
         phrases = {"core": source.cores, "act": source.acts, "aim": source.aims}[kind]
@@ -105,7 +105,7 @@ class Lexicon:
         return self.in_words_of(place, phrases[pick])
 
     def in_words_of(self, place: int, phrase: str) -> str:
-        """The phrase with its concepts called as field `place` calls them."""
+        """The phrase with its concepts in the wording of field `place`."""
         key = (place, phrase)
         if key not in self._resolved:
             self._resolved[key] = _CONCEPT.sub(lambda found: self._concept(found[1], place), phrase)

@@ -1,4 +1,4 @@
-"""The structure under the text of a simulated landscape: ideas, the families that apply them, and who cites whom."""
+"""The structure of a simulated landscape: ideas, the families that apply them, and citations."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from patent_embeddings.corpus.values import Simulated
 _FIRST, _LAST = np.datetime64("2001-01-01"), np.datetime64("2023-12-31")
 _FIELDS_OF_IDEA = np.array([0.5, 0.3, 0.2])  # share of an idea's families in each field that takes it up
 _MAIN = 4  # subclasses of a field's own class; the one after them belongs to a second class
-_SHARES = (0.45, 0.3, 0.17, 0.08)  # of the subclasses of a class; some are rare, as in life
+_SHARES = (0.45, 0.3, 0.17, 0.08)  # of the subclasses of a class; some are rare, as in reality
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The structure under the text. Arrays have one entry a family, ordered by date, unless said otherwise."""
+    """The structure of a landscape. Arrays have one entry per family, ordered by date, unless noted."""
 
     idea: Integers
     field: Integers  # row of `FIELDS`
@@ -35,7 +35,7 @@ class Plan:
 
 
 def plan(entry: Simulated) -> Plan:
-    """Draw the structure of a landscape: ideas, the families that apply them, and who cites whom."""
+    """Draw the structure of a landscape: ideas, the families that apply them, and citations."""
     rng = np.random.default_rng(entry.seed)
     n = entry.families
     ideas = max(2, round(n / entry.idea_families))
@@ -56,7 +56,7 @@ def plan(entry: Simulated) -> Plan:
 
 
 def _subclasses(rng: np.random.Generator, idea: Integers, field: Integers) -> Integers:
-    """One to three subclasses a family: the first of the field's own class, and usual for idea and field."""
+    """One to three subclasses per family; the first is of the field's own class and often the usual one of the idea."""
     n = len(idea)
     usual = (idea * 7 + field * 3) % _MAIN
     chosen = np.full((n, 3), -1)

@@ -1,4 +1,4 @@
-"""Text of a simulated family: the sentences that say what it is about."""
+"""Generate the text of a simulated family."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from patent_embeddings.corpus.sources.simulated.lexicon import Lexicon
 from patent_embeddings.corpus.sources.simulated.words import CATALOGUE, FIELDS, MECHANISMS, PLAIN, SENTENCES, Field
 
-_PLAIN_SHARE = 0.6  # how often a part, place or trouble is one that any field may have
-_PLAIN_BESIDE = 0.7  # the same for the parts that are not in front
-_TELLING = 0.9  # how often a part of the field is one of the family's subclasses
-# That should be `an`; the letter comes first, as it is looked for fast.
+_PLAIN_SHARE = 0.6  # how often a part, place or trouble is one of any field
+_PLAIN_BESIDE = 0.7  # the same for parts other than the main one
+_TELLING = 0.9  # how often a part of the field belongs to one of the family's subclasses
+# An `a` that should be `an`; the letter comes first, which makes the search fast.
 _ARTICLE = re.compile(r"([Aa])(?<=\b[Aa]) (?=(?!uni|use|one|eu)[aeiou])")
 _OF_FIELD = {
     "where": "environments",
@@ -25,7 +25,7 @@ _OF_FIELD = {
 
 @dataclass(frozen=True)
 class Family:
-    """What a family is about. `options` names one option of each facet, the group's first."""
+    """The subject of a family. `options` is one option of each facet, those of the group first."""
 
     seed: tuple[int, int]
     field: int
@@ -36,7 +36,7 @@ class Family:
 
 
 class Voice(dict[str, str]):
-    """Fills the slots of a sentence pattern; every slot is drawn when it is met.
+    """Fills the slots of a sentence pattern; each slot is drawn when it is reached.
 
     `depth` is the probability that `device`, `gain` and `does` name the mechanism instead of hinting at its group.
     """
@@ -55,16 +55,16 @@ class Voice(dict[str, str]):
         self.renew()
 
     def renew(self) -> None:
-        """Begin a section: settle what things are called in it, and start the details over.
+        """Begin a section: choose its wording, and start again with the details.
 
-        Sections differ in words, as claims are drafted wider than the abstract: what they have in
-        common is the field, its subclasses and the idea.
+        Sections differ in wording, as claims are drafted more broadly than the abstract. They share the field, its
+        subclasses and the idea.
         """
         pick, chance = self.rng.choice, self.rng.random
         own = [name for code in self.family.subclasses for name in self.field.components[code]]
         every = [name for names in self.field.components.values() for name in names]
         plain = PLAIN.components[""]
-        # The part in front is one of the field, mostly of the subclass; beside it stand parts that any field has.
+        # The main part is of the field, mostly of a subclass of the family; the others may be of any field.
         self.parts = [pick(own if chance() < _TELLING else every)]
         while len(self.parts) < 3:
             part = pick(plain if chance() < _PLAIN_BESIDE else own if chance() < _TELLING else every)
@@ -115,7 +115,7 @@ class Voice(dict[str, str]):
                 raise KeyError(slot)
 
     def say(self, pattern: str) -> str:
-        """The pattern with its slots filled and its articles put right."""
+        """The pattern with its slots filled and its articles corrected."""
         return _ARTICLE.sub(r"\1n ", pattern.format_map(self))
 
     def sentence(self, patterns: tuple[str, ...]) -> str:
@@ -138,9 +138,9 @@ class Voice(dict[str, str]):
 
 
 def sections(family: Family, lexicon: Lexicon) -> tuple[str, str, str, str]:
-    """Title, abstract, claims (one a line) and description of a family.
+    """Title, abstract, claims (one per line) and description of a family.
 
-    The text depends on the family and the lexicon alone, so that families can be written in any order.
+    The text depends only on the family and the lexicon, so that families can be generated in any order.
     """
     voice = Voice(family, lexicon)
     voice.depth = lexicon.entry.abstract_detail

@@ -1,4 +1,4 @@
-"""Words and sentence patterns of the simulated landscapes, read once from the two files beside this module."""
+"""Words and sentence patterns of the simulated landscapes, from the two YAML files beside this module."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Block(BaseModel):
 
 
 class Field(_Block):
-    """A field of application: what is built there, from what, where and against which troubles."""
+    """A field of application: its systems, materials, environments and troubles."""
 
     systems: Phrases
     prefixes: Phrases
@@ -36,7 +36,7 @@ class Field(_Block):
 
 
 class Mechanism(_Block):
-    """A principle of solution: its device, what the device does, and what that is good for."""
+    """A principle of solution: its device, what the device does, and its purpose."""
 
     cores: Phrases
     acts: Phrases
@@ -62,7 +62,7 @@ class _Words(_Block):
 
 
 class Claim(_Block):
-    """An independent claim, and what its dependent claims call it."""
+    """An independent claim, and the name that its dependent claims use."""
 
     head: str
     text: str
