@@ -1,4 +1,4 @@
-"""Search a landscape with the cell at hand: its families ranked for a text, a file of questions, or a patent."""
+"""Search a landscape with the current cell: rank its families for a text, a file of questions, or a patent."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _option = typer.Option
 def main(
     text: Annotated[str | None, typer.Argument(help="A question in words.")] = None,
     queries: Annotated[Path | None, _option(help="A file of questions: texts, or patents.")] = None,
-    like: Annotated[str | None, _option(metavar="NUMBER", help="What is like this patent; in any spelling.")] = None,
-    interactive: Annotated[bool, _option("--interactive", help="Question after question.")] = False,
-    landscape: Annotated[str | None, _option(help="May be left out where the cell has one.")] = None,
-    system: Annotated[str | None, _option(help="Of the cell; its best by default.")] = None,
-    k: Annotated[int, _option("-k", min=1, help="How many hits.")] = 10,
-    form: Annotated[Form, _option("--format", help="Of the hits.")] = "table",
-    out: Annotated[Path | None, _option(help="File to write to; else they are printed.")] = None,
-    before: Annotated[str, _option(help="Of an earlier priority (publication where unknown): YYYY-MM-DD.")] = "",
-    classes: Annotated[str, _option("--class", help="Of these IPC or CPC classes: A61,H04L29.")] = "",
-    jurisdiction: Annotated[str, _option(help="With a member in these countries: EP,US.")] = "",
-    not_applicant: Annotated[list[str] | None, _option(help="Of none of these; repeatable.")] = None,
-    judge: Annotated[Path | None, _option(help="Add what all systems find to a CSV file, to be judged.")] = None,
+    like: Annotated[str | None, _option(metavar="NUMBER", help="Find patents like this one; any spelling.")] = None,
+    interactive: Annotated[bool, _option("--interactive", help="Ask one question after another.")] = False,
+    landscape: Annotated[str | None, _option(help="Needed only if the cell has several.")] = None,
+    system: Annotated[str | None, _option(help="A system of the cell; by default its best.")] = None,
+    k: Annotated[int, _option("-k", min=1, help="Number of hits.")] = 10,
+    form: Annotated[Form, _option("--format", help="Format of the hits.")] = "table",
+    out: Annotated[Path | None, _option(help="File for the hits; by default they are printed.")] = None,
+    before: Annotated[str, _option(help="Priority (else publication) before: YYYY-MM-DD.")] = "",
+    classes: Annotated[str, _option("--class", help="Only these IPC or CPC classes: A61,H04L29.")] = "",
+    jurisdiction: Annotated[str, _option(help="Only with a member in these countries: EP,US.")] = "",
+    not_applicant: Annotated[list[str] | None, _option(help="Not of this applicant; repeatable.")] = None,
+    judge: Annotated[Path | None, _option(help="Add the hits of all systems to a CSV file, to be judged.")] = None,
 ) -> None:  # fmt: skip
     """Rank the families of a landscape; nothing is computed twice, and filters leave scores as they are."""
     from patent_embeddings.core import params

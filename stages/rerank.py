@@ -1,4 +1,4 @@
-"""A run and the texts -> its best families ranked again by a cross-encoder; off unless `rerank.model` names one."""
+"""A run and the texts -> its best families reranked by a cross-encoder; off unless `rerank.model` names one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(landscape: str) -> None:
-    """Rerank the best families of one system's run; without a model write a run without rows."""
+    """Rerank the best families of one system's run; without a model write an empty run."""
     from patent_embeddings.core import costs, params, tables
     from patent_embeddings.corpus import texts
     from patent_embeddings.retrieval.schemas import RUN

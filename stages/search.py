@@ -28,7 +28,7 @@ def main(landscape: str) -> None:
             side: vectors.read(landscape, side, ragged=vectors.several(values.similarity, window))
             for side, window in windows.items()
         }
-        # One vector a document is searched for by processors too: it waits for no GPU.
+        # Only late interaction waits for a GPU: one vector per document is searched on processors too.
         with gpus.apart(wait=values.similarity == "maxsim"):
             found = exact.run(landscape, asked, pool, sides, values)
             tables.write_parts(found, layout.run(landscape, "dense"), RUN)

@@ -23,12 +23,12 @@ def run(
 ) -> Iterator[pd.DataFrame]:
     """BM25 run of queries over documents, rows of `RUN`, some queries at a time.
 
-    Lucene's BM25 (Kamphuis et al., "Which BM25 do you mean?", ECIR 2020) on Pyserini's default English analysis: Porter
-    stems, stop words dropped, every term of a query counted as often as it occurs, or weighed on the query's side too;
-    see `lucene.index`. Scored by `Exhaustive`, to the same bits as Lucene's searcher, which is never the faster for a
-    thousand hits, even of one term. `documents` and `queries` are texts by id, ids ascending; one without text is never
-    found. `pool`: rows of `POOL`. `earlier`: rank only what is dated before the query. Raises UserError: no usable
-    Java, or ids that are not the pool's.
+    Lucene's BM25 (Kamphuis et al., "Which BM25 do you mean?", ECIR 2020) with Pyserini's default English analysis:
+    Porter stems, stop words dropped; a query's terms count as often as they occur, or are weighted too, see
+    `lucene.index`. Scored by `Exhaustive`, which gives the same bits as Lucene's searcher and is faster for a thousand
+    hits, even for one term. `documents` and `queries` are texts by id, ids ascending; an empty document is never found.
+    `pool`: rows of `POOL`. `earlier`: rank only families dated before the query. Raises UserError: no usable Java, or
+    ids that are not in the pool.
     """
     families, asked = list(documents), list(queries)
     open_ = candidates(families, asked, pool, earlier=earlier)

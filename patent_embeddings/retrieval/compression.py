@@ -1,4 +1,4 @@
-"""What a landscape's vectors lose in fewer dimensions and fewer bytes: a table that pages and exports show."""
+"""Loss of a landscape's vectors in fewer dimensions and fewer bytes: the table that pages and exports show."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ FEWER = {"half": 2, "quarter": 4}  # forms that are cut, and what their dimensio
 
 
 def measure(landscape: str, judged: Judged, pool: pd.DataFrame, values: MetricsValues) -> pd.DataFrame:
-    """Rows of `COMPRESSION` of one landscape; none of late interaction, which no index ranks by, nor without queries.
+    """Rows of `COMPRESSION` for one landscape.
 
-    None of vectors of more than `LARGEST` numbers either, which is said.
-
-    `pool` are rows of `POOL`. Raises UserError: the vectors are absent, damaged, or those of other queries.
+    There are none for late interaction, which no index ranks by, without test queries, or for vectors of more than
+    `LARGEST` numbers, which a message says. `pool` are rows of `POOL`. Raises UserError: the vectors are absent,
+    damaged, or of other queries.
     """
     search = SearchValues.model_validate(values, from_attributes=True)
     if values.similarity == "maxsim" or not (judged.queries["split"] == "test").any():
@@ -54,7 +54,7 @@ def measure(landscape: str, judged: Judged, pool: pd.DataFrame, values: MetricsV
 
 
 def _fewer(sides: dict[str, Vectors], ranked: Booleans, values: SearchValues) -> Iterator[tuple[str, Searched]]:
-    """The vectors as `search.dimensions` would cut them, form by form: centred and at unit length after the cut."""
+    """The vectors cut as by `search.dimensions`, form by form: centred and normalised after the cut."""
     whole = values.search.dimensions or sides["documents"].rows.shape[1]
     for form, parts in FEWER.items():
         if kept := whole // parts:

@@ -12,7 +12,7 @@ from patent_embeddings.core.vectors import Vectors
 from patent_embeddings.corpus.pool import candidates
 from patent_embeddings.retrieval import ranking, ray_search
 from patent_embeddings.retrieval.values import SearchValues
-from patent_embeddings.retrieval.vector_space import Space
+from patent_embeddings.retrieval.vector_space import Space, ranked_among
 
 BLOCK = 4096  # queries searched at once
 
@@ -23,8 +23,8 @@ def run(
     """Dense run of a landscape's queries over its documents.
 
     `queries` are ids, ascending, `pool` rows of `POOL`, `vectors` those of `documents` and `queries`. Returns rows of
-    `RUN` in parts. Raises UserError: the vectors are of other queries or families, or of fewer dimensions than are
-    asked for, or search.engine is ray and cannot be.
+    `RUN` in parts. Raises UserError: the vectors are of other queries or families, have fewer dimensions than
+    `search.dimensions`, or `search.engine` is ray, which cannot search them or is not installed.
     """
     if values.engine == "ray" and vectors["documents"].first is not None:
         several = "one vector a document, this cell has one a token or passage; set it to local"
@@ -33,10 +33,11 @@ def run(
         found = layout.vector_ids(landscape, "queries")
         raise UserError(f"{found}: not the queries of {layout.task(landscape, 'queries')}; run `dvc repro`")
     documents = vectors["documents"].ids
-    ranked = pd.Index(documents).isin(pool.loc[pool["ranked"], "family_id"])
+    ranked = ranked_among(documents, pool, landscape)
     space, label = Space(vectors["documents"], ranked, values), f"search {landscape}"
+    margin: float | None
     if values.engine == "ray":
-        search, margin = ray_search.search(space.asked(vectors["queries"]), space.rows, label=f"{label} on Ray"), 0.0
+        search, margin = ray_search.search(space.asked(vectors["queries"]), space.rows, label=f"{label} on Ray"), None
     else:
         search, margin = space.search(vectors["queries"])
     open_ = candidates(documents, queries, pool, earlier=values.pool == "earlier")

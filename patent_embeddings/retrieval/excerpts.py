@@ -1,4 +1,4 @@
-"""What of a family's text shares most with a question: its sentences by the weight of BM25's terms."""
+"""Excerpts of a family's text: the sentences that share most with a question, by the weight of BM25's terms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from patent_embeddings.retrieval.legs import Lexical
 LETTERS = 300  # of an excerpt, at most
 SENTENCES = 3
 _GAP = " … "
-_ROOM = LETTERS - 2 * len(_GAP)  # of an excerpt that may begin and end in a sentence
+_ROOM = LETTERS - 2 * len(_GAP)  # for sentences, as an excerpt may begin and end with a gap
 # After a word of three letters or more, so that `1. A valve` and `e.g. a valve` stay whole.
 _END = re.compile(r"(?<=\w{3}[.;!?])\s+|\n+")
 
@@ -24,25 +24,25 @@ class _Part:
 
     text: str
     terms: frozenset[str]
-    begun: bool  # of a sentence whose beginning is in the part before
-    goes_on: bool
+    begun: bool  # whether the sentence began in an earlier part
+    goes_on: bool  # whether it continues in the next part
 
 
 class Excerpts:
-    """Excerpts of a landscape's documents; what Lucene's analysis gave is kept for the next question."""
+    """Excerpts of a landscape's documents; the terms of sentences are kept for the next question."""
 
     def __init__(self, documents: Mapping[str, str], lexical: Lexical) -> None:
         self._documents, self._lexical = documents, lexical
         self._sentences: dict[str, list[_Part]] = {}
         self._idf: dict[str, float] = {}
-        self._asked: tuple[str, dict[str, float]] = ("", {})  # the last question and what its terms weigh
+        self._asked: tuple[str, dict[str, float]] = ("", {})  # the last question and the weights of its terms
 
     def best(self, question: str, family: str) -> str:
         """The sentences that share most of BM25's weight with a question, in the order of the text.
 
-        At most three and of some 300 letters together, a longer one cut into parts, which dots say: first the one of
-        most weight, then what adds most to it. Where nothing is shared, the beginning. A term weighs its inverse
-        document frequency as often as the question has it.
+        At most three, of some 300 letters together; long sentences are cut, which dots show. The first is the one of
+        most weight, the next the one that adds most to it. Without a shared term it is the beginning of the text. A
+        term's weight is its inverse document frequency times its count in the question.
         """
         weights, sentences = self._weights(question), self._of(family)
         chosen: list[int] = []
@@ -75,7 +75,7 @@ class Excerpts:
         return self._asked[1]
 
     def _of(self, family: str) -> list[_Part]:
-        """Sentences of a family, those of more letters than an excerpt in parts, with the terms of each."""
+        """Sentences of a family with their terms; those longer than an excerpt in parts."""
         if family not in self._sentences:
             tokens = self._lexical.index.tokens
             self._sentences[family] = [

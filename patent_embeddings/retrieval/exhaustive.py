@@ -1,9 +1,9 @@
-"""BM25 by scoring every posting, to the last bit as Lucene's searcher scores it.
+"""BM25 by scoring every posting, with the same bits as Lucene's searcher.
 
-A patent asks with hundreds of terms, for which Lucene's skipping does not pay. Terms that many documents have are
-scored by a product of matrices, the others by adding their postings. The product rounds otherwise than Lucene does:
-what may be among the k best by the bound of that error is scored again, each term in float32 by the operations of
-Lucene's `BM25Similarity`, added in float64.
+A patent as a query has hundreds of terms, too many for Lucene's skipping to save time. Frequent terms are scored by a
+matrix product, the others by adding their postings. The product rounds differently from Lucene: documents that, within
+the bound of that error, may be among the k best are scored again, each term in float32 by the operations of Lucene's
+`BM25Similarity`, summed in float64.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from scipy import sparse
 
 from patent_embeddings.core.arrays import Doubles, Floats, Integers
 
-_COMMON = 1 / 16  # of the documents have a term for which the product is the faster way: measured
+_COMMON = 1 / 16  # of the documents: terms in more of them are scored faster by the product (measured)
 _DENSE = 1 << 30  # bytes of the product's matrix, at most
 _HELD = 1 << 24  # scores that a thread holds at once, at most
 _PART = 128  # queries that a thread searches for at once: enough for a product of matrices to be fast
-_SAMPLE = 16  # one document in so many says where a query's k-th best may be
-_SURE = 4  # deviations by which it is lower than it seems
-_EXACT = 24  # lengths below are kept exactly
+_SAMPLE = 16  # one document in so many is sampled to estimate a query's k-th best score
+_SURE = 4  # standard deviations subtracted from that estimate
+_EXACT = 24  # lengths below this are stored exactly
 _ONE = np.float32(1)
 _TINY = np.finfo(np.float32).tiny
-_INFINITE = np.float32(1e30)  # for 1 / 0 where k1 is 0: as lost beside 1 when divided by, and 0 times it is 0
+_INFINITE = np.float32(1e30)  # for 1 / 0 where k1 is 0: 1 plus it is itself, and 0 times it is 0
 
 
 @dataclass(frozen=True)
 class _Query:
-    """Terms of a query that documents have, and what each weighs, float32."""
+    """Terms of a query that occur in documents, and their weights, float32."""
 
     columns: Integers  # of the matrix of common terms
     weights: Floats
@@ -43,19 +43,19 @@ class _Query:
 
     @property
     def total(self) -> float:
-        """All weights: no score is higher."""
+        """Sum of all weights: an upper bound of any score."""
         return float(self.weights.sum(dtype=np.float64) + self.rare_weights.sum(dtype=np.float64))
 
 
 class Exhaustive:
-    """BM25 over documents given by their terms, of queries given by theirs."""
+    """BM25 over documents and queries given as counts of terms."""
 
     def __init__(self, counts: sparse.csr_array, *, k1: float, b: float, query_side: bool = False) -> None:
-        """`counts`: how often each document has each term, [documents, terms]; the rest as `lucene.index` says."""
+        """`counts`: occurrences of terms in documents, [documents, terms]; the other arguments as in `lucene.index`."""
         self._k1, self._b, self._query_side = np.float32(k1), np.float32(b), query_side
         lengths = counts.sum(axis=1, dtype=np.int64)
         documents, occurrences = int((lengths > 0).sum()), int(lengths.sum())
-        # On the query's side the mean is divided in float32, and length by mean first.
+        # For `query_side` Lucene's order of operations differs: the mean in float32, and length / mean first.
         self._query_mean = np.float32(max(1, occurrences)) / np.float32(max(1, documents))
         scaled = self._b * rounded(lengths).astype(np.float32) / np.float32(max(1, occurrences) / max(1, documents))
         with np.errstate(divide="ignore"):
@@ -74,7 +74,7 @@ class Exhaustive:
         columns, often = self._column[counts.indices], counts.data.astype(np.float32)
         divisors = _ONE + often * self._inverse[rows]
         dense = columns >= 0
-        # What a term adds to a score, its weight left out.
+        # What a term adds to a score, before its weight.
         self._shares = np.zeros((len(lengths), len(common)), np.float32)
         self._shares[rows[dense], columns[dense]] = _ONE - _ONE / divisors[dense]
         self._counts = np.zeros(self._shares.shape, width)
@@ -85,12 +85,11 @@ class Exhaustive:
         self._first = np.append(0, np.cumsum(np.where(self._column < 0, self._having, 0)))
 
     def search(self, counts: sparse.csr_array, k: int, pool: ThreadPoolExecutor) -> tuple[Floats, Integers]:
-        """The k best documents of each query, given as the documents were, [queries, terms], with the same terms.
+        """The k best documents of each query, in any order; `counts` are [queries, terms], with the documents' terms.
 
-        `pool`: of `core.threads`, whose threads multiply for themselves.
+        `pool`: from `core.threads`, so that each thread computes its own products.
 
-        Returns, in any order, scores, float32 [queries, k], -inf past the last hit; rows of documents, int64 [queries,
-        k], -1 there.
+        Returns scores, float32 [queries, k], and rows of documents, int64 [queries, k]; past the last hit -inf and -1.
         """
         scores = np.full((counts.shape[0], k), -np.inf, np.float32)
         rows = np.full((counts.shape[0], k), -1, np.int64)
@@ -125,19 +124,19 @@ class Exhaustive:
         return found
 
     def _best(self, query: _Query, near: Floats, k: int) -> tuple[Floats, Integers]:
-        """Scores and rows of a query's k best; `near` is what the product gave, and is written to."""
+        """Scores and rows of a query's k best; `near`, the product's scores, is overwritten."""
         room = self._room.array
         rare = self._rare(query)
         rounded = room("rounded", near.shape, np.float32)
         rounded[:] = rare
         near += rounded
-        # Each share is off by 2 roundings of its weight, as is Lucene's; then the product and the sums round.
+        # Each share has the error of 2 roundings of its weight, as Lucene's has; then the product and the sums round.
         error = (self._shares.shape[1] + 8) * 2.0**-24 * query.total
         places = _near(near, k, error)
         scores = rare[places]
         if columns := len(query.columns):
             rows = room("rows", (len(places), self._counts.shape[1]), self._counts.dtype)
-            # numpy copies what it writes to, unless it need not raise.
+            # With mode `clip` numpy writes into `out` without a copy.
             self._counts.take(places, axis=0, out=rows, mode="clip")
             added, weights = room("added", (columns, len(places)), np.float32), query.weights[:, None]
             added[:] = rows.T[query.columns]
@@ -153,7 +152,7 @@ class Exhaustive:
         return found, places
 
     def _rare(self, query: _Query) -> Doubles:
-        """What the rare terms of a query add to each document's score, float64."""
+        """Part of each document's score that a query's rare terms contribute, float64."""
         room = self._room.array
         total = room("total", self._inverse.shape, np.float64)
         total.fill(0)
@@ -167,18 +166,18 @@ class Exhaustive:
             np.concatenate([self._documents[span] for span in spans], out=places)
             exact = room("exact", weights.shape, np.float64)
             exact[:] = added
-            np.add.at(total, places, exact)  # 30 times as slow where it has to convert
+            np.add.at(total, places, exact)  # without a conversion of types, which takes 30 times as long
         return total
 
 
 class _Room(threading.local):
-    """Arrays that a thread uses again: new ones take longer, in page faults, than what is computed in them."""
+    """Arrays that a thread uses again: page faults of new ones take longer than the computation."""
 
     def __init__(self) -> None:
         self._held: dict[str, npt.NDArray[Any]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """An array of this shape, with whatever it held last."""
+        """An array of this shape, with arbitrary content."""
         size = math.prod(shape)
         if name not in self._held or len(self._held[name]) < size:
             self._held[name] = np.empty(size + size // 4, dtype)
@@ -186,16 +185,16 @@ class _Room(threading.local):
 
 
 def rounded(lengths: Integers) -> Integers:
-    """Lengths as Lucene keeps them in a byte: `byte4ToInt(intToByte4(length))` of its `SmallFloat`."""
+    """Lengths as Lucene stores them in a byte: `byte4ToInt(intToByte4(length))` of its `SmallFloat`."""
     over = np.maximum(lengths - _EXACT, 0)
     shift = np.maximum(np.frexp(over)[1] - 4, 0)  # four bits are kept
     return np.where(lengths < _EXACT, lengths, _EXACT + (over >> shift << shift))
 
 
 def _near(scores: Floats, k: int, error: float) -> Integers:
-    """Places of all scores above 0 that may be among the k best, where each may be off by `error`.
+    """Positions of scores above 0 that may be among the k best, given an error of each of at most `error`.
 
-    A sample says from where to look for the k-th best, as a whole row takes ten times as long; then the k-th best does.
+    A sample gives a first cut, because partitioning a whole row takes ten times as long; the k-th best gives the final.
     """
     sample, share = scores[::_SAMPLE], k / _SAMPLE
     rank = int(share + _SURE * share**0.5) + 1

@@ -1,4 +1,4 @@
-"""Which families of a landscape may be hits: conditions on dates, codes, countries and applicants."""
+"""Filters of hits: conditions on dates, codes, countries and applicants."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _SIGNS = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True)
 class Filters:
-    """What a family has to be; an empty field asks nothing."""
+    """Conditions on a family; an empty field is no condition."""
 
     before: str = ""  # ISO: its priority, or its publication where that is unknown, is earlier
     select: Select = field(default_factory=Select)  # classes and jurisdictions of it or its members
     strangers: tuple[str, ...] = ()  # applicants that it does not have, as `_name` writes them
 
     def said(self) -> dict[str, str | list[str]]:
-        """The options that ask for something, as plain values by name."""
+        """The options that are set, as plain values by name."""
         given: dict[str, str | list[str]] = {
             "before": self.before, "class": [*self.select.classes], "jurisdiction": [*self.select.jurisdictions],
             "not-applicant": [*self.strangers],
@@ -38,7 +38,7 @@ class Filters:
 
 
 def filters(before: str, classes: str, jurisdiction: str, not_applicant: Iterable[str]) -> Filters:
-    """The filters that options ask for. Raises UserError where a value is none of its kind."""
+    """Parse the options into filters. Raises UserError: a value is not valid."""
     names = [part for entry in not_applicant for part in entry.split(",") if part.strip()]
     if blank := [name for name in names if not _name(name)]:
         raise UserError(f"--not-applicant {blank[0].strip()!r:.40} has neither letter nor digit; write a name")
@@ -48,10 +48,10 @@ def filters(before: str, classes: str, jurisdiction: str, not_applicant: Iterabl
 
 
 def mask(asked: Filters, families: pd.DataFrame, landscape: str) -> tuple[Booleans | None, list[str]]:
-    """Which families pass every filter, [families], and what each of them does, in lines; None where none is asked for.
+    """Mark the families that pass every filter, [families], and describe each filter's effect; None without a filter.
 
-    `families` are rows of `FAMILIES` with the columns `COLUMNS`, such as those of a Finder, in its order. Raises
-    UserError: the landscape has nothing of what a filter looks at, or no family passes.
+    `families` are rows of `FAMILIES` with the columns `COLUMNS`, in the order of the Finder's. Raises UserError: the
+    landscape has no data for a filter, or no family passes.
     """
     passing, lines = np.ones(len(families), dtype=bool), []
     for option in asked.said():
@@ -70,7 +70,7 @@ def mask(asked: Filters, families: pd.DataFrame, landscape: str) -> tuple[Boolea
 
 
 def _before(asked: Filters, families: pd.DataFrame) -> tuple[Booleans, Booleans, str]:
-    """By the priority, or the publication where that is unknown; both are ISO, which sort as they are."""
+    """Compare the priority, or the publication where that is unknown; ISO dates sort as text."""
     by_priority = (families["priority"] != "").to_numpy()
     dates = families["priority"].where(by_priority, families["date"])
     known = (dates != "").to_numpy()
@@ -94,7 +94,7 @@ def _countries(asked: Filters, families: pd.DataFrame) -> tuple[Booleans, Boolea
 
 
 def _strangers(asked: Filters, families: pd.DataFrame) -> tuple[Booleans, Booleans, str]:
-    """Of unknown applicants no one is known to be a stranger: such families pass."""
+    """Families whose applicants are unknown pass."""
     wanted = [f" {name} " for name in asked.strangers]
 
     def foreign(names: Iterable[str]) -> bool:
@@ -104,13 +104,13 @@ def _strangers(asked: Filters, families: pd.DataFrame) -> tuple[Booleans, Boolea
 
 
 def _each(values: Any, passes: Any) -> tuple[Booleans, Booleans, str]:
-    """What is known, and what passes, of a value of each family."""
+    """Which families have a value, and which of their values pass."""
     values = list(values)
     known = np.fromiter((len(value) > 0 for value in values), bool, len(values))
     return known, np.fromiter(map(passes, values), bool, len(values)), ""
 
 
-# By option what it looks at, and what is known, what passes and more to say of it.
+# By option the data that it needs, and its test: which families have the data, which pass, and a remark.
 _TESTS = {
     "before": ("dates", _before), "class": ("codes", _classes), "jurisdiction": ("countries", _countries),
     "not-applicant": ("applicants", _strangers),
@@ -119,5 +119,5 @@ _TESTS = {
 
 @lru_cache(maxsize=1 << 16)
 def _name(text: str) -> str:
-    """A name whose case, blanks and signs do not count."""
+    """Normalise a name: case, blanks and punctuation do not count."""
     return _SIGNS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()

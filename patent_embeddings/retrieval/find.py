@@ -1,6 +1,6 @@
-"""Search of a landscape by the cell at hand: its families ranked for a question, exactly as in the cell's runs.
+"""Search a landscape with the current cell: its families ranked for a question, exactly as in the cell's runs.
 
-A server of one's own, which holds a landscape open and answers in JSON, one question at a time:
+An example of a server that keeps a landscape open and answers questions in JSON:
 
     from http.server import BaseHTTPRequestHandler, HTTPServer
     from patent_embeddings.retrieval import find
@@ -39,23 +39,23 @@ _RERANKED = "reranked"
 
 @dataclass(frozen=True)
 class Question:
-    """What is searched for."""
+    """A query of the user: a text, or a family of the landscape."""
 
     id: str  # of the query; "q1", ... where none was given
     text: str
-    own: str | None  # the family that the question is: never among its results; None: it is none
+    own: str | None  # id of the family that the question is, which is never among its results; None: none
 
 
 class Finder:
-    """One landscape of the cell at hand, opened for question after question.
+    """One landscape of the current cell, opened for any number of questions.
 
-    What a question needs (index, model) is opened, built or loaded when it is first needed, and kept.
+    Index and model are opened, built or loaded when first needed, and kept.
 
     Attributes:
         landscape: its id.
         families: ids of the ranked documents, ascending.
         systems: of the cell: bm25, dense, rrf, interpolation, and reranked where the cell has a reranker.
-        took: seconds since it was opened, by what for: open (files, vectors, index), model, encode, rank, rerank.
+        took: seconds spent since it was opened on open (files, vectors, index), model, encode, rank and rerank.
     """
 
     def __init__(self, landscape: str, stack: ExitStack) -> None:
@@ -72,14 +72,14 @@ class Finder:
         self._excerpts = excerpts.Excerpts(self._here.documents, self._lexical)
 
     def question(self, text: str, id: str = "q1") -> Question:
-        """A question by its text; one whose text is that of a family in the query view is that family.
+        """Return the question with a text; if a family has this text in the query view, the question is that family.
 
-        Several families with one text: the one that `id` names, else the first by id, which is said. Raises UserError:
-        the text is empty.
+        Of several families with this text the one that `id` names, else the first by id, with a message. Raises
+        UserError: the text is empty.
         """
         if not text.strip():
             raise UserError(f"question {id!r}: it has no text; ask in words")
-        text = text.encode("utf-8", "replace").decode()  # bytes of a terminal or pipe that are no UTF-8
+        text = text.encode("utf-8", "replace").decode()  # bytes from a terminal or pipe may not be UTF-8
         with self._clock.timing("open"):
             known = self._here.asks(text, id)
         if known is None:
@@ -88,7 +88,7 @@ class Finder:
         return Question(id, exact, name if name in self._here.views else None)
 
     def like(self, family: str, id: str | None = None) -> Question:
-        """The question that a family of the landscape is, in the query view; without an id it has the family's.
+        """Return a family of the landscape as a question, in the query view; its id is by default the family's.
 
         Raises UserError: no such family, or it has no text in the query view.
         """
@@ -102,16 +102,16 @@ class Finder:
     def rank(
         self, questions: Sequence[Question], systems: Sequence[str], k: int, among: Booleans | None = None
     ) -> pd.DataFrame:
-        """The k best families of each question by each system, among those that `among` lets pass, [families].
+        """The k best families for each question by each system, among those that the mask `among` admits, [families].
 
-        A system lists what its run lists, and then the rest of the landscape: BM25 what shares a term with the
-        question, a fusion what neither leg lists (score 0), by the sum of its reciprocal ranks in both. The reranker
-        lists what it reads, which is as many as in its run of the first that pass.
+        A system ranks the families of its run, then the rest of the landscape: BM25 those that share a term with the
+        question, a fusion those that neither leg ranks (score 0), by the sum of their reciprocal ranks in both. The
+        reranker ranks only what it scores: of the admitted families the first, as many as in its run.
 
-        Returns a row a hit, by question and system (in the order given) and rank: `query_id`, `system`, `family_id`,
-        `rank` (from 1, among those that pass), `rank_of_all` and `score` (float32), both in the whole landscape, and
-        `bm25_rank` and `dense_rank` (Int64; <NA> where that leg does not find it). Raises UserError: a system that the
-        cell does not have, or what it needs is missing or damaged.
+        Returns one row per hit, by question and system (in the order given) and rank: `query_id`, `system`,
+        `family_id`, `rank` (from 1, among the admitted), `rank_of_all` and `score` (float32), both in the whole
+        landscape, and `bm25_rank` and `dense_rank` (Int64; <NA> where that leg does not rank it). Raises UserError: the
+        cell does not have the system, or a file that it needs is missing or damaged.
         """
         for system in systems:
             if system not in self.systems:
@@ -160,7 +160,7 @@ class Finder:
             yield pd.DataFrame({**hits, **known_ranks})
 
     def _fused(self, legs: dict[str, Order], method: str, known: str | None, open_: Booleans) -> Order:
-        """A fusion as tuned, and behind it what neither leg lists, which has a score of 0."""
+        """A fusion with its tuned setting, followed by the families that neither leg ranks, with score 0."""
         here = self._here
         seed = here.fuse.cross_fitted
         fold = fold_of([known], seed)[known] if seed is not None and known in here.asked else None
@@ -185,10 +185,10 @@ class Finder:
     def _reranked(
         self, text: str, known: str | None, first: Order, passing: Booleans
     ) -> tuple[Integers, Floats, Integers]:
-        """Families that the reranker reads, best first, their scores and their ranks in the whole landscape.
+        """Families that the reranker scores, best first, their scores and their ranks in the whole landscape.
 
-        It reads the first that pass, as many as in the run. Those that it does not read in the whole landscape keep
-        their rank in the run that it reranks.
+        It scores the first admitted families, as many as in the run. A family that it does not score in the whole
+        landscape keeps its rank in the run that is reranked.
         """
         depth = self._here.rerank.depth
         whole = first.top(depth).rows
@@ -210,8 +210,8 @@ class Finder:
     def passages(self, question: Question, families: Sequence[str]) -> dict[str, str]:
         """The best passage of each family for a question.
 
-        Of a cell with passages the window that scores best; else the sentences, at most three, that share most of
-        BM25's weight with the question, in the order of the text. "" of a family without text.
+        In a cell with passages it is the window that scores best; else at most three sentences that share most of
+        BM25's weight with the question, in the order of the text. "" for a family without text.
         """
         if self._here.search.window is None:
             return {family: self._excerpts.best(question.text, family) for family in families}
@@ -223,9 +223,9 @@ class Finder:
 
 @contextmanager
 def opened(landscape: str) -> Iterator[Finder]:
-    """Open a landscape of the cell at hand; nothing is computed that the stages have computed.
+    """Open a landscape of the current cell; results of the stages are read, not computed again.
 
-    Raises UserError: it is none of the cell's landscapes, nothing is computed, or a file is missing or damaged.
+    Raises UserError: it is not a landscape of the cell, nothing is computed, or a file is missing or damaged.
     """
     with ExitStack() as stack:
         yield Finder(landscape, stack)

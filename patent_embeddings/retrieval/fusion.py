@@ -15,7 +15,7 @@ from patent_embeddings.core.threads import threads
 from patent_embeddings.retrieval.ranking import best, frame, matrices, portions
 
 Setting = float | Doubles  # one for all queries, or one for each, [queries]
-_HELD = 1 << 17  # candidates of both legs that a thread has at once: their numbers stay in a cache
+_HELD = 1 << 17  # candidates of both legs that a thread holds at once: they stay in a cache
 _COMPARED = 1 << 18  # scores compared at once: 1 MiB, which stays in the cache
 
 
@@ -29,13 +29,13 @@ class Legs:
     dense: tuple[Floats, Places]
 
     def blocks(self, queries: Integers) -> list[Integers]:
-        """Places of queries in blocks that fit in memory."""
+        """Split positions of queries into blocks of at most `_HELD` candidates."""
         step = max(1, _HELD // max(1, self.bm25[1].shape[1] + self.dense[1].shape[1]))
         return [queries[start : start + step] for start in range(0, len(queries), step)]
 
 
 def legs(runs: Iterable[Iterable[pd.DataFrame]], queries: list[str], families: list[str], depth: int) -> Legs:
-    """The BM25 and the dense run, each in parts with rows of `RUN`, cut to a depth.
+    """Read the BM25 and the dense run, each in parts with rows of `RUN`, cut to a depth.
 
     Raises UserError: an id of a run is not among `queries` or `families`.
     """
@@ -45,9 +45,9 @@ def legs(runs: Iterable[Iterable[pd.DataFrame]], queries: list[str], families: l
 
 @dataclass(frozen=True)
 class Both:
-    """What either leg found for some queries, each family once."""
+    """Families that either leg ranks for some queries, each once."""
 
-    rows: Places  # places of the families, ascending, int32 [queries, width]; -1 where there is none
+    rows: Places  # positions of the families, ascending, int32 [queries, width]; -1 where there is none
     ranks: Doubles  # rank in the BM25 and the dense leg, float64 [2, queries, width]; infinite where a leg lacks it
     scores: Doubles  # score in them after min-max, likewise; 0, the least of the list, where a leg lacks it
 
@@ -55,8 +55,8 @@ class Both:
 def both(legs: Legs, part: Integers) -> Both:
     """The union of both legs for some queries.
 
-    Min-max is taken per query over the leg's list, so that its last family has 0 and its first 1.
-    Where all scores of a list are equal, its families have 1: to be found at all says something.
+    Scores are min-max normalised per query and leg: the leg's last family has 0, its first 1. Where all scores of a
+    list are equal, its families have 1, which sets them apart from families that the leg lacks.
     """
     widths = [leg[1].shape[1] for leg in (legs.bm25, legs.dense)]
     shape = (2, len(part), sum(widths))
@@ -66,13 +66,13 @@ def both(legs: Legs, part: Integers) -> Both:
     for place, (leg, columns) in enumerate(zip((legs.bm25, legs.dense), columns_of, strict=True)):
         ranks[place, :, columns] = np.arange(1, leg[1].shape[1] + 1)
         scores[place, :, columns] = min_max(leg[0][part])
-    # By family, what is none (-1) last, and of a family that both found BM25's first: one number of 64 bits each.
+    # Sort by family, absent ones (-1) last, and BM25 before dense: family and column as one number of 64 bits.
     keys = rows.astype(np.uint32).astype(np.uint64) << np.uint64(32) | np.arange(rows.shape[1], dtype=np.uint64)
     keys.sort(axis=1)
     order = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
     rows = (keys >> np.uint64(32)).astype(np.uint32).view(np.int32)
     ranks, scores = (np.take_along_axis(values, order[None], axis=2) for values in (ranks, scores))
-    # A family that both found stands twice: join the two.
+    # A family that both legs rank occurs twice: join the two.
     twice = (rows[:, 1:] == rows[:, :-1]) & (rows[:, 1:] >= 0)
     for values in (ranks, scores):
         values[1, :, :-1][twice] = values[1, :, 1:][twice]
@@ -81,7 +81,7 @@ def both(legs: Legs, part: Integers) -> Both:
 
 
 def min_max(scores: Floats) -> Doubles:
-    """Scores of each query brought to 0..1, 1 where all are equal; 0 past the end of the list (-inf)."""
+    """Scale each query's scores to 0..1, to 1 where all are equal; 0 past the end of the list (-inf)."""
     found = np.isfinite(scores)
     values = np.where(found, scores, 0.0).astype(np.float64)
     low = np.where(found, values, np.inf).min(axis=1, keepdims=True, initial=np.inf)
@@ -110,7 +110,7 @@ def _fused(pair: Both, method: str, value: Setting) -> Floats:
 
 
 def fused(legs: Legs, chosen: Mapping[str, Setting], depth: int) -> Iterator[dict[str, pd.DataFrame]]:
-    """Fused runs of every query by some methods and their values, in parts with rows of `RUN`."""
+    """Fused runs of all queries by each method with its chosen value, in parts with rows of `RUN`."""
 
     def of(block: Integers) -> list[tuple[Floats, Places]]:
         pair = both(legs, block)
@@ -130,10 +130,10 @@ def fused(legs: Legs, chosen: Mapping[str, Setting], depth: int) -> Iterator[dic
 def ranks(
     legs: Legs, settings: Sequence[tuple[str, float]], depth: int, pairs: pd.DataFrame, label: str
 ) -> list[Integers]:
-    """Rank that each setting, a method and its value, gives families for queries; 0 where it is not among the best.
+    """Rank of given families for their queries under each setting (method and value); 0 where it exceeds `depth`.
 
-    `pairs` has `query_id` and `family_id`. No list is sorted for it: a rank is one more than the families that come
-    before. Returns int64 [pairs] for each setting.
+    `pairs` has `query_id` and `family_id`. Nothing is sorted: a rank is one more than the number of families before it.
+    Returns int64 [pairs] for each setting.
     """
     query, family = places(pairs["query_id"], legs.queries), places(pairs["family_id"], legs.families)
     found = [np.zeros(len(pairs), np.int64) for _ in settings]
@@ -160,7 +160,7 @@ def ranks(
             scores = _fused(pair, method, value)
             for some, row, place in chunks:
                 theirs, own = scores[row], scores[row, place][:, None]
-                # Equal scores by family id, and so by place.
+                # Equal scores are ordered by family id, and so by position.
                 tied = (theirs == own) & (np.arange(scores.shape[1]) < place[:, None])
                 rank[some] = 1 + np.count_nonzero(theirs > own, axis=1) + np.count_nonzero(tied, axis=1)
 

@@ -1,7 +1,7 @@
 """The settings of fusion: RRF's constant and the weight of interpolation.
 
-They are tuned on dev queries only; or, where there are too few to set some aside, cross-fitted: each fold's queries are
-fused with what the queries of the other folds are best with.
+They are tuned on dev queries only; or, where queries are too few for that, cross-fitted: the queries of each fold are
+fused with the setting that is best on the other folds.
 """
 
 from __future__ import annotations
@@ -21,24 +21,23 @@ from patent_embeddings.evaluation.schemas import ORACLES
 from patent_embeddings.retrieval.fusion import Legs, Setting, ranks
 from patent_embeddings.retrieval.schemas import FUSION
 
-UNTUNED = {"rrf": 60.0, "interpolation": 0.5}  # where no query to tune on has a relevant family
+UNTUNED = {"rrf": 60.0, "interpolation": 0.5}  # used where no query to tune on has a relevant family
 
 
 @dataclass(frozen=True)
 class Tuned:
     """Outcome of tuning."""
 
-    # Rows of `FUSION`: every setting on dev and on test; cross-fitted on test, and for each fold on the queries of all
-    # others, of which the value was chosen.
+    # Rows of `FUSION`: every setting on dev and test; cross-fitted on test and, for each fold, on the other folds.
     table: pd.DataFrame
-    chosen: dict[str, Setting]  # per method the value best on dev, the first of the grid among equals; or by fold
-    # Per method the value best on test, likewise; the chosen one where test has no relevant family.
+    chosen: dict[str, Setting]  # per method the best on dev, the first of the grid among equals; cross-fitted by query
+    # Per method the best on test, likewise; the chosen one where no test query has a relevant family.
     oracle: dict[str, float]
     on_dev: bool  # False where no query to tune on has a relevant family, so that fixed values were chosen
 
     @property
     def said(self) -> dict[str, float | list[float]]:
-        """The chosen values, where each query has one all that there are."""
+        """The chosen value of each method; cross-fitted, its distinct values."""
         return {
             method: value if isinstance(value, float) else sorted(set(value.tolist()))
             for method, value in self.chosen.items()
@@ -46,7 +45,7 @@ class Tuned:
 
 
 def oracles(legs: Legs, tuned: Tuned, qrels: pd.DataFrame, depth: int, label: str) -> pd.DataFrame:
-    """Rows of `ORACLES`: where the values best on test would have ranked what is judged, rows of `QRELS`."""
+    """Rows of `ORACLES`: ranks of the judged families, rows of `QRELS`, under the settings best on test."""
     found = ranks(legs, list(tuned.oracle.items()), depth, qrels, label)
     pairs = qrels[["query_id", "family_id"]]
     frames = [
@@ -69,14 +68,14 @@ def tune(
 ) -> Tuned:
     """Score every setting of the grid on the dev and the test queries, over all scopes.
 
-    Takes rows of `QRELS` and of `QUERIES`, these in the order of the legs. `reachable`: of each judgement, whether the
-    pool lets its family be found; None: all are. A query whose relevant families are all out of reach says nothing of a
-    setting. `threshold` as in `per_query`. `folds`: the fold of each query by its id, to be cross-fitted; all are test.
+    Takes rows of `QRELS` and of `QUERIES`, the latter in the order of the legs. `reachable`: for each judgement,
+    whether the query's pool contains its family; None: always. Queries without a reachable relevant family are skipped.
+    `threshold` as in `per_query`. `folds`: the fold of each query by its id, for cross-fitting; all queries are test.
     """
     relevant = qrels["relevance"] > 0
     judged, within = qrels[relevant], qrels[relevant if reachable is None else relevant & reachable]
     asked = queries[queries["split"].isin(["dev", "test"]) & queries["query_id"].isin(within["query_id"])]
-    # By what is tuned on them, places among `asked`.
+    # Positions among `asked` of the queries to tune on, by split.
     tuned_on = {"dev": np.flatnonzero(asked["split"] == "dev")}
     if folds is not None:
         own = asked["query_id"].map(folds).to_numpy()
@@ -101,7 +100,7 @@ def tune(
 
     chosen: dict[str, Setting] = {}
     oracle: dict[str, float] = {}
-    flags: dict[tuple[str, str], set[float]] = {}  # method and split -> what is chosen there
+    flags: dict[tuple[str, str], set[float]] = {}  # method and split -> values chosen there
     for method, grid in grids.items():
         found = {part: _best(grid, means, method, part, UNTUNED[method]) for part in tuned_on}
         chosen[method] = found["dev"] if folds is None else np.array([found[f"fold-{folds[q]}"] for q in legs.queries])
@@ -117,9 +116,9 @@ def tune(
 
 
 def tuned_to(table: pd.DataFrame, method: str, fold: int | None, *, cross_fitted: bool) -> float:
-    """What a query is fused with, by rows of `FUSION`: a query of the landscape as its run.
+    """The value by which a query is fused, from rows of `FUSION`; for the landscape's queries that of their run.
 
-    `fold`: of a query of a cross-fitted landscape; None: of no query, which there has what is best on all of them.
+    `fold`: of a query of a cross-fitted landscape; None: a new query, for which the value best on all queries is used.
     """
     found = table[(table["method"] == method) & table["oracle" if cross_fitted and fold is None else "chosen"]]
     if fold is not None:
@@ -130,7 +129,7 @@ def tuned_to(table: pd.DataFrame, method: str, fold: int | None, *, cross_fitted
 def _best(
     grid: list[float], means: dict[tuple[str, float, str], float], method: str, split: str, otherwise: float
 ) -> float:
-    """The value best on a split, the first of the grid among equals; `otherwise` where the split has no scores."""
+    """The best value on a split, the first of the grid among equals; `otherwise` where the split has no scores."""
     scored = [value for value in grid if (method, value, split) in means]
     return max(scored, key=lambda value: means[method, value, split], default=otherwise)
 

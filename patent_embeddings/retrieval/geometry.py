@@ -1,4 +1,4 @@
-"""Vectors as they are searched: cut to some dimensions, at unit length under cosine, less the landscape's mean."""
+"""Preparation of vectors for search: cut to some dimensions, normalised under cosine, and centred."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from patent_embeddings.core.vectors import Vectors
 
 
 def prepared(vectors: Vectors, dimensions: int | None, similarity: str) -> Floats:
-    """Vectors as they are searched: the first `dimensions` kept, and of unit length where similarity is cosine.
+    """Keep the first `dimensions` of each vector, and normalise it where similarity is cosine.
 
-    Token vectors come at unit length and are only brought back to it after a cut. A vector of
-    zeros stays so: its cosine with anything counts 0.
+    Token vectors are stored at unit length and are normalised again only after a cut. A vector of zeros stays as it
+    is: its cosine with any other counts as 0.
 
     Raises UserError: the vectors have fewer dimensions.
     """
     rows = vectors.rows
-    if not len(rows):  # nothing was encoded, so that nothing says how many dimensions there are
+    if not len(rows):  # without a vector the number of dimensions is unknown
         return rows
     if dimensions is not None and dimensions > rows.shape[1]:
         have = f"the vectors of {vectors.path} have {rows.shape[1]}; use fewer, or null for all"
@@ -33,7 +33,7 @@ def prepared(vectors: Vectors, dimensions: int | None, similarity: str) -> Float
 
 
 def cut(rows: Floats, dimensions: int | None, similarity: str) -> Floats:
-    """`prepared` of rows [rows, dimension], with nothing said or refused."""
+    """`prepared` of rows [rows, dimension], without checks or messages."""
     kept = rows[:, :dimensions]
     if similarity == "cosine" or (similarity == "maxsim" and dimensions is not None):
         kept = _unit(kept)
@@ -41,13 +41,13 @@ def cut(rows: Floats, dimensions: int | None, similarity: str) -> Floats:
 
 
 def centre(parts: Iterable[tuple[Floats, Booleans]], dimension: int, similarity: str) -> Floats:
-    """Mean of the ranked documents' vectors, [dimension]: what all of a landscape share, which tells none apart.
+    """Mean of the ranked documents' prepared vectors, [dimension]: the part that all of a landscape share.
 
-    The mean of Mu and Viswanath, "All-but-the-Top" (ICLR 2018), without the principal components. It is taken over
-    vectors as they are searched, so after a cut of dimensions, and for cosine over unit vectors. Under cosine a
-    vector of zeros has no place and does not count. The mean of passages is that of all of them.
+    The mean of Mu and Viswanath, "All-but-the-Top" (ICLR 2018), without the principal components. It is taken after
+    a cut of dimensions, and for cosine over unit vectors. Under cosine a vector of zeros has no direction and does not
+    count. Passages count each by itself.
 
-    `parts` are rows as `prepared` gives them, float32 [rows, dimension], with which of them may be retrieved.
+    `parts` are prepared rows, float32 [rows, dimension], each with a mask of those that may be retrieved.
     """
     total, count = np.zeros(dimension), 0
     for rows, ranked in parts:
@@ -58,11 +58,11 @@ def centre(parts: Iterable[tuple[Floats, Booleans]], dimension: int, similarity:
 
 
 def centred(rows: Floats, mean: Floats, similarity: str) -> Floats:
-    """Vectors of either side less the mean; for cosine at unit length again, a vector of zeros left as it is.
+    """Subtract the mean from the vectors of documents or queries; under cosine normalise them again.
 
-    Under the inner product nothing is brought to unit length. Taken from documents alone, the mean m would lower
-    every score of a query by the same q.m and change no rank; taken from queries, it lowers each document's by m.d,
-    so that those which are near everything no longer lead every list. It is taken from both.
+    A vector of zeros stays as it is under cosine. Subtracted from documents alone, the mean m would lower every score
+    of a query by the same q.m and change no rank; subtracted from queries, it lowers a document's score by m.d, so that
+    documents near to everything no longer lead every ranking. It is subtracted from both.
     """
     if not len(rows):
         return rows
@@ -71,12 +71,12 @@ def centred(rows: Floats, mean: Floats, similarity: str) -> Floats:
 
 
 def _placed(rows: Floats, similarity: str) -> Booleans:
-    """Rows that have a direction; under the inner product zeros are a place like any other."""
+    """Mark rows that have a direction; under the inner product all count, zeros too."""
     placed: Booleans = (rows != 0).any(axis=1) | (similarity != "cosine")
     return placed
 
 
 def _unit(rows: Floats) -> Floats:
-    """Rows brought to unit length; a row of zeros stays so."""
+    """Normalise rows to unit length; a row of zeros stays as it is."""
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)

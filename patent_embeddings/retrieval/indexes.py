@@ -1,4 +1,4 @@
-"""Lucene's index of some texts kept in the scratch: built once, for question after question."""
+"""Lucene indexes in the scratch folder: built once and opened for every later question."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _FILES = "files.json"  # SHA-256 of every other file
 
 @contextmanager
 def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False, label: str) -> Iterator[lucene.Index]:
-    """`lucene.index` for the time of the block, of the scratch where it holds one of these texts, else built into it.
+    """Open the scratch's index of these texts for the time of the block; build it where there is none.
 
-    Of two processes that need it at once, one builds and the other waits. One that is damaged is said and built again.
-    Raises UserError: no usable Java, or no room.
+    Of two processes that need it at once, one builds and the other waits. A damaged index is built again, with a
+    message. Raises UserError: no usable Java, or no space.
     """
     place = layout.scratch() / "lucene" / _key(texts)
     with writable(place):
         place.parent.mkdir(parents=True, exist_ok=True)
     with lucene.threads() as pool:
-        # Held until its files are open, which then stay, whoever removes them; a lock goes with its process.
+        # Locked until its files are open: open files can be read even if removed. The lock ends with its process.
         with writable(place), _held(FileLock(place.with_suffix(".lock")), label):
             if made := not _whole(place):
                 with replacing(place) as folder:
@@ -45,7 +45,7 @@ def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False
 
 @contextmanager
 def _held(lock: FileLock, label: str) -> Iterator[None]:
-    """Hold a lock; that another process has it is said."""
+    """Hold a lock, with a message while another process holds it."""
     try:
         lock.acquire(timeout=1)
     except Timeout:
@@ -58,7 +58,7 @@ def _held(lock: FileLock, label: str) -> Iterator[None]:
 
 
 def _key(texts: Sequence[str]) -> str:
-    """Digest of all that decides an index: the texts in their order, who analyses them, and how we hand them over."""
+    """Digest of everything that decides an index: the texts in order, Pyserini's version and our module."""
     digest = hashlib.sha256(f"{version('pyserini')} {sha256(Path(lucene.__file__))}\n".encode())
     for text in texts:
         digest.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
@@ -73,12 +73,12 @@ def _build(texts: Sequence[str], folder: Path, label: str) -> None:
 
 
 def _whole(place: Path) -> bool:
-    """Whether an index is there as it was built; one that is damaged is said."""
+    """Whether an index exists unchanged; a damaged one is reported."""
     if not place.exists():
         return False
     try:
         whole = bool(read_json(place / _FILES) == _digests(place))
-    except Exception:  # whatever became of its files, they are not those that were written
+    except Exception:  # whatever happened to its files, they are not as written
         whole = False
     if not whole:
         say(f"{place}: damaged index, built again")

@@ -1,4 +1,4 @@
-"""A landscape of the cell at hand as questions meet it: its texts, who asks what, and what may be found for whom."""
+"""A landscape of the current cell for ad-hoc search: its texts, its queries, and which families each may find."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from patent_embeddings.encoders.values import EmbedValues
 from patent_embeddings.retrieval.schemas import FUSION
 from patent_embeddings.retrieval.values import Bm25Values, FuseValues, RerankValues, SearchValues
 
-_FIRST = 8  # words that texts are told apart by, before all of them are
+_FIRST = 8  # words by which texts are looked up before whole texts are compared
 
 
 class Landscape:
-    """Everything of a landscape that the stages left and a question needs, but vectors and index."""
+    """What the stages computed for a landscape and a question needs, except vectors and index."""
 
     def __init__(self, name: str) -> None:
-        """Read it. Raises UserError: none of the cell's, nothing is computed, or a file is missing or damaged."""
+        """Read its files. Raises UserError: not a landscape of the cell, or a file is missing or damaged."""
         require(name)
         self.name = name
         self.embed = params.read("embed", EmbedValues, name)
@@ -47,15 +47,14 @@ class Landscape:
         asked = tables.read(layout.task(name, "queries"), QUERIES, ["query_id", "text"])
         self.queries: list[str] = asked["query_id"].tolist()
         self.asked = frozenset(self.queries)
-        self._told = False
+        self._warned = False
         # Queries that are no families, by their own words.
         self.own_words = {query: text for query, text in zip(asked["query_id"], asked["text"], strict=True) if text}
 
     def asks(self, text: str, id: str) -> tuple[str, str] | None:
-        """Who of the landscape asks in these words, however their white space is: its id and exact text; None: nobody.
+        """Id and exact text of the family or query with this text, ignoring white space; None: there is none.
 
-        Of several the family or query that `id` names, else one with exactly this text, the first of them by id, which
-        is said.
+        Of several the one that `id` names, else the first by id with exactly this text, with a message.
         """
         found = self._alike(text)
         exact = [one for one in found if self.text(one) == text] or found
@@ -67,35 +66,35 @@ class Landscape:
         return chosen, self.text(chosen)
 
     def text(self, id: str) -> str:
-        """Text of a family in the query view, or of a query that is none in its own words."""
+        """Text of a family in the query view, or a query's own text where it is no family."""
         return self.own_words[id] if id in self.own_words else self.views[id]
 
     def _alike(self, text: str) -> list[str]:
-        """Families and queries whose words are those of a text, by id."""
+        """Ids of families and queries with the same words as a text."""
         words = text.split()
         return [id for id in self._by_start.get(_start(text), []) if self.text(id).split() == words]
 
     @cached_property
     def _by_start(self) -> dict[tuple[str, ...], list[str]]:
-        """Families and queries by the first words of their texts: splitting all of a landscape's takes seconds."""
+        """Families and queries by the first words of their texts; splitting whole texts would take seconds."""
         found: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for id in sorted({*self.views, *self.own_words}):
             found[_start(self.text(id))].append(id)
         return found
 
     def known(self, text: str, own: str | None, id: str) -> str | None:
-        """The family that a question is, or the query of the landscape that is none and has its words; None: new."""
+        """Id of the family that a question is, else of the landscape's query with the same words; None: a new text."""
         if own is not None:
             return own
         found = [one for one in self._alike(text) if one in self.own_words]
         return id if id in found else next(iter(found), None)
 
     def open_to(self, known: str | None) -> Booleans:
-        """Which families may be found, [families]: by whom the landscape knows those of its run, by others all."""
+        """Mark the families that may be found, [families]: for a known family or query as in its run, else all."""
         if known is None:
-            if self.search.pool == "earlier" and not self._told:
+            if self.search.pool == "earlier" and not self._warned:
                 say(f"{self.name}: a question of its own has no date, so that all families are ranked for it")
-                self._told = True
+                self._warned = True
             return np.ones(len(self.families), dtype=bool)
         place = self._pool_place[known]
         open_: Booleans = self._open.born < self._open.before[place]
@@ -114,7 +113,7 @@ class Landscape:
 
 
 def require(name: str) -> None:
-    """Raise UserError where a landscape is none of the cell's, or nothing is computed."""
+    """Raise UserError if a landscape is not one of the cell's, or nothing is computed."""
     if not layout.VALUES.is_dir():
         raise UserError(f"{layout.VALUES}: no such folder, so that no cell is computed here; run `dvc repro` first")
     known = sorted(path.name for path in layout.VALUES.iterdir() if path.is_dir() and path.name != layout.CELL)

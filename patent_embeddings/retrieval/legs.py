@@ -1,4 +1,4 @@
-"""Both legs of a search for one question: every family that a leg scores, the run's own list first."""
+"""BM25 and dense search for one question: every family that a leg scores, those of the run first."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from patent_embeddings.retrieval.lucene import Index
 from patent_embeddings.retrieval.query_models import Asking
 from patent_embeddings.retrieval.schemas import RUN
 from patent_embeddings.retrieval.stopwatch import Clock
-from patent_embeddings.retrieval.vector_space import Space
+from patent_embeddings.retrieval.vector_space import Space, ranked_among
 
-_AGAIN = 1 << 21  # scores of a run's block that are computed once more for one of its queries
+_AGAIN = 1 << 21  # scores of a block of the run, at most, that are computed again for one of its queries
 
 
 @dataclass(frozen=True)
 class Order:
     """Families in the order of a leg or a fusion, best first."""
 
-    rows: Integers  # places among the ranked families, int64 [found]
+    rows: Integers  # positions among the ranked families, int64 [found]
     scores: Floats  # [found]
-    listed: int  # how many of them, the first ones, a run has
+    listed: int  # how many of the first ones a run contains
 
     def ranks(self, families: int) -> Integers:
         """Rank of each family from 1, int64 [families]; 0 where it is not found."""
@@ -39,27 +39,27 @@ class Order:
         return ranks
 
     def top(self, depth: int) -> Order:
-        """What a run of at most this depth has."""
+        """The part that a run of at most this depth contains."""
         kept = min(depth, self.listed)
         return Order(self.rows[:kept], self.scores[:kept], kept)
 
 
 def ordered(scores: Floats, open_: Booleans, depth: int) -> Order:
-    """All families that are open and scored (not -inf), [families], equal scores by family id."""
+    """Order all families that are open and scored (not -inf); equal scores by family id."""
     rows = np.flatnonzero(open_ & ~np.isneginf(scores))
     best = ranking.best(scores[None, rows], rows[None], len(rows))
     return Order(best[1][0], best[0][0], min(depth, len(rows)))
 
 
 class Lexical:
-    """BM25 over Lucene's index, which the scratch keeps."""
+    """BM25 over Lucene's index in the scratch folder."""
 
     def __init__(self, landscape: Landscape, stack: ExitStack, clock: Clock) -> None:
         self._landscape, self._stack, self._clock = landscape, stack, clock
 
     @cached_property
     def index(self) -> Index:
-        """The index, opened, or built where the scratch has none."""
+        """The opened index, built first where the scratch has none."""
         here, options = self._landscape, self._landscape.bm25.bm25.model_dump(include={"k1", "b", "query_side"})
         opened = indexes.index(list(here.documents.values()), **options, label=f"bm25 {here.name}: index")
         with self._clock.timing("open"):
@@ -89,20 +89,13 @@ class Dense:
             raise UserError(f"{found}: not the queries of {layout.task(name, 'queries')}; run `dvc repro`")
         self._place = {query: place for place, query in enumerate(self._queries.ids)}
         self.rows = {family: row for row, family in enumerate(self.documents.ids)}
-        missing = next((family for family in landscape.families if family not in self.rows), None)
-        if missing is not None:
-            path = layout.vector_ids(name, "documents")
-            raise UserError(f"{path}: family {missing!r} of the landscape's pool has no vector; run `dvc repro`")
-        # Row of each ranked family among the documents, [families].
-        self._ranked = np.array([self.rows[family] for family in landscape.families], np.int64)
+        self._ranked = ranked_among(self.documents.ids, landscape.pool, name)
 
     @cached_property
     def space(self) -> Space:
-        """The documents made ready to be searched."""
-        ranked = np.zeros(len(self.documents.ids), dtype=bool)
-        ranked[self._ranked] = True
+        """The prepared documents."""
         with self._clock.timing("open"):
-            return Space(self.documents, ranked, self._landscape.search)
+            return Space(self.documents, self._ranked, self._landscape.search)
 
     @cached_property
     def _search(self) -> Search:
@@ -113,7 +106,7 @@ class Dense:
 
     @cached_property
     def _sides_are_one(self) -> bool:
-        """Whether a family asks with the vector that it is found by, as all queries that are families do."""
+        """Whether a family has the same vector as query and as document."""
         here = self._landscape
         both = [(place, self.rows[query]) for query, place in self._place.items() if query in self.rows]
         if here.embed.query_view != here.embed.document_view or self.documents.first is not None or not both:
@@ -122,7 +115,7 @@ class Dense:
         return np.array_equal(self._queries.rows[asking], self.documents.rows[found])
 
     def vector(self, text: str, known: str | None) -> Vectors:
-        """The vector of a question: of the disk where it is there, else by the cell's own encoder."""
+        """The vector of a question: read from disk where it is there, else computed by the cell's encoder."""
         if known in self._place:
             return _only(self._queries, self._place[known])
         if known in self.rows and self._sides_are_one:
@@ -130,10 +123,9 @@ class Dense:
         return self._asking.vectors(text)
 
     def order(self, text: str, known: str | None, open_: Booleans) -> Order:
-        """Every open family; of a query of the landscape first what its run lists, which last digits may decide.
+        """Order every open family; for a query of the landscape those of its run come first, in the run's order.
 
-        Where the run is not here, the product of passages is taken again as the run took it, if it is small: it rounds
-        by the place of a number in it.
+        Without the run, a small product of passages is computed in the run's block, because rounding depends on it.
         """
         listed = stored(self._landscape, "dense", known)
         scores = self._again(known) if listed is None else None
@@ -146,9 +138,9 @@ class Dense:
         return Order(rows, scores, len(listed[1]))
 
     def _again(self, known: str | None) -> Floats | None:
-        """Scores of all documents by the run's own product, [documents]; None: of no query, or the product is large.
+        """Scores of all documents computed as in the run, [documents]; None: not a query, or the product is large.
 
-        None too where a document is no passages: then a query's scores are the same whoever asks beside it.
+        None also without passages, where a query's scores do not depend on the other queries.
         """
         if self._landscape.search.window is None:
             return None
@@ -164,9 +156,9 @@ class Dense:
 
 
 def stored(landscape: Landscape, system: str, query: str | None) -> tuple[Floats, Integers] | None:
-    """What the landscape's run lists for one of its queries, scores and places of families, best first.
+    """Scores and positions of the families in a run for one of the landscape's queries, best first.
 
-    None: it is no query, or the run is not here.
+    None: it is not a query, or the run does not exist.
     """
     path = layout.run(landscape.name, system)
     if query not in landscape.asked or not path.exists():

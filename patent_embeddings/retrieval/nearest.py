@@ -1,21 +1,21 @@
 """The documents nearest to each query by inner product, exactly.
 
-Products of matrices propose, pairs by themselves decide. Such a product rounds by the place of a number in it, by its
-processor and by its precision, so no score is taken from one. A score is the float32 inner product of two vectors by
-themselves, added in one fixed order: equal vectors score the same wherever they stand, and what is found has the same
-bytes however its candidates were.
+A matrix product proposes candidates; each candidate is then scored by itself. How a matrix product rounds a number
+depends on its position, the processor and the precision, so no score is taken from one. A score is the float32 inner
+product of two vectors, summed in one fixed order: equal vectors score the same in every row, and the results have the
+same bytes whatever proposed the candidates.
 
-**Candidates.** Let c be a document's score, v its exact product of matrices before the last rounding, a = r(v) what
-comes out (r rounds to float32 or bfloat16), and |c - v| <= e for all documents of a query (`proposals`). Let t be the
-k-th largest a. |v - a| <= u |a| for each, u half a unit in the last place. So k documents have v >= t - u|t|, and
-c >= t - u|t| - e: so has the k-th best. What is among the k best, or ties with the last of them, has c >= that too,
-thus v >= t - u|t| - 2e, and, since r never falls where its argument rises, a >= r(t - u|t| - 2e). Documents below that
-cut are no candidates.
+**Candidates.** Let c be a document's score, v its entry of the matrix product before the last rounding, a = r(v) the
+entry as computed (r rounds to float32 or bfloat16), and |c - v| <= e for all documents of a query (`proposals`). Let t
+be the k-th largest a. For each, |v - a| <= u |a|, where u is half a unit in the last place. So k documents have
+v >= t - u|t| and c >= t - u|t| - e, hence so has the k-th best. A document that is among the k best, or ties with the
+last of them, has a c at least as large, thus v >= t - u|t| - 2e, and, as r is monotonic, a >= r(t - u|t| - 2e).
+Documents below that cut are no candidates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import faiss
@@ -28,48 +28,52 @@ from patent_embeddings.retrieval import proposals, ranking
 from patent_embeddings.retrieval.proposals import Product
 
 _HELD = 1 << 24  # candidates held at once: bounds memory, not the result
-_SHARE = 256, 1024  # queries that a thread searches for at once, least and most
-_FEW = 128  # documents for each of these: fewer lie in a cache, more are read again for the next share
+_SHARE = 384, 1024  # queries of a share, at most, of few documents and of many
+_FEW = 128  # documents for each query of a share: fewer documents stay in a cache, more are read again for each share
 _SURE = 4  # deviations by which a cut from a sample is lower than it seems
-_WIDE = 16  # one document in so many may be kept by a bound, or float32 is faster
+_WIDE = 16  # one document in so many may be a candidate; with more, float32 is faster
 
 
 def search(queries: Floats, documents: Floats, *, halved: bool | None = None) -> Search:
-    """Exact search by inner product over float32 [queries, dimension] and [documents, dimension].
+    """Return an exact search by inner product over float32 [queries, dimension] and [documents, dimension].
 
-    `halved`: how candidates are proposed, as in `proposing.products`. It decides no byte of what is found, which falls
-    along its row, equal scores by row.
+    `halved`: the precision of proposals, as in `proposals.products`; it changes no byte of the results. Scores fall
+    along a row, equal ones ordered by document.
     """
     queries, documents = np.ascontiguousarray(queries), np.ascontiguousarray(documents)
     products = proposals.products(len(queries), documents, halved)
 
     def nearest(part: Integers, k: int) -> tuple[Floats, Integers]:
-        share = min(max(_SHARE[0], len(documents) // _FEW), _SHARE[1])
-        return _each(lambda some: _nearest(products, queries[some], documents, min(k, len(documents))), part, share)
+        shape = len(part), min(k, len(documents))
+        scores, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
+
+        def fill(share: Integers) -> None:
+            scores[share], rows[share] = _nearest(products, queries[part[share]], documents, shape[1])
+
+        places = np.arange(len(part))
+        if len(part) < 2 * COUNT:
+            fill(places)
+            return scores, rows
+        most = min(max(_SHARE[0], len(documents) // _FEW), _SHARE[1])
+        with threads() as pool:  # the same number of shares for each thread
+            list(pool.map(fill, np.array_split(places, COUNT * -(-len(part) // (COUNT * most)))))
+        return scores, rows
 
     return nearest
 
 
-def _each(find: Callable[[Integers], tuple[Floats, Integers]], part: Integers, share: int) -> tuple[Floats, Integers]:
-    """What is found for some queries, each thread of the processor with at most a share of them and alone with it."""
-    if len(part) < 2 * COUNT:
-        return find(part)
-    shares = np.array_split(part, COUNT * -(-len(part) // (COUNT * share)))  # as many for each thread
-    with threads() as pool:
-        scores, rows = (np.concatenate(each) for each in zip(*pool.map(find, shares), strict=True))
-    return scores, rows
-
-
 def _nearest(
     products: Sequence[Product], queries: Floats, documents: Floats, k: int, doubt: float = _SURE
-) -> tuple[Floats, Integers]:
-    """The k best of each query; what the sample misled about is looked for again with more doubt in it."""
+) -> tuple[Floats, Places]:
+    """Scores and rows of the k best documents of each query.
+
+    The sample may set a query's cut too high; such queries are searched again with a larger `doubt`.
+    """
     try:
-        product, error, cut, (query, document, proposed) = _proposed(products, queries, k, doubt)
-        counts = np.bincount(query, minlength=len(queries))
+        product, error, cut, counts, document, proposed = _proposed(products, queries, k, doubt)
         if len(queries) > 1 and len(queries) * counts.max() > _HELD:
             raise MemoryError
-    except MemoryError:  # more than may be held, or than a GPU can
+    except MemoryError:  # too many candidates, or a GPU's memory is full
         if len(queries) == 1 and len(products) == 1:
             raise
         if len(queries) == 1:
@@ -77,27 +81,28 @@ def _nearest(
         halves = (_nearest(products, half, documents, k, doubt) for half in np.array_split(queries, 2))
         scores, rows = (np.concatenate(each) for each in zip(*halves, strict=True))
         return scores, rows
-    last = np.partition(_table(proposed[_order(query)], counts, k, -np.inf), -k, axis=1)[:, -k]
-    final = product.cut(last, error)
+    final = product.cut(np.partition(_table(proposed, counts, k, -np.inf), -k, axis=1)[:, -k], error)
     settled = np.isneginf(cut) | (counts >= k) & (final >= cut)
-    kept = np.flatnonzero(proposed >= np.where(settled, final, np.inf)[query])
-    query, document = query.take(kept), document.take(kept)
-    exact = score(queries, documents, query, document)  # by document: one after another in the cache
-    order, counts = _order(query), np.bincount(query, minlength=len(queries))
-    scores, rows = _table(exact[order], counts, k, -np.inf), _table(document[order], counts, k, -1)
-    scores, rows = ranking.best(scores, rows, k)
+    kept = np.flatnonzero(proposed >= np.repeat(np.where(settled, final, np.inf), counts).astype(np.float32))
+    counts = _counts(kept, np.cumsum(counts))
+    query, document = np.repeat(np.arange(len(queries)), counts), document[kept]
+    exact = np.empty(len(kept), np.float32)
+    order = _by_document(document, len(documents))  # so that a document stays in the cache
+    exact[order] = score(queries, documents, query[order], document[order])
+    scores, rows = ranking.best(_table(exact, counts, k, -np.inf), _table(document, counts, k, -1), k)
     if not settled.all():
         again = ~settled
         scores[again], rows[again] = _nearest(products, queries[again], documents, k, 8 * doubt)
-    return scores, rows.astype(np.int64)
+    return scores, rows
 
 
 def _proposed(
     products: Sequence[Product], queries: Floats, k: int, doubt: float
-) -> tuple[Product, Doubles, Floats, tuple[Places, Places, Floats]]:
-    """The first product whose bound keeps few enough, the queries' bounds, their cuts, and what is above these.
+) -> tuple[Product, Doubles, Floats, Integers, Places, Floats]:
+    """The first product whose bound leaves few enough candidates, the queries' bounds and cuts, and `_candidates`.
 
-    A cut is of the sample's document of the rank that the k-th best would have in it, and some ranks more.
+    A cut is a score of the sample, at the rank that the k-th best is expected to have there and `doubt` standard
+    deviations more.
     """
     for product in products:
         ready, error = product.ask(queries)
@@ -105,50 +110,70 @@ def _proposed(
         rank = int(k / step + doubt * (k / step) ** 0.5) + 1
         if step == 1 or rank * step >= product.size:
             continue
-        sample = product.scores(ready, slice(0, product.size, step))
-        cut = product.cut(product.ranked(sample, rank), error)
-        high = product.high(sample, cut)
-        if product is products[-1] or len(high[0]) / len(queries) - rank <= len(sample) / _WIDE:
-            return product, error, cut, _gathered(product, ready, cut, sample, high)
+        whole = product.strided and product.size * len(queries) <= product.tile
+        seen = slice(0, product.size, 1 if whole else step)
+        scores = product.scores(ready, seen)
+        every = step if whole else 1
+        cut = product.cut(product.ranked(scores[:, ::every], rank), error)
+        high = product.high(scores, cut)
+        if product is products[-1] or len(high[0]) / len(queries) - rank * every <= scores.shape[1] / _WIDE:
+            others = () if whole else proposals.tiles(product.size, max(1, product.tile // len(queries)), 1)
+            return product, error, cut, *_candidates(product, ready, cut, others, scores, (seen, high))
     cut = np.full(len(queries), -np.inf, np.float32)
-    return product, error, cut, _gathered(product, ready, cut)
+    tiles = proposals.tiles(product.size, max(1, product.tile // len(queries)))
+    return product, error, cut, *_candidates(product, ready, cut, tiles)
 
 
-def _gathered(
-    product: Product, ready: Any, cut: Floats, sample: Any = None, high: tuple[Integers, Floats] | None = None
-) -> tuple[Places, Places, Floats]:
-    """Query, document and score of every candidate, by document in each tile; `high` are those of the sample.
+def _candidates(
+    product: Product,
+    ready: Any,
+    cut: Floats,
+    tiles: Iterable[slice],
+    room: Any = None,
+    seen: tuple[slice, tuple[Integers, Floats]] | None = None,
+) -> tuple[Integers, Places, Floats]:
+    """Number of candidates of each query, and the candidates' documents and proposed scores, query by query.
 
-    Raises MemoryError: of several queries they are too many.
+    `tiles`: the documents to score. `room`: an array of scores that may be overwritten. `seen`: documents already
+    scored, and `Product.high` of them. Raises MemoryError: too many candidates of several queries.
     """
-    step, count = proposals.step(product.size), len(cut)
-    found = [] if high is None else [_located(slice(0, product.size, step), high, count)]
-    total, room = 0, sample  # the first tile is the largest: others take its place
-    for rows in proposals.tiles(product.size, max(1, product.tile // count), 0 if high is None else 1):
+    found = [] if seen is None else [_located(*seen, len(cut))]
+    total = 0
+    for rows in tiles:
         scores = product.scores(ready, rows, room)
-        room = scores if room is None else room
-        found.append(_located(rows, product.high(scores, cut), count))
-        total += len(found[-1][0])
-        if count > 1 and total > _HELD:
+        room = scores if room is None else room  # the first tile is the largest: the others fit in its place
+        found.append(_located(rows, product.high(scores, cut), len(cut)))
+        total += len(found[-1][1])
+        if len(cut) > 1 and total > _HELD:
             raise MemoryError
-    query, document, proposed = (np.concatenate(each) for each in zip(*found, strict=True))
-    return query, document, proposed
+    counts = np.sum([each for each, _, _ in found], axis=0)
+    if len(found) == 1:
+        return found[0]
+    query = np.concatenate([np.repeat(np.arange(len(cut), dtype=np.uint16), each) for each, _, _ in found])
+    order = np.argsort(query, kind="stable")  # 16 bits are sorted by counting
+    return counts, *(np.concatenate(each)[order] for each in list(zip(*found, strict=True))[1:])
 
 
-def _located(rows: slice, high: tuple[Integers, Floats], queries: int) -> tuple[Places, Places, Floats]:
-    """Query, document and score of places in a tile of some rows."""
-    place = high[0].astype(np.int32)
-    document = place // np.int32(queries)
-    return place - document * np.int32(queries), document * np.int32(rows.step) + np.int32(rows.start), high[1]
+def _located(rows: slice, high: tuple[Integers, Floats], queries: int) -> tuple[Integers, Places, Floats]:
+    """Number of candidates of each query in a tile, and the document and score of each candidate."""
+    width = len(range(rows.start, rows.stop, rows.step))
+    counts = _counts(high[0], width * np.arange(1, queries + 1))
+    column = high[0].astype(np.int32) - np.repeat(width * np.arange(queries, dtype=np.int32), counts)
+    return counts, column * np.int32(rows.step) + np.int32(rows.start), high[1]
 
 
-def _order(query: Places) -> Integers:
-    """Candidates query by query, those of each as they were."""
-    return np.argsort(query.astype(np.uint16), kind="stable")  # 16 bits are sorted by counting
+def _counts(places: Integers, ends: Integers) -> Integers:
+    """Number of ascending places in each interval between one end and the next; the first begins at 0."""
+    return np.diff(np.searchsorted(places, ends), prepend=0)
+
+
+def _by_document(document: Places, size: int) -> Integers:
+    """Order of pairs by document; from 65,536 documents on, by groups of neighbouring documents."""
+    return np.argsort((document >> max(0, (size - 1).bit_length() - 16)).astype(np.uint16), kind="stable")
 
 
 def _table(values: npt.NDArray[Any], counts: Integers, least: int, empty: float) -> npt.NDArray[Any]:
-    """Values query by query, of which there are `counts`, as [queries, `least` or more], `empty` past the end."""
+    """Spread values, `counts` of each query in turn, over [queries, at least `least`], with `empty` past the end."""
     there = np.arange(max(least, counts.max(initial=0))) < counts[:, None]
     table = np.full(there.shape, empty, values.dtype)
     table[there] = values
@@ -156,9 +181,10 @@ def _table(values: npt.NDArray[Any], counts: Integers, least: int, empty: float)
 
 
 def score(queries: Floats, documents: Floats, query: npt.NDArray[Any], document: npt.NDArray[Any]) -> Floats:
-    """Score of each pair of a row of `queries` and one of `documents`, by itself: float32 [pairs].
+    """Score pairs of a row of `queries` and a row of `documents`, each by itself: float32 [pairs].
 
-    Both are float32 [rows, dimension] and contiguous, the places of rows whole numbers [pairs].
+    `queries` and `documents` are float32 [rows, dimension] and contiguous; `query` and `document` are row numbers
+    [pairs].
     """
     found = np.empty(len(query), np.float32)
     left, right = (np.ascontiguousarray(rows, np.int64) for rows in (query, document))

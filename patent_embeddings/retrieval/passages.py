@@ -1,6 +1,6 @@
-"""Documents searched by the best of their passages.
+"""Search in which a document's score is the mean of its best passages.
 
-The passages of a document are consecutive rows of its landscape's vectors, as the tokens of late interaction are.
+The passages of a document are consecutive rows of the landscape's vectors, like the tokens of late interaction.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _ROWS = 1 << 14  # passages that the mean is taken over at once: its sums are of
 def opened(
     documents: Vectors, ranked: Booleans, settings: Settings, similarity: str
 ) -> tuple[Floats, Floats | None, Ready]:
-    """Passages as they lie, their mean where the landscape is centred, and what makes some ready to be searched.
+    """Return the passages as stored, their mean where the landscape is centred, and the function that prepares rows.
 
-    `ranked` says which families may be retrieved, [families]; `similarity` is `cosine` or `dot`. The mean is float32
-    [dimension], to be taken from the queries too.
+    `ranked` marks the families that may be retrieved, [families]; `similarity` is `cosine` or `dot`. The mean is
+    float32 [dimension], to be subtracted from the queries too.
     """
     stored, offsets = documents.rows, documents.first
     assert offsets is not None
@@ -45,7 +45,7 @@ def opened(
 
 
 def longest(documents: Floats, offsets: Integers, ready: Ready) -> float:
-    """Length of the longest passage as it is searched; arrays as in `search`."""
+    """Length of the longest prepared passage; arrays as in `search`."""
     starts = np.append(offsets, len(documents))
     parts = blocks(starts, max(1, _HELD // max(1, documents.shape[1])))
     return max((ranking.longest(ready(documents[starts[first] : starts[last]])) for first, last in parts), default=0.0)
@@ -54,14 +54,14 @@ def longest(documents: Floats, offsets: Integers, ready: Ready) -> float:
 def search(
     queries: Floats, documents: Floats, offsets: Integers, best: int, ready: Ready, most: float | None = None
 ) -> tuple[Search, float]:
-    """Exact search by inner product over passages, a family's score the mean of its best ones; and its margin.
+    """Return a search by inner product over passages, and its margin; a family scores the mean of its `best` passages.
 
-    Memory is bounded, whatever the number of documents. What lies within the margin is computed again in float64,
-    each pair by itself, so that equal families score the same wherever they stand.
+    Memory is bounded, whatever the number of documents. Scores within the margin of each other are computed again in
+    float64, each pair by itself, so that equal families score the same in every row.
 
-    `queries` are float32 [queries, dimension], `documents` float32 [passages of all families, dimension], maybe a
-    memory map, made `ready` as they are searched; `offsets` int64 [families], first row of each, which has at least
-    one. A family with fewer passages than `best` has the mean of all of them. `most`: `longest`, where it is known.
+    `queries` are float32 [queries, dimension]; `documents` float32 [passages of all families, dimension], possibly a
+    memory map, whose blocks `ready` prepares; `offsets` int64 [families], the first row of each family, which has at
+    least one. A family with fewer passages than `best` scores the mean of all. `most`: `longest`, where it is known.
     """
     starts = np.append(offsets, len(documents))
     width = max(1, queries.shape[1])
@@ -89,9 +89,9 @@ def search(
 
 
 def scored(queries: Floats, documents: Floats, offsets: Integers, best: int, rows: Places) -> Floats:
-    """Scores of some families of each query, [queries, k]: `rows` are their places, -1 for none, which scores -inf.
+    """Score given families for each query, [queries, k]: `rows` are the families' positions, -1 for none (score -inf).
 
-    The other arrays are as in `search`, with passages as they are searched. Each pair is scored by itself.
+    The other arrays are as in `search`, with prepared passages. Each pair is scored by itself.
     """
     scores, starts = np.full(rows.shape, -np.inf, np.float32), np.append(offsets, len(documents))
     families = rows.astype(np.int64)
@@ -102,7 +102,7 @@ def scored(queries: Floats, documents: Floats, offsets: Integers, best: int, row
 
 
 def _mean_of_best(similar: Floats, starts: Integers, best: int) -> Floats:
-    """Mean of the best columns of each family, [queries, families]; its columns are from one start to the next."""
+    """Mean of the `best` columns of each family, [queries, families]; a family's columns begin at its start."""
     counts = np.diff(starts)
     out = np.empty((len(similar), len(counts)), np.float32)
     for count in np.unique(counts):
@@ -113,7 +113,7 @@ def _mean_of_best(similar: Floats, starts: Integers, best: int) -> Floats:
 
 
 def _portions(near: Booleans, rows: Integers, starts: Integers, width: int) -> Iterator[tuple[Integers, Integers]]:
-    """Places of the marked pairs, in portions whose passages fit in memory."""
+    """Positions of the marked pairs, in portions whose passages fit in memory."""
     query, place = np.nonzero(near)
     passages = np.cumsum(np.diff(starts)[rows[query, place]])
     portion = passages // max(1, _HELD // width)

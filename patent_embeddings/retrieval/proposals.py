@@ -1,4 +1,4 @@
-"""Products of matrices, which propose the documents that may be nearest to a query, and how far they may be off.
+"""Matrix products that propose the documents nearest to a query, and bounds of their error.
 
 With x~ and y~ the vectors as they are multiplied, v their exact product before the last rounding, c the score of the
 pair by itself, and g(n) = n 2^-24 / (1 - n 2^-24):
@@ -6,8 +6,8 @@ pair by itself, and g(n) = n 2^-24 / (1 - n 2^-24):
 |c - x.y| <= g(n) |x| |y|, in whatever order a sum is taken (Higham, "Accuracy and Stability of Numerical Algorithms",
 section 3.1; 2n, as the instruction for bfloat16 rounds products and sums). Their sum is e: |c - v| <= e. Lengths are
 the longest document's, taken from the vectors and rounded up; numbers too small to be normal, which that instruction
-takes for 0, are in a constant. In float32 x~ is x: e is 2e-4 of unit vectors of 1,024 dimensions. In bfloat16 it is
-.004. A GPU multiplies in float32, without its tensor cores: how these round is not said, and no bound would cover it.
+takes for 0, are covered by a constant. In float32 x~ is x, and e is 2e-4 for unit vectors of 1,024 dimensions; in
+bfloat16 it is .004. A GPU multiplies in float32 without its tensor cores, whose rounding is not documented.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LEAST, _MOST = 1 << 10, 1 << 14  # documents of a sample
 _LARGE = 2e12  # operations of a search above which torch is worth the seconds that it takes to load
 _TINY = 2.0**-90  # more than all numbers that are too small to be normal, multiplied and added, of a row
 _LEAST_LENGTH = 2.0**-55  # more than a vector has whose squares are all 0
-# What lets a GPU's library drop bits of float32, whatever it is asked for.
+# Variables by which NVIDIA's libraries multiply float32 with fewer bits, whatever the program asks for.
 _FORCED = ("NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")
 
 
@@ -40,25 +40,28 @@ class Product(Protocol):
 
     size: int  # documents
     tile: int  # scores of a tile, at most
+    strided: bool  # whether `scores` takes any slice; else only one of `tiles`
 
     def ask(self, queries: Floats) -> tuple[Any, Doubles]:
-        """Queries as they are multiplied, and their bound e, [queries]."""
+        """Return the queries in the product's precision, and their bounds e, [queries]."""
 
     def cut(self, scores: Floats, error: Doubles) -> Floats:
         """r(t - u|t| - 2e) of `nearest`, float32 [queries]."""
 
     def scores(self, asked: Any, rows: slice, out: Any = None) -> Any:
-        """Scores of some documents, [documents, queries]; in the place of `out`, which has as many or more."""
+        """Scores of some documents, [queries, documents]; written into `out`, which is at least as large."""
 
     def high(self, scores: Any, cut: Floats) -> tuple[Integers, Floats]:
-        """Places, ascending, and scores of those that are at least their query's cut."""
+        """Flat places, ascending, and values of the scores that reach their query's cut."""
 
     def ranked(self, scores: Any, rank: int) -> Floats:
-        """The score of a rank from 1 among some documents, float32 [queries]."""
+        """The score at a rank, from 1, of each query, float32 [queries]."""
 
 
 class _Float32:
-    """By numpy: its OpenBLAS is level with oneDNN, and with MKL where that is at its best."""
+    """float32 by numpy, whose OpenBLAS is as fast as oneDNN and MKL."""
+
+    strided = True
 
     def __init__(self, documents: Floats) -> None:
         self.documents, self.size, self.tile, self.longest = documents, len(documents), _TILE, _longest(documents)
@@ -72,11 +75,11 @@ class _Float32:
 
     def scores(self, asked: Floats, rows: slice, out: Floats | None = None) -> Floats:
         part = self.documents[rows]
-        found: Floats = np.matmul(part, asked.T, out=None if out is None else out[: len(part)])
+        found: Floats = np.matmul(asked, part.T, out=_within(out, len(asked), len(part)))
         return found
 
     def high(self, scores: Floats, cut: Floats) -> tuple[Integers, Floats]:
-        places = np.flatnonzero(scores >= cut)
+        places = np.flatnonzero(scores >= cut[:, None])
         return places, scores.ravel()[places]
 
     def ranked(self, scores: Floats, rank: int) -> Floats:
@@ -84,10 +87,12 @@ class _Float32:
 
 
 class _Torch:
-    """By torch: bfloat16 on a processor, where oneDNN adds in float32 and rounds once; float32 on a GPU."""
+    """torch: on a processor bfloat16, where oneDNN sums in float32 and rounds once; on a GPU float32."""
+
+    strided = False
 
     def __init__(self, documents: Floats, dtype: str, device: str = "cpu") -> None:
-        import torch  # which takes seconds: small searches do without
+        import torch  # takes seconds to load, which small searches do not need
 
         self.torch, self.size, self.tile = torch, len(documents), _TILE
         self.dtype, self.device = getattr(torch, dtype), torch.device(device)
@@ -96,7 +101,7 @@ class _Torch:
         if free is not None:
             torch.backends.cuda.matmul.allow_tf32 = False  # float32 to the last bit
             self.tile = max(1, min(_ON_GPU, free // 2 // _EACH // COUNT))
-        # Residues one after another, as they are multiplied; what does not fit stays here and is sent when it is.
+        # In the order of `tiles`. What does not fit on the device is sent when it is multiplied.
         self.step, self.given, self.held = step(self.size), documents, None
         self.first = np.cumsum([0, *(len(range(first, self.size, self.step)) for first in range(self.step))])
         if free is None or self.dtype.itemsize * documents.size < free // 2:
@@ -104,7 +109,7 @@ class _Torch:
                 self.held = torch.empty(documents.shape, dtype=self.dtype, device=self.device)
 
         def placed(rows: slice) -> tuple[float, float]:
-            part = documents[rows].copy()  # of a file: torch warns of what it may not write to
+            part = documents[rows].copy()  # torch warns of arrays that are read-only, as of a memory map
             rounded = torch.from_numpy(part).to(self.dtype)
             if self.held is not None:
                 self._part(rows).copy_(rounded)
@@ -131,11 +136,11 @@ class _Torch:
     def scores(self, asked: Any, rows: slice, out: Any = None) -> Any:
         with self._room():
             part = self._part(rows)
-            return self.torch.mm(part, asked.T, out=None if out is None else out[: len(part)])
+            return self.torch.mm(asked, part.T, out=_within(out, len(asked), len(part)))
 
     def high(self, scores: Any, cut: Floats) -> tuple[Integers, Floats]:
         with self._room():
-            least = self.torch.from_numpy(cut).to(self.device, self.dtype)
+            least = self.torch.from_numpy(cut).to(self.device, self.dtype)[:, None]
             if self.dtype is not self.torch.bfloat16:
                 places = (scores >= least).flatten().nonzero()[:, 0]
             else:  # numpy looks four times as fast as torch; above 0 numbers are in the order of their bits
@@ -156,7 +161,7 @@ class _Torch:
 
     @contextmanager
     def _room(self) -> Iterator[None]:
-        """Raises MemoryError where a GPU's memory ends; tiles are smaller then."""
+        """Turn a GPU's out-of-memory error into MemoryError, and halve the tiles."""
         tile = self.tile
         try:
             yield
@@ -166,10 +171,10 @@ class _Torch:
 
 
 def products(queries: int, documents: Floats, halved: bool | None) -> list[Product]:
-    """What proposes documents for so many queries, the fastest first; the last one can always.
+    """Products that can propose documents for this number of queries, the fastest first; the last needs no GPU.
 
-    `halved`: whether a processor multiplies in bfloat16; None: in large searches, on a GPU where torch sees one, else
-    in bfloat16 where the processor has it.
+    `halved`: whether a processor multiplies in bfloat16; None: large searches use a GPU where torch sees one, else
+    bfloat16 where the processor has it.
     """
     large = halved is None and 2.0 * queries * documents.size > _LARGE
     whole = all(os.environ.get(name, "") in ("", "0") for name in _FORCED)
@@ -182,12 +187,12 @@ def products(queries: int, documents: Floats, halved: bool | None) -> list[Produ
 
 
 def step(size: int) -> int:
-    """One document in so many is a sample of them; 1: they are too few."""
+    """Distance between the documents of a sample; 1: there are too few documents for one."""
     return max(min(_SAMPLE, size // _LEAST), size // _MOST) | 1 if size >= 2 * _LEAST else 1
 
 
 def tiles(size: int, most: int, begin: int = 0) -> Iterator[slice]:
-    """All documents, one in `step` at a time, and of those at most so many; from 1 on all but the first, the sample."""
+    """Slices of at most `most` documents, each `step` apart, that cover all; from `begin` 1 all but the sample."""
     apart = step(size)
     for first in range(begin, apart):
         for start in range(first, size, most * apart):
@@ -195,7 +200,7 @@ def tiles(size: int, most: int, begin: int = 0) -> Iterator[slice]:
 
 
 def _free(device: str) -> int | None:
-    """Bytes that are free on a device; None: it has this machine's."""
+    """Free bytes of a GPU; None for the processor."""
     if device == "cpu":
         return None
     import torch
@@ -204,12 +209,17 @@ def _free(device: str) -> int | None:
 
 
 def _ranked(scores: Floats, rank: int) -> Floats:
-    found: Floats = np.partition(np.ascontiguousarray(scores.T), -rank, axis=1)[:, -rank]
+    found: Floats = np.partition(scores, -rank, axis=1)[:, -rank]
     return found
 
 
+def _within(room: Any, queries: int, documents: int) -> Any:
+    """The beginning of an array's memory as [queries, documents]; None for None."""
+    return None if room is None else room.reshape(-1)[: queries * documents].reshape(queries, documents)
+
+
 def _lowered(scores: Floats, unit: float, error: Doubles) -> Doubles:
-    """t - u|t| - 2e of `nearest`; -inf, which keeps everything, where numbers are past float32."""
+    """t - u|t| - 2e of `nearest`; -inf, which keeps everything, where scores overflow float32."""
     cut: Doubles = scores - unit * np.abs(scores, dtype=np.float64) - 2 * error
     return np.where(np.isnan(cut), -np.inf, cut)
 
@@ -219,12 +229,12 @@ def _longest(rows: Floats) -> float:
 
 
 def _lengths(rows: Floats) -> Doubles:
-    """Length of each row, float64 [rows], no less than it is: squares round, and the smallest are 0."""
+    """Upper bound of each row's length, float64 [rows]: squares are rounded, and the smallest become 0."""
     squares = np.einsum("ij,ij->i", rows, rows).astype(np.float64)
     found: Doubles = np.sqrt(squares) * (1 + _sums(rows.shape[1])) + _LEAST_LENGTH
     return found
 
 
 def _sums(n: int) -> float:
-    """g(n) of the module."""
+    """g(n) of the module's docstring."""
     return n * 2.0**-24 / (1 - n * 2.0**-24)

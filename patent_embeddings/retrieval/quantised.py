@@ -1,8 +1,9 @@
-"""Vectors in fewer bytes: the forms that faiss keeps them in, and what each loses against the exact run.
+"""Compressed vectors: faiss's forms with fewer bytes, and what each loses against the exact run.
 
-Half precision and eight bits are faiss's scalar quantiser, bits its binary index: bytes put into a flat index would be
-floats again and save nothing. A query stays as it is. Eight bits are 256 levels between least and greatest value of a
-dimension, bits the signs. The documents nearest in bits are ranked again by the query's product with their signs, as
+Half precision and eight bits use faiss's scalar quantiser, binary its binary index: a flat index would store bytes as
+floats and save nothing. Queries are not compressed. Eight bits are 256 levels between the least and the greatest value
+of a dimension; binary is the sign. The documents nearest in Hamming distance are reranked by the query's inner product
+with their signs, as
 `semantic_search_faiss` of sentence-transformers does (Yamada, Asai and Hajishirzi, "Efficient Passage Retrieval with
 Hashing for Open-domain Question Answering", ACL 2021).
 """
@@ -25,7 +26,7 @@ from patent_embeddings.evaluation.retrieval import per_query
 from patent_embeddings.evaluation.schemas import COMPRESSION
 from patent_embeddings.evaluation.statistics import FEWEST, compare
 from patent_embeddings.retrieval import nearest, passages, ranking
-from patent_embeddings.retrieval.vector_space import Searched, by_inner_product
+from patent_embeddings.retrieval.vector_space import Searched
 
 RESCORE = 4  # times the depth: how many documents nearest in bits are ranked again
 METRICS = ("R@100", "nDCG@10")
@@ -69,7 +70,7 @@ FORMS: dict[str, Callable[[Floats], Any]] = {
 
 
 def built(form: str, documents: Floats) -> Any:
-    """Faiss index of a form, of documents float32 [rows, dimension]; the same bytes for the same documents."""
+    """Build faiss's index of a form over documents, float32 [rows, dimension]; equal documents give equal bytes."""
     return FORMS[form](np.ascontiguousarray(documents))
 
 
@@ -80,7 +81,7 @@ def as_bytes(index: Any) -> bytes:
 
 
 def size(index: Any) -> int:
-    """Bytes of the file of an index, which is not put together for it."""
+    """Size in bytes of an index's file, without assembling the file."""
     counts: list[int] = []
     writer = faiss.PyCallbackIOWriter(lambda part: counts.append(len(part)))  # type: ignore[attr-defined]
     (faiss.write_index_binary if isinstance(index, faiss.IndexBinary) else faiss.write_index)(index, writer)
@@ -88,7 +89,7 @@ def size(index: Any) -> int:
 
 
 def held(index: Any, dimension: int) -> Floats:
-    """The documents as an index has them, float32 [rows, dimension]; of bits -1 and 1."""
+    """The documents as an index stores them, float32 [rows, dimension]; binary ones as -1 and 1."""
     if isinstance(index, faiss.IndexBinary):
         flat: Any = index
         bits = faiss.vector_to_array(flat.xb).reshape(flat.ntotal, flat.code_size)
@@ -99,18 +100,16 @@ def held(index: Any, dimension: int) -> Floats:
 def retrieve(
     index: Any, found: Searched, open_: Candidates, depth: int, *, label: str, rescore: int = RESCORE
 ) -> tuple[Floats, Places]:
-    """The best candidates of every query from an index of a landscape's documents, as `ranking.retrieve` gives them.
+    """Rank the best candidates of every query by an index of a landscape's documents, as `ranking.retrieve` does.
 
-    Of bits the `rescore` times `depth` families nearest in Hamming distance are ranked again by the query as it is. The
-    distance of two vectors of signs falls as their inner product rises, which is what is searched: exact in float32.
+    Of a binary index the `rescore * depth` families nearest in Hamming distance are reranked by the uncompressed query.
+    They are found by the inner product of the signs, which is exact in float32 and rises as the distance falls.
     """
     kept = held(index, found.documents.shape[1])
     if not isinstance(index, faiss.IndexBinary):
-        search, margin = by_inner_product(found.queries, kept, found.starts, found.best)
+        search, margin = found.search(found.queries, kept)
         return ranking.retrieve(search, open_, depth, label=label, block=_BLOCK, margin=margin)
-    search, margin = by_inner_product(_signs(found.queries > 0), kept, found.starts, found.best)
-    if not found.several:  # whole numbers, equal ones by family: what ties with the last is settled
-        margin = -0.5
+    search, margin = found.search(_signs(found.queries > 0), kept)
     _, rows = ranking.retrieve(search, open_, rescore * depth, label=label, block=_BLOCK, margin=margin)
     if found.several:
         scores = passages.scored(found.queries, kept, found.starts[:-1], found.best, rows)
@@ -132,17 +131,17 @@ def losses(
     label: str = "search",
     fewer: Iterable[tuple[str, Searched]] = (),
 ) -> pd.DataFrame:
-    """What every form of the documents scores, and loses against the exact run, on the test queries.
+    """Score every form of the documents on the test queries, and compare it with the exact run.
 
     Args:
-        found: vectors as they are searched.
-        open_: candidates of the queries; its families and queries are those of `found`, in order.
-        queries: rows of `QUERIES`, in that order; those of the split `test` count, at most `MOST` of them.
+        found: the prepared vectors.
+        open_: candidates of the queries; families and queries in the order of `found`.
+        queries: rows of `QUERIES`, in that order; at most `MOST` of the split `test` are used.
         qrels: rows of `QRELS`.
         reachable, threshold: as in `evaluation.retrieval.per_query`.
         depth: families kept for a query.
-        label: of the progress that is shown.
-        fewer: the same vectors of both sides in fewer dimensions, by the name of that form, kept as float32.
+        label: of the progress bar.
+        fewer: the same vectors in fewer dimensions, by the name of the form, as float32.
 
     Returns rows of `COMPRESSION`, one a form, metric and scope: score, its difference from float32 with a 95 %
     bootstrap interval over queries (NaN of fewer than `FEWEST`), number of queries, dimensions, bytes of the index's
@@ -170,7 +169,7 @@ def losses(
 
 
 def _tests(queries: pd.DataFrame, qrels: pd.DataFrame) -> Integers:
-    """Places of the test queries that can be scored; of more than `MOST` the same ones wherever they stand."""
+    """Positions of the test queries with judgements; of more than `MOST`, those with the least hashes."""
     scored = (queries["split"] == "test") & queries["query_id"].isin(qrels["query_id"])
     places = np.flatnonzero(scored.to_numpy())
     if len(places) <= MOST:

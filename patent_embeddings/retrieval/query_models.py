@@ -1,4 +1,4 @@
-"""What needs a model: the vector of a text that has none on disk, scores of a cross-encoder, passages of a family."""
+"""Models for ad-hoc search: vectors of new texts, scores of the cross-encoder, passages of a family."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Asking:
-    """The models of a cell, loaded when first needed, and what they gave so far, so that none works twice."""
+    """The models of a cell, loaded when first needed, and their results so far, so that none is computed twice."""
 
     def __init__(self, landscape: Landscape, clock: Clock) -> None:
         self._landscape, self._clock = landscape, clock
@@ -72,9 +72,9 @@ class Asking:
                 yield
 
     def vectors(self, text: str) -> Vectors:
-        """The vectors of a question, one or one a token, as the stage `embed` computes those of a query.
+        """The vector of a question, or one per token, as the stage `embed` computes those of a query.
 
-        Raises UserError: no model, or its vector is not finite.
+        Raises UserError: there is no model, or the vector is not finite.
         """
         if text not in self._vectors:
             encoder = self._encoder
@@ -83,7 +83,7 @@ class Asking:
             from patent_embeddings.encoders.precision import precise
 
             with self._clock.timing("encode"), offline():
-                # By itself, so that it does not depend on what else is asked.
+                # Encoded alone, so that it does not depend on other questions.
                 (found,) = split(encoder.encode([head(text, encoder.limit)], "query"))
             if not np.isfinite(found).all():
                 what = f"{encoder.entry.hub}: the vector of {text[:60]!r} in {encoder.dtype} holds NaN or infinity"
@@ -93,9 +93,9 @@ class Asking:
         return self._vectors[text]
 
     def scores(self, text: str, families: Sequence[str]) -> Mapping[str, float]:
-        """The reranker's score of each family for a question, and those that it gave before.
+        """The reranker's score of each family for a question, and all its earlier scores for it.
 
-        What is asked at once is scored as the stage `rerank` scores a query's families.
+        New families are scored together, as the stage `rerank` scores those of a query.
         """
         known = self._scores.setdefault(text, {})
         if new := [family for family in families if family not in known]:
@@ -111,7 +111,7 @@ class Asking:
         return known
 
     def remember(self, text: str, families: Sequence[str], scores: Floats) -> None:
-        """Take scores of the reranker that the landscape's run has."""
+        """Store the reranker's scores from the landscape's run."""
         self._scores.setdefault(text, {}).update(zip(families, scores.tolist(), strict=True))
 
     def windows(self, family: str) -> list[str]:

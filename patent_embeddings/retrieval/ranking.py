@@ -1,7 +1,7 @@
 """From scored candidates to a run: what may be ranked, ties broken by family id, ranks from 1.
 
-Runs are held as two matrices, a row a query and a column a rank: scores, float32, -inf past the
-end, and rows, int64 or int32, the place of the family among ids in ascending order, -1 past the end.
+A run is held as two matrices, [queries, ranks]: scores, float32, -inf past the end, and rows, int64 or int32, the
+position of the family among the ids in ascending order, -1 past the end.
 """
 
 from __future__ import annotations
@@ -24,22 +24,21 @@ _DEEPER = 4  # factor by which a search that was not deep enough is repeated
 _HELD = 1 << 23  # candidates held at once: bounds memory, not the result
 _ERROR = 1e-6  # of a float32 inner product of unit vectors
 _PART = 1 << 20  # hits of a part of a run, at most
-_HALF = np.uint64(32)
-_SHARE = 64  # queries of which a thread keeps the best at once: what it sorts stays in a cache
+_KEY = np.dtype([("row", "<i4"), ("score", "<u4")])  # as one number of 64 bits: ordered by score, then by row
+_SHARE = 64  # queries whose best a thread sorts at once: they stay in a cache
 
 
 def retrieve(
-    search: Search, candidates: Candidates, depth: int, *, label: str, block: int, margin: float = 0.0
+    search: Search, candidates: Candidates, depth: int, *, label: str, block: int, margin: float | None = 0.0
 ) -> tuple[Floats, Places]:
-    """The best candidates of every query, exactly, from a search that knows nothing of candidates.
+    """Rank the best candidates of every query, exactly, by a search over all documents.
 
-    A query for which the search was not deep enough (own family, dates, or a tie at the cut took
-    the room) is searched again, deeper.
+    A query whose own family, dates or ties at the cut leave too few results is searched again, deeper.
 
-    `search` gives the k best documents of some queries, in any order: scores float32, rows int64, -1 past the end with
-    score -inf. `block`: queries searched at once, at most. `margin`: how far a score may be off where the search
-    decides what the k best are. Returns scores and rows, [queries, at most depth], as the module says; equal scores by
-    family id.
+    `search` returns the k best documents of some queries, in any order: scores float32, rows int64; past the last one
+    -inf and -1. `block`: queries searched at once, at most. `margin`: the error of the scores by which the search
+    selects the k best; None: no error, and of equal scores it selects the first by row. Returns scores and rows,
+    [queries, at most depth], as in the module's docstring; equal scores are ordered by family id.
     """
     size = len(candidates.families)
     depth = min(depth, size)
@@ -49,12 +48,13 @@ def retrieve(
     k, shown = min(size, depth + _SPARE), label
 
     def keep(part: Integers, found: Floats, row: Integers) -> Integers:
-        """Put in place the best of what was found for some queries, and return those that are not settled."""
+        """Store the best candidates of some queries, and return the queries that need a deeper search."""
         unseen = found.min(axis=1) if k < size else np.full(len(part), -np.inf, np.float32)
         open_ = (row >= 0) & (row != candidates.own[part, None])
         open_ &= candidates.born[row] < candidates.before[part, None]
         scores[part], rows[part] = best(np.where(open_, found, -np.inf), np.where(open_, row, -1), depth)
-        settled = np.isneginf(unseen) | (scores[part, -1] > unseen + margin)
+        last = scores[part, -1]
+        settled = np.isneginf(unseen) | (last >= unseen if margin is None else last > unseen + margin)
         return part[~settled]
 
     while len(pending):
@@ -71,29 +71,31 @@ def retrieve(
 
 
 def best(scores: Floats | Doubles, rows: npt.NDArray[Any], depth: int) -> tuple[Floats, Any]:
-    """The `depth` best of each query by score as float32, equal scores by row; rows are of the type that they came in.
+    """The `depth` best of each query by score as float32, equal scores by row; the type of rows stays.
 
-    Score and row are sorted as one number of 64 bits, which numpy does by the processor's vector instructions: 20 times
-    as fast as to sort places by two keys. Rows are below 2**31; scores are no NaN.
+    Score and row are sorted as one number of 64 bits, for which numpy has vector instructions: 20 times as fast as
+    sorting by two keys. Rows are below 2**31; no score is NaN.
     """
-    bits = (scores.astype(np.float32) + np.float32(0)).view(np.uint32)  # -0 is 0
-    keys = _falling(bits).astype(np.uint64) << _HALF | rows.astype(np.int32).view(np.uint32)
-    if 2 * depth < keys.shape[1]:
+    keys = np.empty(scores.shape, "<u8")
+    fields = keys.view(_KEY)
+    fields["score"] = _flipped((scores.astype(np.float32) + np.float32(0)).view(np.uint32))  # -0 is 0
+    fields["row"] = rows
+    if 2 * depth < scores.shape[1]:
         keys.partition(depth - 1, axis=1) if depth else None
         keys = np.ascontiguousarray(keys[:, :depth])
     keys.sort(axis=1)
-    keys = keys[:, :depth]
-    found = _falling((keys >> _HALF).astype(np.uint32)).view(np.float32)
-    return found, keys.astype(np.uint32).view(np.int32).astype(rows.dtype)
+    fields = keys[:, :depth].view(_KEY)
+    return _flipped(fields["score"]).view(np.float32), fields["row"].astype(rows.dtype)
 
 
-def _falling(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    """Numbers that rise as the floats of these bits fall, and back."""
-    return np.where(bits >> 31, bits, bits ^ np.uint32(0x7FFFFFFF))
+def _flipped(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """Map the bits of floats to whole numbers in falling order, and back: flip all but the sign of positive ones."""
+    positive: npt.NDArray[np.int32] = ~bits.view(np.int32) >> np.int32(31)  # -1 where positive, else 0
+    return bits ^ (positive.view(np.uint32) >> np.uint32(1))
 
 
 def near(scores: Floats, margin: float) -> Booleans:
-    """Which scores of each query, falling along its row, lie within the margin of the one before or behind."""
+    """Mark scores, falling along each row, that lie within the margin of the score before or after."""
     close = np.zeros(scores.shape, dtype=bool)
     close[:, 1:] = scores[:, :-1] - scores[:, 1:] <= margin
     close[:, :-1] |= close[:, 1:]
@@ -101,7 +103,7 @@ def near(scores: Floats, margin: float) -> Booleans:
 
 
 def margin(queries: float, documents: float) -> float:
-    """How far apart two inner products of float32 that round differently may be, given the longest of each side."""
+    """Largest difference between two float32 inner products that round differently, by the longest vectors."""
     return 2 * _ERROR * queries * documents
 
 
@@ -113,9 +115,9 @@ def longest(vectors: Floats) -> float:
 def frame(
     queries: list[str], families: list[str], scores: Floats, rows: npt.NDArray[Any], first: int = 0
 ) -> pd.DataFrame:
-    """Run as a table: rows of `RUN`, its ids categorical; both lists of ids ascend, as sorting goes by them.
+    """Turn matrices into rows of `RUN` with categorical ids; both lists of ids must ascend.
 
-    `first`: place among the queries of the first row of the matrices, which may be a block of a run.
+    `first`: position among the queries of the first row of the matrices, which may be a block of a run.
     """
     found = rows >= 0
     query, rank = np.arange(first, first + len(rows), dtype=np.int32)[:, None], np.arange(1, rows.shape[1] + 1)
@@ -134,21 +136,21 @@ def _named(places: npt.NDArray[Any], ids: list[str]) -> pd.Categorical:
 
 
 def parts(queries: list[str], families: list[str], scores: Floats, rows: npt.NDArray[Any]) -> Iterator[pd.DataFrame]:
-    """`frame` some queries at a time: a table of millions of rows is never whole in memory."""
+    """`frame` in parts of some queries, so that millions of rows are never in memory at once."""
     for part in portions(np.arange(len(rows)), rows.shape[1]):
         yield frame(queries, families, scores[part], rows[part], int(part[0]))
 
 
 def portions(queries: Integers, depth: int) -> list[Integers]:
-    """Places of queries in portions, of which each is a part of a run with so many hits a query."""
+    """Split positions of queries so that each part has at most `_PART` hits at this depth."""
     step = max(1, _PART // max(1, depth))
     return [queries[start : start + step] for start in range(0, len(queries), step)]
 
 
 def matrices(run: Iterable[pd.DataFrame], queries: list[str], families: list[str], depth: int) -> tuple[Floats, Places]:
-    """Scores and rows, [queries, at most depth], of the parts of a run in long form: the inverse of `frame`.
+    """Scores and rows, [queries, at most depth], from a run's parts in long form: the inverse of `frame`.
 
-    Raises UserError: an id of the run is not among `queries` or `families`, so the files are of different runs.
+    Raises UserError: an id of the run is not among `queries` or `families`, so that the files do not belong together.
     """
     depth = min(depth, len(families))
     scores = np.full((len(queries), depth), -np.inf, np.float32)

@@ -1,6 +1,6 @@
 """Exact search over a Ray cluster: workers search shards of the documents, and the best of all shards are kept.
 
-A score is that of its pair alone (`nearest`), so that shards change no byte of what is found.
+A score depends on its pair alone (`nearest`), so that shards change no byte of the results.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from patent_embeddings.retrieval import nearest, ranking
 OPTION = "search.engine"
 _SHARD = 1 << 17  # documents of a shard, at most
 _BLOCK = 4096  # queries that a shard is searched for at once
-_PROBE = 256  # pairs that a worker scores as this machine does before it is believed
+_PROBE = 256  # pairs whose scores by a worker must equal this machine's
 
 
 def search(queries: Floats, documents: Floats, *, label: str, shard: int = _SHARD) -> Search:
-    """`nearest.search` by the workers of a cluster, one a processor: to the byte what this machine finds.
+    """`nearest.search` by the workers of a cluster, one per processor, with the same bytes as on this machine.
 
-    The first call searches for all queries, so that workers start once; a deeper one for those that it names. Raises
-    UserError: Ray is not installed, or a worker scores otherwise than this machine.
+    The first call searches for all queries, so that workers start once; a deeper call only for its own. Raises
+    UserError: Ray is not installed, or a worker's scores differ from this machine's.
     """
     found: dict[int, tuple[Floats, Integers]] = {}  # of all queries, by k
 
@@ -52,9 +52,9 @@ def search(queries: Floats, documents: Floats, *, label: str, shard: int = _SHAR
 def _jobs(
     queries: Floats, documents: Floats, k: int, shard: int, label: str
 ) -> Iterator[tuple[slice, tuple[Floats, Integers]]]:
-    """Some of the queries, and the best of a shard for them: once for each block of queries and each shard.
+    """Yield a block of queries and a shard's best for it, once for each block and shard.
 
-    Ray hands the jobs of a lost worker to another, so that each is there once; the shards lie with this machine.
+    Ray gives the jobs of a lost worker to another one; the shards are stored by this machine.
     """
     ray, resources = ray_cluster.joined(OPTION)
     workers = max(1, int(resources["CPU"]))
@@ -88,13 +88,13 @@ def _jobs(
 
 
 class Worker:
-    """A process of Ray's that searches shards."""
+    """A Ray actor that searches shards."""
 
     def __init__(self, k: int, dimension: int, probe: bytes) -> None:
         self.k, self.alike = k, _probe(dimension) == probe
 
     def __call__(self, batch: Any) -> dict[str, list[Any]]:
-        """Scores and rows of the shard of the one job of a batch, as bytes."""
+        """Search the shard of a batch's only job; scores and rows are bytes."""
         import ray
 
         part, shard, asked, held = (batch[name].iloc[0] for name in ("part", "shard", "asked", "documents"))
@@ -107,7 +107,7 @@ class Worker:
 
 
 def _probe(dimension: int) -> bytes:
-    """Scores of some pairs of random vectors, which tell whether two machines add in the same order."""
+    """Scores of random pairs as bytes, which differ between machines that sum in different orders."""
     vectors = np.random.default_rng(0).standard_normal((_PROBE, dimension), np.float32)
     pairs = np.arange(_PROBE)
     return nearest.score(vectors, vectors[::-1].copy(), pairs, pairs).tobytes()

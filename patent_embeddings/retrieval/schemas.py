@@ -1,4 +1,4 @@
-"""Tables of runs, and what fusion was tuned to: columns and rules."""
+"""Schemas of runs and of the tuning of fusion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RUN = Table(
     filled=("query_id", "family_id"),
     ranked=True,
 )
-# `fold-2`: on all queries but those of the fold, which are fused with the value that is best there.
+# Split `fold-2`: all queries outside fold 2, whose own queries are fused with the value best on that split.
 FUSION = Table(
     {"method": "text", "value": "float64", "split": "text", "metric": "text", "score": "float64"}
     | {"chosen": "bool", "oracle": "bool"},

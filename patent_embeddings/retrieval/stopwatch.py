@@ -1,4 +1,4 @@
-"""Seconds by what they were spent on, each counted once however the work is nested."""
+"""Seconds by kind of work; nested work is counted once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PARTS = ("open", "model", "encode", "rank", "rerank")
 
 
 class Clock:
-    """A watch over nested work: while the inner runs, the outer stands still."""
+    """A stopwatch for nested work: while an inner block runs, the outer one is paused."""
 
     def __init__(self) -> None:
         self.took = dict.fromkeys(PARTS, 0.0)
@@ -19,7 +19,7 @@ class Clock:
 
     @contextmanager
     def timing(self, part: str) -> Iterator[None]:
-        """Count the block's seconds for one of `PARTS`."""
+        """Add the block's seconds to one of `PARTS`."""
         self._count()
         self._at_work.append(part)
         try:

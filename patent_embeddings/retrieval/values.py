@@ -1,4 +1,4 @@
-"""What the stages that rank read of the entries and of params.yaml."""
+"""Values of params.yaml and of registry entries that the ranking stages read."""
 
 from __future__ import annotations
 

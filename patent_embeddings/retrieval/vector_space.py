@@ -1,4 +1,4 @@
-"""One landscape's vectors as the stage `search` ranks them: cut, at unit length, centred."""
+"""The vectors of one landscape as the stage `search` compares them: cut, normalised and centred."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from patent_embeddings.core import vectors
+from patent_embeddings.core import layout, vectors
 from patent_embeddings.core.arrays import Booleans, Floats, Integers, Search
+from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.vectors import Vectors
 from patent_embeddings.retrieval import nearest, passages
 from patent_embeddings.retrieval.geometry import centre, centred, prepared
@@ -17,11 +18,11 @@ from patent_embeddings.retrieval.values import SearchValues
 
 
 class Space:
-    """The documents of a landscape as they are searched, made ready once for one search after another.
+    """The documents of a landscape, prepared once for any number of searches.
 
     Attributes:
-        rows: their vectors, [rows, dimension]; passages as they lie, to be made `ready`.
-        mean: what is subtracted from both sides, [dimension]; None: nothing.
+        rows: their vectors, [rows, dimension]; passages as stored, which `ready` prepares.
+        mean: what is subtracted from documents and queries, [dimension]; None: nothing.
     """
 
     def __init__(self, documents: Vectors, ranked: Booleans, values: SearchValues) -> None:
@@ -46,12 +47,12 @@ class Space:
         return passages.longest(self.rows, self.first, self.ready)
 
     def asked(self, queries: Vectors) -> Floats:
-        """Queries as they are searched for, float32 [rows, dimension]. Raises UserError: too many dimensions asked."""
+        """Prepare queries as the documents are: float32 [rows, dimension]. Raises UserError: too many dimensions."""
         rows = prepared(queries, self.values.search.dimensions, self.values.similarity)
         return rows if self.mean is None else centred(rows, self.mean, self.values.similarity)
 
-    def search(self, queries: Vectors) -> tuple[Search, float]:
-        """The search of `ranking.retrieve` for some queries, and its margin. Raises UserError as `asked`."""
+    def search(self, queries: Vectors) -> tuple[Search, float | None]:
+        """Search and margin, for `ranking.retrieve`, of some queries. Raises UserError: too many dimensions asked."""
         asked, best = self.asked(queries), passages.BEST[self.values.search.passages]
         if self.values.window is not None:
             assert self.first is not None
@@ -59,11 +60,11 @@ class Space:
         if self.first is not None and queries.first is not None:
             from patent_embeddings.retrieval import maxsim  # torch, which takes seconds: other searches do without
 
-            return maxsim.by_document(asked, queries.first, self.rows, self.first), 0.0
-        return nearest.search(asked, self.rows), 0.0
+            return maxsim.by_document(asked, queries.first, self.rows, self.first), None
+        return nearest.search(asked, self.rows), None
 
     def every(self, query: Vectors) -> Floats:
-        """Score of every document for one query, float32 [documents]; those of a search of its own."""
+        """Score of every document for one query, float32 [documents], as if it were the only query searched for."""
         if self.first is not None:
             scores, rows = self.search(query)[0](np.zeros(1, np.int64), len(self.first))
             return scores[0][rows[0].argsort()]
@@ -71,7 +72,7 @@ class Space:
         return nearest.score(self.asked(query), self.rows, np.zeros_like(places), places)
 
     def passage(self, query: Vectors, document: int) -> int:
-        """Which of a document's passages scores best for a query, the first among equals; windows are cut."""
+        """Number of the passage of a document that scores best for a query, the first among equals."""
         assert self.first is not None
         starts = np.append(self.first, len(self.rows))
         similar = self.ready(self.rows[starts[document] : starts[document + 1]]) @ self.asked(query)[0]
@@ -80,7 +81,7 @@ class Space:
 
 @dataclass(frozen=True)
 class Searched:
-    """Vectors of both sides, a row a query, and a row a document or passage."""
+    """Prepared vectors: one row a query, and one row a document or passage."""
 
     queries: Floats  # [queries, dimension]
     documents: Floats  # [rows, dimension]
@@ -93,35 +94,47 @@ class Searched:
         """Whether a family may have more than one row."""
         return len(self.starts) - 1 != len(self.documents)
 
+    def search(self, queries: Floats, documents: Floats) -> tuple[Search, float | None]:
+        """Search and margin, for `ranking.retrieve`, over these vectors in another form, with the same rows."""
+        if not self.several:
+            return nearest.search(queries, documents), None
+        return passages.search(queries, documents, self.starts[:-1], self.best, lambda part: part)
+
 
 def read(landscape: str, pool: pd.DataFrame, values: SearchValues) -> tuple[dict[str, Vectors], Booleans, list[str]]:
-    """Vectors of `documents` and `queries` on disk, which families are ranked, [families], and the ids of these.
+    """Read the vectors of `documents` and `queries`, mark the ranked families, [families], and list their ids.
 
-    `pool` are rows of `POOL`. Not of late interaction. Raises UserError where a file is absent or damaged.
+    `pool` are rows of `POOL`. Not for late interaction. Raises UserError: a file is absent or damaged, or a ranked
+    family has no vector.
     """
     sides = {
         "documents": vectors.read(landscape, "documents", ragged=values.window is not None),
         "queries": vectors.read(landscape, "queries", ragged=False),
     }
-    ranked = pd.Index(sides["documents"].ids).isin(pool.loc[pool["ranked"], "family_id"])
+    ranked = ranked_among(sides["documents"].ids, pool, landscape)
     return sides, ranked, [family for family, kept in zip(sides["documents"].ids, ranked, strict=True) if kept]
 
 
-def searched(sides: dict[str, Vectors], ranked: Booleans, values: SearchValues) -> Searched:
-    """The vectors of `documents` and `queries` as they are searched; not those of late interaction.
+def ranked_among(documents: list[str], pool: pd.DataFrame, landscape: str) -> Booleans:
+    """Which of the documents with a vector are ranked, [documents], by rows of `POOL`.
 
-    `ranked` says which families may be retrieved, [families]: the others are left out. Raises UserError: the vectors
-    are of fewer dimensions than are asked for.
+    Raises UserError: a ranked family has no vector, so that it could never be found.
+    """
+    ranked = pool.loc[pool["ranked"], "family_id"]
+    if len(missing := ranked[~ranked.isin(documents)]):
+        path = layout.vector_ids(landscape, "documents")
+        raise UserError(f"{path}: family {missing.iloc[0]!r} of the landscape's pool has no vector; run `dvc repro`")
+    return pd.Index(documents).isin(ranked)
+
+
+def searched(sides: dict[str, Vectors], ranked: Booleans, values: SearchValues) -> Searched:
+    """Prepare the vectors of `documents` and `queries`; not for late interaction.
+
+    `ranked` marks the families that may be retrieved, [families]; the others are left out. Raises UserError: the
+    vectors have fewer dimensions than `search.dimensions`.
     """
     space, first = Space(sides["documents"], ranked, values), sides["documents"].first
     counts = np.ones(len(ranked), np.int64) if first is None else np.diff(np.append(first, len(space.rows)))
     kept = space.ready(space.rows[np.repeat(ranked, counts)])
     starts = np.concatenate([[0], np.cumsum(counts[ranked])])
     return Searched(space.asked(sides["queries"]), kept, starts, passages.BEST[values.search.passages], space.mean)
-
-
-def by_inner_product(queries: Floats, documents: Floats, starts: Integers, best: int) -> tuple[Search, float]:
-    """Exact search of some form of both sides' vectors, rows as `Searched` has them, and its margin."""
-    if len(starts) - 1 == len(documents):
-        return nearest.search(queries, documents), 0.0
-    return passages.search(queries, documents, starts[:-1], best, lambda part: part)

@@ -227,6 +227,17 @@ def test_damaged_vectors_are_named(build: Build, damage: Callable[[Path], Any], 
     assert not layout.run(L, "dense").exists()
 
 
+def test_a_ranked_family_without_a_vector_is_refused(build: Build) -> None:
+    """Left out in silence, it would be a relevant family that the dense run never finds."""
+    build()
+    names, path = sorted(ids(60)), layout.vectors(L, "documents")
+    kept = [row for row, name in enumerate(names) if name != ids(60)[30]]
+    tables.write(pd.DataFrame({"family_id": [names[row] for row in kept]}), layout.vector_ids(L, "documents"), ROWS)
+    np.save(path, np.load(path)[kept])
+    with pytest.raises(UserError, match=r"documents\.parquet: family 'E\.030:é' .*pool has no vector.*dvc repro"):
+        start("search", L)
+
+
 def test_more_dimensions_than_there_are(build: Build) -> None:
     with pytest.raises(UserError, match=r"params\.yaml: search\.dimensions is 25, the vectors of .* have 24"):
         build(search__dimensions=25)

@@ -135,7 +135,7 @@ def test_no_score_leaves_its_bound(kind: str) -> None:
         proposed = np.empty(exact.shape)
         for rows in proposals.tiles(len(documents), 700):
             places, scores = product.high(product.scores(asked, rows), np.full(QUERIES, -np.inf, np.float32))
-            proposed[rows] = scores.reshape(-1, QUERIES)
+            proposed[rows] = scores.reshape(QUERIES, -1).T
             assert (places == np.arange(proposed[rows].size)).all()
         assert (np.abs(exact - proposed) <= error + rounding * np.abs(proposed)).all()
         if kind == "sphere":  # and not by being far too wide: of vectors in all directions errors cancel

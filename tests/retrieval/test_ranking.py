@@ -78,6 +78,21 @@ def test_nothing_to_ask_or_to_find(documents: list[str], queries: list[str]) -> 
     assert found.empty and list(found.columns) == ["query_id", "family_id", "rank", "score"]
 
 
+@pytest.mark.parametrize(("margin", "depths"), [(0.0, [21, 84, 100]), (None, [21])])
+def test_ties_at_the_cut_are_searched_again_only_where_the_search_leaves_them_open(
+    margin: float | None, depths: list[int]
+) -> None:
+    allowed, asked = pool_.candidates(ids(100), ["f002"], pool(100), earlier=False), []
+
+    def search(part: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        asked.append(k)
+        return np.zeros((len(part), k), np.float32), np.arange(k)[None]
+
+    _, rows = ranking.retrieve(search, allowed, 5, label="test", block=1, margin=margin)
+    assert rows.tolist() == [[0, 1, 3, 4, 5]]
+    assert asked == depths
+
+
 def test_files_of_different_runs_are_refused() -> None:
     with pytest.raises(UserError, match=r"'other' is not in the landscape's pool.*dvc repro"):
         pool_.candidates(["f000", "other"], ["f000"], pool(1), earlier=False)
