@@ -1,4 +1,4 @@
-"""Two cells query by query: who won and lost, and a page to look at what each of them found."""
+"""Compare two cells query by query, in a table and on a page."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
 
-Cell = Annotated[str, typer.Argument(help="An experiment by its name, a commit, or `workspace`: the cell at hand.")]
+Cell = Annotated[str, typer.Argument(help="An experiment by its name, a commit, or `workspace` for the current cell.")]
 
 
 @app.command()
 def main(
     first: Cell,
     second: Cell,
-    landscape: Annotated[str | None, typer.Option(help="Compare on this one only.")] = None,
+    landscape: Annotated[str | None, typer.Option(help="Compare on this landscape only.")] = None,
 ) -> None:
     """Compare two cells on the test queries that both are scored on: reports/comparisons/."""
     from patent_embeddings.core import params

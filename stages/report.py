@@ -1,4 +1,4 @@
-"""Scores -> reports: scores.csv, the headline numbers, pictures and one page for the cell."""
+"""Scores -> reports/: scores.csv, headline numbers, pictures and the page of the cell."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main(
 
     if show:
         values = keys.report(params.load())
-        # DVC sees the entry and not the folder: the table may be of other weights than are there now.
+        # DVC tracks the model's entry, not its folder: the weights may have changed since the table was made.
         if fault := weights.changed(values.model):
             say(fault)
         if lines := kept():
@@ -43,7 +43,7 @@ def main(
     cell = None
     if show:
         calibration = report.calibrated(values)
-        with suppress(UserError):  # of a cell that is not here, only the scores are in git
+        with suppress(UserError):  # where the cell was not restored, only its scores are here, from git
             cell = report.gather(values)
     else:
         cell = report.gather(params.read("report", ReportValues))

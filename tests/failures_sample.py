@@ -1,4 +1,4 @@
-"""Data of `What failed` at any size, drawn by a seed: what the browser of it is tested on."""
+"""Data of the query browser at any size, drawn by a seed, to test it on."""
 
 from __future__ import annotations
 

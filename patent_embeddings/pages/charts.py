@@ -1,4 +1,4 @@
-"""Vega-Lite on our pages: the look that all pictures share, and what draws it in a browser."""
+"""Vega-Lite on our pages: the style that all pictures share, and the script that draws them in a browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from patent_embeddings.pages.colours import INK
 
 
 def spec(chart: Any, **more: Any) -> dict[str, Any]:
-    """Vega-Lite of a chart, on the page's ground and with the look that all pictures share; `more` are keys of it."""
+    """Vega-Lite of a chart with the style that all pictures share, on a transparent ground; `more` replaces keys."""
     ink = INK  # follows the page between light and dark
     words = {"labelColor": ink, "titleColor": ink, "titleFontWeight": "normal", "labelFontSize": 11}
     lines = {"gridColor": ink, "gridOpacity": 0.12, "domainColor": ink, "domainOpacity": 0.4, "tickColor": ink}
@@ -34,13 +34,13 @@ def filled(spec: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, An
 
 @cache
 def script() -> str:
-    """JavaScript that defines `vegaEmbed`, everything inside; fit for a script element."""
+    """JavaScript that defines `vegaEmbed` and all that it needs; fit for a script element."""
     bundle: str = vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;")
     return bundle.replace("</script", "<\\/script")  # nothing in it may end its element
 
 
 def template_page() -> str:
-    """Page for `dvc plots show` and `diff` that needs no network, unlike DVC's own."""
+    """The page of `dvc plots show` and `diff`; unlike DVC's own it needs no network."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{refresh_tag}\n<title>Plots</title>\n'
         "<style>body { font: 15px sans-serif; margin: 2rem; }</style>\n"

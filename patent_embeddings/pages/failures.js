@@ -1,5 +1,5 @@
-// Queries of a cell or of two: searched, filtered, sorted, and opened beside what was and what should have been found.
-// Texts come from anywhere: they reach the page as text nodes only.
+// The query browser: search, filter, sort and open the test queries of one cell or of two.
+// Texts are not trusted: they reach the page as text nodes only.
 const PAGE = 50;
 const root = document.querySelector(".failures");
 const form = root.querySelector("form");
@@ -128,14 +128,14 @@ function tallied(name, valuesOf, all) {
 
 function explain() {
   one("explained").textContent =
-    `Each row is a test query with its ${metric}. Difference: ${second} less ${first}; the largest ` +
-    "loss stands first. Open a query to read it beside what should have been found and what was found instead.";
+    `Each row is a test query with its ${metric}. Difference is ${second} less ${first}; the largest loss comes ` +
+    "first. Open a query to read it next to its relevant families and the best wrong hits.";
   options("outcome", [
     ["", "all"],
-    ["failed", "failed: 0 for the best"],
+    ["failed", "failed: best system scores 0"],
     ["lost", `lost: ${second} below ${first}`],
     ["won", `won: ${second} above ${first}`],
-    ["even", "even"],
+    ["even", "equal"],
   ]);
 }
 
@@ -179,7 +179,7 @@ function show() {
   });
   one("page").textContent = rows.length
     ? `${whole(page * PAGE + 1)} to ${whole(page * PAGE + rows.length)} of ${whole(shown.length)}`
-    : "no query is left by these filters";
+    : "no query passes these filters";
   for (const button of root.querySelectorAll("[data-turn]")) {
     const wanted = page + Number(button.dataset.turn);
     button.ariaDisabled = String(wanted < 0 || wanted >= pages);
@@ -233,8 +233,8 @@ function listed(name, pairs) {
 }
 
 const badge = (text, kind = "") => element("span", { class: `mark ${kind}` }, text);
-const CUT = "probably cut"; // judged by its letters: `texts.Texts.longest`
-const SCOPES = { in: "IN", out: "OUT", unknown: "neither IN nor OUT: one of the two has no code" };
+const CUT = "probably cut"; // by its number of letters: `texts.Texts.longest`
+const SCOPES = { in: "IN", out: "OUT", unknown: "scope unknown: one of the two has no code" };
 
 function asked(query) {
   const family = query.family === null ? null : families[query.family];
@@ -253,7 +253,7 @@ function asked(query) {
     body(query, groups),
     element("p", { class: "about" }, "Codes: ", ...(codes.length ? codes : ["none"])),
     element("p", { class: "about" }, "Marked: ", element("mark", { class: "right" }, "shared with a relevant family"), ", ",
-      element("mark", { class: "wrong" }, "with a wrong hit only"), `. Texts are excerpts.${cut ? " Probably cut: so long, by its letters, that the model does not read its end." : ""}`),
+      element("mark", { class: "wrong" }, "with a wrong hit only"), `. Texts are excerpts.${cut ? " Probably cut: by its number of letters too long for the model to read its end." : ""}`),
   ];
 }
 
@@ -284,7 +284,7 @@ function open(query) {
   const more = query.left_out ? ` The first ${whole(relevant.length)} are shown.` : "";
   dialog.querySelector(".found").replaceChildren(
     element("h4", {}, `Relevant families: ${whole(relevant.length + query.left_out)}`),
-    element("p", { class: "about" }, `A dash: not in that list.${more}`),
+    element("p", { class: "about" }, `Ranks by system; a dash: not in its list.${more}`),
     ...relevant.map((hit) => card(hit, "right", graded)),
     element("h4", {}, query.wrong.length ? `Best wrong hits of ${whose}` : `No wrong hit of ${whose}`),
     ...query.wrong.map((hit) => card(hit, "wrong", false)),
@@ -312,7 +312,7 @@ function follow() {
   if (query) open(query);
   else if (dialog.open) dialog.close();
   const absent = !query && location.hash.startsWith("#query/");
-  one("absent").textContent = absent ? "The query that the address names is not among them." : "";
+  one("absent").textContent = absent ? "The query in the address is not on this page." : "";
   if (absent) one("absent").scrollIntoView({ block: "center" });
 }
 

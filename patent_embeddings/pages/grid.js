@@ -1,4 +1,4 @@
-// What does not fit is drawn when it is unfolded: a closed place has no width.
+// Draw a folded picture when it is unfolded: before that its place has no width.
 for (const fold of document.querySelectorAll("details.folded")) {
   fold.addEventListener("toggle", () => {
     const [now, before] = fold.open ? ["chart", "folded"] : ["folded", "chart"];
@@ -26,7 +26,7 @@ for (const block of document.querySelectorAll(".sortable")) {
 
   heads.forEach((head, column) => {
     head.querySelector("button").addEventListener("click", () => {
-      // Numbers are first wanted from the top.
+      // Numbers sort from the highest first.
       const first = head.classList.contains("number") ? "descending" : "ascending";
       const other = first === "ascending" ? "descending" : "ascending";
       const wanted = head.ariaSort === first ? other : first;

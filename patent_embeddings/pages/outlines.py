@@ -1,4 +1,4 @@
-"""Pictures as SVG whose letters are outlines: the same bytes on every machine, whatever fonts it has.
+"""Pictures as SVG with letters as outlines: the same bytes on every machine, whatever fonts it has.
 
 A PNG would not do: vl-convert prefers the machine's fonts to its own, and zlib's bytes depend on the processor.
 """
@@ -27,7 +27,7 @@ _LONG = re.compile(r"-?\d+\.\d{3,}(e-?\d+)?")
 
 
 def svg(spec: dict[str, Any]) -> str:
-    """The picture of a Vega-Lite spec on white; it names no font, and whoever opens it needs none."""
+    """The picture of a Vega-Lite spec on white, which needs no font to be shown."""
     _fonts()
     lone = {**spec, "background": "white", "padding": 12, "config": {**spec.get("config", {}), "font": FAMILY}}
     root = etree.fromstring(vl_convert.vegalite_to_svg(lone).encode())
@@ -50,13 +50,11 @@ def svg(spec: dict[str, Any]) -> str:
     root.insert(0, used)
     etree.cleanup_namespaces(root)
     written = etree.tostring(root, encoding="unicode").replace("currentColor", INK)
-    return (
-        written.replace("><", ">\n<") + "\n"
-    )  # a line for each part, so that git keeps what changes and not the whole
+    return written.replace("><", ">\n<") + "\n"  # a line for each part, so that git stores changes and not the whole
 
 
 def _outlined(text: Any, words: str, down: float, letters: dict[str, str]) -> Any:
-    """A group in the place of a line of text, so far `down`; the outlines used are put into `letters` by their id."""
+    """A group of outlines in place of a line of text, moved `down`; adds the outlines used to `letters` by id."""
     bold = text.get("font-weight") in ("bold", "700")
     font = _fonts()[bold]
     glyphs, names = font.getGlyphSet(), font.getBestCmap()

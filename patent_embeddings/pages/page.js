@@ -17,7 +17,7 @@ function fitted(spec, width) {
     copy.width = width - 80;
   }
   if (width < NARROW) {
-    copy.config.header = { ...copy.config.header, labelFontSize: 11 };
+    copy.config.header = { ...copy.config.header, labelFontSize: 11, labelExpr: "split(datum.label, ', ')" }; // a line each
     copy.config.legend = { ...copy.config.legend, columns: 1, layout: { bottom: { direction: "vertical", anchor: "start" } } };
   }
   return copy;

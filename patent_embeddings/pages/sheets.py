@@ -1,4 +1,4 @@
-"""Every table of the two pages by name, for those who want it in a file."""
+"""Tables of the cell's and the grid's page by name, for export."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from patent_embeddings.pages.grid import page as grid
 
 
 def sheet(name: str, params: Params) -> Sheet:
-    """A table of the page of the cell at hand, or `grid-...` of the grid's page.
+    """A table of the page of the workspace's cell, or `grid-...` of the grid's page.
 
-    Raises UserError where there is none of this name, nothing was measured that would fill it, or its source is absent.
+    Raises UserError where no table has this name, nothing was measured for it, or its source is absent.
     """
     makers = {one: partial(_of_cell, one, params) for one in SHEETS} | {
         "grid-recommended": lambda: grid.recommended(every(_grid(params))[0]),
@@ -31,7 +31,7 @@ def sheet(name: str, params: Params) -> Sheet:
         raise UserError(f"no table {name!r}{nearest(name, list(makers))}; tables: {', '.join(makers)}")
     shown = makers[name]()
     if shown is None:
-        raise UserError(f"table {name!r}: nothing was measured that would fill it")
+        raise UserError(f"table {name!r}: nothing was measured for it")
     return shown
 
 

@@ -1,4 +1,4 @@
-"""Set a template into one HTML file that needs no network. Everything in it is escaped unless made here."""
+"""Render a template into one HTML file that needs no network. Everything is escaped unless made here."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from patent_embeddings.pages.charts import script
 
 def render(template: str, charts: dict[str, dict[str, Any]], **context: Any) -> str:
     """One self-contained HTML page of a template that extends `shell.html.j2`; `charts` are specs, rows included."""
-    bundle = script() if charts else ""  # nothing else needs it, and it is most of a page
+    bundle = script() if charts else ""  # most of a page's bytes, needed for charts alone
     return _environment().get_template(template).render(charts=charts, bundle=markupsafe.Markup(bundle), **context)
 
 
 def packed(data: Any) -> str:
-    """What `DecompressionStream("gzip")` reads after base64: JSON without blanks, NaN refused, the same bytes always.
+    """Compact JSON, gzipped and in base64, always the same bytes; fit for any place of a page. Refuses NaN.
 
-    Its letters are those of base64, so that it may stand in a page whatever the data hold.
+    A browser reads it by `atob` and `DecompressionStream("gzip")`.
     """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode("ascii")
@@ -50,7 +50,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _csv_address(text: str) -> str:
-    """A CSV file as an address, which a link saves without any script."""
+    """A CSV file as a data address, which a link saves without any script."""
     return f"data:text/csv;charset=utf-8,{quote(text, safe=' ,;:()/')}"
 
 

@@ -1,4 +1,4 @@
-"""What failed, in Chromium: queries are sorted, filtered, searched and opened, by mouse and by keyboard.
+"""The query browser in Chromium: queries are sorted, filtered, searched and opened, by mouse and by keyboard.
 
 What the page should show is computed here from the data that it was given.
 """
@@ -28,7 +28,7 @@ PAINT, SLACK = 1000, 2
 ONLY = """
 {% extends "shell.html.j2" %}
 {% block title %}Failures{% endblock %}
-{% block content %}<h1>Failures</h1><h2>What failed</h2>{% include "failures.html.j2" %}{% endblock %}
+{% block content %}<h1>Failures</h1><h2>Query by query</h2>{% include "failures.html.j2" %}{% endblock %}
 """
 
 
@@ -173,7 +173,7 @@ def test_search_looks_into_every_text_and_wants_every_word(made: Path, data: Dat
         choose(chromium, "words", words)
         kept = {q["id"] for q in data["queries"] if all(word in all_texts(q) for word in words.lower().split())}
         assert set(ids(chromium)) == kept
-    assert text(chromium, "[data-page]") == "no query is left by these filters"
+    assert text(chromium, "[data-page]") == "no query passes these filters"
 
 
 def test_other_systems_can_be_compared(made: Path, data: Data, chromium: Any) -> None:
@@ -205,7 +205,7 @@ def test_query_is_opened_by_mouse_and_says_everything(made: Path, data: Data, ch
     )
     hits = [("right", hit) for hit in query["relevant"]] + [("wrong", hit) for hit in query["wrong"]]
     assert len(cards) == len(hits)
-    said = {"in": "IN", "out": "OUT", "unknown": "neither IN nor OUT"}
+    said = {"in": "IN", "out": "OUT", "unknown": "scope unknown"}
     for card, (kind, hit) in zip(cards, hits, strict=True):
         family = data["families"][hit["family"]]
         assert card["kind"] == kind
@@ -265,7 +265,7 @@ def test_address_opens_a_query_and_an_unknown_one_opens_none(made: Path, data: D
     assert "–" in text(chromium, ".failures article dl")  # no system found it
     opened(chromium, made, part="#query/mine/nobody")
     assert not chromium.find_element("css selector", ".failures dialog").is_displayed()
-    assert "not among them" in text(chromium, "[data-absent]")
+    assert "not on this page" in text(chromium, "[data-absent]")
     assert chromium.get_log("browser") == []
 
 
@@ -347,7 +347,7 @@ def test_page_of_two_cells_is_sound(tmp_path: Path, chromium: Any) -> None:
         facts=[(name, f"{name} (commit 1234567)") for name in names],
         differ=Sheet(["parameter", *names], [["model", "minilm", "e5-base"]], texts=3),
         simulated=["sim-alpha"],
-        left_out=["mine: 3 test queries are of one of the cells only, and left out"],
+        left_out=["mine: 3 test queries of only one of the cells are left out"],
         won=Sheet(["landscape", "scope", "n", "won", "lost", "p"], rows, "Counts", 2),
         failures=packed(sample(60, systems=names, compared=names)),
     )

@@ -199,8 +199,8 @@ def test_what_is_more_than_fits_is_sampled_and_said(planted: Path, monkeypatch: 
         "A sample: 2 of the 3 test queries, in turn one by the hash"
     )
     assert "where dense is furthest behind bm25" in made["sampled"]
-    assert "Counts, filters and the CSV file here are of the sample;" in made["sampled"]
-    assert made["sampled"].endswith("the rest of the page is of all, as in data/outcomes of this cell.")
+    assert "Counts, filters and the CSV file here cover the sample;" in made["sampled"]
+    assert made["sampled"].endswith("the rest of the page covers all, as in data/outcomes of this cell.")
     assert browsed() == (made, queries)
     assert made["best"] == ["dense"]  # over all queries
     referred = {entry["family"] for query in queries.values() for entry in (*query["relevant"], *query["wrong"])}

@@ -48,8 +48,8 @@ def test_queries_out_of_reach_are_not_said_to_be_none() -> None:
 
 def test_what_stands_for_views_and_citations() -> None:
     found = " ".join(notes.judged(cell(["citation"]), landscape()))
-    assert "1 of 1 queries are no families, and are asked in their own words" in found
-    assert "training pairs of citations are judgements of its train queries" in found
-    assert "nothing is cited" not in " ".join(notes.judged(cell(["citation"], kept=3), landscape()))
-    assert "nothing is cited" not in " ".join(notes.judged(cell([]), landscape()))
+    assert "1 of 1 queries are texts, not families; they are used as written" in found
+    assert "the citation pairs of training are judgements of its train queries" in found
+    assert "there are no citations" not in " ".join(notes.judged(cell(["citation"], kept=3), landscape()))
+    assert "there are no citations" not in " ".join(notes.judged(cell([]), landscape()))
     assert notes.judged(cell([]), landscape(judged=False)) == []

@@ -51,12 +51,15 @@ def test_rows_of_the_pictures(found: Held) -> None:
         {"class": "F04", "families": 2}, {"class": "F16", "families": 1}, {"class": "F21", "families": 1},
     ]  # fmt: skip
     assert [(row["panel"], row["families"]) for row in lengths(found)] == [
-        ("title", 2), ("title", 1), ("abstract", 1), ("claims", 1),
+        ("title, n = 3", 2), ("title, n = 3", 1), ("abstract, n = 1", 1), ("claims, n = 1", 1),
     ]  # fmt: skip
-    assert {row["low"] for row in lengths(found) if row["panel"] == "abstract"} == {4.0}
+    assert {row["low"] for row in lengths(found) if row["panel"] == "abstract, n = 1"} == {4.0}
     assert [(row["relevant"], row["side"], row["queries"]) for row in relevant(found)] == [
         ("1", "unknown", 1), ("2", "both", 1),
     ]  # fmt: skip
+    assert {name: picture.n(found) for name, picture in PICTURES.items()} == {
+        "dates": 3, "classes": 3, "lengths": 4, "relevant": 2,
+    }  # fmt: skip
 
 
 def test_many_relevant_families_are_one_bar() -> None:

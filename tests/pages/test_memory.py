@@ -75,18 +75,24 @@ def test_the_takeaway_is_the_least_bytes_whose_intervals_exclude_a_loss_that_mat
     first = {"half": sure, "quarter": sure, "float16": (0.0, 0.0, 0.0), "int8": little, "binary": chance}
     second = {**first, "int8": (-0.001, 0.0015, 0.004), "quarter": (-0.09, -0.05, -0.001)}
     assert memory.takeaway(planted(cell, first, second)) == [
-        "The fewest bytes for which the intervals exclude a loss of 0.01 on sim-alpha and sim-beta: eight bits, 25% of "
+        "The smallest form whose intervals exclude a loss of 0.01 on sim-alpha and sim-beta: eight bits, 25% of "
         "float32. nDCG@10 and R@100 change by -0.0021 to +0.0015; the intervals reach a loss of 0.0062.",
-        "Measurable losses, at their worst: half the dimensions (50%) -0.0200 (R@100, sim-alpha); a quarter of the "
-        "dimensions (25%) -0.0500 (R@100, sim-beta).",
-        "Too few queries to tell, with losses that the intervals allow: one bit, ranked again (3%) up to 0.1420.",
+        "Measurable losses, the largest of each form: half the dimensions (50%) -0.0200 (R@100, sim-alpha); a "
+        "quarter of the dimensions (25%) -0.0500 (R@100, sim-beta).",
+        "Undecided with so few queries, and the largest loss that the intervals allow: one bit, ranked again (3%) "
+        "up to 0.1420.",
     ]
     only, level = memory.takeaway(planted(cell, dict.fromkeys(FORMS[1:], (0.0, 0.0, 0.0))))
-    assert "on sim-alpha: one bit, ranked again, 3% of float32" in only and "the intervals reach no loss." in only
+    assert "on sim-alpha: one bit, ranked again, 3% of float32" in only and "the intervals include no loss." in only
     # 40 queries of which none changes are as likely as 5 % where 7.2 % of all do: .928 ** 40 = .05.
-    assert level == "In 2 of its 2 comparisons no query changed; up to 7.2% of other queries may change all the same."
+    assert level == (
+        "In 2 of its 2 comparisons no query changed; with so few, up to 7.2% of all queries could still change."
+    )
     none, losses = memory.takeaway(planted(cell, dict.fromkeys(FORMS[1:], sure)))
-    assert none == "For no form do the intervals exclude a loss of 0.01 on sim-alpha." and losses.count("-0.0200") == 5
+    assert (
+        none == "No smaller form has intervals that exclude a loss of 0.01 on sim-alpha."
+        and losses.count("-0.0200") == 5
+    )
 
 
 def test_what_is_not_told_is_said(cell: CellResults) -> None:
@@ -98,12 +104,12 @@ def test_what_is_not_told_is_said(cell: CellResults) -> None:
     level = dict.fromkeys(FORMS[1:], (0.0, 0.0, 0.0))
     scores = cell.scores.assign(n=9214)
     assert memory.remarks(replace(planted(cell, level, level, n=2000), scores=scores)) == [
-        f"{name}: 2,000 of the 9,214 test queries, those of the least hashes of ids."
+        f"{name}: measured on 2,000 of the 9,214 test queries, chosen by a hash of the id."
         for name in ("sim-alpha", "sim-beta")
     ]
     assert memory.remarks(replace(planted(cell, level, level, n=9214), scores=scores)) == []
     empty = replace(cell, landscapes=[replace(one, compression=tables.empty(COMPRESSION)) for one in cell.landscapes])
-    assert memory.remarks(empty)[0].startswith("sim-alpha: its vectors are too many")
+    assert memory.remarks(empty)[0].startswith("sim-alpha: too many vectors")
     assert memory.compression(empty) is None
     unasked: Any = replace(empty, scores=cell.scores[cell.scores["task"] != "retrieval"])
     assert memory.remarks(unasked) == [] and 'id="memory"' not in page(unasked)

@@ -31,7 +31,7 @@ from patent_embeddings.pages.cell.example import example
 from patent_embeddings.pages.cell.last_lines import kept
 from patent_embeddings.pages.cell.notes import missing, noted
 from patent_embeddings.pages.cell.page import facts, page
-from patent_embeddings.pages.cell.provenance import training
+from patent_embeddings.pages.cell.provenance import fewer, training
 from patent_embeddings.pages.cell.results import CellResults
 from patent_embeddings.retrieval.schemas import RUN
 from stages import report as report_stage
@@ -262,11 +262,69 @@ def test_training_counts_pairs_negatives_and_families_seen(finished: Path) -> No
     shown = training(gathered())
     assert shown is not None
     assert shown["pairs"].rows == [["section", 4, 8]]
-    assert (shown["used"], shown["asked"]) == (4, 384)
+    assert (shown["used"], shown["fewer"]) == (4, "fewer than the 384 asked for: sim-alpha has no more")
     assert shown["negatives"] == 2.0  # batches of four: less itself, less the one in conflict
     assert shown["kept"] == (30, 0.9)
     assert shown["seen"] == [("sim-alpha", 4, 40), ("sim-beta", 0, 40)]
     assert "fewer than the 384 asked for" in Text.of(page(gathered())).text
+
+
+def test_adapters_that_are_merged_have_negatives_of_their_own_landscape_and_no_common_checkpoint(
+    finished: Path,
+) -> None:
+    cell = gathered()
+    merging = cell.values.model_copy(update={"recipe": cell.values.recipe.model_copy(update={"merge": True})})
+    # Positions 0 and 1 are of one landscape, 2 and 3 of another; each pair is in conflict with the next one.
+    places = cell.pairs["position"].map(lambda place: "sim-alpha" if place < 2 else "sim-beta")
+    merged = dataclasses.replace(cell, values=merging, pairs=cell.pairs.assign(landscape=places))
+    shown = training(merged)
+    assert shown is not None
+    assert shown["negatives"] == 0.5  # one other pair in the part, which is in conflict with half of them
+    assert shown["kept"] is None
+    assert "checkpoint kept" not in Text.of(page(merged)).text
+
+
+@pytest.mark.parametrize(
+    ("used", "steps", "sources", "said"),
+    [
+        (384, 16, ["a"], ""),
+        (240, 10, ["a"], "the steps have room for 240"),
+        (200, 10, ["a"], "the steps have room for 240; a has no more"),
+        (200, 24, ["a"], "a has no more"),
+        (200, 24, ["a", "b"], "a and b give equal shares, and not all have enough"),
+    ],
+)
+def test_fewer_pairs_than_asked_for_have_their_true_cause(
+    finished: Path, used: int, steps: int, sources: list[str], said: str
+) -> None:
+    options = params.load().finetune.model_copy(update={"steps": steps})  # 384 pairs in batches of 24
+    expected = f"fewer than the 384 asked for: {said}" if said else ""
+    assert fewer(used, options, sources) == expected
+
+
+def test_the_fusion_picture_counts_the_queries_that_are_scored(finished: Path) -> None:
+    cell = gathered()
+    panels = {row["panel"] for row in plots.every()["fusion"].data(cell)}
+    assert panels == {f"sim-{name} (simulated), 10 test and 5 dev queries, nDCG@10" for name in ("alpha", "beta")}
+    fewer_scored = [
+        dataclasses.replace(one, outcomes=one.outcomes[~one.outcomes["query_id"].str.endswith(("-000", "-010"))])
+        for one in cell.landscapes
+    ]
+    panels = {row["panel"] for row in plots.every()["fusion"].data(dataclasses.replace(cell, landscapes=fewer_scored))}
+    assert panels == {f"sim-{name} (simulated), 9 test and 4 dev queries, nDCG@10" for name in ("alpha", "beta")}
+
+
+def test_facts_name_the_reranker_and_the_length_of_queries_of_their_own(finished: Path) -> None:
+    values = keys.report(params.load())
+    assert not {"Reranked"} & {term for term, _ in facts(gathered())}
+    rerank = values.cell.rerank.model_copy(update={"model": "minilm-cross", "depth": 50})
+    changes = {
+        "cell": values.cell.model_copy(update={"rerank": rerank}),
+        "model": values.model.model_copy(update={"query_length": 32}),
+    }
+    found = dict(facts(dataclasses.replace(gathered(), values=values.model_copy(update=changes))))
+    assert found["Reranked"] == "the top 50 of rrf, by minilm-cross"
+    assert found["Texts cut at"] == "256 tokens, queries at 32"
 
 
 def test_zero_shot_page_says_that_nothing_was_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

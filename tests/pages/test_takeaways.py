@@ -21,6 +21,7 @@ from toy import ROOT
 from patent_embeddings.core import params, registry
 from patent_embeddings.core.params import Params
 from patent_embeddings.evaluation.schemas import OUTCOMES
+from patent_embeddings.evaluation.systems import RETRIEVAL
 from patent_embeddings.grid import comparisons, keys, recommendation
 from patent_embeddings.grid.cell import _NO_OPTION, Config, flat, said, worded
 from patent_embeddings.grid.entries import Hypotheses
@@ -31,6 +32,8 @@ from patent_embeddings.pages.cell import report
 from patent_embeddings.pages.cell.leaders import kept, leader
 from patent_embeddings.pages.cell.page import page
 from patent_embeddings.pages.cell.takeaways import Sentence, answer
+from patent_embeddings.pages.colours import COLOURS as SYSTEM_COLOURS
+from patent_embeddings.pages.colours import SHAPES
 from patent_embeddings.pages.grid.folding import COLOURS, PANELS, ROWS, fitted
 from patent_embeddings.pages.grid.page import page as grid_page
 from patent_embeddings.pages.grid.page import recommended
@@ -74,7 +77,7 @@ def cell(*landscapes: Any, trained_on: Sequence[str] = (), views: str = "tac tac
         landscapes=places, trained_on=list(trained_on), simulated=[one.name for one in places if one.entry.simulated],
         scores=more.get("scores", pd.DataFrame(columns=["landscape", "task", "system", "scope", "metric", "value"])),
         recipe=SimpleNamespace(signals=list(trained_on), merge=more.get("merge", False), weight=1.0),
-        model=SimpleNamespace(length=256), curve=more.get("curve", curve()),
+        model=SimpleNamespace(length=256, query_length=more.get("query_length")), curve=more.get("curve", curve()),
         params=SimpleNamespace(
             recipe="r1", query_view=query, document_view=document,
             embed=SimpleNamespace(
@@ -104,25 +107,25 @@ def said_of(section: str, found: Any) -> str:
         # 8 queries, 7 for and 1 against, all as large: 2 * (1 + 8) of 2 ** 8.
         ({"bm25": [0.5] * 8, "dense": [0.6] * 7 + [0.4]},
          "dense alone on a (nDCG@10 0.575 over 8 test queries), not significantly ahead of BM25 alone "
-         "(+0.075, p 0.07)"),
+         "(+0.075, p = 0.07)"),
         ({"bm25": [0.6] * 12, "dense": [0.5] * 12},
          "BM25 alone on a (nDCG@10 0.600 over 12 test queries), significantly ahead of dense alone "
          "(+0.100, p < 0.001): nothing that uses the vectors scores higher"),
         # Two systems: 2 ** (1 - 5) is above 5 %.
         ({"bm25": [0.5] * 5, "dense": [0.6] * 5},
-         "dense alone on a (nDCG@10 0.600 over 5 test queries), ahead of BM25 alone (+0.100), "
-         "which so few queries cannot test"),
+         "dense alone on a (nDCG@10 0.600 over 5 test queries), ahead of BM25 alone (+0.100): "
+         "too few queries to test that"),
         ({"bm25": [0.5], "dense": [0.6]},
-         "dense alone on a (nDCG@10 0.600 over 1 test query), ahead of BM25 alone (+0.100), "
-         "which so few queries cannot test"),
+         "dense alone on a (nDCG@10 0.600 over 1 test query), ahead of BM25 alone (+0.100): "
+         "too few queries to test that"),
         ({"bm25": [0.5] * 12, "dense": [0.1] * 12, "rrf": [0.2, 0.8] * 6},
-         "BM25 alone, level with RRF, on a (nDCG@10 0.500 over 12 test queries), ahead of dense alone (+0.400)"),
+         "BM25 alone, tied with RRF, on a (nDCG@10 0.500 over 12 test queries), ahead of dense alone (+0.400)"),
         # A lead that would round to nothing is still one: a tenth of a thousandth.
         ({"bm25": [0.5] * 8, "dense": [0.5] * 7 + [0.5008]},
          "dense alone on a (nDCG@10 0.500 over 8 test queries), not significantly ahead of BM25 alone "
-         "(by less than 0.0005, p 1)"),
+         "(by less than 0.0005, p = 1)"),
         ({"bm25": [0.0] * 12, "dense": [0.0] * 12},
-         "BM25 alone, level with dense alone, on a (nDCG@10 0.000 over 12 test queries), so that none leads"),
+         "BM25 alone, tied with dense alone, on a (nDCG@10 0.000 over 12 test queries), so no system leads"),
     ],
 )  # fmt: skip
 def test_the_best_system_and_how_sure_its_lead_is(values: Values, expected: str) -> None:
@@ -175,8 +178,12 @@ def test_landscapes_are_named_one_by_one_or_grouped_where_they_are_many() -> Non
     few = landscape("e", outcomes({"bm25": [0.5] * 3, "dense": [0.6] * 3}))
     weak = landscape("c", outcomes({"bm25": [0.5] * 8, "dense": [0.6] * 7 + [0.4]}))
     assert said_of("retrieval", cell(*two, weak, landscape("d"), few)) == (
-        "Best in retrieval (nDCG@10) is dense alone on 4 and BM25 alone on 1 of 5 landscapes, with a significant lead "
-        "on 3"
+        "Best in retrieval (nDCG@10) is dense alone on 4 and BM25 alone on 1 of 5 landscapes, significantly ahead on 3"
+    )
+    level = landscape("f", outcomes({"bm25": [0.5] * 12, "dense": [0.5] * 12}))
+    assert said_of("retrieval", cell(*two, weak, level)).endswith(
+        "dense alone on 2 and BM25 alone on 2 of 4 landscapes, significantly ahead on 2 and tied with another system "
+        "on 1"
     )
 
 
@@ -184,7 +191,7 @@ def test_of_judged_landscapes_it_is_said_how_much_of_the_best_was_judged() -> No
     scores = pd.DataFrame([("a", "retrieval", "dense", "all", "Judged@10", 0.434)],
                           columns=["landscape", "task", "system", "scope", "metric", "value"])  # fmt: skip
     found = said_of("retrieval", cell(scores=scores))
-    assert "dense alone on a (nDCG@10 0.600 over 12 test queries, 43% of its ten best judged)" in found
+    assert "dense alone on a (nDCG@10 0.600 over 12 test queries, 43% of its top ten judged)" in found
 
 
 @pytest.mark.parametrize(
@@ -192,17 +199,18 @@ def test_of_judged_landscapes_it_is_said_how_much_of_the_best_was_judged() -> No
     [
         # Every query keeps a quarter, whichever are drawn.
         ([0.8, 0.4] * 6, [0.2, 0.1] * 6,
-         "dense alone reaches 25% of its score IN on a (0% to 67%, 12 queries have both)"),
+         "dense alone reaches 25% of its in-domain score on a (95 % interval 0% to 67%, 12 queries have both)"),
         ([0.8, 0.4], [0.2, 0.1],
-         "dense alone reaches 25% of its score IN on a (2 queries have both, too few for an interval)"),
-        ([0.5], [0.6], "dense alone reaches 120% of its score IN on a (1 query has both, too few for an interval)"),
-        ([0.0] * 7, [0.5] * 7, "dense alone finds nothing IN that could be lost on a (7 queries have both)"),
+         "dense alone reaches 25% of its in-domain score on a (2 queries have both, too few for an interval)"),
+        ([0.5], [0.6],
+         "dense alone reaches 120% of its in-domain score on a (1 query has both, too few for an interval)"),
+        ([0.0] * 7, [0.5] * 7, "dense alone scores 0 in domain on a (7 queries have both)"),
     ],
 )  # fmt: skip
 def test_how_much_of_in_is_left_out(inside: list[float], outside: list[float], expected: str) -> None:
     found = said_of("inout", cell(landscape(found=pd.concat([outcomes(AHEAD), paired(inside, outside)]))))
-    assert re.sub(r"\(\d+% to \d+%, ", "(I, ", found) == re.sub(
-        r"\(\d+% to \d+%, ", "(I, ", f"Out of the query's domain {expected}"
+    assert re.sub(r"interval \d+% to \d+%, ", "I, ", found) == re.sub(
+        r"interval \d+% to \d+%, ", "I, ", f"Out of the query's domain, {expected}"
     )
 
 
@@ -220,75 +228,81 @@ def test_the_interval_of_what_is_kept_is_that_of_the_ratio_of_means() -> None:
 
 
 def test_in_and_out_that_cannot_be_compared_are_said_so_and_many_by_their_extremes() -> None:
-    assert (
-        said_of("inout", cell()) == "IN against OUT cannot be told: no test query has relevant families of both kinds"
+    assert said_of("inout", cell()) == (
+        "In-domain and out-of-domain retrieval cannot be compared: no test query has relevant families of both kinds"
     )
     many = [
         landscape(name, pd.concat([outcomes(AHEAD), paired([0.8] * 9, [share] * 9)]))
         for name, share in (("a", 0.2), ("b", 0.4), ("c", 0.3), ("d", 0.08))
     ]
     assert said_of("inout", cell(*many)) == (
-        "Out of the query's domain the best system reaches 10% (d) to 50% (b) of its score IN, over 4 landscapes"
+        "Out of the query's domain, the best system reaches 10% (d) to 50% (b) of its in-domain score, over 4 "
+        "landscapes"
     )
     sentence = re.sub(r"\([^)]*\)", "()", said_of("inout", cell(*many[:2])))
     assert sentence == (
-        "Out of the query's domain dense alone reaches 25% of its score IN on a (); "
-        "dense alone reaches 50% of its score IN on b ()"
+        "Out of the query's domain, dense alone reaches 25% of its in-domain score on a (); "
+        "dense alone reaches 50% of its in-domain score on b ()"
     )
 
 
 @pytest.mark.parametrize(
     ("dev", "more", "expected"),
     [
-        ({"s0": 2.0, "s20": 1.0, "s40": 1.2}, {}, "brought the loss on dev pairs from 2.000 to 1.000"),
+        ({"s0": 2.0, "s20": 1.0, "s40": 1.2}, {}, "lowered the loss on dev pairs from 2.000 to 1.000"),
         ({"s0": 2.0, "s20": 1.0}, {"scale": 0.5},
-         "brought the loss on dev pairs from 2.000 to 1.000, of which the adapter is used at 0.5"),
+         "lowered the loss on dev pairs from 2.000 to 1.000 (the adapter is then weighed by 0.5)"),
         ({"s0": 1.0, "s20": 1.5, "s40": 1.3}, {},
-         "did not lower the loss on dev pairs (1.000 as published, 1.300 tuned)"),
+         "did not lower the loss on dev pairs: 1.000 before, 1.300 after"),
         ({"s0": 2.0, "s20": 1.0}, {"merge": True}, "merged one adapter"),
-        ({}, {}, "was held against no dev pairs"),
+        ({}, {}, "was not checked on dev pairs"),
     ],
 )  # fmt: skip
 def test_what_tuning_did_and_what_only_another_cell_tells(
     dev: dict[str, float], more: dict[str, Any], expected: str
 ) -> None:
     ours = cell(landscape("a"), landscape("b"), trained_on=["a"], curve=curve(**dev), **more)
-    rest = "to see what that changes in the scores here and on b, compute the zero-shot cell of the same options"
+    rest = "to see its effect on the scores, compute the zero-shot cell with the same options"
     assert said_of("training", ours) == f"Tuning with r1 on a {expected}; {rest}"
     (sentence,) = [one for one in answer(ours) if one.section == "training"]
     assert sentence.command == "dvc exp run -S recipe=zero-shot"
-    everywhere = cell(landscape("a"), trained_on=["a"], curve=curve(s0=2.0, s1=1.0))
-    assert "in the scores here, compute" in said_of("training", everywhere)
 
 
-def test_of_a_model_as_published_nothing_was_tuned() -> None:
-    assert said_of("training", cell()) == "Nothing was tuned here: the model is as published"
+def test_of_a_zero_shot_cell_nothing_was_tuned() -> None:
+    assert said_of("training", cell()) == "Nothing was tuned (zero-shot)"
 
 
 def test_how_much_is_cut() -> None:
-    assert said_of("texts", cell()) == "Cut at 256 tokens are 30% of the texts (tac)"
-    assert said_of("texts", cell(views="ta ta")) == "No text is cut: all texts (ta) fit into 256 tokens"
+    cut = "Texts longer than 256 tokens are cut:"
+    assert said_of("texts", cell()) == f"{cut} 30% of the texts (view tac)"
+    assert said_of("texts", cell(views="ta ta")) == "No text is cut: all texts (view ta) fit into 256 tokens"
     two = (landscape("a"), landscape("b"))
     two[1].lengths = lengths(tac=99.7, ta=0.2)
-    assert said_of("texts", cell(*two)) == "Cut at 256 tokens are 30% (a) and over 99% (b) of the texts (tac)"
+    assert said_of("texts", cell(*two)) == f"{cut} 30% (a) and over 99% (b) of the texts (view tac)"
     assert said_of("texts", cell(*two, views="ta tac")) == (
-        "Cut at 256 tokens are 30% (a) and over 99% (b) of the documents (tac); "
-        "0% (a) and under 1% (b) of the queries (ta)"
+        f"{cut} 30% (a) and over 99% (b) of the documents (view tac), 0% (a) and under 1% (b) of the queries (view ta)"
     )
-    passages = "documents are read in passages, to their end"
-    assert said_of("texts", cell(passages=64)) == f"Cut at 256 tokens are 30% of the queries (tac); {passages}"
-    assert said_of("texts", cell(landscape(own=True), passages=64)) == f"No text is cut; {passages}"
-    assert said_of("texts", cell(landscape(own=True))) == "Cut at 256 tokens are 30% of the documents (tac)"
+    passages = "documents are read to their end, in passages"
+    assert said_of("texts", cell(passages=64)) == f"{cut} 30% of the queries (view tac); {passages}"
+    assert said_of("texts", cell(landscape(own=True), passages=64)) == f"No text is cut: {passages}"
+    assert said_of("texts", cell(landscape(own=True))) == f"{cut} 30% of the documents (view tac)"
     many = [landscape(name) for name in "abcde"]
     many[3].lengths = lengths(tac=4)
-    assert said_of("texts", cell(*many)) == "Cut at 256 tokens are 4% (d) to 30% (a) of the texts (tac)"
+    assert said_of("texts", cell(*many)) == f"{cut} 4% (d) to 30% (a) of the texts (view tac)"
+    # Late interaction may cut queries elsewhere, where nobody counted them.
+    queries = "queries are cut at 32 tokens"
+    assert said_of("texts", cell(query_length=32)) == f"{cut} 30% of the documents (view tac); {queries}"
+    assert said_of("texts", cell(query_length=256)) == said_of("texts", cell())
+    assert said_of("texts", cell(views="ta ta", query_length=32)) == (
+        f"No document is cut: all documents (view ta) fit into 256 tokens; {queries}"
+    )
 
 
 def test_what_is_simulated() -> None:
     sections = [one.section for one in answer(cell())]
     assert sections == ["retrieval", "inout", "training", "texts"]
     both = cell(landscape("a", simulated=True), landscape("b"))
-    assert said_of("licences", both).startswith("a is simulated: families generated")
+    assert said_of("licences", both).startswith("a is simulated: its families are generated")
     assert len(answer(both)) == 5
 
 
@@ -373,6 +387,30 @@ def test_the_page_of_a_grid_recommends_what_the_command_does() -> None:
         assert lines[4] == f"  cost: {cost}"
     assert "m, r1 trained on a, view tac, half of the adapter, system " in str(sheet.rows[0][2])
     assert recommended([]) is None
+
+
+def test_pictures_of_a_grid_say_n_and_a_system_looks_as_on_every_page() -> None:
+    plant = Planted(12, folds=2)
+    for place in "ab":
+        plant.cell(0.4, place, tasks=("retrieval", "classification"))
+        for seed in (0, 1):
+            plant.cell(0.5, place, recipe="r1", trained_on="a", tasks=("retrieval", "classification"), seed=seed)
+    grid = toy(plant)
+    tested = comparisons.declared(grid.outcomes, registry.every("hypotheses", Hypotheses))
+    specs = {name: one.spec for name, one in pictures(Material(grid, tested, {"m": ("m", 22.0)})).items() if one.spec}
+    assert {"recipes", "transfer", "matched", "inout"} <= set(specs)
+    for name, spec in specs.items():
+        rows = spec["data"]["values"]
+        for panel, counts in pd.DataFrame(rows).groupby(spec["facet"]["field"])["n"]:
+            fewest, most = counts.min(), counts.max()
+            assert str(panel).endswith(f"n = {fewest}" if fewest == most else f"n = {fewest} to {most}"), name
+    assert {row["n"] for row in specs["matched"]["data"]["values"]} == {24}  # of each seed, both folds
+    (points,) = [layer for layer in specs["inout"]["spec"]["layer"] if "shape" in layer["encoding"]]
+    for channel, looks in (("fill", SYSTEM_COLOURS), ("shape", dict(zip(RETRIEVAL, SHAPES, strict=True)))):
+        scale = points["encoding"][channel]["scale"]
+        assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
+            name: looks[name] for name in ("bm25", "dense", "interpolation")
+        }
 
 
 def test_the_page_of_a_grid_opens_with_it_and_says_options_in_words() -> None:

@@ -115,11 +115,11 @@ def test_the_forms_are_written_whole(command: Command, workspace: Path) -> None:
 
 
 WRONG: list[tuple[tuple[str, ...], str]] = [
-    ((), "nothing is asked; give one of TEXT, --queries, --like, --interactive"),
+    ((), "no question is given; give one of TEXT, --queries, --like, --interactive"),
     (("vent", "--like", "F1"), "TEXT and --like are given"),
     (("",), "the question is empty"),
     ((" .. ",), "the question is empty"),
-    (("EP 2970120 A1",), "is a family of 'sim-alpha'; ask for its like by --like"),
+    (("EP 2970120 A1",), "is a family of 'sim-alpha'; search for similar families by --like"),
     (("EP 2970121 B1",), "'EP 2970121 B1': no family of the landscape has this id or number"),
     (("--like", "EP2970121"), "'EP2970121': no family of the landscape has this id or number (did you mean EP2970120"),
     (("--like", ""), "no family of the landscape has this id or number"),
@@ -133,7 +133,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("vent", "--before", "2012"), "--before '2012' is no date"),
     (("vent", "--class", "H04"), "no family of 'sim-alpha' passes (--class: 0 of 4 families pass)"),
     (("--interactive", "--out", "x"), "--interactive answers here"),
-    (("vent", "--judge", "x.csv", "--system", "dense"), "--judge writes what all systems find"),
+    (("vent", "--judge", "x.csv", "--system", "dense"), "--judge writes the hits of all systems"),
     (("vent", "--judge", "x.xlsx"), "judgements are kept as CSV"),
     (("vent", "--judge", "wrong.csv"), "has no column 'query_id', so it is no file of this command"),
 ]  # fmt: skip
@@ -167,7 +167,7 @@ def judged(path: Path) -> list[dict[str, str]]:
 def pooled(command: Command, workspace: Path, k: str = "2") -> list[dict[str, str]]:
     (workspace / "questions.txt").write_text(QUESTIONS)
     status, out, said = command("--queries", "questions.txt", "--judge", "judged.csv", "-k", k)
-    assert status == 0 and "judged.csv: " in out and "counts as wrong" in said
+    assert status == 0 and "judged.csv: " in out and "counts as not relevant" in said
     return judged(workspace / "judged.csv")
 
 

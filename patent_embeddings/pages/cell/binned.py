@@ -1,4 +1,4 @@
-"""The picture of a score against what queries differ in: bins of queries, each system's mean with its interval."""
+"""Pictures of a score by a property of the query: in bins of queries, each system's mean with its interval."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from patent_embeddings.pages.colours import COLOURS, SHAPES
 from patent_embeddings.pages.failures.data import METRIC, named
 from patent_embeddings.pages.failures.queries import tested, wide
 
-_BINS, _FEWEST = 5, 12  # at most; queries in a bin, where their values differ
+_BINS, _FEWEST = 5, 12  # bins at most; queries in a bin at least, unless equal values are more
 _COLUMNS: Columns = {"panel": "text", "system": "text", "bin": "text", "first": "number", **SCORED, "n": "number"}
 
 
 def binned(column: str, title: str, about: str) -> Plot:
-    """`METRIC` of each system against whole numbers of `failures.queries.profile`; bins are those of all landscapes.
+    """The picture of `METRIC` by a column of `failures.queries.profile`, in whole numbers; all landscapes share bins.
 
-    `title` is that of the axis; `about` says in the caption what the column is.
+    `title` is the title of the axis; `about` says in the caption what the column is.
     """
 
     def rows(cell: CellResults) -> Iterator[dict[str, Any]]:
@@ -41,7 +41,7 @@ def binned(column: str, title: str, about: str) -> Plot:
     def draw() -> Any:
         order = alt.EncodingSortField("first", op="min")
         place = alt.X("bin:O", title=title, sort=order, axis=alt.Axis(labelAngle=0, labelFontSize=10, ticks=False))
-        # Beside one another, as the systems' intervals overlap.
+        # Side by side, as the systems' intervals overlap.
         names = list(RETRIEVAL)
         system = {"field": "system", "type": "nominal", "title": "system"}
         colours = alt.Scale(domain=names, range=[COLOURS[name] for name in names])
@@ -63,13 +63,13 @@ def binned(column: str, title: str, about: str) -> Plot:
         )
 
     def caption(_: CellResults) -> str:
-        return f"{METRIC} by {about}; bins of about equally many test queries, with 95 % intervals."
+        return f"{METRIC} by {about}, with 95 % intervals. Each bin has about as many test queries of all landscapes."
 
-    return Plot("What failed", _COLUMNS, rows, draw, caption, file=layout.outcomes)
+    return Plot("Query by query", _COLUMNS, rows, draw, caption, file=layout.outcomes)
 
 
 def borders(values: pd.Series[float]) -> list[float]:
-    """Least value of each bin of about equally many, ascending, equal values together; none where one bin is all."""
+    """Lowest value of each of some bins of about equal size, ascending; equal values share a bin; empty for one bin."""
     count = min(_BINS, len(values) // _FEWEST)
     least = np.unique(np.sort(values.to_numpy())[np.arange(count) * len(values) // max(count, 1)])
     return least.tolist() if len(least) > 1 else []

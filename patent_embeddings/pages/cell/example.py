@@ -1,4 +1,4 @@
-"""The worked example of a cell's page: one query of a landscape, and what every system found for it."""
+"""The worked example of a cell's page: one query, and the top families of every system for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def example_query(queries: pd.DataFrame, qrels: pd.DataFrame) -> str | None:
 
 
 def example(cell: CellResults, landscape: LandscapeResults) -> dict[str, Any] | None:
-    """The query of the worked example, and the top of every system for it."""
+    """The query of the worked example and the top families of every system; None where no query has relevant ones."""
     query = landscape.example
     if query is None:
         return None

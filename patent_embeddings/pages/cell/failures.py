@@ -1,4 +1,4 @@
-"""What failed in a cell: the data of its queries, and the table of who won and lost."""
+"""Query by query: the data of the query browser, and the table of wins and losses between systems."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from patent_embeddings.pages.failures.source import WORKSPACE
 
 
 def failures(cell: CellResults) -> dict[str, Any] | None:
-    """The data of `failures.html.j2`, read from the tables of the workspace; None where there is no test query.
+    """The data of `failures.html.j2`, read from the workspace; None without a scored test query.
 
     Raises UserError where a table is absent or damaged.
     """
@@ -31,7 +31,7 @@ def failures(cell: CellResults) -> dict[str, Any] | None:
 
 
 def won(cell: CellResults) -> Sheet | None:
-    """Every system against each one before it, by landscape and scope; None where there is no test query."""
+    """Wins of every system against each one before it, by landscape and scope; None without a scored test query."""
     rows: list[list[Shown]] = []
     for landscape in cell.landscapes:
         outcomes = tested(landscape.outcomes)
@@ -45,7 +45,7 @@ def won(cell: CellResults) -> Sheet | None:
         return None
     head = ["landscape", "relevant", "system", "against", "n", "won", "lost", "tied", "mean difference", "p"]
     caption = (
-        f"Test queries on which a system has a higher, a lower or the same {METRIC} as another, and p of the sign test "
-        "(two-sided, exact, ties left out), of each pair by itself"
+        f"Test queries on which a system has a higher, lower or equal {METRIC} than another; p of the two-sided exact "
+        "sign test without ties, not adjusted for the number of pairs"
     )
     return Sheet(head, rows, caption, texts=4, source=cell.source(layout.outcomes))

@@ -1,4 +1,4 @@
-"""The lines that ended the last report, kept so that showing them again takes no time."""
+"""The lines that the last report printed, kept so that `report --show` need not compute them again."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from patent_embeddings.core.files import read_json, sha256, write_json
 
 
 def keep(lines: str) -> None:
-    """Keep the lines of the report whose scores have just been written."""
+    """Keep the lines printed for the scores that have just been written."""
     write_json(layout.SUMMARY, {"lines": lines, "scores": sha256(layout.SCORES)})
 
 
 def kept() -> str | None:
-    """The lines of the report that reports/scores.csv is of; None where they are not here."""
+    """The lines printed for the current reports/scores.csv; None where none are kept for it."""
     if not (layout.SUMMARY.is_file() and layout.SCORES.is_file()):
         return None
     found = read_json(layout.SUMMARY)

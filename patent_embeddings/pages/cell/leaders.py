@@ -1,4 +1,4 @@
-"""Which system is best on a landscape, how sure its lead is, and what of it is left out of the query's domain."""
+"""The best system on a landscape, the significance of its lead, and the share of its score that it keeps OUT."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class Leader:
     second: str  # the best of those with a lower score; "" where there is none
     lead: float
     p: float  # of the lead, by paired randomisation, after Holm over all pairs of systems
-    testable: bool  # whether any lead could be significant on so few queries
+    testable: bool  # whether enough queries are scored for any lead to be significant
 
     @property
     def significant(self) -> bool:
-        """Whether the lead is more than luck; not where others have the same score."""
+        """Whether the lead is significant; never where others have the same score."""
         return self.testable and not self.level and self.p < ALPHA
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What of a system's score IN is left OUT, on the queries that have both; bounds are NaN with too few of them."""
+    """A system's score OUT as a share of its score IN, over the queries that have both; NaN bounds for too few."""
 
-    share: float  # NaN where nothing is found IN
+    share: float  # NaN where the score IN is 0
     low: float
     high: float
     queries: int
@@ -77,7 +77,7 @@ def leader(outcomes: pd.DataFrame) -> Leader | None:
 
 
 def kept(outcomes: pd.DataFrame, system: str) -> Kept | None:
-    """What a system keeps from IN to OUT; None where no test query has relevant families of both kinds."""
+    """The share of its score that a system keeps OUT; None where no test query has relevant families of both kinds."""
     rows = tested(outcomes)
     inside, outside = (wide(rows, scope) for scope in ("in-paired", "out-paired"))
     if system not in inside:

@@ -1,6 +1,6 @@
-"""What the pictures of a cell are drawn with: axes, colours, shapes and tooltips.
+"""Axes, colours, shapes and tooltips of a cell's pictures.
 
-Rows have a `rev`: the cell's name on the page, the revision in `dvc plots diff`.
+Every row has a `rev`: the cell's name on the page, the revision in `dvc plots diff`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from patent_embeddings.evaluation.systems import LABEL_SETS, SHOWN, Task, system
 from patent_embeddings.pages.colours import COLOURS, INK, SHAPES
 
 PANEL = 330  # width of a panel in pixels, where nothing else decides it
-KNOWN = "isValid(datum.ci_low)"  # few units have no interval
+KNOWN = "isValid(datum.ci_low)"  # there is no interval of few units
 
 
 def _names() -> Any:
-    """The axis of rows with names, which stand clear of it."""
+    """The vertical axis of rows with names."""
     return alt.Axis(grid=True, ticks=False, domain=False, labelPadding=8)
 
 
 def by_system() -> dict[str, Any]:
-    """One row a system, and within it one a revision."""
+    """Encodings of one row for each system, and within it one for each revision."""
     system = alt.Y("system:N", sort=list(COLOURS), title=None, axis=_names())
     return {"y": system, "yOffset": alt.YOffset("rev:N", sort=None)}
 
@@ -34,31 +34,31 @@ def lower_bound(title: str) -> Any:
 
 
 def colour(names: Sequence[str] = tuple(COLOURS), channel: type[Any] = alt.Color) -> Any:
-    """The colour of a row's system, one of these; it needs no legend, as its name stands beside it."""
+    """The colour of a row's system; it needs no legend, as the axis or a label names the system."""
     scale = alt.Scale(domain=list(names), range=[COLOURS[name] for name in names])
     return channel("system:N", scale=scale, legend=None)
 
 
 def shape() -> Any:
-    """The shape that tells revisions apart; a picture of one cell has no legend of it."""
+    """The shape by revision; a picture of one cell drops its legend."""
     legend = alt.Legend(title="cell", symbolStrokeColor=INK, symbolFillColor=INK)
     return alt.Shape("rev:N", sort=None, legend=legend, scale=alt.Scale(range=SHAPES))
 
 
 def dashes() -> Any:
-    """The dashes that tell revisions apart, as `shape`."""
+    """The dashes by revision; a picture of one cell drops their legend."""
     legend = alt.Legend(title="cell", symbolType="stroke", symbolStrokeColor=INK)
     return alt.StrokeDash("rev:N", sort=None, legend=legend)
 
 
 def tooltip(*fields: str | Any, value: str = "value", interval: bool = True) -> list[Any]:
-    """What is shown of a row under the pointer: its revision, these fields, and its value."""
+    """The tooltip of a row: its revision, these fields, its value and its interval."""
     shown = [*fields, alt.Tooltip(f"{value}:Q", format=".4f"), *(["interval"] if interval else [])]
     return ["rev:N", *(f"{one}:N" if isinstance(one, str) else one for one in shown)]
 
 
 def against_floor(task: Task) -> Any:
-    """Scores of a label task by label set, and within it one row for each system and revision."""
+    """The chart of a label task: a row for each label set, and within it one for each system and revision."""
     names = list(systems(task))
     title = f"{SHOWN[task][1]}, test families"
     places = {"line": "datum.system + ' ' + datum.rev", "place": f"indexof({names}, datum.system)"}

@@ -1,4 +1,4 @@
-"""What the vectors take, and what they lose in fewer dimensions and fewer bytes."""
+"""Memory that the vectors take, and the scores that they lose in fewer dimensions or fewer bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = {
     "float32": "float32, as searched", "half": "half the dimensions", "quarter": "a quarter of the dimensions",
     "float16": "float16", "int8": "eight bits", "binary": "one bit, ranked again",
 }  # fmt: skip
-TOLERATED = 0.01  # loss of either metric, from which on it matters
+TOLERATED = 0.01  # a loss of either metric from here on matters
 _NAMED = 3  # landscapes that are named one by one
 Rows = Mapping[tuple[str, str], Mapping[str, Any]]  # of a landscape, by form and metric
 
@@ -46,18 +46,18 @@ def compression(cell: CellResults) -> Sheet | None:
     scored = [head for metric in METRICS for head in (metric, f"change of {metric}")]
     head = ["landscape", "vectors", "dimensions", "bytes a family", "of float32", "n", *scored]
     said = (
-        "All relevant families, mean over n test queries; changes against float32, with 95 % intervals where n "
-        "suffices, each by itself (one without width: no query changed)"
+        "All relevant families, mean over n test queries; changes against float32 with 95 % intervals where n is large "
+        "enough, not adjusted for their number (an interval of width 0: no query changed)"
     )
     return Sheet(head, rows, said, texts=2, source=cell.source(layout.compression))
 
 
 def takeaway(cell: CellResults) -> list[str]:
-    """What a reader takes away of the table: what costs next to nothing, what does not, and what cannot be told.
+    """The table in sentences: which forms cost next to nothing, which lose, and which are undecided.
 
-    It is of the landscapes with intervals; without one there is nothing to be told from chance. That no loss shows is
-    no proof that there is none: a form is recommended where its intervals exclude a loss that matters. Where no query
-    changed an interval is a point, which excludes less than it seems to: what other queries may do is said beside it.
+    Only landscapes with intervals count. That no loss shows is no proof that there is none: a form is recommended where
+    its intervals exclude a loss that matters. Where no query changed the interval is a point, which excludes less than
+    it seems to: a sentence says how many other queries might change.
     """
     found = {one.name: rows for one in cell.landscapes if (rows := _rows(one)) and _sure(rows)}
     if not found:
@@ -75,7 +75,7 @@ def takeaway(cell: CellResults) -> list[str]:
     share = {form: rows["share"].max() for form, rows in forms.items()}
     named = {form: f"{NAMES[form]} ({share[form]:.0%})" for form in forms}
     where = f"on all {len(found)} landscapes" if len(found) > _NAMED else f"on {listed(found)}"
-    said = [f"For no form do the intervals exclude a loss of {TOLERATED} {where}."]
+    said = [f"No smaller form has intervals that exclude a loss of {TOLERATED} {where}."]
     lost, unsure = [], []
     for form, table in forms.items():
         told = table[table["high"] < 0].sort_values(["difference", "metric", "landscape"])
@@ -86,45 +86,49 @@ def takeaway(cell: CellResults) -> list[str]:
             unsure.append(f"{named[form]} up to {room[form]:.4f}")
     if safe := [form for form in forms if room[form] < TOLERATED]:
         least = min(safe, key=lambda form: share[form])
-        reach = f"a loss of {room[least]:.4f}" if room[least] >= 5e-5 else "no loss"
+        reach = f"reach a loss of {room[least]:.4f}" if room[least] >= 5e-5 else "include no loss"
         changes = forms[least]["difference"]
         level = forms[least][forms[least]["high"] - forms[least]["low"] < POINT]
         said = [
-            f"The fewest bytes for which the intervals exclude a loss of {TOLERATED} {where}: "
+            f"The smallest form whose intervals exclude a loss of {TOLERATED} {where}: "
             f"{NAMES[least]}, {share[least]:.0%} of float32. {METRICS[0]} and {METRICS[1]} change by "
-            f"{changes.min():+.4f} to {changes.max():+.4f}; the intervals reach {reach}."
+            f"{changes.min():+.4f} to {changes.max():+.4f}; the intervals {reach}."
         ]
         if len(level):
             said.append(
-                f"In {len(level)} of its {len(forms[least])} comparisons no query changed; up to "
-                f"{unseen(level['n'].min()):.1%} of other queries may change all the same."
+                f"In {len(level)} of its {len(forms[least])} comparisons no query changed; with so few, up to "
+                f"{unseen(level['n'].min()):.1%} of all queries could still change."
             )
     if lost:
-        said.append(f"Measurable losses, at their worst: {'; '.join(lost)}.")
+        said.append(f"Measurable losses, the largest of each form: {'; '.join(lost)}.")
     if unsure:
-        said.append(f"Too few queries to tell, with losses that the intervals allow: {'; '.join(unsure)}.")
+        said.append(
+            f"Undecided with so few queries, and the largest loss that the intervals allow: {'; '.join(unsure)}."
+        )
     return said
 
 
 def remarks(cell: CellResults) -> list[str]:
-    """Which landscapes are not told of and why, and where not all test queries were asked."""
+    """Landscapes that were not measured and why, and those measured on a part of their test queries."""
     if cell.model.similarity == "maxsim":
-        return ["Not measured: late interaction has a vector for every token, which none of these forms rank by."]
+        return ["Not measured: late interaction has a vector for every token, and these forms have one for a text."]
     said = []
     for landscape in cell.landscapes:
         rows, every = _rows(landscape), _queries(cell, landscape.name)
         asked = rows[EXACT, METRICS[0]]["n"] if rows else 0
         if every and not rows:
-            said.append(f"{landscape.name}: its vectors are too many to be measured (docs/vectors.md).")
+            said.append(f"{landscape.name}: too many vectors to measure (docs/vectors.md).")
         elif rows and not _sure(rows):
             said.append(f"{landscape.name}: too few test queries ({asked}) to tell a loss from chance.")
         elif 0 < asked < every:
-            said.append(f"{landscape.name}: {asked:,} of the {every:,} test queries, those of the least hashes of ids.")
+            said.append(
+                f"{landscape.name}: measured on {asked:,} of the {every:,} test queries, chosen by a hash of the id."
+            )
     return said
 
 
 def _queries(cell: CellResults, landscape: str) -> int:
-    """How many test queries the dense run is scored on."""
+    """Number of test queries that the dense run is scored on."""
     ours = cell.scores[(cell.scores["landscape"] == landscape) & (cell.scores["system"] == "dense")]
     return int(ours.loc[(ours["scope"] == "all") & (ours["metric"] == METRICS[0]), "n"].max()) if len(ours) else 0
 
@@ -140,5 +144,5 @@ def _sure(rows: Rows) -> bool:
 
 
 def _share(rows: Rows, form: str) -> float:
-    """The share of float32's bytes that a form takes."""
+    """Bytes of a form as a share of float32's."""
     return float(rows[form, METRICS[0]]["bytes"] / rows[EXACT, METRICS[0]]["bytes"])

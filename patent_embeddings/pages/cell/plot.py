@@ -29,19 +29,19 @@ SCORED: Columns = {"value": "number", "ci_low": "number", "ci_high": "number"}
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture, whatever the cell.
+    """A picture of any cell.
 
-    `panel` among its columns makes a panel of each value, `ci_low` an interval in words; `rev` is added by whoever
-    draws. No column is named `step`: DVC writes a row number there.
+    A column `panel` makes a panel of each of its values, `ci_low` adds the interval to the tooltip; `rev` is added when
+    it is drawn. No column is named `step`: DVC writes a row number there.
     """
 
     section: str  # of the page, by its heading
     columns: Columns
     rows: Callable[[CellResults], Iterable[dict[str, Any]]]
     draw: Callable[[], Any]  # the chart of one panel
-    caption: Callable[[CellResults], str]  # what it shows of a cell, in which unit
+    caption: Callable[[CellResults], str]  # what is drawn, over which units
     file: Path | Callable[[str], Path] = layout.scores  # where its rows are from, by landscape unless it is one
-    # What it says of a cell, as title and subtitle of a figure that is kept in git; None: there is no such figure.
+    # Title and subtitle of the figure that is kept in git; None: there is no such figure.
     finding: Callable[[CellResults], tuple[str, str]] | None = None
 
     @cached_property
@@ -61,12 +61,12 @@ class Plot:
         return spec(chart, data=data)
 
     def data(self, cell: CellResults) -> list[dict[str, Any]]:
-        """Its columns of a cell, None for NaN, which JSON does not have."""
+        """The rows of a cell, with None for NaN, which JSON does not have."""
         rows = ({column: row[column] for column in self.columns} for row in self.rows(cell))
         return [{column: None if value != value else value for column, value in row.items()} for row in rows]
 
     def csv(self, rows: list[dict[str, Any]]) -> str:
-        """`reports/plots/NAME.csv` of rows of `data`, four decimals."""
+        """Rows of `data` as `reports/plots/NAME.csv`, with four decimals."""
         return csv_text(list(self.columns), rows)
 
     def figure(self, cell: CellResults, rows: list[dict[str, Any]]) -> str | None:
@@ -88,7 +88,7 @@ class Plot:
 
 
 def _of_one_cell(spec: Any, rows: Sequence[dict[str, Any]]) -> Any:
-    """The spec without what only `dvc plots` needs, which compares cells: systems without rows, a legend of cells."""
+    """The spec without what only a comparison by `dvc plots` needs: systems without rows, a legend of cells."""
     if isinstance(spec, list):
         return [_of_one_cell(one, rows) for one in spec]
     if not isinstance(spec, dict):
@@ -104,7 +104,7 @@ def _of_one_cell(spec: Any, rows: Sequence[dict[str, Any]]) -> Any:
 
 
 def scored(cell: CellResults, landscape: LandscapeResults, task: Task) -> pd.DataFrame:
-    """Scores of a landscape by the metric that its task is shown by: rows of its systems in their order, no oracle."""
+    """Scores of a landscape by the leading metric of a task: rows in the order of its systems, without oracles."""
     names = systems(task)
     ours = cell.scores[(cell.scores["landscape"] == landscape.name) & (cell.scores["task"] == task)]
     ours = ours[(ours["metric"] == SHOWN[task][1]) & ours["system"].isin(names)]
@@ -124,7 +124,7 @@ def by_label_set(task: Task, caption: str) -> Plot:
 
 
 def panelled(landscape: LandscapeResults, rows: pd.DataFrame, unit: str) -> list[dict[str, Any]]:
-    """The rows with the heading of their panel: landscape, whether simulated, and how many units a row is of."""
+    """The rows with the title of their panel: the landscape, whether it is simulated, and the units of a row."""
     name = landscape.name + (" (simulated)" if landscape.entry.simulated else "")
     counts = sorted({int(rows["n"].min()), int(rows["n"].max())}) if len(rows) else []
     return records(rows.assign(panel=f"{name}, {' to '.join(f'{count:,}' for count in counts)} {unit}"))

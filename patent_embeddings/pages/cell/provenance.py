@@ -1,12 +1,16 @@
-"""What a cell was made of and what it took: its texts, its training, its costs, its licences."""
+"""Tables of a cell's texts, training, costs and licences."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from patent_embeddings.core import layout
 from patent_embeddings.core.command import STAGES
+from patent_embeddings.core.params import Finetune
 from patent_embeddings.evaluation.scores import records
+from patent_embeddings.grid.wording import listed
 from patent_embeddings.handover.sheets import Sheet, Shown
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
 
@@ -14,7 +18,7 @@ COINCIDE = 0.05  # share of families with the same text from which two views are
 
 
 def lengths(cell: CellResults, landscape: LandscapeResults) -> Sheet:
-    """What each view's texts lack and lose, and which views coincide after the cut."""
+    """Lengths of each view's texts, how many are cut or incomplete, and which views coincide after the cut."""
     rows: list[list[Shown]] = []
     used = {cell.params.query_view, cell.params.document_view}
     sampled = 0.0
@@ -33,8 +37,8 @@ def lengths(cell: CellResults, landscape: LandscapeResults) -> Sheet:
         lacking = [_share(value[key], families) for key in ("incomplete", "empty")]
         named = f"{name} *" if name in used else name
         rows.append([named, *counts, _share(value["truncated"], sampled), *lacking, ", ".join(alike) or None])
-    measured = f", tokens of a sample of {sampled:,.0f}" if sampled < len(landscape.families) else ""
-    caption = f"{landscape.name}, {len(landscape.families):,} families{measured}; * view of this cell"
+    measured = f", tokens counted on a sample of {sampled:,.0f}" if sampled < len(landscape.families) else ""
+    caption = f"{landscape.name}, {len(landscape.families):,} families{measured}; * marks the views of this cell"
     tokens = ["median tokens", "90th percentile", "cut at"]
     head = ["view", *tokens, "texts cut", "lacking a section", "no text", "same text after the cut as"]
     return Sheet(head, rows, caption, source=cell.source(layout.lengths(landscape.name)))
@@ -50,21 +54,26 @@ def training(cell: CellResults) -> dict[str, Any] | None:
         return None
     train = cell.pairs[cell.pairs["split"] == "train"]
     distinct = train.drop_duplicates(["signal", "anchor_id", "positive_id"])["signal"].value_counts()
-    asked = cell.params.finetune.pairs
-    batch = train.groupby("step")["position"].transform("size")
-    negatives = batch - 1 - train["conflicts"].map(len)
-    kept = _kept(cell)
+    options = cell.params.finetune
+    # A recipe that merges adapters trains each on its landscape's part of a batch, where the part's pairs are together.
+    batches = train.groupby(["landscape", "step"] if cell.recipe.merge else ["step"])["position"]
+    first, size = batches.transform("min"), batches.transform("size")
+    conflicts = [
+        sum(start <= int(other) < start + count for other in others)
+        for others, start, count in zip(train["conflicts"], first, size, strict=True)
+    ]
+    kept = None if cell.recipe.merge else _kept(cell)
     seen = set(cell.seen["family_id"])
     drawn = {signal: int((train["signal"] == signal).sum()) for signal in cell.recipe.signals}
     pairs: list[list[Shown]] = [[signal, int(distinct.get(signal, 0)), count] for signal, count in drawn.items()]
-    caption, files = f"Training pairs from {', '.join(cell.trained_on)}", cell.source(layout.PAIRS)
+    caption, files = f"Training pairs from {listed(cell.trained_on)}", cell.source(layout.PAIRS)
     return {
         "pairs": Sheet(["signal", "distinct pairs", "drawn in training"], pairs, caption, source=files),
         "used": int(distinct.sum()),
-        "asked": asked,
-        "steps": cell.params.finetune.steps,
-        "batch": cell.params.finetune.batch,
-        "negatives": float(negatives.mean()),
+        "fewer": fewer(int(distinct.sum()), options, cell.trained_on),
+        "steps": options.steps,
+        "batch": options.batch,
+        "negatives": float((size - 1 - np.array(conflicts)).mean()),
         "kept": None if kept is None else (kept["step"], kept["loss"]),
         "seen": [
             (landscape.name, len(seen & set(ranked)), len(ranked))
@@ -74,21 +83,33 @@ def training(cell: CellResults) -> dict[str, Any] | None:
     }
 
 
+def fewer(used: int, options: Finetune, sources: list[str]) -> str:
+    """Why training saw fewer distinct pairs than `finetune.pairs`; "" where it did not."""
+    room = options.steps * options.batch
+    why = [f"the steps have room for {room:,}"] if room < options.pairs else []
+    if used < min(room, options.pairs):
+        one = len(sources) == 1
+        why.append(
+            f"{sources[0]} has no more" if one else f"{listed(sources)} give equal shares, and not all have enough"
+        )
+    return f"fewer than the {options.pairs:,} asked for: {'; '.join(why)}" if why else ""
+
+
 def dev_losses(cell: CellResults) -> tuple[float | None, float | None]:
-    """Loss on the dev pairs of the model as published and of the checkpoint kept; None where it was not taken."""
+    """Loss on the dev pairs before training and at the checkpoint kept; None where it was not measured."""
     before = cell.curve[(cell.curve["split"] == "dev") & (cell.curve["step"] == 0)]["loss"]
     kept = _kept(cell)
     return (float(before.iloc[0]) if len(before) else None, kept["loss"] if kept else None)
 
 
 def _kept(cell: CellResults) -> dict[str, Any] | None:
-    """The row of the curve whose checkpoint is the adapter: before the first step there is none."""
+    """The row of the curve whose checkpoint became the adapter: the lowest dev loss after any step."""
     dev = cell.curve[(cell.curve["split"] == "dev") & (cell.curve["step"] > 0)]
     return min(records(dev), key=lambda row: (row["loss"], row["step"]), default=None)
 
 
 def costs(cell: CellResults) -> Sheet | None:
-    """Seconds, texts and tokens per second, how busy the device was, memory, energy and device of every stage."""
+    """Time, throughput, load, memory, energy and device of every stage; None without any record."""
     rows: list[list[Shown]] = []
     for stage in STAGES:
         for where, stages in sorted(cell.costs.items()):
@@ -103,10 +124,12 @@ def costs(cell: CellResults) -> Sheet | None:
     if not rows:
         return None
     seconds = sum(record["seconds"] for stages in cell.costs.values() for record in stages.values())
-    said = [f"{seconds:,.0f} seconds in all, where each stage first ran: a restored stage keeps its cost"]
+    said = [
+        f"{seconds:,.0f} seconds in all; each stage as measured when it first ran, also where its results were restored"
+    ]
     records = [record for stages in cell.costs.values() for record in stages.values()]
     if any("tokens" in record for record in records):
-        said.append("tokens: what went through the model without padding, from the first batch to the last")
+        said.append("tokens: those that the model read, without padding, from the first batch to the last")
     said += [words for by, words in _BUSY.items() if any(record.get("busy_by") == by for record in records)]
     head = ["stage", "landscape", "seconds", "texts a second", "tokens a second", "busy", "peak MiB"]
     head += ["peak GPU MiB", "GPU seconds", "Wh", "device"]
@@ -116,13 +139,13 @@ def costs(cell: CellResults) -> Sheet | None:
 
 _BUSY = {
     "processor time": "busy: the share of all processors' time that the stage used, from the first batch to the last",
-    "driver": "busy: the share of the time in which the GPU computed, from the first batch to the last, and Wh its "
-    "energy, as its driver says",
+    "driver": "busy: the share of the time in which the GPU computed, from the first batch to the last, and "
+    "Wh its energy, as its driver says",
 }
 
 
 def _rounded(rate: float | None) -> float | None:
-    return round(rate) if rate is not None and rate >= 10 else rate  # of a large model less than one a second
+    return round(rate) if rate is not None and rate >= 10 else rate  # a large model may be below one a second
 
 
 def licences(cell: CellResults) -> Sheet:

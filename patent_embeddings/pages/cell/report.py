@@ -1,4 +1,4 @@
-"""The report of a cell: what its stages have written is gathered, and every file of reports/ is made of it."""
+"""The report of a cell: gathers what its stages wrote, and makes every file of reports/ from it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def write_templates() -> None:
 
 
 def summary(cell: CellResults | None, calibration: list[str]) -> str:
-    """The lines that end a run: the short table, what was not possible, how expected scores came out, the page.
+    """The lines that end a run: the short table, what could not be measured, expected scores, the page.
 
     `cell` is None where only its scores are here. Raises UserError where there is no reports/scores.csv yet.
     """
@@ -105,7 +105,7 @@ def _landscape(name: str, values: ReportValues) -> LandscapeResults:
 
 
 def _runs(landscape: str, query: str) -> dict[str, pd.DataFrame]:
-    """What each system found for one query; an optional system's run without rows is left out."""
+    """The ranking of one query by each system; an optional system without rows is left out."""
     paths = {system: layout.run(landscape, system) for system in RETRIEVAL}
     columns = ["query_id", "family_id", "rank"]
     runs = {

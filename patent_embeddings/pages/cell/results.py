@@ -1,4 +1,4 @@
-"""What a cell came to: all that its page, pictures and tables show, as data."""
+"""The results of a cell as data: all that its page, pictures and tables show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from patent_embeddings.pairs.entries import Recipe
 
 @dataclass(frozen=True)
 class LandscapeResults:
-    """A landscape of the cell; frames are rows of the schemas of their names unless said otherwise."""
+    """Results on a landscape; each frame has the columns of the schema of its name unless said otherwise."""
 
     name: str
     entry: Any
@@ -31,14 +31,14 @@ class LandscapeResults:
     fusion: pd.DataFrame
     example: str | None  # the query of the worked example
     runs: dict[str, pd.DataFrame]  # system -> query_id, family_id, rank of that query
-    published: pd.DataFrame  # figures that others printed, and `ours`: rows of `calibration.beside`
+    published: pd.DataFrame  # published figures, and `ours`: rows of `calibration.beside`
     outcomes: pd.DataFrame  # rows of `OUTCOMES` of retrieval's leading metric
     compression: pd.DataFrame
-    asked: pd.DataFrame  # what its test queries differ in: rows of `failures.queries.profile`
+    asked: pd.DataFrame  # properties of its scored test queries: rows of `failures.queries.profile`
 
     @property
     def judged(self) -> bool:
-        """Whether relevant is what the user judged so."""
+        """Whether its relevance judgements are the user's own."""
         return bool(self.entry.relevance == "judged")
 
     @property
@@ -49,7 +49,7 @@ class LandscapeResults:
 
 @dataclass(frozen=True)
 class CellResults:
-    """A cell of the study, with all that was measured in it."""
+    """A cell, and everything that its stages measured."""
 
     values: ReportValues
     landscapes: list[LandscapeResults]
@@ -62,12 +62,12 @@ class CellResults:
 
     @property
     def params(self) -> Params:
-        """Of the cell, as params.yaml has them."""
+        """The cell's parameters."""
         return self.values.cell
 
     @property
     def model(self) -> Model:
-        """Entry of the model; its length is what texts are cut to here."""
+        """Entry of the model; its `length` is the cell's: the tokens that texts are cut to."""
         return self.values.model
 
     @property
@@ -77,12 +77,12 @@ class CellResults:
 
     @property
     def name(self) -> str:
-        """Model, recipe and the landscape of training, as pictures call the cell."""
+        """The cell's name in pictures: model, recipe and the landscapes of training."""
         where = self.params.landscape if self.recipe.landscapes == "home" else "+".join(self.trained_on)
         return f"{self.params.model}, {self.params.recipe}, {where}"
 
     def source(self, *files: Path | Callable[[str], Path]) -> str:
-        """Where numbers are from: `data/scores/L.parquet of minilm-r1-L-tac-fold0 (its digest)`.
+        """The source line of numbers: `data/scores/L.parquet of minilm-r1-L-tac-fold0 (its digest)`.
 
         `files` are paths, or functions of `core.layout` that give one for each landscape of the cell.
         """
@@ -103,5 +103,5 @@ class CellResults:
 
     @property
     def judged(self) -> list[str]:
-        """Landscapes of the cell where relevant is what the user judged so."""
+        """Landscapes of the cell with the user's own relevance judgements."""
         return [landscape.name for landscape in self.landscapes if landscape.judged]

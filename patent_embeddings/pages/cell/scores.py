@@ -15,18 +15,18 @@ from patent_embeddings.handover.sheets import Score, Sheet, Shown
 from patent_embeddings.pages.cell.results import CellResults
 
 SCOPES = {"in": "IN", "out": "OUT", "in-paired": "IN, paired", "out-paired": "OUT, paired"}
-_OF = {"IN": "IN", "OUT": "OUT", "IN, paired": "both", "OUT, paired": "both"}  # what its queries are called in a count
+_OF = {"IN": "IN", "OUT": "OUT", "IN, paired": "both", "OUT, paired": "both"}  # unit of each column's count
 
 
 def retrieval(cell: CellResults) -> Sheet | None:
-    """Headline table: every system on every landscape, all relevant families."""
+    """Scores of every system over all relevant families, by landscape."""
     rows = cell.scores[(cell.scores["task"] == "retrieval") & (cell.scores["scope"] == "all")]
     columns = metrics("retrieval", judged=bool(cell.judged))
     return _scored(cell, rows, columns, RETRIEVAL, "All relevant families, mean over n test queries")
 
 
 def inout(cell: CellResults) -> Sheet | None:
-    """IN against OUT for every system: the queries of each scope, and those that have both."""
+    """Scores of every system IN and OUT: over the queries of each scope, and over those that have both."""
     rows = cell.scores[(cell.scores["task"] == "retrieval") & (cell.scores["metric"] == "nDCG@10")]
     rows = rows[rows["scope"].isin(list(SCOPES))]
     turned = rows.assign(metric=rows["scope"].map(SCOPES))
@@ -35,7 +35,7 @@ def inout(cell: CellResults) -> Sheet | None:
 
 
 def fusion(cell: CellResults) -> Sheet | None:
-    """Both legs, both fusions as chosen on dev or for each fold, and the oracles, set apart."""
+    """Scores of both legs, of both fusions with the settings chosen, and of the oracles, marked as such."""
     rows: list[list[Shown]] = []
     for landscape in cell.landscapes:
         ours = cell.scores[
@@ -68,7 +68,7 @@ def _setting(table: pd.DataFrame, system: str) -> str:
 
 
 def published(cell: CellResults) -> Sheet | None:
-    """Figures that others printed for this model, view and landscape, and ours over the same queries: all of them."""
+    """Published figures for this model, view and landscape, and ours over the same queries, which are all of them."""
     words = ["name", "scope", "metric", "source", "certainty"]
     rows: list[list[Shown]] = []
     for landscape in cell.landscapes:
@@ -80,11 +80,11 @@ def published(cell: CellResults) -> Sheet | None:
         return None
     head = ["landscape", "system as printed", *words[1:], "note", "published", "ours"]
     files = cell.source(layout.published("").parent, layout.outcomes)
-    return Sheet(head, rows, "Mean over all queries, dev, test and train together", texts=7, source=files)
+    return Sheet(head, rows, "Mean over all queries: train, dev and test together", texts=7, source=files)
 
 
 def against_floor(cell: CellResults, task: Task) -> Sheet | None:
-    """Scores of a label task, a row for each label set and system, floors included."""
+    """Scores of a label task by label set and system, floors included."""
     rows = cell.scores[cell.scores["task"] == task]
     how = " (intervals from subsamples and seeds)" if task == "clustering" else ""
     return _scored(cell, rows, metrics(task), systems(task), f"Over n test families{how}", by_label=True)
@@ -99,9 +99,9 @@ def _scored(
     by_label: bool = False,
     of: Mapping[str, str] | None = None,
 ) -> Sheet | None:
-    """Scores turned into a table: landscape, label set and system down, metrics across, with 95 % intervals.
+    """A table of scores: a row for each landscape, label set and system, a column for each metric.
 
-    Where n differs between columns, each is named by what `of` says, or by its column.
+    Where n differs between columns, each count is followed by its name in `of`, or by its column.
     """
     lines: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
     for row in records(scores[scores["system"].isin(names) & scores["metric"].isin(columns)]):
@@ -120,7 +120,7 @@ def _scored(
         cells = [_score(line[metric]) if metric in line else None for metric in columns]
         table.append([key[0], *([key[1]] if by_label else []), key[2], shown, *cells])
     keys = ["landscape", *(["label set"] if by_label else []), "system"]
-    said = f"{caption}, with 95 % intervals where n suffices"
+    said = f"{caption}, with 95 % intervals where n is large enough"
     return Sheet([*keys, "n", *columns], table, said, texts=len(keys), source=cell.source(layout.scores)).filled()
 
 

@@ -1,4 +1,4 @@
-"""What a reader takes away of a cell: at most five sentences made of its numbers, each with where there is more."""
+"""The summary of a cell's page: at most five sentences made of its numbers, each linked to its section."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from patent_embeddings.pages.cell.provenance import dev_losses
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
 from patent_embeddings.pages.failures.data import METRIC
 
-FEW = 3  # landscapes that are named one by one; of more the extremes are
+FEW = 3  # up to so many landscapes are named one by one; beyond, only the extremes
 _NAMES = {
     "bm25": "BM25 alone", "dense": "dense alone", "rrf": "RRF", "interpolation": "interpolation",
     "reranked": "the reranked run",
@@ -23,7 +23,7 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Sentence:
-    """One of the answer: its first words are the link to a section of the page, by id; a command may end it."""
+    """A sentence of the summary: `subject` links to a section of the page by its id; a command may end it."""
 
     section: str
     subject: str
@@ -32,12 +32,12 @@ class Sentence:
 
     @property
     def after(self) -> str:
-        """What follows its first words, with the blank between where it begins with a word."""
-        return self.rest if self.rest.startswith((":", ";")) else f" {self.rest}"
+        """What follows the subject, after a blank where it begins with a word."""
+        return self.rest if self.rest.startswith((":", ",")) else f" {self.rest}"
 
 
 def answer(cell: CellResults) -> list[Sentence]:
-    """One to five sentences: what is best, IN against OUT, tuning, what is cut, what is simulated."""
+    """The summary: the best system, IN against OUT, tuning, texts that are cut, simulated landscapes."""
     leaders = {one.name: found for one in cell.landscapes if (found := leader(one.outcomes))}
     first = [_best(cell, leaders), _scopes(cell, leaders)] if leaders else [_labels(cell)]
     return [one for one in (*first, _tuning(cell), _cut(cell), _simulated(cell)) if one]
@@ -48,7 +48,9 @@ def _best(cell: CellResults, leaders: Mapping[str, Leader]) -> Sentence:
         counts = Counter(_NAMES[one.system] for one in leaders.values()).most_common()
         best = listed(f"{name} on {count}" for name, count in counts)
         sure = sum(one.significant for one in leaders.values())
-        rest = f"({METRIC}) is {best} of {len(leaders)} landscapes, with a significant lead on {sure}"
+        ties = sum(bool(one.level) for one in leaders.values())
+        tied = f" and tied with another system on {ties}" if ties else ""
+        rest = f"({METRIC}) is {best} of {len(leaders)} landscapes, significantly ahead on {sure}{tied}"
         return Sentence("retrieval", "Best in retrieval", rest)
     told = []
     for name, one in leaders.items():
@@ -58,17 +60,17 @@ def _best(cell: CellResults, leaders: Mapping[str, Leader]) -> Sentence:
 
 
 def _named(one: Leader) -> str:
-    return _NAMES[one.system] + (f", level with {listed(_NAMES[name] for name in one.level)}," if one.level else "")
+    return _NAMES[one.system] + (f", tied with {listed(_NAMES[name] for name in one.level)}," if one.level else "")
 
 
 def _lead(one: Leader) -> str:
-    """How sure the lead is."""
+    """The lead over the next system, and whether it is significant."""
     if not one.second:
-        return "so that none leads"
+        return "so no system leads"
     lead = f"+{one.lead:.3f}" if one.lead >= 0.0005 else "by less than 0.0005"
     ahead = f"ahead of {_NAMES[one.second]} ({lead}"
     if not one.testable:
-        return f"{ahead}), which so few queries cannot test"
+        return f"{ahead}): too few queries to test that"
     if one.level:
         return f"{ahead})"
     beaten = ": nothing that uses the vectors scores higher" if one.system == "bm25" else ""
@@ -76,47 +78,47 @@ def _lead(one: Leader) -> str:
 
 
 def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p {value:.2g}"
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
 
 
 def _judged(cell: CellResults, landscape: str, system: str) -> str:
     ours = cell.scores[cell.scores["landscape"] == landscape]
     share = pick(ours, "retrieval", system, "all", "Judged@10")
-    return "" if share is None else f", {share:.0%} of its ten best judged"
+    return "" if share is None else f", {share:.0%} of its top ten judged"
 
 
 def _scopes(cell: CellResults, leaders: Mapping[str, Leader]) -> Sentence:
     found = {one.name: kept(one.outcomes, leaders[one.name].system) for one in cell.landscapes if one.name in leaders}
     both = {name: one for name, one in found.items() if one}
     if not both:
-        rest = "cannot be told: no test query has relevant families of both kinds"
-        return Sentence("inout", "IN against OUT", rest)
+        rest = "cannot be compared: no test query has relevant families of both kinds"
+        return Sentence("inout", "In-domain and out-of-domain retrieval", rest)
     known = {name: one for name, one in both.items() if one.share == one.share}
     if len(known) > FEW:
         reached = _spread({name: one.share for name, one in known.items()})
-        rest = f"the best system reaches {reached} of its score IN, over {len(known)} landscapes"
+        rest = f", the best system reaches {reached} of its in-domain score, over {len(known)} landscapes"
         return Sentence("inout", "Out of the query's domain", rest)
     told = [f"{_NAMES[leaders[name].system]} {_reached(one)} on {name} ({_sure(one)})" for name, one in both.items()]
-    return Sentence("inout", "Out of the query's domain", "; ".join(told))
+    return Sentence("inout", "Out of the query's domain", f", {'; '.join(told)}")
 
 
 def _reached(one: Kept) -> str:
     if one.share != one.share:
-        return "finds nothing IN that could be lost"
-    return f"reaches {one.share:.0%} of its score IN"
+        return "scores 0 in domain"
+    return f"reaches {one.share:.0%} of its in-domain score"
 
 
 def _sure(one: Kept) -> str:
     queries = _count(one.queries, "query has both", "queries have both")
     if one.share != one.share:
         return queries
-    return (
-        f"{queries}, too few for an interval" if one.low != one.low else f"{one.low:.0%} to {one.high:.0%}, {queries}"
-    )
+    if one.low != one.low:
+        return f"{queries}, too few for an interval"
+    return f"95 % interval {one.low:.0%} to {one.high:.0%}, {queries}"
 
 
 def _labels(cell: CellResults) -> Sentence:
-    """What is said of a cell without retrieval."""
+    """The first sentence of a cell without retrieval scores."""
     tasks: tuple[Task, ...] = ("classification", "clustering")
     for task in tasks:
         if told := [said for one in cell.landscapes if (said := _against_floor(cell, one.name, task))]:
@@ -126,66 +128,66 @@ def _labels(cell: CellResults) -> Sentence:
 
 
 def _against_floor(cell: CellResults, landscape: str, task: Task) -> str:
-    """Score of the system that leads a task on a landscape, and what no text at all reaches."""
+    """Score of the leading system of a task on a landscape, and of its floor; "" without a score."""
     lead, metric = SHOWN[task]
     floor = next(one.name for one in SYSTEMS if one.task == task and one.role == "floor")
     ours = cell.scores[cell.scores["landscape"] == landscape]
     score, least = (pick(ours, task, system, None, metric) for system in (lead, floor))
     if score is None:
         return ""
-    beside = "" if least is None else f", against {least:.3f} of {floor}"
-    return f"{metric} of {lead} is {score:.3f} on {landscape}{beside}"
+    against = "" if least is None else f", against {least:.3f} of {floor}"
+    return f"{metric} of {lead} is {score:.3f} on {landscape}{against}"
 
 
 def _tuning(cell: CellResults) -> Sentence:
-    """What is known of it in the cell itself; what it changes in scores, another cell tells."""
+    """The loss before and after; the effect on scores is the difference to another cell."""
     if not cell.recipe.signals:
-        return Sentence("training", "Nothing was tuned", "here: the model is as published")
-    elsewhere = [one.name for one in cell.landscapes if one.name not in cell.trained_on]
-    where = f"here and on {listed(elsewhere)}" if elsewhere else "here"
-    asked = f"to see what that changes in the scores {where}, compute the zero-shot cell of the same options"
+        return Sentence("training", "Nothing was tuned", "(zero-shot)")
     subject = f"Tuning with {cell.params.recipe} on {listed(cell.trained_on)}"
-    return Sentence("training", subject, f"{_losses(cell)}; {asked}", "dvc exp run -S recipe=zero-shot")
+    mend = "to see its effect on the scores, compute the zero-shot cell with the same options"
+    return Sentence("training", subject, f"{_losses(cell)}; {mend}", "dvc exp run -S recipe=zero-shot")
 
 
 def _losses(cell: CellResults) -> str:
     before, after = dev_losses(cell)
     if before is None or after is None:
-        return "was held against no dev pairs"
+        return "was not checked on dev pairs"
     if cell.recipe.merge:
         return f"averaged {len(cell.trained_on)} adapters" if len(cell.trained_on) > 1 else "merged one adapter"
     scale = cell.recipe.weight * cell.params.embed.adapter_scale
-    used = f", of which the adapter is used at {scale:g}" if scale != 1 else ""
+    used = f" (the adapter is then weighed by {scale:g})" if scale != 1 else ""
     if after < before:
-        return f"brought the loss on dev pairs from {before:.3f} to {after:.3f}{used}"
-    return f"did not lower the loss on dev pairs ({before:.3f} as published, {after:.3f} tuned{used})"
+        return f"lowered the loss on dev pairs from {before:.3f} to {after:.3f}{used}"
+    return f"did not lower the loss on dev pairs: {before:.3f} before, {after:.3f} after{used}"
 
 
 def _cut(cell: CellResults) -> Sentence:
     """Share of the texts of the cell's views that are cut, by side and landscape."""
     params, length = cell.params, cell.model.length
-    passages = bool(params.embed.passages.tokens)  # documents are read in them, to their end
+    passages = bool(params.embed.passages.tokens)  # documents are then read to their end
+    own = cell.model.query_length not in (None, length)  # queries are cut elsewhere, and were not counted there
     # Queries in their own words are no texts of a view.
-    asked = [one for one in cell.landscapes if not (one.queries["text"] != "").any()]
+    asked = [one for one in cell.landscapes if not own and not (one.queries["text"] != "").any()]
     sides = {"documents": (params.document_view, [] if passages else cell.landscapes)}
     sides["queries"] = (params.query_view, asked)
     if not passages and asked and params.document_view == params.query_view:
         sides = {"texts": sides["documents"]}
     shares = {
-        f"{side} ({view})": {one.name: _share(one, view) for one in places}
+        f"{side} (view {view})": {one.name: _share(one, view) for one in places}
         for side, (view, places) in sides.items()
         if places
     }
-    read = "; documents are read in passages, to their end" if passages else ""
-    if not any(share for here in shares.values() for share in here.values()):
-        every = f": all {listed(shares)} fit into {length} tokens" if shares else ""
-        return Sentence("texts", "No text is cut", every + read)
-    told = "; ".join(f"{_spread(here)} of the {side}" for side, here in shares.items())
-    return Sentence("texts", f"Cut at {length} tokens", f"are {told}{read}")
+    more = ["documents are read to their end, in passages"] if passages else []
+    more += [f"queries are cut at {cell.model.query_length} tokens"] if own else []
+    if any(share for here in shares.values() for share in here.values()):
+        cut = ", ".join(f"{_spread(here)} of the {side}" for side, here in shares.items())
+        return Sentence("texts", f"Texts longer than {length} tokens are cut", "; ".join([f": {cut}", *more]))
+    fit = [f"all {listed(shares)} fit into {length} tokens"] if shares else []
+    return Sentence("texts", "No document is cut" if own else "No text is cut", f": {'; '.join([*fit, *more])}")
 
 
 def _spread(shares: Mapping[str, float]) -> str:
-    """Shares by landscape; of many the least and the greatest."""
+    """Shares by landscape; of many landscapes the least and the greatest."""
     if len(shares) > FEW:
         least, most = (choose(shares, key=lambda name: shares[name]) for choose in (min, max))
         return f"{_percent(shares[least])} ({least}) to {_percent(shares[most])} ({most})"
@@ -201,7 +203,7 @@ def _share(one: LandscapeResults, view: str) -> float:
 
 
 def _percent(share: float) -> str:
-    """A share, never rounded to none or all of it."""
+    """A share in per cent; never rounded to 0 or 100."""
     if 0 < share < 0.005:
         return "under 1%"
     return "over 99%" if 0.995 <= share < 1 else f"{share:.0%}"
@@ -210,8 +212,8 @@ def _percent(share: float) -> str:
 def _simulated(cell: CellResults) -> Sentence | None:
     if not (simulated := cell.simulated):
         return None
-    verb = "is" if len(simulated) == 1 else "are"
-    rest = ": families generated and structure planted, so that these scores say nothing about real patents"
+    verb, their = ("is", "its") if len(simulated) == 1 else ("are", "their")
+    rest = f": {their} families are generated around planted effects, so the scores say nothing about real patents"
     return Sentence("licences", f"{listed(simulated)} {verb} simulated", rest)
 
 

@@ -1,1 +1,1 @@
-"""Two cells against one another, query by query."""
+"""The comparison of two cells, query by query."""

@@ -1,4 +1,4 @@
-"""Which two cells are compared: experiments by name or commit, or the one at hand."""
+"""Find the two cells of a comparison: experiments by name or commit, or the workspace."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHORT = 7  # digits of a commit that are shown
 
 @dataclass(frozen=True)
 class Compared:
-    """A cell by the name that it was asked for; `commit` is "" of the one at hand."""
+    """A cell and the name that the user gave; `commit` is "" for the workspace."""
 
     name: str
     commit: str
@@ -31,9 +31,9 @@ class Compared:
 
 @contextmanager
 def opened(first: str, second: str, at_hand: Params) -> Iterator[tuple[Compared, Compared]]:
-    """Two cells whose tables can be read for the time of the block; `at_hand` are the parameters of the workspace.
+    """Open two cells, whose tables can be read inside the block; `at_hand` are the parameters of the workspace.
 
-    Raises UserError where there is no such cell, or it is the same one twice, or the one at hand is out of date.
+    Raises UserError where there is no such cell, both are the same, or the workspace is out of date.
     """
     known = outputs.experiments()
     named = [_named(word, known) for word in (first, second)]
@@ -59,16 +59,16 @@ def opened(first: str, second: str, at_hand: Params) -> Iterator[tuple[Compared,
 
 
 def _named(word: str, known: Sequence[tuple[str, str]]) -> tuple[str, str]:
-    """What a cell is called, and its commit; "" of the one at hand."""
+    """Name and commit of the cell that the user named; the commit is "" for the workspace."""
     if word == AT_HAND:
         return word, ""
     commits = sorted({commit for name, commit in known if word in (name, f"{name}@{commit[:_SHORT]}")})
-    if len(commits) > 1:  # of several code versions: the one of this version is meant, where there is one
+    if len(commits) > 1:  # runs of several versions of the code: prefer the one of this version
         ours = [commit for commit in commits if of_this_code(commit)]
         commits = ours if len(ours) == 1 else commits
     if len(commits) > 1:
-        said = ", ".join(commit[:_SHORT] for commit in commits)
-        raise UserError(f"{len(commits)} experiments are called {word!r}; name one by its commit: {said}")
+        digits = ", ".join(commit[:_SHORT] for commit in commits)
+        raise UserError(f"{len(commits)} experiments are called {word!r}; name one by its commit: {digits}")
     if commits:
         return word, commits[0]
     try:

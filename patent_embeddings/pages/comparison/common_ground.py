@@ -1,4 +1,4 @@
-"""What two cells can be compared on: landscapes where both were scored on the same queries, by the same judgements."""
+"""Landscapes on which two cells can be compared: both scored there on shared queries by the same judgements."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from patent_embeddings.pages.failures.queries import outcomes, wide
 
 @dataclass(frozen=True)
 class Ground:
-    """A landscape, and for both cells the rows of `queries.tested` of the test queries that they share."""
+    """A landscape, and the outcomes of both cells on the test queries that they share (rows of `queries.tested`)."""
 
     landscape: str
     outcomes: tuple[pd.DataFrame, pd.DataFrame]
-    beyond: int  # test queries that one of them has and the other has not
+    unshared: int  # test queries that only one of the cells has
 
     @property
     def systems(self) -> list[str]:
-        """Systems that both have, in order."""
+        """Systems that both cells have, in the order of the table of systems."""
         first, second = (wide(rows) for rows in self.outcomes)
         return [name for name in named(first) if name in second]
 
 
 def grounds(cells: tuple[Compared, Compared], landscape: str | None) -> tuple[list[Ground], list[str]]:
-    """Every landscape that both can be compared on, or the one that is asked for, and why others are left out.
+    """Every landscape on which both can be compared, or only `landscape`; and why others are left out.
 
-    Raises UserError where there is none.
+    Raises UserError where none is left.
     """
     first, second = cells
     both = [name for name in first.params.evaluate_on if name in second.params.evaluate_on]
@@ -52,14 +52,16 @@ def grounds(cells: tuple[Compared, Compared], landscape: str | None) -> tuple[li
         if reason:
             left_out.append(f"{name}: {reason}")
         else:
-            found.append(_shared(name, rows))
+            first_ids, second_ids = (set(part["query_id"]) for part in rows)
+            one, other = (part[part["query_id"].isin(first_ids & second_ids)] for part in rows)
+            found.append(Ground(name, (one, other), len(first_ids ^ second_ids)))
     if not found:
         raise UserError(f"{first.name} and {second.name} cannot be compared: {'; '.join(left_out)}")
     return found, left_out
 
 
 def _reasons(cells: tuple[Compared, Compared], name: str, rows: tuple[pd.DataFrame, ...]) -> Iterator[str]:
-    """Why the outcomes of both cannot be compared; the first reason is enough."""
+    """Reasons why the outcomes of both cannot be compared."""
     asked = [set(part["query_id"]) for part in rows]
     for cell, queries in zip(cells, asked, strict=True):
         if not queries:
@@ -81,9 +83,3 @@ def _reasons(cells: tuple[Compared, Compared], name: str, rows: tuple[pd.DataFra
         yield "other families are relevant to the queries that they share"
     if not ranked[0].equals(ranked[1]):
         yield "the landscape has changed between them: other families are ranked, or other dates are known"
-
-
-def _shared(name: str, rows: tuple[pd.DataFrame, ...]) -> Ground:
-    first, second = (set(part["query_id"]) for part in rows)
-    one, other = (part[part["query_id"].isin(first & second)] for part in rows)
-    return Ground(name, (one, other), len(first ^ second))

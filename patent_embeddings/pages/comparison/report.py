@@ -1,4 +1,4 @@
-"""The page of a comparison of two cells, and what is printed of it."""
+"""The page of a comparison of two cells, and the lines that the command prints."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONGEST = 100  # letters of a cell's name in the name of a file
 
 
 def compare(first: str, second: str, at_hand: Params, landscape: str | None = None) -> list[str]:
-    """Write the page of two cells, each an experiment, a commit or `workspace`, and give the lines to print.
+    """Write the page of two cells, each an experiment, a commit or `workspace`, and return the lines to print.
 
     `at_hand` are the parameters of the workspace; `landscape` is the only one to compare on. Raises UserError where
     they cannot be compared, or an output is absent.
@@ -37,8 +37,7 @@ def compare(first: str, second: str, at_hand: Params, landscape: str | None = No
         rows, names = wins_table.rows(found), (cells[0].name, cells[1].name)
         path = page_of(*names)
         write_text(path, page(cells, found, left_out, rows))
-    said = [_beyond(ground) for ground in found if ground.beyond]
-    return [*wins_table.lines(rows, names), *left_out, *said, f"page: {path}"]
+    return [*wins_table.lines(rows, names), *left_out, *_unshared(found), f"page: {path}"]
 
 
 def page_of(first: str, second: str) -> Path:
@@ -61,21 +60,21 @@ def page(cells: tuple[Compared, Compared], found: list[Ground], left_out: list[s
         facts=[(cell.name, _said(cell)) for cell in cells],
         differ=differing(cells),
         simulated=[ground.landscape for ground in found if landscape_entry(ground.landscape).simulated],
-        left_out=[*left_out, *(_beyond(ground) for ground in found if ground.beyond)],
+        left_out=[*left_out, *_unshared(found)],
         won=dataclasses.replace(wins_table.sheet(rows, names), source=source),
         failures=packed(as_data(subjects, names, source)),
     )
 
 
 def differing(cells: tuple[Compared, Compared]) -> Sheet | None:
-    """Parameters in which the cells differ, and what each has; None where none does."""
+    """Parameters in which the cells differ, with both values; None where they differ in none."""
     first, second = (flat(cell.params.model_dump(mode="json")) for cell in cells)
     rows = [[key, str(value), str(second[key])] for key, value in first.items() if second[key] != value]
     return Sheet(["parameter", *(cell.name for cell in cells)], rows, texts=3) if rows else None
 
 
 def _subject(cells: tuple[Compared, Compared], ground: Ground) -> Subject:
-    """The shared queries under the best system of each cell; texts are as the first one reads them."""
+    """The shared queries with the best system of each cell; texts are those of the first cell's views."""
     leaders = wins_table.leaders(ground)
     columns: dict[str, Any] = {}
     runs = {}
@@ -92,5 +91,10 @@ def _said(cell: Compared) -> str:
     return f"{full_name(cell.params)} ({where})"
 
 
-def _beyond(ground: Ground) -> str:
-    return f"{ground.landscape}: {ground.beyond:,} test queries are of one of the cells only, and left out"
+def _unshared(found: list[Ground]) -> list[str]:
+    """A line for each landscape with test queries that only one of the cells has."""
+    return [
+        f"{one.landscape}: {one.unshared:,} test queries of only one of the cells are left out"
+        for one in found
+        if one.unshared
+    ]

@@ -1,4 +1,4 @@
-"""What the browser of failed queries draws, as JSON has it."""
+"""The data of the query browser, as JSON has them."""
 
 from __future__ import annotations
 
@@ -26,46 +26,46 @@ from patent_embeddings.pages.failures.source import Source
 from patent_embeddings.pages.failures.texts import Texts, asked
 
 METRIC = LEADING["retrieval"][1]
-MOST = 2000  # queries that a page carries, at most
+MOST = 2000  # queries on a page, at most
 LARGEST = 2_400_000  # bytes of them, compressed: 3.2 MB of the page's 5
-RELEVANT = 50  # relevant families of a query that it carries
-_MANY = 2000  # texts whose words take more than a moment
+RELEVANT = 50  # relevant families on a page for each query, at most
+_MANY = 2000  # with more texts than these, progress is shown
 _SHOWN = ["family_id", "title", "ipc", "cpc", "jurisdiction", "date", "publication", "url"]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Test queries of a landscape: their outcomes, and where what is said of them is read."""
+    """Test queries of a landscape: their outcomes, and the tables that describe them."""
 
     landscape: str
     source: Source  # of their texts and judgements
     params: Params  # of the cell that these are of
-    outcomes: pd.DataFrame  # `METRIC`, [query_id, name of a system, or of a cell where two are compared]
-    runs: Mapping[str, Callable[[Collection[str]], pd.DataFrame]]  # by that name: rows of `RUN` of some queries
-    wrong_of: tuple[str, ...]  # whose best wrong hits are shown
+    outcomes: pd.DataFrame  # `METRIC`, [query_id, name]: names are systems, or two cells that are compared
+    runs: Mapping[str, Callable[[Collection[str]], pd.DataFrame]]  # by name: rows of `RUN` of some queries
+    wrong_of: tuple[str, ...]  # names whose best wrong hits are shown
 
     @property
     def best(self) -> str:
-        """Which of the names has the highest mean; of equals the first."""
+        """The name with the highest mean; the first among equals."""
         return best(self.outcomes)
 
 
 def named(outcomes: pd.DataFrame) -> list[str]:
-    """The columns of outcomes: systems, or cells."""
+    """The names of outcomes, its columns: systems or cells."""
     return [str(name) for name in outcomes]
 
 
 def best(outcomes: pd.DataFrame) -> str:
-    """Name of the column with the highest mean; of equals, however they were added up, the first."""
+    """The name with the highest mean; the first among equals, whatever the order of addition."""
     return str(outcomes.mean().round(12).idxmax())
 
 
 def as_data(subjects: Sequence[Subject], compared: tuple[str, str], source: str) -> dict[str, Any]:
-    """Everything that the page needs, in the form that `failures.js` says; the worst query of each landscape first.
+    """The data of `failures.js`, the worst query of each landscape first.
 
-    At most `MOST` queries are there, of at most `LARGEST` bytes, each landscape an equal share of what the smaller ones
-    leave: the first ones of `sample`. `source` says which files of which cells have the outcomes of all. Raises
-    UserError where a table is absent or damaged.
+    They hold at most `MOST` queries in at most `LARGEST` bytes: of each landscape the first ones of `sample`, in equal
+    shares of what smaller landscapes leave. `source` names the files and cells of all outcomes. Raises UserError where
+    a table is absent or damaged.
     """
     number, kept = 0, {}
     queries, size = MOST, LARGEST
@@ -79,7 +79,7 @@ def as_data(subjects: Sequence[Subject], compared: tuple[str, str], source: str)
     sampled = (
         f"A sample: {carried:,} of the {every:,} test queries, in turn one by the hash of its id, the one where "
         f"{compared[1]} is furthest behind {compared[0]}, another by its hash, and the one where it is furthest ahead. "
-        f"Counts, filters and the CSV file here are of the sample; the rest of the page is of all, as in {source}."
+        f"Counts, filters and the CSV file here cover the sample; the rest of the page covers all, as in {source}."
     )
     return {
         "landscapes": [subject.landscape for subject in subjects],
@@ -95,10 +95,10 @@ def as_data(subjects: Sequence[Subject], compared: tuple[str, str], source: str)
 
 
 def sample(outcomes: pd.DataFrame, compared: tuple[str, str]) -> list[str]:
-    """Queries of outcomes [query_id, name] in the order in which a page takes as many as it can carry.
+    """Queries of outcomes [query_id, name] in the order in which they are put on a page until it is full.
 
-    In turn one by the hash of its id, which any cell takes alike, the one in which the second of those that are
-    compared is furthest behind the first, another by its hash, and the one in which it is furthest ahead.
+    In turn one by the hash of its id, which is the same for every cell, the one where the second of the two compared
+    is furthest behind the first, another by its hash, and the one where it is furthest ahead.
     """
     hashed = sorted(map(str, outcomes.index), key=lambda query: hashlib.sha256(query.encode()).digest())
     change = (outcomes[compared[1]] - outcomes[compared[0]]).loc[hashed].dropna().sort_values(kind="stable")
@@ -109,7 +109,7 @@ def sample(outcomes: pd.DataFrame, compared: tuple[str, str]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Gathered:
-    """What was read of a landscape for some of its queries."""
+    """The tables of a landscape, read for some of its queries."""
 
     subject: Subject
     asked: pd.DataFrame  # rows of `QUERIES`, in the order of the sample
@@ -123,7 +123,7 @@ class _Gathered:
 
     @classmethod
     def of(cls, subject: Subject, queries: list[str]) -> _Gathered:
-        """Read it."""
+        """Read the tables of these queries, given in the order of the sample."""
         read, name = subject.source.read, subject.landscape
         outcomes = subject.outcomes.loc[queries, subject.best]
         order = sorted(queries, key=lambda query: (outcomes[query], query))
@@ -141,7 +141,7 @@ class _Gathered:
         families = read(layout.families(name), FAMILIES, _SHOWN, ("family_id", wanted))
         known = {family["family_id"]: family for family in records(families)}
         if lacking := {*shown["family_id"], *mistaken["family_id"]} - known.keys():
-            said = f"family {min(lacking)!r}, which is relevant or was found, is not there"
+            said = f"family {min(lacking)!r}, which is relevant or in a run, is not there"
             raise UserError(f"{layout.families(name)} of {subject.source.name}: {said}; run `dvc repro`")
         views = subject.params.query_view, subject.params.document_view
         sides = Texts(subject.source, name, views[0], *asked(rows)), Texts(subject.source, name, views[1], set(known))
@@ -158,9 +158,9 @@ class _Gathered:
         )
 
     def queries(self, place: int, first: int, most: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
-        """Queries of the landscape at a place, the families that they refer to, numbered from `first`, and their bytes.
+        """Queries of the landscape at `place`, the families that they refer to, numbered from `first`, and their size.
 
-        As many queries as the bytes, compressed, are not more than `most`.
+        As many queries as fit into `most` bytes, compressed.
         """
         number: dict[str, int] = {}
         row = {name: at for at, name in enumerate(self.texts[0].kept)}
@@ -224,7 +224,7 @@ class _Gathered:
 
 
 def _codes(family: Mapping[str, Any]) -> list[str]:
-    """IPC codes of a family, then CPC codes, each once."""
+    """IPC codes of a family, then its CPC codes, each once."""
     return list(dict.fromkeys([*family["ipc"], *family["cpc"]]))
 
 
@@ -236,7 +236,7 @@ def _by_query(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
 
 
 def _shown(sides: tuple[Texts, Texts], landscape: str) -> Iterable[str]:
-    """The texts, with progress where they are many."""
+    """The texts of both sides, with progress where they are many."""
     every, total = itertools.chain(*sides), sum(len(side.wanted) for side in sides)
     return track(every, total, f"failures {landscape}") if total > _MANY else every
 

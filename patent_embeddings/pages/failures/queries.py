@@ -1,4 +1,4 @@
-"""The test queries of a landscape: their outcomes, and what they differ in."""
+"""The test queries of a landscape: their outcomes and properties."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from patent_embeddings.pages.failures.data import METRIC
 from patent_embeddings.pages.failures.source import Source
 from patent_embeddings.pages.failures.texts import words
 
-SCOPES = {"all": "all", "in": "IN", "out": "OUT"}  # of tables by query, and what they are called there
+SCOPES = {"all": "all", "in": "IN", "out": "OUT"}  # scopes of wins and losses, and their names in tables
 _DAYS = 365.25  # of a year
 
 
@@ -22,22 +22,23 @@ def outcomes(source: Source, landscape: str) -> pd.DataFrame:
 
 
 def tested(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of rows of `OUTCOMES` those of `METRIC`, the test queries and no oracle."""
+    """Rows of `OUTCOMES` of `METRIC` on test queries, without oracles."""
     asked = (rows["task"] == "retrieval") & (rows["metric"] == METRIC) & (rows["split"] == "test")
     return rows.loc[asked & rows["system"].isin(RETRIEVAL), ["system", "scope", "query_id", "value"]]
 
 
 def wide(rows: pd.DataFrame, scope: str = "all") -> pd.DataFrame:
-    """Rows of `tested` in a scope: [query_id, system], both in order."""
+    """Rows of `tested` in a scope as a table [query_id, system], both in order."""
     table = rows[rows["scope"] == scope].pivot(index="query_id", columns="system", values="value")
     return table[[name for name in RETRIEVAL if name in table]]
 
 
 def profile(source: Source, landscape: str, view: str, queries: list[str]) -> pd.DataFrame:
-    """What queries differ in: `query_id`, `words` of its text, `relevant` families, and `years` to these.
+    """Properties of queries: `query_id`, `words` of the text, number of `relevant` families, `years` to these.
 
-    The years lie between the query's date (its priority, or its publication where that is unknown) and those of its
-    relevant families, either way, their median; NaN where nothing of it is dated. Raises UserError as `Source.read`.
+    `years` is the median distance, in either direction, between the query's date (its priority, or its publication
+    where that is unknown) and its relevant families' publications; NaN without dates. Raises UserError as
+    `Source.read`.
     """
     rows = source.read(layout.task(landscape, "queries"), QUERIES, ["query_id", "text"], ("query_id", queries))
     qrels = source.read(layout.task(landscape, "qrels"), QRELS, ["query_id", "family_id", "relevance"],

@@ -1,4 +1,4 @@
-"""What runs say of some queries: their best wrong hits, and where each system ranked some families."""
+"""Best wrong hits of queries in a run, and the ranks of given families."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from patent_embeddings.core.arrays import Integers
 from patent_embeddings.core.ids import Ids, places
 
 PAIR = ["query_id", "family_id"]
-WRONG = 3  # hits of a system that are shown of a query
+WRONG = 3  # wrong hits of a query, at most
 
 
 def wrong(run: pd.DataFrame, relevant: pd.DataFrame) -> pd.DataFrame:
-    """`PAIR` of the best hits of each query that are not relevant to it, `WRONG` at most, by query and rank.
+    """`PAIR` of the best hits of each query that are not relevant to it, at most `WRONG`, by query and rank.
 
     `run` are rows of `RUN`, `relevant` has `PAIR`.
     """
     asked = relevant["query_id"].value_counts()
-    # So many best hits hold that many wrong ones, should all that is relevant be above them.
+    # So deep there are `WRONG` wrong hits even if all relevant families rank above them.
     deep = run["query_id"].map(asked).astype("float64").fillna(0) + WRONG
     top = run[(run["rank"] <= deep).to_numpy()]
     queries, families = pd.Index(run["query_id"].unique()), pd.Index(run["family_id"].unique())
@@ -39,7 +39,7 @@ def ranks(run: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series[int]:
 
 
 def keys(pairs: pd.DataFrame, queries: Ids, families: Ids) -> Integers:
-    """A number for each of `PAIR`, -1 where its query or family is none of these."""
+    """A number for each of `PAIR`; -1 where its query or its family is not among these."""
     query, family = places(pairs["query_id"], queries), places(pairs["family_id"], families)
     number = query * len(families) + family
     number[(query < 0) | (family < 0)] = -1

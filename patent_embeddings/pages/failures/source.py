@@ -1,6 +1,6 @@
-"""Tables of a cell wherever they are, by some of their columns and rows: in the workspace, or an experiment's outputs.
+"""Read some columns and rows of a cell's tables, in the workspace or from an experiment's outputs.
 
-A run has the results of every query, and a view the text of every family: a page wants few of them.
+A run has the results of every query, and a view the text of every family: a page needs few of them.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _BATCH = 4096  # rows of a text column that are in memory at once
 
 @dataclass(frozen=True)
 class Source:
-    """A cell whose tables are read, by its name."""
+    """The tables of a cell."""
 
     name: str
-    content: Callable[[Path], bytes] | None = None  # of an experiment's output; None: files of the workspace
+    content: Callable[[Path], bytes] | None = None  # reads an experiment's output; None: files of the workspace
 
     def read(
         self, path: Path, table: Table, columns: list[str], only: tuple[str, Collection[str]] | None = None
     ) -> pd.DataFrame:
-        """Some columns of a table, of the rows whose column has one of some texts.
+        """Some columns of a table; `only` a column and the values of it whose rows are read.
 
         Raises UserError where the file is absent or damaged, or of a version of the code that had other columns.
         """
@@ -47,7 +47,7 @@ class Source:
         return found.to_pandas()[columns]
 
     def run(self, landscape: str, system: str, queries: Collection[str]) -> pd.DataFrame:
-        """What a system found for some queries: `query_id`, `family_id`, `rank`, the ids categorical.
+        """The run of a system for some queries: `query_id`, `family_id`, `rank`, the ids categorical.
 
         Raises UserError as `read`.
         """
@@ -67,7 +67,7 @@ class Source:
         return pyarrow.concat_tables(parts).unify_dictionaries().to_pandas()[columns]
 
     def texts(self, path: Path, table: Table, key: str) -> Iterator[tuple[list[str], list[str]]]:
-        """Ids and texts of a table, some rows at a time: those of a large landscape are never all in memory.
+        """Ids and texts of a table in batches, so that those of a large landscape are never all in memory.
 
         Raises UserError as `read`.
         """
@@ -83,7 +83,7 @@ class Source:
     def _file(
         self, path: Path, source: Path | pyarrow.BufferReader, table: Table, columns: list[str], **options: Any
     ) -> pq.ParquetFile:
-        """The file that was opened, which has these columns."""
+        """Open the file and require these columns."""
         file = pq.ParquetFile(source, page_checksum_verification=True, **options)
         for name in columns:
             if name not in file.schema_arrow.names:
@@ -94,7 +94,7 @@ class Source:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Say in one line what is wrong with a file."""
+    """Turn a failure while a file is read into a UserError of one line."""
     try:
         yield
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Texts of some queries or families, taken from a view in one pass: their beginnings, their lengths, whether cut."""
+"""Excerpts and lengths of the texts of some queries or families, read from a view in one pass."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.schemas import LENGTHS, VIEW
 from patent_embeddings.pages.failures.source import Source
 
-EXCERPT = 500  # letters of a text that a page carries
+EXCERPT = 500  # letters of a text on a page, at most
 _MEASURED = ("sampled", "truncated")
 
 
 class Text(NamedTuple):
-    """What is kept of a text."""
+    """Excerpt and lengths of a text."""
 
     excerpt: str
     words: int
@@ -28,7 +28,7 @@ class Text(NamedTuple):
 
 @dataclass
 class Texts:
-    """The texts of `wanted` ids in a view, or `own` ones: given one by one, while what a page needs is kept of them."""
+    """Iterates over the texts of `wanted` ids in a view, and over `own` ones; keeps a `Text` of each."""
 
     source: Source
     landscape: str
@@ -56,10 +56,10 @@ class Texts:
         return text
 
     def longest(self) -> float:
-        """Letters beyond which a text counts as cut, once all were given.
+        """Number of letters beyond which a text counts as cut; call it after the iteration.
 
-        The tokenizer counted some texts of the view and cut a share of them (`lengths.measure`): as large a share of
-        all its texts, the longest by letters, is taken to be cut. Exact where it cut none or all of them.
+        `lengths.measure` counted the share of a sample of texts that the tokenizer cuts: the same share of all texts,
+        the longest by letters, is taken to be cut. Exact where the share is none or all.
         """
         found = self.source.read(layout.lengths(self.landscape), LENGTHS, list(LENGTHS.columns))
         value = found[found["view"] == self.view].set_index("statistic")["value"]
@@ -72,7 +72,7 @@ class Texts:
 
 
 def words(source: Source, landscape: str, view: str, queries: pd.DataFrame) -> dict[str, int]:
-    """Words of each query's text, split at blanks; `queries` has `query_id`, and `text` of those that are no families.
+    """Number of words of each query's text, split at blanks; `queries` are rows of `QUERIES`.
 
     Raises UserError as `Source.read`.
     """
@@ -84,6 +84,6 @@ def words(source: Source, landscape: str, view: str, queries: pd.DataFrame) -> d
 
 
 def asked(queries: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
-    """Ids of queries, and the texts of those that are no families."""
+    """Ids of queries, and the texts of those that are texts and not families."""
     own = queries[queries["text"] != ""]
     return queries["query_id"].tolist(), dict(zip(own["query_id"], own["text"], strict=True))

@@ -1,4 +1,4 @@
-"""What `python -m stages.find` does with its options."""
+"""The command `python -m stages.find`, from its options to its output."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from patent_embeddings.pages.find.search import Search, opened_search
 from patent_embeddings.retrieval.filters import Filters
 from patent_embeddings.retrieval.find import Question
 
-_WIDTH = 100  # letters of a line, where no terminal says how many it has
-_BRIEF = 0.005  # seconds of which nothing is said
+_WIDTH = 100  # letters of a line where the output is no terminal
+_BRIEF = 0.005  # shorter times are not printed
 _PROMPT = "question, or `like NUMBER` (an empty line ends)> "
 _FAIR = (
-    "fill in the column relevance: 0 no answer, 1, 2, ... the higher the better; a hit that nobody judged counts as "
-    "wrong, so pool the hits of every cell that you compare: run this again in each of them before you judge"
+    "fill in the column relevance: 0 is not relevant, 1, 2, ... the higher the better; a hit that nobody judged counts "
+    "as not relevant, so run this again in every cell that you compare before you judge, to pool their hits"
 )
 
 
@@ -46,25 +46,25 @@ class Request:
     filters: Filters
 
     def checked(self) -> None:
-        """Raise UserError where not exactly one thing is asked, or options do not go together."""
+        """Raise UserError where not exactly one question is given, or options do not go together."""
         asked = {"TEXT": self.text is not None, "--queries": self.queries, "--like": self.like is not None,
                  "--interactive": self.interactive}  # fmt: skip
         given = [name for name, value in asked.items() if value]
         if len(given) != 1:
-            said = f"{' and '.join(given)} are given" if given else "nothing is asked"
+            said = f"{' and '.join(given)} are given" if given else "no question is given"
             raise UserError(f"{said}; give one of {', '.join(asked)}")
         if self.queries and not self.queries.is_file():
             raise UserError(f"--queries {self.queries}: no such file; check the path")
         if self.interactive and (self.out or self.judge or self.form not in ("table", "json")):
-            raise UserError("--interactive answers here, as a table or json; leave --out, --judge, csv and html out")
+            raise UserError("--interactive answers here, as a table or json; leave out --out, --judge, csv and html")
         if self.judge and (self.out or self.system or self.form != "table"):
             raise UserError(
-                "--judge writes what all systems find into its file; leave --system, --format and --out out"
+                "--judge writes the hits of all systems into its file; leave out --system, --format and --out"
             )
 
 
 def run(cell: Params, request: Request) -> None:
-    """Do what is asked. Raises UserError in any case in which that cannot be done."""
+    """Answer the request. Raises UserError where that is not possible."""
     request.checked()
     try:
         with opened_search(cell, request.landscape, request.system, request.k, request.filters) as search:
@@ -76,7 +76,7 @@ def run(cell: Params, request: Request) -> None:
                 _times(search, {})
             else:
                 _answer(search, request)
-    except BrokenPipeError:  # whoever reads has seen enough, such as `head`
+    except BrokenPipeError:  # the reader has seen enough, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -97,7 +97,7 @@ def _answer(search: Search, request: Request) -> None:
 
 
 def _converse(search: Search, request: Request, stream: TextIO) -> None:
-    """Answer question after question; what is wrong with one is said, and the next is asked for."""
+    """Answer one question after another; an error is printed, and the next question is read."""
     before: dict[str, float] = {}
     for number, line in enumerate(_lines(stream), start=1):
         try:
@@ -110,7 +110,7 @@ def _converse(search: Search, request: Request, stream: TextIO) -> None:
 
 
 def _lines(stream: TextIO) -> Iterator[str]:
-    """Lines up to an empty one or the end; a terminal is prompted for each."""
+    """Lines up to an empty one or the end, with a prompt on a terminal."""
     read = partial(input, _PROMPT) if stream.isatty() else partial(next, stream)
     while True:
         try:
@@ -136,7 +136,7 @@ def _text(found: Found, request: Request) -> str:
 
 
 def _times(search: Search, before: dict[str, float]) -> dict[str, float]:
-    """Say how long each part took since before, and return how long it has taken by now."""
+    """Print the seconds that each part took since `before`, and return its seconds in all."""
     spent = {part: seconds - before.get(part, 0.0) for part, seconds in search.took.items()}
     say("took " + ", ".join(f"{part} {seconds:.2f} s" for part, seconds in spent.items() if seconds >= _BRIEF))
     return search.took

@@ -1,4 +1,4 @@
-"""The page of what a search has found."""
+"""The page of search results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from patent_embeddings.pages.shell import render
 
 _WORD = re.compile(r"[^\W\d_]\w{2,}")
 _ENDING = re.compile(r"(?<=\w{4})(?:ings?|e[ds]?|s)$")
-_LINKED = ("http://", "https://")  # a link of any other kind is text: it may run what it holds
+_LINKED = ("http://", "https://")  # any other link may run code: it is shown as text
 
 
 def page(found: Found) -> str:
@@ -33,7 +33,7 @@ def page(found: Found) -> str:
 
 
 def marked(text: str, words: frozenset[str]) -> list[tuple[str, bool]]:
-    """A text in pieces, and whether each is one of the words; only endings of English set these apart."""
+    """A text in pieces, each with whether it is one of the words; English endings are ignored."""
     pieces, at = [], 0
     for one in _WORD.finditer(text):
         if _stem(one[0]) in words:
@@ -43,7 +43,7 @@ def marked(text: str, words: frozenset[str]) -> list[tuple[str, bool]]:
 
 
 def words(text: str) -> frozenset[str]:
-    """What is marked of a question: its words but for scikit-learn's English stop words."""
+    """Stems of the words of a question to mark, without scikit-learn's English stop words."""
     found = (one.casefold() for one in _WORD.findall(text))
     return frozenset(_stem(one) for one in found if one not in ENGLISH_STOP_WORDS)
 
@@ -53,7 +53,7 @@ def _stem(word: str) -> str:
 
 
 def _source(found: Found) -> str:
-    """What was ranked, and of which cell."""
+    """The files that were ranked, and their cell."""
     ranked = [table(found.landscape).as_posix() for table in (layout.families, layout.embeddings)]
     return f"{', '.join(ranked)} and the texts in {layout.view(found.landscape, '*').parent.as_posix()} of {found.cell}"
 
@@ -70,7 +70,7 @@ def _asked(found: Found) -> list[tuple[str, str]]:
 
 
 def _about(hit: Hit) -> str:
-    """Who, when and where, in a line."""
+    """Applicants, dates, jurisdiction and other members of a family in one line."""
     members = [one for one in hit.publications if one != hit.publication]
     parts = (
         "; ".join(hit.applicants), f"published {hit.date}" if hit.date else "",

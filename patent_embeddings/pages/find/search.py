@@ -1,4 +1,4 @@
-"""One landscape of the cell at hand, opened with the options of `find`: questions in, hits or rows to judge out."""
+"""Search in one landscape of the workspace's cell: from questions to hits, or to rows to judge."""
 
 from __future__ import annotations
 
@@ -29,40 +29,42 @@ _LIKE = re.compile(r"^like\s+", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Search:
-    """A landscape, and how its families are ranked for every question."""
+    """A landscape opened for search, with the system and filters that rank its families."""
 
     finder: Finder
-    cell: str  # its name, of which no other cell has the same
+    cell: str  # its name, which is unique
     simulated: bool
     system: str
     k: int
     filters: Filters
     known: pd.DataFrame  # see `hits.families`
-    among: Booleans | None  # which families pass the filters
-    began: dict[str, float]  # seconds before the first question, beside those of the Finder: check, families
+    among: Booleans | None  # whether each family passes the filters; None: all do
+    began: dict[str, float]  # seconds before the first question by part, without the Finder's: check, families
 
     @property
     def took(self) -> dict[str, float]:
-        """Seconds by what they were spent on."""
+        """Seconds spent on each part."""
         return self.began | self.finder.took
 
     def of_text(self, text: str, id: str = "q1") -> Question:
-        """A question in words. Raises UserError: there is none in it, or it is an id or a number, not a question."""
+        """A question in words. Raises UserError where it is empty, or is an id or a number of a patent."""
         words = " ".join(text.split())
         if not any(sign.isalnum() for sign in words):
             raise UserError("the question is empty; write it in words, or name a patent by --like")
         if self._pool.family(words):
-            raise UserError(f"{words!r:.80} is a family of {self.finder.landscape!r}; ask for its like by --like")
+            raise UserError(
+                f"{words!r:.80} is a family of {self.finder.landscape!r}; search for similar families by --like"
+            )
         if query_files.spelled(words):
             self._pool.required(words)
         return self.finder.question(words, id)
 
     def like(self, number: str, id: str | None = None) -> Question:
-        """The question that a family is, named by its id or a member's number. Raises UserError: no such family."""
+        """A family as the question, by its id or a member's number. Raises UserError where there is no such family."""
         return self.finder.like(self._pool.required(number.strip()), id)
 
     def of_file(self, path: Path) -> list[Question]:
-        """The questions of a file, in its order. Raises UserError as `asking.read` does."""
+        """The questions of a file, in its order. Raises UserError as `query_files.read` does."""
         found, notes = query_files.read(path, self._pool)
         for what, value in notes.items():
             say(f"{path}: {what}: {value}")
@@ -70,7 +72,7 @@ class Search:
                 for one in found]  # fmt: skip
 
     def of_line(self, line: str, id: str) -> Question:
-        """A question of a conversation: a text, or the id or number of a patent, `like` before it or not."""
+        """A question of --interactive: a text, or the id or number of a patent with or without `like` before it."""
         name = _LIKE.sub("", line.strip())
         if self._pool.family(name) or query_files.spelled(name):
             return self.like(name, id)
@@ -85,7 +87,7 @@ class Search:
 
     def judge(self, questions: Sequence[Question], path: Path) -> judging.Judging:
         """Write the best families by all systems of the cell for somebody to judge; see `judging.write`."""
-        judging.held_by(path, questions)  # what cannot be added to is said before minutes of work
+        judging.held_by(path, questions)  # a file that cannot be added to is refused before minutes of work
         rows = judging.pooled(self.finder, self.known, questions, self.cell, self.k, self.among)
         return judging.write(path, rows, questions, self.cell)
 
@@ -98,10 +100,10 @@ class Search:
 def opened_search(
     cell: Params, landscape: str | None, system: str | None, k: int, filters: Filters
 ) -> Iterator[Search]:
-    """Open a landscape, which may be left out where the cell has one; the best system where none is named.
+    """Open a landscape, which may be None where the cell has only one, and its last system where none is named.
 
-    What the filters leave is said. Raises UserError: no such landscape or system, what is computed is of an older state
-    of the repository, or no family passes the filters.
+    Prints how many families pass the filters. Raises UserError where there is no such landscape or system, results are
+    out of date, or no family passes the filters.
     """
     place = _landscape(cell, landscape)
     entry = landscape_entry(place)

@@ -1,1 +1,1 @@
-"""The page of the grid and what else a grid of cells comes to."""
+"""The page of a grid of cells, its pictures and its tables."""

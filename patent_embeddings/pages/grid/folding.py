@@ -1,4 +1,4 @@
-"""What of a picture is shown at once: a grid of many cells makes figures that nobody can take in."""
+"""The part of a picture that is shown at first: of many cells not everything fits."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 from patent_embeddings.pages.colours import PALETTE
 
-PANELS, ROWS = 4, 16  # that fit at once
-COLOURS = len(PALETTE)  # that can be told apart
+PANELS, ROWS = 4, 16  # at most, in the part
+COLOURS = len(PALETTE)
 _COLOURED = {"cell": "cells", "model": "models", "system": "systems", "where": "landscapes"}
 
 
 def fitted(spec: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """A picture's spec with no more panels, rows and colours than fit, and what of them is shown; "" where all fit.
+    """A spec with no more panels, rows and colours than fit, and words for the part; the same spec and "" if all fit.
 
-    Panels are kept in their order, rows and colours of names by the mean of their values, the highest first.
+    The first panels are kept, and the rows and colours with the highest mean values.
     """
     rows = spec["data"]["values"]
     panel = spec["facet"]["field"]
-    kept, told = rows, []
+    kept, said = rows, []
     if len(panels := list(dict.fromkeys(row[panel] for row in rows))) > PANELS:
         kept = [row for row in kept if row[panel] in panels[:PANELS]]
-        told.append(f"{PANELS} of {len(panels)} panels")
+        said.append(f"{PANELS} of {len(panels)} panels")
     for channel, most in (("y", ROWS), ("fill", COLOURS)):
         field = _named(spec["spec"], channel)
         every = {row[field] for row in kept} if field else set()
@@ -30,15 +30,15 @@ def fitted(spec: dict[str, Any]) -> tuple[dict[str, Any], str]:
             best = _highest(kept, field, most)
             kept = [row for row in kept if row[field] in best]
             what = "rows" if channel == "y" else _COLOURED.get(field, "colours")
-            told.append(f"the {most} of {len(every)} {what} with the highest values")
-    if not told:
+            said.append(f"the {most} of {len(every)} {what} with the highest values")
+    if not said:
         return spec, ""
     facet = {**spec["facet"], "sort": [one for one in panels if any(row[panel] == one for row in kept)]}
-    return {**spec, "facet": facet, "data": {**spec["data"], "values": kept}}, ", ".join(told)
+    return {**spec, "facet": facet, "data": {**spec["data"], "values": kept}}, ", ".join(said)
 
 
 def _named(spec: dict[str, Any], channel: str) -> str | None:
-    """The field of a channel that has names on it; None where it has numbers, or nothing."""
+    """The field of a channel of names; None where the channel has numbers, or is not there."""
     for layer in (spec, *spec.get("layer", ())):
         found = layer.get("encoding", {}).get(channel, {})
         if found.get("type") == "nominal":

@@ -34,7 +34,7 @@ def page(
     entries: Mapping[str, Any],
     pictures: Mapping[str, Picture],
 ) -> str:
-    """The whole page as HTML; `tested` are all comparisons of the declared families, `entries` findings by id."""
+    """The whole page as HTML; `tested` are all comparisons declared, `entries` the findings by id."""
     advised, lacking = every(grid)
     simulated = grid.outcomes.loc[grid.outcomes["simulated"], "landscape"].unique()
     drawn = {name: picture.spec for name, picture in pictures.items() if picture.spec}
@@ -63,12 +63,12 @@ def page(
 
 
 def whole(name: str) -> str:
-    """Name of the chart that has all of a picture of which only a part fits."""
+    """Name of the whole chart of a picture of which a part is shown at first."""
     return f"{name}-whole"
 
 
 def recommended(found: Sequence[Advice]) -> Sheet | None:
-    """What to use, as `grid recommend` says it, a row for each task and landscape; None where nothing can be said."""
+    """The recommendation for each task and landscape, as `grid recommend` prints it; None where there is none."""
     rows: list[list[Shown]] = [
         [
             f"{one.task}, {one.metric}",
@@ -86,7 +86,7 @@ def recommended(found: Sequence[Advice]) -> Sheet | None:
 
 
 def ledger(judged: Sequence[Judgement], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Findings in the registry's order, each with what every ground says of it."""
+    """Findings in the registry's order, each with its judgement on real and on simulated landscapes."""
     found: dict[str, dict[str, Any]] = {}
     for one in judged:
         entry = entries[one.finding]
@@ -105,7 +105,7 @@ _TESTED = ("p", "p_holm", "effect", "n")
 
 
 def cells(grid: Grid, tested: Sequence[Tested]) -> Sheet:
-    """Each cell on each landscape, the headline score of every task, folds pooled and seeds averaged."""
+    """The leading score of every task by cell and landscape, folds pooled and seeds averaged."""
     best = winners(tested)
     folds = grid.outcomes.groupby(["config", "landscape"], observed=True)["fold"].unique()
     keys = ["config", "landscape", "simulated"]
@@ -132,7 +132,7 @@ def cells(grid: Grid, tested: Sequence[Tested]) -> Sheet:
 
 
 def undecidable(tested: Sequence[Tested]) -> list[str]:
-    """Landscapes and tasks on which no cell could be the winner."""
+    """Landscapes and tasks with too few units for any cell to win significantly."""
     places: dict[str, list[Tested]] = {}
     for one in tested:
         if one.hypotheses == "cells":
@@ -154,18 +154,18 @@ def winners(tested: Sequence[Tested]) -> set[tuple[str, str, Config]]:
         (*place, config)
         for place, results in won.items()
         for config, each in results.items()
-        if all(each) and len(each) == len(results) - 1  # compared with every other one, that is
+        if all(each) and len(each) == len(results) - 1  # compared with every other one
     }
 
 
 def comparisons(tested: Sequence[Tested], most: int | None = None) -> Sheet:
-    """Comparisons of the declared families: every one, or of more than `most` those of the least p, which it says."""
+    """The comparisons declared; of more than `most` those with the lowest p, as the caption then says."""
     rows: list[list[Shown]] = []
     caption = ""
     if most is not None and len(tested) > most:
         caption = (
-            f"{most:,} of {len(tested):,} comparisons, those of the least p after Holm and of equals those of the "
-            f"largest effect; all are in {layout.GRID_COMPARISONS.as_posix()}"
+            f"{most:,} of {len(tested):,} comparisons: those with the lowest p after Holm's correction, among equals "
+            f"the largest effect; all are in {layout.GRID_COMPARISONS.as_posix()}"
         )
         least = sorted(range(len(tested)), key=lambda at: (tested[at].p_holm, -abs(tested[at].result.effect)))
         tested = [tested[at] for at in sorted(least[:most])]
@@ -179,22 +179,22 @@ def comparisons(tested: Sequence[Tested], most: int | None = None) -> Sheet:
 
 
 def costs(costs: pd.DataFrame) -> Sheet:
-    """Seconds of each cell's stages, rates of embedding, memory, energy; mean over folds and seeds."""
+    """Time, throughput, memory and energy of each cell; means over folds and seeds."""
     rows: list[list[Shown]] = []
     for config, part in groups(costs, "config"):
         runs = part["cell"].nunique()
         embed, training = (part[part["stage"] == stage] for stage in ("embed", "finetune"))
-        seconds = [float(one["seconds"].sum() / runs) for one in (part, training, embed)]
+        seconds = [_known(one["seconds"].sum(min_count=1) / runs) for one in (part, training, embed)]
         device = ", ".join(sorted(set(part["gpu"].astype(object).fillna(part["device"]).dropna())))
         rates = [_known(embed[key].mean()) for key in ("texts_per_second", "tokens_per_second")]
         busy = f"{embed['busy'].mean():.0%}" if embed["busy"].notna().any() else None
         peaks = [_known(part[key].max()) for key in ("peak_mib", "peak_gpu_mib")]
-        # A stage on a processor has neither; where no stage has, nothing is known.
+        # Stages without a GPU have neither.
         sums = [_known(part[key].sum(min_count=1) / runs) for key in ("gpu_seconds", "watt_hours")]
         rows.append([config.title, *seconds, *rates, busy, *peaks, *sums, device])
     heads = ["cell", "seconds, all stages", "training", "embedding", "texts a second", "tokens a second", "busy"]
     heads += ["peak MiB", "peak GPU MiB", "GPU seconds", "Wh", "device"]
-    caption = "Texts and tokens a second, and how busy the device was, are those of embedding; a cell's page says more"
+    caption = "Texts and tokens a second and busy are those of embedding; each cell's own page has all stages"
     return Sheet(heads, rows, caption, source="data/costs of every experiment").filled()
 
 

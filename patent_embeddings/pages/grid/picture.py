@@ -1,6 +1,6 @@
-"""A picture of the grid: one Vega-Lite spec, rows included, for the page and for the PNG.
+"""A picture of the grid: one Vega-Lite spec, rows included, for the page and for the figure in git.
 
-A picture is drawn from the cells that there are. Where there are none, the page says which would fill it.
+Where the grid has no cells for a picture, the page names the command that computes them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import pandas as pd
 
 from patent_embeddings.core import layout
 from patent_embeddings.evaluation.scores import records
+from patent_embeddings.evaluation.systems import RETRIEVAL
 from patent_embeddings.grid.cell import COLUMNS
 from patent_embeddings.grid.comparisons import Tested
 from patent_embeddings.grid.gather import Grid
 from patent_embeddings.pages import charts
-from patent_embeddings.pages.colours import DASHES, INK, PALETTE, SHAPES
+from patent_embeddings.pages.colours import COLOURS, DASHES, INK, PALETTE, SHAPES
 
 RUN = "python -m stages.grid run"
 OUTCOMES = f"data/outcomes of every experiment that {layout.GRID_SCORES.as_posix()} has"
@@ -27,7 +28,7 @@ PANEL = 330  # width of a panel in pixels
 
 @dataclass(frozen=True)
 class Material:
-    """What pictures are drawn from: a grid, its comparisons, and model -> its family and millions of parameters."""
+    """Data of the pictures: a grid, its comparisons, and the family and millions of parameters of each model."""
 
     grid: Grid
     tested: Sequence[Tested]
@@ -35,11 +36,11 @@ class Material:
 
     @property
     def simulated(self) -> pd.DataFrame:
-        """`landscape` and whether it is `simulated`."""
+        """Columns `landscape` and `simulated`."""
         return self.grid.outcomes[["landscape", "simulated"]].drop_duplicates()
 
     def tuned(self) -> pd.DataFrame:
-        """Comparisons of tuned cells with their zero-shot ones as rows, `config` that of the tuned cell."""
+        """Comparisons of tuned cells with their zero-shot ones as rows; `config` is the tuned cell's."""
         columns = ["config", "landscape", "task", "metric", "value", "low", "high", "n", "significant"]
         found = []
         for one in self.tested:
@@ -51,25 +52,24 @@ class Material:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, whatever the grid: `draw` gives its chart, None without the cells that `command` would compute."""
+    """A picture of any grid: `draw` returns its chart, or None without the cells that `command` would compute."""
 
     title: str
     caption: str
     command: str
     draw: Callable[[Material], Any]
-    # Which files of the grid's cells its rows are from.
-    source: str = OUTCOMES
-    timed: bool = False  # whether it shows what the load of a machine changes: it has no file in git then
+    source: str = OUTCOMES  # files that its rows are from
+    timed: bool = False  # whether it shows times, which no two runs share: it has no figure in git then
     spec: dict[str, Any] | None = None  # of a grid that has cells for it: Vega-Lite with its rows
 
     def of(self, material: Material) -> Picture:
-        """The picture of a grid."""
+        """The picture with the spec of a grid."""
         chart = self.draw(material)
         return replace(self, spec=None if chart is None else charts.spec(chart))
 
 
 def labels(rows: pd.DataFrame) -> pd.Series:
-    """Words for each row's cell, without what all rows share; never empty. Rows are `units.described`."""
+    """A label for each row's cell, without what all rows share; never empty. Rows are `units.described`."""
     told = [key for key in COLUMNS if key != "dimensions"]  # which `variant` has too
     differing = [key for key in told if rows[key].nunique() > 1] or ["model"]
     if differing == ["variant"]:  # which is empty of a cell as params.yaml has it
@@ -81,38 +81,47 @@ def labels(rows: pd.DataFrame) -> pd.Series:
 
 
 def landscapes(rows: pd.DataFrame) -> pd.Series:
-    """Landscape of each row, simulated ones marked."""
+    """Name of each row's landscape, marked where it is simulated."""
     names = rows["landscape"].astype(str)
     return names.where(~rows["simulated"].astype(bool), names + " (simulated)")
 
 
 def counted(rows: pd.DataFrame, panels: pd.Series) -> pd.Series:
-    """The panel of each row with how many units its rows have: `n`, from the fewest to the most."""
+    """The panel of each row with the range of `n` over its rows: `..., n = 79 to 99`."""
     n = rows["n"].groupby(panels)
     fewest, most = n.transform("min").astype(str), n.transform("max").astype(str)
     return panels + ", n = " + fewest.where(fewest == most, fewest + " to " + most)
 
 
 def faceted(chart: Any, rows: pd.DataFrame, by: str, columns: int) -> Any:
-    """A panel for each value of a column."""
+    """The chart with these rows, in a panel for each value of the column `by`."""
     panels = list(dict.fromkeys(rows[by]))
     data = alt.Data(values=[{key: _plain(value) for key, value in row.items()} for row in records(rows)])
     return chart.facet(alt.Facet(f"{by}:N", title=None, sort=panels), data=data, columns=columns)
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: no interval is null."""
+    """A value for JSON: floats rounded, NaN as None."""
     if not isinstance(value, float):
         return value
     return None if value != value else round(value, 5)
 
 
-def told_apart(column: str, title: str | None, **options: Any) -> dict[str, Any]:
-    """Encodings of points by colour and by shape, for who cannot tell colours apart, with one legend for both."""
-    said = {"title": title, **options}
+def looks(rows: pd.DataFrame, column: str) -> tuple[Any, Any]:
+    """Scales of the colours and the shapes of a column; a system has those that it has on every page."""
+    if column != "system":
+        return alt.Scale(range=PALETTE), alt.Scale(range=SHAPES)
+    names = [name for name in RETRIEVAL if name in set(rows[column])]
+    shapes = dict(zip(RETRIEVAL, SHAPES, strict=True))
+    return tuple(alt.Scale(domain=names, range=[look[name] for name in names]) for look in (COLOURS, shapes))
+
+
+def told_apart(rows: pd.DataFrame, column: str, title: str | None, **options: Any) -> dict[str, Any]:
+    """Encodings of points by colour and by shape, for readers who cannot tell colours apart, with one legend."""
+    colours, shapes = looks(rows, column)
     return {
-        "fill": alt.Fill(f"{column}:N", scale=alt.Scale(range=PALETTE), **said),
-        "shape": alt.Shape(f"{column}:N", scale=alt.Scale(range=SHAPES), **said),
+        "fill": alt.Fill(f"{column}:N", title=title, scale=colours, **options),
+        "shape": alt.Shape(f"{column}:N", title=title, scale=shapes, **options),
     }
 
 
@@ -120,21 +129,21 @@ def points(
     rows: pd.DataFrame, x: Any, y: Any, by: str, title: str, tips: Sequence[Any], *, joined: bool = False,
     intervals: bool = True, named: str = "",
 ) -> Any:  # fmt: skip
-    """Points over a number, told apart by the column `by` (of this title in the legend), a panel for each `landscape`.
+    """Points over a number, in colours and shapes by the column `by` of this title, a panel for each `landscape`.
 
-    `joined`: by a line for each of `by`. `intervals`: rows have `low` and `high`. `named`: the column of words beside
-    them.
+    `joined`: a line joins the points of each value of `by`. `intervals`: rows have `low` and `high`. `named`: the
+    column of the label beside each point.
     """
     colour = alt.Color(f"{by}:N", scale=alt.Scale(range=PALETTE), legend=None)
     base = alt.Chart().encode(x=x, y=y, color=colour)
-    layers = [base.mark_point(size=60, opacity=1).encode(tooltip=list(tips), **told_apart(by, title))]
+    layers = [base.mark_point(size=60, opacity=1).encode(tooltip=list(tips), **told_apart(rows, by, title))]
     if intervals:
         layers.insert(0, base.mark_rule(strokeWidth=1.5).encode(y="low:Q", y2="high:Q"))
     if joined:
         dashes = alt.StrokeDash(f"{by}:N", scale=alt.Scale(range=DASHES), legend=None)
         layers.insert(0, base.mark_line(strokeWidth=1.5).encode(strokeDash=dashes))
     if named:
-        words = base.mark_text(align="left", dx=8, dy=4, fontSize=10)  # beside its interval, not on it
+        words = base.mark_text(align="left", dx=8, dy=4, fontSize=10)
         layers.append(words.encode(text=f"{named}:N", color=alt.ColorValue(INK)))
     return faceted(alt.layer(*layers, width=PANEL, height=240), rows, "landscape", 2)
 
@@ -143,14 +152,13 @@ def dots(
     rows: pd.DataFrame, x: str, y: str, colour: str, *, zero: bool = True, order: Any = None, by: str = "landscape",
     columns: int = 2,
 ) -> Any:  # fmt: skip
-    """Points with intervals, a row for each value of the column `y`, a panel for each of `by`, in `columns`.
+    """Points with intervals: a line for each value of the column `y`, a panel for each of `by`, `columns` side by side.
 
-    Rows have `value`, `low`, `high`, `n` and, where it matters, `significant`. `x` is the title of the axis of values,
-    `colour` the column of what is told apart within a row (by colour and shape), `order` that of the rows;
-    with `zero` the axis starts at 0.
+    Rows have `value`, `low`, `high`, `n` and optionally `significant`. `x` is the title of the axis of values, `colour`
+    the column that colours and shapes show, `order` that of the lines; with `zero` the axis starts at 0.
     """
     axis = alt.Axis(grid=True, ticks=False, domain=False, labelLimit=220, labelPadding=8)
-    scale = alt.Scale(range=PALETTE)
+    scale, _ = looks(rows, colour)
     base = alt.Chart().encode(
         y=alt.Y(f"{y}:N", title=None, sort=order, axis=axis),
         yOffset=alt.YOffset(f"{colour}:N", sort=None),
@@ -167,7 +175,7 @@ def dots(
         *([rule] if "significant" in rows else []),
         base.mark_rule(strokeWidth=2).encode(x=low, x2="high:Q"),
         base.mark_point(size=60, strokeWidth=2, opacity=1).encode(
-            x="value:Q", **told_apart(colour, None, sort=None), **points
+            x="value:Q", **told_apart(rows, colour, None, sort=None), **points
         ),
     ]
     step = max(16, 11 * rows[colour].nunique() + 6)

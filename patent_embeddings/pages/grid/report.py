@@ -1,4 +1,4 @@
-"""What the grid's cells come to: scores, comparisons, the verdict on each finding, pictures and one page."""
+"""The report of a grid: its scores, comparisons, the verdict on each finding, pictures and page."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COMPARED = (
 
 
 def write(grid: Grid, hypotheses: Mapping[str, Hypotheses], entries: Mapping[str, Finding]) -> list[Judgement]:
-    """Write reports/grid/; what the cells say of each finding. Families of hypotheses and findings are by id."""
+    """Write reports/grid/ and return the judgement of each finding; `hypotheses` and `entries` are by id."""
     sizes = sizes_of(grid.models)
     say("comparing")
     tested = comparisons.declared(grid.outcomes, hypotheses)
@@ -50,12 +50,12 @@ def write(grid: Grid, hypotheses: Mapping[str, Hypotheses], entries: Mapping[str
         if picture.spec and not picture.timed:
             write_text(layout.grid_figure(name), svg(picture.spec))
         else:
-            layout.grid_figure(name).unlink(missing_ok=True)  # of a grid that had its cells
+            layout.grid_figure(name).unlink(missing_ok=True)  # left by a grid that had its cells
     return judged
 
 
 def of_the_study(outcomes: pd.DataFrame) -> pd.DataFrame:
-    """Outcomes of recipes that train as the study's do: what was built to harm less says nothing of its findings."""
+    """Outcomes of the study's recipes; ours that were built to harm less elsewhere say nothing about its findings."""
     return where(outcomes, lambda one: recipe_entry(one.recipe).plain)
 
 
@@ -66,7 +66,7 @@ def sizes_of(models: Iterable[str]) -> dict[str, tuple[str, float]]:
 
 
 def scores_csv(scores: pd.DataFrame) -> str:
-    """`scores.csv`: rows of every reports/scores.csv, with what says of which cell they are."""
+    """`scores.csv`: rows of every reports/scores.csv, with the columns that name their cell."""
     named = described(scores, keyed=True)
     named = named.assign(**{name: named[name].map(plain) for name in ("cell", "variant")})
     rows = named.sort_values(list(named.columns), kind="stable")
@@ -74,7 +74,7 @@ def scores_csv(scores: pd.DataFrame) -> str:
 
 
 def comparisons_csv(tested: Sequence[Tested]) -> str:
-    """`comparisons.csv`: first minus second, with 95 % interval, p-value as it is and after Holm, effect size."""
+    """`comparisons.csv`: first minus second, 95 % interval, p-value before and after Holm's correction, effect size."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COMPARED)
@@ -89,7 +89,7 @@ def comparisons_csv(tested: Sequence[Tested]) -> str:
 
 
 def ledger(judged: Sequence[Judgement], entries: Mapping[str, Finding]) -> list[dict[str, Any]]:
-    """`findings.json`: each finding on each ground, its statement, rule, verdict, effect, hypotheses and cells."""
+    """`findings.json`: the judgement of each finding on each ground, with its statement, rule and command."""
     out = []
     for one in judged:
         entry = entries[one.finding]
@@ -100,7 +100,7 @@ def ledger(judged: Sequence[Judgement], entries: Mapping[str, Finding]) -> list[
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
-        # A p-value may be far below a ten-thousandth, and is not 0 then.
+        # A p-value far below 0.0001 must not become 0.
         exact = ("p", "p_holm")
         return {key: float(f"{inner:.4g}") if key in exact else _rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):

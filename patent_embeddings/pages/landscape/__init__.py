@@ -1,1 +1,1 @@
-"""The page of a landscape: what it holds, in lines, pictures and tables."""
+"""The page of a landscape: its contents in lines, pictures and tables."""

@@ -9,6 +9,7 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.files import write_text
 from patent_embeddings.corpus.summary import SECTIONS, Held, grouped, words
 from patent_embeddings.handover.sheets import Sheet, Shown
+from patent_embeddings.pages.cell.notes import RELEVANCE
 from patent_embeddings.pages.landscape.pictures import PICTURES, Rows
 from patent_embeddings.pages.shell import render
 
@@ -16,7 +17,7 @@ PARTS = (10, 25, 50, 75, 90)  # percentiles of the lengths
 
 
 def write(name: str, found: Held, entry: Any) -> None:
-    """Write the page; `entry` is the landscape's of the registry."""
+    """Write the page; `entry` is the landscape's entry in the registry."""
     write_text(layout.landscape_page(name), page(name, found, entry))
 
 
@@ -28,7 +29,9 @@ def page(name: str, found: Held, entry: Any) -> str:
     return render(
         "landscape.html.j2",
         charts={key: picture.spec(rows) for key, (picture, rows) in drawn.items()},
-        pictures={key: picture for key, (picture, _) in drawn.items()},
+        pictures={
+            key: (picture.title, picture.caption.format(n=picture.n(found))) for key, (picture, _) in drawn.items()
+        },
         name=name,
         entry=entry,
         facts=facts(entry),
@@ -39,18 +42,22 @@ def page(name: str, found: Held, entry: Any) -> str:
 
 
 def sourced(name: str, entry: Any) -> str:
-    """Which files a landscape's numbers are from: the one that its entry names, or its tables."""
+    """The files that the numbers are from: the one that the entry names, or the landscape's tables."""
     if getattr(entry, "file", None):
         return f"{entry.file} (sha256 {entry.sha256[:12]})"
     return ", ".join(table(name).as_posix() for table in (layout.families, layout.citations, layout.relations))
 
 
 def facts(entry: Any) -> list[tuple[str, str]]:
-    """Where a landscape is from, and under which licence."""
+    """Source, licence, relevance and selection of a landscape, as terms with their values."""
     read = getattr(entry, "read", None)
-    found = [("Source", entry.source), ("Licence", entry.licence), ("Relevance", entry.relevance)]
+    found = [
+        ("Source", entry.source),
+        ("Licence", entry.licence),
+        ("Relevance", f"{entry.relevance}: {RELEVANCE[entry.relevance]}"),
+    ]
     if read:
-        found += [("Format", read.format), ("Read of", ", ".join(one.name for one in read.files))]
+        found += [("Format", read.format), ("Read from", ", ".join(one.name for one in read.files))]
         asked = [
             f"{key} {', '.join(map(str, value)) if isinstance(value, list) else value}"
             for key, value in read.select.items()
@@ -60,14 +67,16 @@ def facts(entry: Any) -> list[tuple[str, str]]:
 
 
 def lengths(found: Held) -> Sheet:
-    """Words of each section at some percentiles."""
+    """Number of words of each section at some percentiles."""
     rows: list[list[Shown]] = []
     for section in SECTIONS:
         count = words(found.raw.families, section)
         parts = [int(count.quantile(part / 100)) if len(count) else None for part in PARTS]
         rows.append([section, len(count), *parts])
     return Sheet(
-        ["section", "families", *(f"{part} %" for part in PARTS)], rows, "Words at percentiles of the families"
+        ["section", "families", *(f"{part} %" for part in PARTS)],
+        rows,
+        "Words of a section at percentiles of the families that have it",
     )
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a landscape: its dates, its classes, the lengths of its texts, and where what is relevant lies."""
+"""Pictures of a landscape: its dates, classes, lengths of texts, and relevant families IN and OUT."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from patent_embeddings.pages.charts import filled, spec
 from patent_embeddings.pages.colours import BLUE, GREY, PURPLE, VERMILLION
 
 Rows = list[dict[str, Any]]
-CLASSES = 20  # that are drawn, the most frequent ones
-MANY = 15  # relevant families of a query, from which on all are one bar
+CLASSES = 20  # the most frequent ones are drawn
+MANY = 15  # queries with so many relevant families or more share a bar
 SIDES = ("in only", "both", "out only", "unknown")
 _STEPS = 4  # bars within each doubling of the number of words
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, whatever the landscape; without rows it is left out."""
+    """A picture of any landscape; left out where it has no rows."""
 
     title: str
-    caption: str
+    caption: str  # with a place for `n`
     rows: Callable[[Held], Rows]
     draw: Callable[[Rows], Any]
+    n: Callable[[Held], int]  # families or queries that are drawn
 
     def spec(self, rows: Rows) -> dict[str, Any]:
         """Vega-Lite with the rows."""
@@ -45,27 +46,28 @@ def dates(found: Held) -> Rows:
 
 
 def classes(found: Held) -> Rows:
-    """Families of the most frequent classes or domains; one of several classes counts for each."""
+    """Families of the most frequent classes or domains; a family of several counts for each."""
     counts = Counter(one for own in domains(found.raw.families).values() for one in set(own))
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:CLASSES]
     return [{"class": name, "families": count} for name, count in most]
 
 
 def lengths(found: Held) -> Rows:
-    """Families by the words of each section, in bars that grow with the number of words."""
+    """Families by the number of words of each section, in bars of equal width on a log axis."""
     rows = []
     for section in SECTIONS:
-        count = np.maximum(words(found.raw.families, section).to_numpy(), 1)
-        steps = Counter(np.floor(np.log2(count) * _STEPS).astype(int).tolist())
+        lengths = np.maximum(words(found.raw.families, section).to_numpy(), 1)
+        steps = Counter(np.floor(np.log2(lengths) * _STEPS).astype(int).tolist())
+        panel = f"{section}, n = {len(lengths):,}"
         rows += [
-            {"panel": section, "low": 2 ** (step / _STEPS), "high": 2 ** ((step + 1) / _STEPS), "families": count}
+            {"panel": panel, "low": 2 ** (step / _STEPS), "high": 2 ** ((step + 1) / _STEPS), "families": count}
             for step, count in sorted(steps.items())
         ]
     return rows
 
 
 def relevant(found: Held) -> Rows:
-    """Queries by how many families are relevant to them, and on which side of their domain those lie."""
+    """Queries by their number of relevant families, and by whether these are IN, OUT or both."""
     pairs = found.qrels[found.qrels["relevance"] > 0]
     each = pairs.groupby("query_id")["scope"].agg(["size", frozenset])
     counts = Counter((min(size, MANY), _side(scopes)) for size, scopes in each.itertuples(index=False))
@@ -95,18 +97,20 @@ def _dates(_: Rows) -> Any:
 
 def _classes(found: Rows) -> Any:
     name = alt.Y("class:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=200))
-    rows = alt.Chart().encode(x=alt.X("families:Q"), y=name, tooltip=["class:N", "families:Q"])
+    rows = alt.Chart().encode(x=alt.X("families:Q", title="families"), y=name, tooltip=["class:N", "families:Q"])
     fitted = alt.AutoSizeParams(type="fit-x", contains="padding")  # names of domains may be long
     return rows.mark_bar(color=BLUE).properties(height=17 * len(found), autosize=fitted)
 
 
-def _lengths(_: Rows) -> Any:
+def _lengths(found: Rows) -> Any:
     words = alt.X("low:Q", title="words", scale=alt.Scale(type="log", base=2), axis=alt.Axis(format="~s"))
     bars = alt.Chart().mark_bar(color=BLUE)
     tips = [alt.Tooltip("low:Q", format=".0f", title="from"), alt.Tooltip("high:Q", format=".0f", title="to")]
     chart = bars.encode(x=words, x2="high:Q", y="families:Q", y2=alt.datum(0), tooltip=[*tips, "families:Q"])
     return chart.properties(height=150, width=330).facet(
-        alt.Facet("panel:N", title=None, sort=list(SECTIONS)), data=alt.NamedData("rows"), columns=2
+        alt.Facet("panel:N", title=None, sort=list(dict.fromkeys(row["panel"] for row in found))),
+        data=alt.NamedData("rows"),
+        columns=2,
     )
 
 
@@ -128,14 +132,22 @@ def _relevant(found: Rows) -> Any:
 
 
 PICTURES = {
-    "dates": Picture("Dates", "Families by the year of their earliest publication.", dates, _dates),
-    "classes": Picture(
-        "Classes", f"The {CLASSES} most frequent IPC classes, or domains where the landscape brings its own; "
-        "a family of several counts for each.", classes, _classes,
+    "dates": Picture(
+        "Dates", "The {n:,} families with a date, by the year of their earliest publication.", dates, _dates,
+        lambda found: int((found.raw.families["date"] != "").sum()),
     ),
-    "lengths": Picture("Lengths", "Families by the words of each section.", lengths, _lengths),
+    "classes": Picture(
+        "Classes", f"The {CLASSES} most frequent IPC classes, or domains where the landscape has its own, over the "
+        "{n:,} families that have any; a family of several counts for each.", classes, _classes,
+        lambda found: sum(map(bool, domains(found.raw.families).values())),
+    ),
+    "lengths": Picture(
+        "Lengths", "Number of words of each section, over the n of {n:,} families that have it.", lengths, _lengths,
+        lambda found: len(found.raw.families),
+    ),
     "relevant": Picture(
-        "Queries", "Queries by how many families are relevant to them; colours say whether those share a class or "
-        "domain with the query.", relevant, _relevant,
+        "Queries", "The {n:,} queries with a relevant family, by the number of these, and by whether they share a "
+        "class or domain with the query (in), do not (out), or some do (both).", relevant, _relevant,
+        lambda found: int(found.qrels.loc[found.qrels["relevance"] > 0, "query_id"].nunique()),
     ),
 }  # fmt: skip

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from patent_embeddings.pages.cell.plot import by_label_set
 
-PLOT = by_label_set("classification", "micro-F1 for each label set, with 95 % intervals; prior is the floor.")
+PLOT = by_label_set("classification", "micro-F1 by label set, with 95 % intervals. The prior is the floor.")

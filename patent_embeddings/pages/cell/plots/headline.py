@@ -1,4 +1,4 @@
-"""Every system over all relevant families, with intervals."""
+"""nDCG@10 of every system over all relevant families."""
 
 from __future__ import annotations
 
@@ -38,7 +38,5 @@ PLOT = Plot(
     columns={"panel": "text", "system": "text", **SCORED},
     rows=_rows,
     draw=_draw,
-    caption=lambda _: (
-        "nDCG@10 of each system over all relevant families, mean over the test queries with its 95 % interval."
-    ),
+    caption=lambda _: "Mean nDCG@10 of each system over the test queries, all relevant families, with 95 % intervals.",
 )

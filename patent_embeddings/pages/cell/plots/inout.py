@@ -1,4 +1,4 @@
-"""IN beside OUT for every system, over the queries that have both."""
+"""nDCG@10 IN and OUT of every system, over the queries that have both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from patent_embeddings.pages.cell.plot import SCORED, Plot, panelled, scored
 from patent_embeddings.pages.cell.results import CellResults
 from patent_embeddings.pages.colours import INK
 
-NAMED = 3  # landscapes that the title has room for
+NAMED = 3  # landscapes that fit into the title
 
 
 def _rows(cell: CellResults) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def _draw() -> Any:
 
 
 def _finding(cell: CellResults) -> tuple[str, str]:
-    """What the dense run keeps out of domain of what it reaches in domain."""
+    """Title and subtitle: the share of its in-domain score that the dense run keeps out of domain."""
     simulated = "Simulated landscapes: nothing about real patents. " if cell.simulated else ""
     subtitle = f"{simulated}IN: query and relevant family share a class or domain. OUT: they share none."
     kept = {}
@@ -70,6 +70,8 @@ PLOT = Plot(
     columns={"panel": "text", "system": "text", "scope": "text", **SCORED},
     rows=_rows,
     draw=_draw,
-    caption=lambda _: "nDCG@10 of IN (filled) and OUT (hollow) relevant families, same queries, with 95 % intervals.",
+    caption=lambda _: (
+        "nDCG@10 for IN (filled) and OUT (hollow) relevant families of the same queries, with 95 % intervals."
+    ),
     finding=_finding,
 )

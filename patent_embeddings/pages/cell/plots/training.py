@@ -36,6 +36,9 @@ PLOT = Plot(
     columns={"split": "text", "optimiser_step": "number", "loss": "number"},
     rows=_rows,
     draw=_draw,
-    caption=lambda _: "Loss on training and dev pairs by optimiser step.",
+    caption=lambda cell: (
+        f"Contrastive loss by optimiser step: of each batch of {cell.params.finetune.batch} training pairs, and on the "
+        f"{int((cell.pairs['split'] == 'dev').sum())} dev pairs{', the mean over adapters' * cell.recipe.merge}."
+    ),
     file=layout.CURVE,
 )

@@ -1,4 +1,4 @@
-"""Score against the age of what is sought, seen from the query."""
+"""Score by the years between a query and its relevant families."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from patent_embeddings.pages.cell.binned import binned
 
 PLOT = binned(
     "years",
-    "years to the relevant families",
-    "the whole years between a query and its relevant families (either way, their median; a query counts from its "
-    "priority, or from its publication where that is unknown)",
+    "years between query and relevant families",
+    "the years between a query and its relevant families (whole years, the median over these families; dates are a "
+    "family's publication and a query's priority, or its publication where that is unknown)",
 )

@@ -1,4 +1,4 @@
-"""Scores beside what they cost."""
+"""Score by the seconds of training and embedding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _draw(material: Material) -> Any:
     found = described(found)
     panels = counted(found, landscapes(found))
     found = found.assign(cell=labels(found), landscape=panels, family=found["recipe"])
-    title = "seconds of training and embedding, all landscapes"
+    title = "seconds of training and embedding (all landscapes)"
     return points(
         found,
         alt.X("seconds:Q", title=title, scale=alt.Scale(zero=True)),
@@ -36,8 +36,9 @@ def _draw(material: Material) -> Any:
 
 
 PICTURE = Picture(
-    "Cost beside score",
-    "nDCG@10 of the dense run by the seconds that training and embedding took, whoever computed them; n test queries.",
+    "Score by cost",
+    "nDCG@10 of the dense run by the seconds of training and embedding, each cell on the machine that computed it, "
+    "with 95 % intervals; n test queries.",
     f"{RUN} --preset sample",
     _draw,
     f"data/costs and {OUTCOMES}",

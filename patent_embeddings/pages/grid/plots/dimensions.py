@@ -1,4 +1,4 @@
-"""What is kept of a score when vectors are cut."""
+"""Share of the score that cut vectors keep."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def _draw(material: Material) -> Any:
 
 PICTURE = Picture(
     "Dimensions",
-    "Share of nDCG@10 that is kept when vectors are cut and renormalised; n test queries.",
+    "Share of nDCG@10 that a zero-shot model keeps when its vectors are cut to the first dimensions and renormalised; "
+    "n test queries.",
     f"{RUN} -S recipe=zero-shot -S search.dimensions=null,256,128,64",
     _draw,
 )

@@ -1,4 +1,4 @@
-"""What is lost from IN to OUT, with and without fusion."""
+"""Relative loss from IN to OUT, with and without fusion."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def _draw(material: Material) -> Any:
         return None
     rows = described(rows.merge(material.simulated, on="landscape"))
     panels = counted(rows, landscapes(rows))
-    # Where few queries have both scopes, an interval reaches far below: what is more than twice as good OUT is cut off.
+    # With few queries an interval may reach far below -1 (twice as good OUT as IN), which would squeeze all others.
     rows = rows.assign(landscape=panels, cell=labels(rows), **rows[["value", "low"]].clip(lower=-1))
-    return dots(rows, "relative loss (95 % interval)", "cell", "system")
+    return dots(rows, "loss from IN to OUT (95 % interval)", "cell", "system")
 
 
 PICTURE = Picture(
     "In-domain against out-of-domain",
-    "Relative loss of nDCG@10 from IN to OUT on the queries that have both, with and without fusion, "
-    "with 95 % interval; n queries; what is below -1 is drawn at -1.",
+    "Relative loss of nDCG@10 from IN to OUT, (IN - OUT) / IN, over the n test queries that have relevant families of "
+    "both kinds, with and without fusion, with 95 % intervals. Values below -1 are drawn at -1.",
     f"{RUN} -S recipe=zero-shot",
     _draw,
 )

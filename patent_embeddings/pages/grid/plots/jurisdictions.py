@@ -1,4 +1,4 @@
-"""Scores by the jurisdiction of the query."""
+"""Score by the jurisdiction of the query."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def _draw(material: Material) -> Any:
 
 PICTURE = Picture(
     "Jurisdictions",
-    "nDCG@10 of the dense run by jurisdiction of the query, with 95 % interval; n test queries, at least ten.",
+    "nDCG@10 of the dense run by jurisdiction of the query, with 95 % intervals; n test queries of a jurisdiction, at "
+    f"least {FEWEST}.",
     "a landscape whose families come from several jurisdictions",
     _draw,
 )

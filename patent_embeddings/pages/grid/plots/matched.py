@@ -1,4 +1,4 @@
-"""Recipes at home on the same number of pairs and steps, a point a training seed."""
+"""Scores of each training seed, on the landscape that a recipe was trained on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ import pandas as pd
 
 from patent_embeddings.evaluation.systems import LEADING
 from patent_embeddings.grid.units import described, trained_here, units, usual
-from patent_embeddings.pages.grid.picture import PANEL, RUN, Material, Picture, faceted, labels, landscapes, told_apart
+from patent_embeddings.pages.grid.picture import (
+    PANEL,
+    RUN,
+    Material,
+    Picture,
+    counted,
+    faceted,
+    labels,
+    landscapes,
+    told_apart,
+)
 
 
 def _draw(material: Material) -> Any:
@@ -23,10 +33,12 @@ def _draw(material: Material) -> Any:
         for task, (_, metric) in LEADING.items():
             rows = usual(units(ours, task))
             if len(rows):
-                sums = rows.groupby(["config", "landscape", "simulated"])[["numerator", "denominator"]].sum()
-                scores = (sums["numerator"] / sums["denominator"]).rename("value").reset_index()
+                groups = rows.groupby(["config", "landscape", "simulated"])[["numerator", "denominator"]]
+                sums = groups.sum().assign(n=groups.size())
+                scores = sums.assign(value=sums["numerator"] / sums["denominator"]).reset_index()
                 parts.append(scores.assign(seed=int(str(seed)), panel=f"{task}, {metric}"))
     found = described(pd.concat(parts, ignore_index=True))
+    found = found.assign(panel=counted(found, found["panel"]))
     found = found.assign(cell=labels(found.assign(trained_on="")), where=landscapes(found))
     chart = (
         alt.Chart()
@@ -34,17 +46,18 @@ def _draw(material: Material) -> Any:
         .encode(
             y=alt.Y("cell:N", title=None, axis=alt.Axis(grid=True, ticks=False, domain=False)),
             yOffset=alt.YOffset("where:N"),
-            x=alt.X("value:Q", title="score, a point a seed", scale=alt.Scale(zero=False)),
-            **told_apart("where", None),
-            tooltip=["cell:N", "where:N", "seed:Q", alt.Tooltip("value:Q", format=".4f")],
+            x=alt.X("value:Q", title="score (a point for each seed)", scale=alt.Scale(zero=False)),
+            **told_apart(found, "where", None),
+            tooltip=["cell:N", "where:N", "seed:Q", alt.Tooltip("value:Q", format=".4f"), "n:Q"],
         )
     )
     return faceted(chart.properties(width=PANEL, height=alt.Step(30, **{"for": "position"})), found, "panel", 3)
 
 
 PICTURE = Picture(
-    "Matched data",
-    "Score of each training seed, at home: same number of pairs and steps for every recipe.",
+    "Training seeds",
+    "Score of each training seed on the landscape that the recipe was trained on; every recipe has the same number of "
+    "pairs and steps. n queries, families or folds.",
     f"{RUN} --preset sample -S finetune.seed=0,1,2",
     _draw,
 )

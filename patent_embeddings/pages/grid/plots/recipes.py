@@ -1,4 +1,4 @@
-"""What each recipe changes at home, task by task."""
+"""Change against zero-shot by recipe and task, on the landscape that a recipe was trained on."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def _draw(material: Material) -> Any:
 
 PICTURE = Picture(
     "Recipe by task",
-    "Change of each recipe against zero-shot on its own landscape, with 95 % interval; n queries, families or folds. "
-    "Filled: significant after Holm.",
+    "Change of each recipe against zero-shot on the landscape that it was trained on, with 95 % intervals; n queries, "
+    "families or folds. Filled: significant after Holm's correction.",
     f"{RUN} --preset sample",
     _draw,
 )

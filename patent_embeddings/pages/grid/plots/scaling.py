@@ -1,4 +1,4 @@
-"""Models as published by their size."""
+"""Score of zero-shot models by their size."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def _draw(material: Material) -> Any:
 
 PICTURE = Picture(
     "Model size",
-    "nDCG@10 of the dense run, models as published, by size on a log axis; lines join a family; n test queries.",
+    "nDCG@10 of the dense run of zero-shot models by number of parameters (log axis), with 95 % intervals; n test "
+    "queries. Lines join the models of a family.",
     f"{RUN} --preset scaling",
     _draw,
 )

@@ -1,4 +1,4 @@
-"""What tuning on one landscape changes on every other."""
+"""Change of retrieval against zero-shot, by the landscape of training and that of evaluation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import altair as alt
 
 from patent_embeddings.grid.units import described
 from patent_embeddings.pages.colours import CHANGE, ON_CHANGE
-from patent_embeddings.pages.grid.picture import PANEL, RUN, Material, Picture, faceted, labels
+from patent_embeddings.pages.grid.picture import PANEL, RUN, Material, Picture, counted, faceted, labels
 
 
 def _draw(material: Material) -> Any:
@@ -26,12 +26,13 @@ def _draw(material: Material) -> Any:
     )
     sides = [rows["tuned"].nunique(), rows["landscape"].nunique()]
     if any(ours[["tuned", "landscape"]].nunique().tolist() != sides for _, ours in rows.groupby("cell")):
-        # Panels share their rows and columns, and would have empty ones: one panel has none.
+        # All panels have the same rows and columns, and here some would be empty: draw one panel.
         rows = rows.assign(tuned=rows["tuned"] + ", " + rows["cell"], cell="every cell")
+    rows = rows.assign(cell=counted(rows, rows["cell"]))
     limit = float(rows["value"].abs().max())
     base = alt.Chart().encode(
         x=alt.X("landscape:N", title="evaluated on", axis=alt.Axis(labelAngle=0, domain=False, ticks=False)),
-        y=alt.Y("tuned:N", title="trained with and on", axis=alt.Axis(domain=False, ticks=False)),
+        y=alt.Y("tuned:N", title="recipe and landscape of training", axis=alt.Axis(domain=False, ticks=False)),
     )
     scale = alt.Scale(domain=[-limit, 0, limit], range=CHANGE)
     colour = alt.Color("value:Q", title="change of nDCG@10", scale=scale)
@@ -47,8 +48,8 @@ def _draw(material: Material) -> Any:
 
 PICTURE = Picture(
     "Transfer",
-    "Change of retrieval (nDCG@10) against zero-shot: trained with and on (rows), evaluated on (columns), "
-    "with 95 % interval; * significant after Holm.",
+    "Change of nDCG@10 against zero-shot, by recipe and landscape of training (rows) and landscape of evaluation "
+    "(columns), with 95 % intervals; n test queries. * significant after Holm's correction.",
     f"{RUN} --preset sample",
     _draw,
 )

@@ -1,4 +1,4 @@
-"""The model as published under every view."""
+"""Score of zero-shot models by view."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _draw(material: Material) -> Any:
 
 PICTURE = Picture(
     "Views",
-    "nDCG@10 of the dense run, model as published, by view, with 95 % interval; n test queries.",
+    "nDCG@10 of the dense run of zero-shot models by view, with 95 % intervals; n test queries.",
     f"{RUN} --preset views",
     _draw,
 )
