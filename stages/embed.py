@@ -16,8 +16,8 @@ def main(landscape: str) -> None:
     from patent_embeddings.core import costs, params, scratch
     from patent_embeddings.core.files import replacing
     from patent_embeddings.corpus import texts
-    from patent_embeddings.encoders import embedding, factory
-    from patent_embeddings.encoders.loading import offline
+    from patent_embeddings.encoders import embedding
+    from patent_embeddings.encoders.specification import Specification
     from patent_embeddings.encoders.values import EmbedValues
     from patent_embeddings.training import adapters
 
@@ -26,13 +26,13 @@ def main(landscape: str) -> None:
     queries = texts.queries(landscape, values.query_view)
     embedding.require_text(documents.values(), landscape, values.document_view)
     adapter = adapters.sealed(layout.ADAPTER, values.model, values.trained)
-    with offline(), costs.measured(layout.cost("embed", landscape)) as cost:
-        encoder = factory.encoder(values.model, dtype=values.dtype, adapter=adapter, scale=values.adapter_scale)
+    with costs.measured(layout.cost("embed", landscape)) as cost:
+        model = Specification(values.model, dtype=values.dtype, adapter=adapter, scale=values.adapter_scale)
         with replacing(layout.embeddings(landscape)) as folder:
             folder.mkdir()
-            encoded = embedding.embed(encoder, documents, queries, values, folder, f"embed {landscape}")
+            encoded = embedding.embed(model, documents, queries, values, folder, f"embed {landscape}")
         scratch.clean(layout.scratch())
-        cost.update(texts=encoded.texts, computed=encoded.computed, device=encoder.device, dtype=encoder.dtype)
+        cost.update(texts=encoded.texts, computed=encoded.computed, device=model.device, dtype=model.dtype)
 
 
 if __name__ == "__main__":

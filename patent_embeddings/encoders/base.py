@@ -1,4 +1,4 @@
-"""What dense and late encoders share: opening a model, its read-out, its adapter and its fingerprint."""
+"""What dense and late encoders share: a loaded model, its read-out and its adapter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,77 +21,46 @@ from transformers import BitsAndBytesConfig
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say
 from patent_embeddings.encoders import (
-    devices,
     fingerprints,
     loading,
     nomic_moe,  # noqa: F401 (registers a class)
     products,
     task_adapters,
-    weights,
 )
-from patent_embeddings.encoders.precision import resolve
-from patent_embeddings.encoders.prompts import prompt
-from patent_embeddings.encoders.values import Embedder, Frozen, Side
+from patent_embeddings.encoders.specification import Specification
+from patent_embeddings.encoders.values import Embedder, Side
 
 if TYPE_CHECKING:
     from patent_embeddings.encoders.engines import Vectors
 
 _POOLING = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
-_CACHED = 3072  # tokens of a batch whose activations stay in a processor's cache
-# The modules of this package that can change a vector. What they read of an entry, and the texts as they are cut, stand
-# in the fingerprint themselves, and shards and engines only carry vectors: a test holds this list against the imports.
-CODE = ("base", "dense", "late", "loading", "native", "nomic_moe", "nomic_moe_config", "products", "task_adapters")
 
 
-class Encoder(ABC):
-    """A loaded model, in evaluation mode; `factory.encoder` says what its `options` are.
-
-    `length` counts prompt and special tokens, `dtype` is `float32` or `bfloat16`, `device` is `cpu` or `cuda`, and
-    `products` `onednn` where that multiplies its linear layers (see `products`), else `torch`.
-    """
+class Encoder(Specification, ABC):
+    """A loaded model, in evaluation mode."""
 
     model_class: str
     kinds: tuple[str, ...]  # that folders of such models call themselves
-    late: bool  # a vector for each token of a text, not one a text
 
-    def __init__(
-        self,
-        entry: Embedder,
-        *,
-        length: int | None,
-        dtype: str,
-        adapter: Path | None,
-        scale: float,
-        frozen: Frozen | None,
-    ) -> None:
-        self.entry = entry
-        self.options = {"length": length, "dtype": dtype, "adapter": adapter, "scale": scale, "frozen": frozen}
-        self.length = min(length or entry.length, entry.max_length)
-        self.folder = weights.locate(entry)
-        device = devices.loaded()
-        self.device = device.kind
-        self.frozen = frozen
-        self.dtype = resolve("bfloat16" if frozen == "nf4" else frozen or dtype, device)
-        self.adapter = adapter if scale else None
-        self.scale = scale if adapter else 1.0
-        kwargs = quantised(self.device) if frozen == "nf4" else {}
+    def __init__(self, entry: Embedder, **options: Any) -> None:
+        super().__init__(entry, **options)
+        kwargs = quantised(self.device) if self.frozen == "nf4" else {}
         make = getattr(sentence_transformers, self.model_class)
         self.model = loading.opened(
             entry, self.folder, self.kinds, partial(make, device=self.device), self.dtype, kwargs
         )
-        self.model.max_seq_length = self.length
+        self.model.max_seq_length = self.limit
         if self.tokenizer is not None:
             self.tokenizer.padding_side = entry.padding
+            self.tokenizer.truncation_side = "right"  # a long text loses its end, never its prompt
         self._read_out()
         if self.adapter:
             self._adapt(self.adapter)
-        if task_adapters.switches(entry) and frozen is None:
+        if task_adapters.switches(entry) and self.frozen is None:
             task_adapters.put(entry, self.folder, self.network)
         self.model.eval()
-        self.products = "torch"
-        if products.lag(device, self.dtype):
+        if self.products == "onednn":
             products.by_onednn(self.model)
-            self.products = "onednn"
 
     def encode(self, texts: Sequence[str], side: Side) -> Vectors:
         """Vectors of texts of one side; see `Dense.compute` and `Late.compute`."""
@@ -100,15 +68,19 @@ class Encoder(ABC):
 
     @abstractmethod
     def prepare(self, texts: Sequence[str], side: Side) -> Any:
-        """What of the encoding needs only the tokenizer, so that another thread can do it ahead."""
+        """Tokenize texts; needs no model, so that another thread can do it ahead."""
 
     @abstractmethod
     def compute(self, prepared: Any, side: Side) -> Vectors:
-        """Vectors of what `prepare` gave."""
+        """Vectors of tokenized texts, as `prepare` returns them."""
+
+    def foreign(self) -> str | None:
+        """Digest of the code of repositories that the model runs; None where it runs none."""
+        return fingerprints.foreign(self.model) if self.entry.remote_code else None
 
     @property
     def network(self) -> Any:
-        """The network of transformers, without what peft puts round it where an adapter is not merged."""
+        """The network of transformers, without peft's wrapper where an adapter is not merged."""
         inner = self.model[0].model
         return inner.get_base_model() if isinstance(inner, PeftModel) else inner
 
@@ -117,45 +89,11 @@ class Encoder(ABC):
         """The model's tokenizer."""
         return self.model.tokenizer
 
-    def prompt(self, side: Side) -> str:
-        """What is put before a text of this side, by the registry and not by the model's own files."""
-        return prompt(self.entry.prompts, side)
-
-    def fingerprint(self, side: Side) -> dict[str, Any]:
-        """Everything that changes a vector of this side, as plain JSON values in fixed order."""
-        entry, tasks = self.entry, self.entry.tasks
-        # What may treat the sides differently beyond their prompts.
-        sided = self.late or entry.remote_code or any(type(module).__name__ == "Router" for module in self.model)
-        return {
-            **fingerprints.shared(entry, self.folder, self.model, CODE),
-            "class": self.model_class,
-            "prompt": self.prompt(side),
-            "side": side if sided else None,
-            "task": getattr(tasks, side) if tasks else None,
-            "length": self.length,
-            "padding": entry.padding,
-            "dtype": self.frozen or self.dtype,
-            "quantised": version("bitsandbytes") if self.frozen == "nf4" else None,
-            "products": self.products,
-            "budget": self.budget,
-            "adapter": weights.digest(self.adapter) if self.adapter else None,
-            "scale": self.scale if self.adapter else None,
-        }
-
-    @property
-    def limit(self) -> int:
-        """Tokens of the longest side that are kept of a text."""
-        return int(self.model.max_seq_length)
-
-    @property
-    def budget(self) -> int:
-        """Tokens that go through the model at once, padding included."""
-        return self.entry.memory.tokens if self.device == "cuda" else _CACHED
-
     def _read_out(self) -> None:
-        """Hold the entry's read-out against the weights' own: a wrong one gives plausible wrong numbers.
+        """Check the entry's pooling and head against the weights' own configuration.
 
-        Weights without a sentence-transformers configuration are read out as the entry says.
+        Weights without a configuration of sentence-transformers are pooled as the entry says. Raises UserError: entry
+        and configuration differ, and the field is not among `unverified`.
         """
         entry, modules = self.entry, {type(module).__name__: module for module in self.model}
         wanted, pooling = _POOLING.get(entry.pooling), modules.get("Pooling")
@@ -175,7 +113,10 @@ class Encoder(ABC):
             say(f"{entry.hub}: its entry's `head` is unverified and does not fit the weights, which are followed")
 
     def _adapt(self, folder: Path) -> None:
-        """Put the adapter on; in float32 it is merged into the weights, so that inference costs no more."""
+        """Add a peft adapter to the network; in float32 it is merged into the weights, so that inference costs no more.
+
+        Raises UserError: a file of it is missing, it does not fit the network, or a weight is NaN or infinite.
+        """
         for name in (CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME):  # or peft would ask the hub
             if not (folder / name).is_file():
                 raise UserError(f"{folder}: no {name}; run `dvc repro finetune`")
@@ -190,7 +131,7 @@ class Encoder(ABC):
         except Exception as error:
             said = f"{str(error).splitlines()[0]:.120}"
             raise UserError(f"{unfit} ({said}); run `dvc repro finetune`") from error
-        # No adapter here has vectors of words: else peft would ask the hub for the base model's vocabulary.
+        # Without `save_embedding_layers=False` peft would ask the hub for the base model's vocabulary.
         state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
         if other := sorted(saved ^ set(state)):
             fault = f"{other[0]} is {'of no layer' if other[0] in saved else 'missing'}"
@@ -207,7 +148,7 @@ class Encoder(ABC):
 
 
 def quantised(device: str) -> dict[str, Any]:
-    """Arguments that load weights in 4 bits, as QLoRA (Dettmers et al., 2023) freezes them: nf4, quantised twice.
+    """Arguments that load weights in 4 bits as QLoRA does (Dettmers et al., 2023): nf4, quantised twice.
 
     Raises UserError: the library for it is not installed.
     """

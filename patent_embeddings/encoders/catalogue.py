@@ -1,4 +1,4 @@
-"""Models of the registry: which there are, and getting them onto this machine."""
+"""List the models of the registry, and download models and rerankers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OTHERS = ("onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*")  # the same weight
 
 
 def models() -> list[tuple[str, ...]]:
-    """One row of text a model: id, family, millions of parameters, dimension, length, licence, whether it is here."""
+    """One row a model: id, family, millions of parameters, dimension, length, licence, and whether it is here."""
     rows: list[tuple[str, ...]] = []
     for name in registry.ids("models"):
         entry = model_entry(name)
@@ -39,10 +39,10 @@ def entries_of(names: Iterable[str]) -> dict[str, Terms]:
 
 
 def _download(name: str, entry: Terms) -> None:
-    """Fetch one model and say where it lies and under which licence."""
+    """Download one model, and say where it is and under which licence."""
     retry = f"python -m stages.model fetch {name}"
     if entry.source != "hub":
-        say(f"{name}: lies at {weights.locate(entry)}, nothing to download")
+        say(f"{name}: is at {weights.locate(entry)}, nothing to download")
         return
     if not entry.revision:
         pin = f"run `python -m stages.model pin {name}`, which writes the newest commit into its entry"

@@ -23,7 +23,7 @@ class Cross:
     """A loaded cross-encoder, on the GPU where there is one; `rerankers.reranker` opens and tests it."""
 
     def __init__(self, entry: Weights, dtype: str = "float32") -> None:
-        """Load from this machine; raises UserError as `factory.encoder` does, and where it scores classes."""
+        """Load a model from this machine. Raises UserError as `factory.encoder` does, and for a classifier."""
         self.entry = entry
         self.length = entry.length  # tokens of a pair
         self.folder = weights.locate(entry)
@@ -36,7 +36,7 @@ class Cross:
             raise UserError(f"{entry.hub}: scores {classes} classes, not relevance; {mend}")
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-        """Relevance of (query, document) pairs, float32 [pairs]. Raises UserError where one is no number."""
+        """Relevance of (query, document) pairs, float32 [pairs]. Raises UserError where one is NaN or infinite."""
         found = self.logits(pairs)
         if not np.isfinite(found).all():
             query, document = pairs[int(np.flatnonzero(~np.isfinite(found))[0])]
@@ -45,7 +45,7 @@ class Cross:
         return found
 
     def logits(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-        """What the model gives (query, document) pairs, float32 [pairs]: a sigmoid would only tie them."""
+        """Logits of (query, document) pairs, float32 [pairs]; a sigmoid would round large ones to ties."""
         if not pairs:
             return np.zeros(0, np.float32)
         options = {"batch_size": BATCH, "show_progress_bar": False, "convert_to_tensor": True}
@@ -55,5 +55,6 @@ class Cross:
 
     def fingerprint(self) -> dict[str, Any]:
         """Everything that changes a score, as plain JSON values in fixed order."""
-        own = {"length": self.length, "dtype": self.dtype, "batch": BATCH}
-        return {**fingerprints.shared(self.entry, self.folder, self.model, CODE), **own}
+        foreign = fingerprints.foreign(self.model) if self.entry.remote_code else None
+        own = {"foreign": foreign, "length": self.length, "dtype": self.dtype, "batch": BATCH}
+        return {**fingerprints.shared(self.entry, self.folder, CODE), **own}

@@ -1,4 +1,4 @@
-"""One vector a text."""
+"""Dense models: one vector a text."""
 
 from __future__ import annotations
 
@@ -11,40 +11,39 @@ from sentence_transformers.util import batch_to_device
 
 from patent_embeddings.encoders import task_adapters
 from patent_embeddings.encoders.base import Encoder
+from patent_embeddings.encoders.prompts import head
 from patent_embeddings.encoders.values import Embedder, Side
-
-_AHEAD = 2  # words that are read of a long text a token that is kept: what lies further on changes none of them
 
 
 class Dense(Encoder):
     """A model that gives one vector a text.
 
-    The library's own `encode` sorts by characters and fills batches by number of texts. A batch of its features that
-    is cut to its longest text and filled by tokens gives the same vectors, and a sixth fewer positions for the titles
-    and abstracts of patents.
+    `SentenceTransformer.encode` sorts texts by characters and fills batches by number of texts. Batches of its features
+    that are filled by tokens and cut to their longest text give the same vectors, and have a sixth fewer positions for
+    titles and abstracts of patents.
     """
 
     model_class = "SentenceTransformer"
     kinds = ("SentenceTransformer",)
-    late = False
 
     def __init__(self, entry: Embedder, **options: Any) -> None:
         super().__init__(entry, **options)
-        self.model[0].unpad_inputs = False  # rows of a padded batch can be taken apart
+        first = self.model[0]
+        first.unpad_inputs = False  # rows of a padded batch can be taken apart
+        # Settings of late interaction, which a file of the weights may hold and which would go before `length`.
+        first.query_length = first.document_length = first.query_expansion = None
 
     def prepare(self, texts: Sequence[str], side: Side) -> Mapping[str, Any]:
-        """The library's features of texts of one side, all padded to the longest.
+        """Features of texts of one side as sentence-transformers makes them, all padded to the longest.
 
-        The library makes tokens of whole texts and drops most of a long one's, which takes a sixth of the time of a
-        small model for 20,000 characters. So long ones are cut before, unless that leaves too few tokens, or the
-        library keeps more than the limit.
+        The library tokenizes whole texts and then drops all but the first tokens, which takes a sixth of the time of a
+        small model for texts of 20,000 characters. So long texts are cut before, and tokenized whole only where that
+        leaves too few tokens, or where the library keeps more than `limit`.
         """
         if not texts:
             return {}
         options = {"prompt": self.prompt(side), **self._task(side)}
-        begun = list(texts)
-        if self.tokenizer.truncation_side == "right":
-            begun = [beginning(text, _AHEAD * self.limit) for text in texts]
+        begun = [head(text, self.limit) for text in texts]
         features: Mapping[str, Any] = self.model.preprocess(begun, **options)
         filled = (features["attention_mask"].sum(dim=1) == self.limit).tolist()
         if all(full or part == text for full, part, text in zip(filled, begun, texts, strict=True)):
@@ -73,7 +72,7 @@ class Dense(Encoder):
         return vectors.float().cpu().numpy()
 
     def _task(self, side: Side) -> dict[str, str]:
-        """What the library says of a text of a side, or the task of a model whose own code switches by it."""
+        """The argument by which the library, or the code of a model's repository, tells sides or tasks apart."""
         if self.entry.tasks and not task_adapters.switches(self.entry):
             return {"task": getattr(self.entry.tasks, side)}
         return {"task": side} if side in ("query", "document") else {}
@@ -88,16 +87,10 @@ class Dense(Encoder):
         }
 
 
-def beginning(text: str, words: int) -> str:
-    """As many words of a text as asked for, words being what stands between blanks."""
-    rest = text.split(None, words)[words:]
-    return text[: len(text) - len(rest[0])] if rest else text
-
-
 def batches(order: torch.Tensor, lengths: torch.Tensor, budget: int) -> Iterator[tuple[torch.Tensor, int]]:
-    """Runs of rows, in order of falling length, that fit in a budget of tokens when padded; at least one row each.
+    """Cut rows into batches that fit in a budget of tokens when padded, at least one row each.
 
-    Yields the rows, int64 [texts of the batch], and the length of the longest.
+    `order` are rows by falling length. Yields the rows of a batch, int64 [texts], and the length of the longest.
     """
     start = 0
     while start < len(order):

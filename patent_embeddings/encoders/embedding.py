@@ -1,4 +1,4 @@
-"""The texts of a landscape embedded: documents, queries, and documents once more for tasks with a prompt."""
+"""Vectors of a landscape: of its documents, its queries, and its documents again for tasks with a prompt."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pandas as pd
 from patent_embeddings.core import vectors
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders import prompts, shards, windows
-from patent_embeddings.encoders.base import Encoder
+from patent_embeddings.encoders.specification import Specification
 from patent_embeddings.encoders.values import EmbedValues, Side
 
 
 def embed(
-    encoder: Encoder,
+    model: Specification,
     documents: Mapping[str, str],
     queries: Mapping[str, str],
     values: EmbedValues,
@@ -24,21 +24,28 @@ def embed(
 ) -> shards.Encoded:
     """Write the vectors of a landscape and their ids: of documents, queries, and tasks with a prompt of their own.
 
-    Sides with the same prompt share their texts: a query that is also a document is embedded once.
+    Sides with the same prompt share their vectors: a query that is also a document is embedded once.
 
     `documents` and `queries` are texts by id, ascending; `folder` is empty. Raises UserError: passages do not fit the
     model, or a vector is not finite.
     """
-    texts, first, own = list(documents.values()), None, prompts.own(encoder.entry.prompts)
+    if model.entry.remote_code:  # only the loaded model says which code it runs, which is in the key
+        from patent_embeddings.encoders import factory  # torch, which takes seconds
+
+        model = factory.opened(model)
+    texts, first, own = list(documents.values()), None, prompts.own(model.entry.prompts)
     if (size := values.passages.tokens) is not None:
-        windows.require_room(encoder, [encoder.prompt(side) for side in ("document", *own)], size)
-        texts, first = windows.cut(texts, encoder.tokenizer, size, values.passages.stride)
+        from patent_embeddings.encoders.tokens import tokenizer  # transformers, which takes seconds
+
+        cutter = tokenizer(model.entry)
+        windows.require_room(model, cutter, [model.prompt(side) for side in ("document", *own)], size)
+        texts, first = windows.cut(texts, cutter, size, values.passages.stride)
     sides: dict[str, tuple[Side, list[str]]] = {
         "documents": ("document", texts),
         "queries": ("query", list(queries.values())),
         **{name: (name, texts) for name in own},
     }
-    encoded = shards.encode(encoder, sides, folder, label=label, engine=values.engine)
+    encoded = shards.encode(model, sides, folder, label=label, engine=values.engine)
     for name, tokens in encoded.first.items():
         asked = name == "queries"
         ids = pd.DataFrame({"query_id": list(queries)} if asked else {"family_id": list(documents)}, dtype="str")

@@ -1,6 +1,7 @@
-"""Entries of `registry/models.yaml` and `registry/rerankers.yaml`: what stages read of them is in `values`.
+"""Entries of `registry/models.yaml` and `registry/rerankers.yaml`.
 
-What stands here is for pages, checks and the grid: no stage that computes is run again by it.
+The fields that computing stages read are in `values`. Those here are for pages, checks and the grid: changing one
+reruns no stage that computes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from patent_embeddings.encoders.values import Embedder, Plan, Weights
 
 
 class Expected(Entry):
-    """A score that others measured over all queries of a landscape with the settings of an entry."""
+    """A published score, over all queries of a landscape with the settings of an entry."""
 
     landscape: str
     view: str  # of queries and documents
@@ -27,21 +28,21 @@ class Expected(Entry):
 
 
 class Terms(Weights):
-    """What every entry says beside what is loaded: size, and on which terms."""
+    """Fields of every entry that loading does not need: size, licence and access."""
 
     parameters: Annotated[float, Field(gt=0)]  # millions
-    dtype: Literal["float32", "bfloat16", "auto"]  # where params.yaml leaves it open; without one that of its size
+    dtype: Literal["float32", "bfloat16", "auto"]  # where params.yaml names none; default: by `parameters`
     licence: str
     gated: bool = False
 
     def kept(self, asked: int | None) -> int:
-        """Tokens that are kept of a text where `asked` are asked for; None asks for the evaluation length."""
+        """Tokens that texts are cut to where params.yaml asks for `asked`; None: the entry's evaluation length."""
         return min(asked or self.length, self.max_length)
 
     @model_validator(mode="before")
     @classmethod
     def _precise(cls, block: Any) -> Any:
-        """Where an entry names no type of number, that of its size."""
+        """Fill in `dtype` by the model's size."""
         if isinstance(block, dict) and block.get("dtype") is None:
             return {**block, "dtype": "float32" if _small(block.get("parameters")) else "auto"}
         return block
@@ -55,7 +56,7 @@ class Terms(Weights):
 
 
 class Model(Terms, Embedder):
-    """An embedding model: its weights and how its vectors are read out."""
+    """An embedding model."""
 
     family: str  # models of one family differ in size only
     precision: Literal["float32", "bfloat16", "float16"] = "float32"  # that the authors evaluate in
@@ -67,7 +68,7 @@ class Model(Terms, Embedder):
     @model_validator(mode="before")
     @classmethod
     def _sized(cls, block: Any) -> Any:
-        """Where an entry has no plan of its own, that of its size."""
+        """Fill in `memory` by the model's size."""
         if isinstance(block, dict) and block.get("memory") is None:
             return {**block, "memory": _plan(block.get("parameters"))}
         return block
@@ -85,7 +86,7 @@ class Reranker(Terms):
 
 
 def _plan(parameters: Any) -> Plan:
-    """How tuning and encoding fit one accelerator, by millions of parameters; what is no number is refused later."""
+    """The plan by which tuning and encoding fit one accelerator; `parameters` in millions, validated later."""
     if _small(parameters):
         return Plan(weights="float32", checkpointing=False, tokens=131072)
     if parameters < 2000:

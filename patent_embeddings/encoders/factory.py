@@ -1,4 +1,4 @@
-"""Opening a model of the registry."""
+"""Load an embedding model of the registry."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from patent_embeddings.encoders.base import Encoder
 from patent_embeddings.encoders.dense import Dense
 from patent_embeddings.encoders.late import Late
 from patent_embeddings.encoders.self_test import encoder_checks, gate
+from patent_embeddings.encoders.specification import Specification
 from patent_embeddings.encoders.values import Embedder, Frozen
 
 
@@ -28,11 +29,11 @@ def encoder(
     `dtype`: `float32`, `bfloat16`, or `auto`: bfloat16 where the device computes it natively.
     `adapter`: folder of a peft adapter, weighed by `scale`, 0 (as published) to 1 (as trained).
     `frozen`: what the weights are kept in while an adapter is trained on them, over `dtype`; None: not for training.
-    `tested`: before its first use here; see `self_test.gate`.
+    `tested`: test the model before its first use on this machine; see `self_test.gate`.
 
     Returns a `dense.Dense` or `late.Late` encoder, on the GPU where there is one. Raises UserError: the weights are not
-    here or not as pinned, run code that nobody agreed to, do not fit the adapter, need a library for 4 bits, or do not
-    what the entry says.
+    on this machine or not as pinned, need code that nobody agreed to run, do not fit the adapter, need a library for 4
+    bits, or fail their test.
     """
     distributed.settle()  # before a library looks at the environment
     kind = Late if entry.encoder == "late" else Dense
@@ -43,8 +44,13 @@ def encoder(
     return found
 
 
+def opened(model: Specification) -> Encoder:
+    """A model loaded and tested as `encoder` does; itself where it is loaded."""
+    return model if isinstance(model, Encoder) else encoder(model.entry, **model.options)
+
+
 def passed(encoder: Encoder) -> None:
-    """Test a model that has not passed here as it is; see `self_test.gate`."""
+    """Test a model unless it has passed on this machine with the same fingerprint; see `self_test.gate`."""
     key = [encoder.fingerprint("query"), encoder.fingerprint("document")]
     gate.passed(
         encoder.entry, key, "encoder_checks", lambda: encoder_checks.findings(encoder), encoder.dtype, encoder.adapter

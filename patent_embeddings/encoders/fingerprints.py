@@ -1,4 +1,4 @@
-"""What decides the numbers of a loaded model, as plain JSON values: whatever is kept of them is kept under these."""
+"""What decides the numbers of a model, as plain JSON values: the keys of the scratch and of passed tests."""
 
 from __future__ import annotations
 
@@ -7,35 +7,33 @@ import inspect
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from patent_embeddings.core.files import sha256
 from patent_embeddings.encoders import devices, weights
 from patent_embeddings.encoders.values import Weights
 
+if TYPE_CHECKING:
+    import torch
+
 _LIBRARIES = ("torch", "transformers", "sentence-transformers", "tokenizers", "peft")
 _FOREIGN = "transformers_modules."  # where transformers puts code of repositories
 
 
-def shared(entry: Weights, folder: Path, model: torch.nn.Module, names: Iterable[str]) -> dict[str, Any]:
+def shared(entry: Weights, folder: Path, names: Iterable[str]) -> dict[str, Any]:
     """What every kind of model depends on; `names` are the modules of this package that can change its numbers.
 
-    Weights, by their commit in the hub's cache, else by their contents. Modules behind the network, as they were read
-    out of those files or set since. Code that the model runs: ours; of repositories, which may be other ones than that
-    of the weights, so that their commit does not say what it is; and of libraries, with those that such code is said
-    to need. What multiplies: the same model gives other last digits on another kind of GPU or processor, and may fail
-    on one alone.
+    Weights and configurations: their commit in the hub's cache, else a digest of their contents. Our code, libraries,
+    and those that code of the repository is said to need. The device: the same model gives other last digits on
+    another kind of GPU or processor, and may fail on one alone.
     """
     pinned = entry.source == "hub" and folder.name == entry.revision
     needed = entry.libraries if entry.remote_code else {}
     return {
         "hub": entry.hub,
         "weights": entry.revision if pinned else weights.digest(folder),
-        "modules": [_described(module) for module in model.children()],
+        "native": entry.native,
         "code": code(Path(__file__).parent, names),
-        "foreign": foreign(model) if entry.remote_code else None,
         "libraries": {name: version(name) for name in (*_LIBRARIES, *needed)},
         "device": devices.arithmetic(devices.loaded()),
     }
@@ -48,14 +46,10 @@ def code(folder: Path, names: Iterable[str]) -> str:
 
 
 def foreign(model: torch.nn.Module) -> str:
-    """SHA-256 over the folders of code of repositories that the model's modules are made of."""
+    """SHA-256 over the code of repositories that a loaded model runs.
+
+    It may come from another repository than the weights, so that the commit of the weights does not name it.
+    """
     kinds = {type(module) for module in model.modules() if type(module).__module__.startswith(_FOREIGN)}
     folders = {Path(inspect.getfile(kind)).parent for kind in kinds}
     return hashlib.sha256("".join(sorted(weights.digest(folder) for folder in folders)).encode()).hexdigest()
-
-
-def _described(module: torch.nn.Module) -> dict[str, Any]:
-    """A module of the model: its class and, where it has one, its configuration."""
-    plain = (str, int, float, bool, list, tuple, dict)
-    keys = [key for key in getattr(module, "config_keys", []) if isinstance(getattr(module, key, None), plain)]
-    return {"class": type(module).__name__, **{key: getattr(module, key) for key in sorted(keys)}}

@@ -1,4 +1,4 @@
-"""One vector a token."""
+"""Late-interaction models: one vector a token."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ class Late(Encoder):
 
     model_class = "MultiVectorEncoder"
     kinds = ("MultiVectorEncoder", "ColBERT")
-    late = True
 
     def __init__(self, entry: Embedder, **options: Any) -> None:
         super().__init__(entry, **options)
         first = self.model[0]
-        queries = min(entry.query_length or self.length, entry.max_length)
+        queries = self.query_length
         expansion = first.query_expansion
         if expansion and queries > expansion["length"]:
             # A patent as query is longer than the 32 tokens that queries are padded to: pad, do not cut.
@@ -29,10 +28,9 @@ class Late(Encoder):
         if not expansion or queries >= expansion["length"]:
             first.query_length = queries
         first.document_length = self.length
-        self.model.max_seq_length = max(self.length, queries)
 
     def prepare(self, texts: Sequence[str], side: Side) -> list[str]:
-        """The texts: what this kind of model pads queries with is part of them, so the library batches them itself."""
+        """The texts as they are: the library tokenizes and batches them itself, and pads queries."""
         return list(texts)
 
     def compute(self, prepared: list[str], side: Side) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +48,7 @@ class Late(Encoder):
         return np.concatenate(tokens), np.cumsum(counts) - counts
 
     def _batch(self, texts: Sequence[str], side: Side) -> int:
-        """How many texts go through the model at once: such as the longest fit the token budget, at least one."""
+        """Texts of a batch: as many of the longest as the token budget holds, at least one."""
         longest = self.prompt(side) + max(texts, key=len)
         tokens = len(self.tokenizer(longest, truncation=True, max_length=self.limit)["input_ids"])
         return max(1, self.budget // max(1, tokens))

@@ -1,4 +1,4 @@
-"""Loading a model whole or not at all: without the network, with nothing filled in, every failure in one line."""
+"""Load a model of sentence-transformers: without the network, with all its weights, every failure in one line."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ from patent_embeddings.encoders import native, weights
 from patent_embeddings.encoders.values import Weights
 
 OFFLINE = "HF_HUB_OFFLINE"
-# Tokenizers that transformers 4 let add what `tokenizer_config.json` says; 5 leaves that to `tokenizer.json` alone.
+# Tokenizers that add an end token as `tokenizer_config.json` says in transformers 4, and not in 5, which reads only
+# `tokenizer.json`.
 _TOLD = ("CodeLlamaTokenizer", "GemmaTokenizer", "LlamaTokenizer")
 
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Let no library ask the hub: a stage computes with what is on this machine, or says what is not."""
-    # Patched, as peft asks the environment, and the others what it was when they were imported.
+    """Keep every library from asking the hub, so that a stage computes with the files on this machine or fails."""
+    # peft reads the environment each time, the other libraries read it once when they are imported.
     with patch.dict(os.environ, {OFFLINE: "1"}), patch.object(constants, OFFLINE, True):
         yield
 
 
 @contextmanager
 def refusing(entry: Weights, folder: Path) -> Iterator[None]:
-    """Let whatever fails while a model is read from a folder be one line.
+    """Turn any failure while a model is loaded from a folder into a UserError of one line.
 
-    Raises UserError: with the file that is at fault where one is, else with what the library said.
+    It names the damaged file where there is one, else it has the library's own message.
     """
     try:
         with offline():
@@ -50,20 +51,20 @@ def refusing(entry: Weights, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def whole(entry: Weights, folder: Path) -> Iterator[list[torch.Tensor]]:
-    """Let a model be loaded only with every tensor of its weights in its place, and none beside them.
+    """Refuse a model that is loaded with a tensor missing, left over or of another shape.
 
-    transformers fills what is missing with random numbers and says so in a warning.
+    transformers fills missing tensors with random numbers and only warns.
 
-    Yields what the entry's `left_out` allows to be missing, listed when the model is loaded; see `finite`. Raises
-    UserError: the loader reports tensors as missing, as of no layer or of another shape, or `refusing`.
+    Yields a list that holds, once the model is loaded, the missing tensors that the entry's `left_out` allows; see
+    `finite`. Raises UserError: the loader reports any other tensor, or as `refusing` does.
     """
-    told: list[dict[str, Any]] = []
+    reports: list[dict[str, Any]] = []
     absent: list[torch.Tensor] = []
-    # Patched where transformers would print its report, as sentence-transformers hands the report to nobody.
-    instead = patch("transformers.modeling_utils.log_state_dict_report", lambda **report: told.append(report))
+    # Patched where transformers would print its report, as sentence-transformers does not return it.
+    instead = patch("transformers.modeling_utils.log_state_dict_report", lambda **report: reports.append(report))
     with refusing(entry, folder), instead:
         yield absent
-    for report in told:
+    for report in reports:
         info = report["loading_info"]
         faults = [
             *(f"{one} is missing" for one in _others(entry, info.missing_keys)),
@@ -83,7 +84,7 @@ def whole(entry: Weights, folder: Path) -> Iterator[list[torch.Tensor]]:
 def opened(
     entry: Weights, folder: Path, kinds: tuple[str, ...], make: Callable[..., Any], dtype: str, kwargs: dict[str, Any]
 ) -> Any:
-    """A whole model of sentence-transformers by its class, `make`; `kwargs` are further ones of transformers."""
+    """Load a model by its class of sentence-transformers, `make`; `kwargs` are passed on to transformers."""
     logging.disable_progress_bar()
     kind(entry, folder, kinds)
     kwargs = {"dtype": getattr(torch, dtype), "use_safetensors": not weights.pickles(folder), **kwargs}
@@ -100,14 +101,14 @@ def opened(
 
 
 def kind(entry: Weights, folder: Path, own: tuple[str, ...]) -> None:
-    """Raise UserError where a folder holds a model of another kind than its `own`, which would be converted in silence.
+    """Raise UserError where a folder holds a model of another kind than `own`.
 
-    A late-interaction model without its projection would get one of random numbers.
+    sentence-transformers would convert it without a word, and give a late-interaction model a random projection.
     """
-    told = weights.read(folder / "config_sentence_transformers.json").get("model_type")
-    if told and told not in own:
-        raise UserError(f"{entry.hub}: {folder} holds a {told}, and its entry is for a {own[0]}; mend the entry")
-    if own[0] == "MultiVectorEncoder" and not told:
+    saved = weights.read(folder / "config_sentence_transformers.json").get("model_type")
+    if saved and saved not in own:
+        raise UserError(f"{entry.hub}: {folder} holds a {saved}, and its entry is for a {own[0]}; mend the entry")
+    if own[0] == "MultiVectorEncoder" and not saved:
         made = [str(name) for name in weights.read(folder / "config.json").get("architectures") or []]
         late = any(name == "HF_ColBERT" or name.endswith("ForRetrieval") for name in made)
         if not late and not weights.lists(folder, "Dense"):
@@ -116,12 +117,12 @@ def kind(entry: Weights, folder: Path, own: tuple[str, ...]) -> None:
 
 
 def finite(entry: Weights, folder: Path, model: torch.nn.Module, absent: Sequence[torch.Tensor]) -> None:
-    """Raise UserError where a weight is not a number, or infinite.
+    """Raise UserError where a weight is NaN or infinite.
 
-    What is absent from the weights is no number from here on: a text that uses it has no vector, not a random one.
+    `absent` tensors become NaN, so that a text that uses one is refused instead of getting a random vector.
     """
     for name, parameter in model.named_parameters():
-        # A sum that is finite has finite parts, and is taken in a fifth of the time.
+        # Where the sum is finite, so is every part; it takes a fifth of the time.
         if parameter.is_floating_point() and not parameter.sum().isfinite() and not parameter.isfinite().all():
             what = f"its weights in {folder} are not all numbers: {name} holds NaN or infinity"
             raise UserError(f"{entry.hub}: {what}; {weights.mend(entry)}, or use another model")
@@ -131,15 +132,15 @@ def finite(entry: Weights, folder: Path, model: torch.nn.Module, absent: Sequenc
 
 
 def ended(entry: Weights, folder: Path, tokenizer: Any) -> None:
-    """Let a tokenizer add the end token that it is said to, where code of the repository or transformers 4 did so.
+    """Make a tokenizer add the end token that its configuration asks for and transformers 5 no longer adds.
 
-    A model that is read out at that token, or at the mean of all, gives plausible wrong vectors without it. Raises
-    UserError: it cannot be made to.
+    A model that is pooled at that token, or over all, gives plausible wrong vectors without it. Raises UserError: the
+    tokenizer cannot be made to add it.
     """
-    told = weights.read(folder / native.TOKENIZER)
-    own = "auto_map" in told or str(told.get("tokenizer_class")).removesuffix("Fast") in _TOLD
+    config = weights.read(folder / native.TOKENIZER)
+    own = "auto_map" in config or str(config.get("tokenizer_class")).removesuffix("Fast") in _TOLD
     ids = tokenizer("a")["input_ids"]
-    if not own or told.get("add_eos_token") is not True or ids[-1] == tokenizer.eos_token_id:
+    if not own or config.get("add_eos_token") is not True or ids[-1] == tokenizer.eos_token_id:
         return
     tokenizer.add_bos_token = ids[0] == tokenizer.bos_token_id
     tokenizer.add_eos_token = True
@@ -149,9 +150,9 @@ def ended(entry: Weights, folder: Path, tokenizer: Any) -> None:
 
 
 def worded(entry: Weights, folder: Path, tokenizer: Any, rows: int | None = None) -> None:
-    """Raise UserError where a tokenizer came without its vocabulary, or has tokens beyond the model's `rows`.
+    """Raise UserError where a tokenizer has no vocabulary, or has tokens beyond the `rows` of the embedding matrix.
 
-    Without its files transformers makes a tokenizer that knows its special tokens alone: every text is then one vector.
+    Without the files transformers makes a tokenizer of special tokens alone, which gives every text the same vector.
     """
     names = set(getattr(tokenizer, "vocab_files_names", {}).values())
     if names and not any(file.name in names for file in folder.rglob("*")):
@@ -159,7 +160,7 @@ def worded(entry: Weights, folder: Path, tokenizer: Any, rows: int | None = None
         raise UserError(f"{entry.hub}: {lacks}; {weights.mend(entry)}")
     if rows is None:
         return
-    # Added tokens that no text has may lie beyond the rows, such as Gemma's for pictures.
+    # Added tokens that occur in no text may be beyond the rows, such as Gemma's for pictures.
     last = max(tokenizer.vocab_size - 1, tokenizer.pad_token_id or 0, *tokenizer("")["input_ids"])
     if last >= rows:
         what = f"the tokenizer in {folder} is of another model: its tokens go up to {last}, the weights have {rows}"
@@ -167,19 +168,19 @@ def worded(entry: Weights, folder: Path, tokenizer: Any, rows: int | None = None
 
 
 def rows(model: Any) -> int | None:
-    """How many tokens a sentence-transformers model has vectors of; None where it is none of transformers'."""
-    with suppress(AttributeError, NotImplementedError):  # a model's own code need not have the method
+    """Rows of a model's embedding matrix; None where it is not a model of transformers."""
+    with suppress(AttributeError, NotImplementedError):  # code of a repository may lack the method
         return int(model.transformers_model.get_input_embeddings().num_embeddings)
     return None
 
 
 def _others(entry: Weights, names: Collection[str]) -> list[str]:
-    """Names of tensors that are not of a part that the entry leaves out, in order."""
+    """Names of tensors outside the parts that the entry leaves out, sorted."""
     return sorted(name for name in names if not any(f".{part}." in f".{name}." for part in entry.left_out))
 
 
 def _cause(entry: Weights, folder: Path, error: Exception) -> str:
-    """The first damaged file, or code that nobody agreed to, else what the library said; and the mend."""
+    """Cause and mend: the first damaged file, code that nobody agreed to run, or else the library's message."""
     for file in sorted(file for file in folder.rglob("*") if file.suffix in {".json", ".safetensors"}):
         try:
             if file.suffix == ".safetensors":

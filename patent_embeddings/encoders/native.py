@@ -1,7 +1,7 @@
-"""Weights whose repository brings code of its own, read into a class of transformers: none of that code runs.
+"""Load weights that were published with code of their own into a class of transformers, without running that code.
 
-A form says what such a class takes of the repository's `config.json`. What the file says and the class cannot do would
-give plausible wrong numbers, so it is refused by name.
+A form translates the repository's `config.json` for such a class. A setting that the class does not support would give
+plausible wrong numbers, so it is refused by name.
 """
 
 from __future__ import annotations
@@ -24,21 +24,23 @@ Config = dict[str, Any]
 
 TOKENIZER = "tokenizer_config.json"
 _OWN = "sentence_transformers."  # modules of this package are no code of a repository
-# Keys of any config.json that change no vector, beside those that transformers itself knows of a class.
+# Keys of any config.json that change no vector, besides those that a class of transformers knows.
 _SAID = {"_name_or_path", "auto_map", "dtype", "model_type", "torch_dtype", "transformers_version", "use_cache"}
 
 
 @dataclass(frozen=True)
 class Form:
-    """What a class of transformers takes of the `config.json` that was written for a repository's code."""
+    """How a `config.json` that was written for a repository's code is translated for a class of transformers."""
 
     model_type: str  # of the class
     renamed: Mapping[str, str] = field(default_factory=dict)  # keys that the class knows by another name
-    only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # where the class has no choice: what it computes
+    only: Mapping[str, tuple[Any, ...]] = field(
+        default_factory=dict
+    )  # values that the class computes with, where it has no choice
     beside: frozenset[str] = frozenset()  # keys that change no vector
-    fixed: Mapping[str, Any] = field(default_factory=dict)  # what the class is told beside what the file says
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # settings added for the class
     taken: frozenset[str] = frozenset({"rope_scaling", "rope_theta"})  # older keys that the class or `derived` reads
-    derived: Callable[[Config], Config] = dict  # of the whole file: what takes more than a new name
+    derived: Callable[[Config], Config] = dict  # changes that need more than a new name
 
 
 def _ntk(config: Config) -> Config:
@@ -150,12 +152,12 @@ FORMS = {
 
 @contextmanager
 def readable(entry: Weights, folder: Path) -> Iterator[Path]:
-    """The model's folder as transformers reads it without code of others, for as long as it is being loaded.
+    """The model's folder in a form that transformers reads without the repository's code, while it is being loaded.
 
     Yields `folder` itself, or for an entry with `native` a folder of links to the same weights, with a translated
     `config.json`.
 
-    Raises UserError: a file says what the class of transformers cannot do, so that its vectors would be others.
+    Raises UserError: a file asks for something that the class of transformers does not support.
     """
     if entry.native is None:
         yield folder
@@ -167,16 +169,16 @@ def readable(entry: Weights, folder: Path) -> Iterator[Path]:
                 (shown / file.name).symlink_to(file.resolve())
         _put(shown / "config.json", translated(entry, folder / "config.json"))
         if (folder / TOKENIZER).is_file():
-            told = weights.read(folder / TOKENIZER)
-            _put(shown / TOKENIZER, {key: value for key, value in told.items() if key != "auto_map"})
+            config = weights.read(folder / TOKENIZER)
+            _put(shown / TOKENIZER, {key: value for key, value in config.items() if key != "auto_map"})
         _require_no_code(entry, folder / "modules.json")
         yield shown
 
 
 def translated(entry: Weights, path: Path) -> Config:
-    """A repository's `config.json` as the class of the entry's form reads it.
+    """Translate a repository's `config.json` for the class of the entry's form.
 
-    Raises UserError: it says what that class cannot do.
+    Raises UserError: it asks for something that the class does not support.
     """
     form, said = FORMS[str(entry.native)], weights.read(path)
     kind = CONFIG_MAPPING[form.model_type]
@@ -212,6 +214,6 @@ def _require_no_code(entry: Weights, listing: Path) -> None:
 
 
 def _put(path: Path, content: Any) -> None:
-    """A JSON file in the place of the link to the repository's."""
+    """Write a JSON file in place of a link."""
     path.unlink(missing_ok=True)
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")

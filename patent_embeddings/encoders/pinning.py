@@ -1,4 +1,4 @@
-"""Pinning models: the newest commit of the hub, and hashes of weights that need one, written into their entries."""
+"""Pin models: write the newest commit of the hub, and the sha256 of pickled weights, into their entries."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SHOWN = 8  # changed files that are named
 
 
 def pin(names: Iterable[str]) -> list[str]:
-    """Write the newest commit of each model or reranker into its entry; what has changed since the pinned one.
+    """Write the newest commit of each model or reranker into its entry.
 
-    Returns lines. Raises UserError, at an unknown id before the hub is asked, where one is not of the hub, or the hub
-    cannot be read; entries of the models before it are written then.
+    Returns lines that say what has changed since the pinned commit. Raises UserError: an id is unknown (before the hub
+    is asked), a model is not of the hub, or the hub cannot be read; the models before that one are then pinned.
     """
     said: list[str] = []
     for name, entry in entries_of(names).items():
@@ -63,7 +63,7 @@ def _pin(name: str, entry: Terms) -> list[str]:
 
 
 def _ours(files: Mapping[str, File]) -> list[str]:
-    """The files that are not of other runtimes."""
+    """Files that are not weights for other runtimes."""
     return [one for one in files if not any(fnmatch(one, other) for other in OTHERS)]
 
 
@@ -75,9 +75,9 @@ def _changes(before: Mapping[str, File], after: Mapping[str, File]) -> Iterable[
 
 
 def edited(text: str, name: str, commit: str, weights: Mapping[str, str]) -> str:
-    """Text of a registry with a commit, and sha256 of weights by file, in one entry; nothing else of it changes.
+    """Text of a registry file with a commit, and sha256 of weights by file, in one entry; all else is unchanged.
 
-    Raises UserError where the entry is not written as an indented block, so that it cannot be edited by lines.
+    Raises UserError: the entry is not written as an indented block, so that it cannot be edited by lines.
     """
     before = yaml.safe_load(text)
     wanted: dict[str, Any] = {**before[name], "revision": commit, **({"weights": dict(weights)} if weights else {})}

@@ -1,9 +1,9 @@
-"""Products of linear layers by oneDNN, where those that torch chooses by itself lag behind.
+"""Linear layers multiplied by oneDNN, for processors on which torch's own choice is slower.
 
-torch multiplies float32 matrices by MKL, which on AMD's processors with AVX-512 lags behind oneDNN: 105 GFLOP/s a core
-against 229 on a Zen 5, 90 against 98 on a Zen 4. On Intel's processors, and with AVX2 alone, both are level.
-In bfloat16 both are oneDNN's, but torch copies the bias in a pass of its own, a tenth of the product's time. It is the
-operator that torch's inductor would choose, without its minute of compiling, and with gradients.
+torch multiplies float32 matrices by MKL, which on AMD's processors with AVX-512 is slower than oneDNN: 105 GFLOP/s a
+core against 229 on a Zen 5, 90 against 98 on a Zen 4. On Intel's processors, and with AVX2 alone, both are equal.
+In bfloat16 both are oneDNN's, but torch copies the bias in a pass of its own, a tenth of the product's time. The
+operator is the one that torch's inductor would choose, without a minute of compiling, and with gradients.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-
-from patent_embeddings.encoders import devices
-from patent_embeddings.encoders.devices import Device
 
 
 class _Product(torch.autograd.Function):
@@ -51,16 +48,6 @@ def by_onednn(model: torch.nn.Module) -> None:
     for module in model.modules():
         if type(module) is torch.nn.Linear:  # a subclass may multiply in another way
             module.__class__ = Linear
-
-
-def lag(device: Device, dtype: str) -> bool:
-    """Whether torch's own products lag behind oneDNN's as they are called here, of a type of number on a device.
-
-    In float32 they do on AMD's processors with AVX-512, in bfloat16 on all that have it beside AVX-512.
-    """
-    if device.kind != "cpu" or not devices.instructions().startswith("AVX512"):
-        return False
-    return device.halves if dtype == "bfloat16" else device.model == "AuthenticAMD"
 
 
 def multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What a model is given of a text: its prompt before it, and no more of it than the model keeps."""
+"""Prompts of a model, and texts cut to what it keeps."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ def prompt(prompts: Prompts, side: Side) -> str:
 
 
 def own(prompts: Prompts) -> list[Side]:
-    """The tasks that documents are embedded for once more, as the model has a prompt for them."""
+    """Tasks for which documents are embedded again, as the model has a prompt for them."""
     tasks: tuple[Side, ...] = ("classification", "clustering")
     return [side for side in tasks if getattr(prompts, side) is not None]
 
 
 def head(text: str, tokens: int) -> str:
-    """The beginning of a text that holds its first `tokens` tokens, so that the rest is never tokenized.
+    """The beginning of a text that has its first `tokens` tokens, so that the rest need not be tokenized.
 
-    A word has at least one token, but for rare words of characters that tokenizers drop: twice as many words as
-    tokens leave room for those. A text without blanks is left whole.
+    Nearly every word has at least one token. Twice as many words as tokens are kept, for words of characters that
+    tokenizers drop. A text without blanks is returned whole.
     """
     words = text.split(None, 2 * tokens)
     return text[: -len(words[-1])] if len(words) > 2 * tokens else text

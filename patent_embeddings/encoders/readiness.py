@@ -1,4 +1,4 @@
-"""Whether a model can be used on this machine, and what it lacks: files, a commit, consent, an account, memory."""
+"""What models lack to be used on this machine: files, a commit, consent, an account or memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Kind = Literal["files", "commit", "account", "consent", "memory", "other"]
 
 @dataclass(frozen=True)
 class Readiness:
-    """What one model lacks, in words by kind; nothing where it can be used."""
+    """What one model lacks, in words by kind; empty where it can be used."""
 
     name: str
     millions: float
@@ -31,18 +31,18 @@ class Readiness:
 
     @property
     def fetched(self) -> bool:
-        """Whether a download is all that is to be done."""
+        """Whether the model lacks nothing but a download."""
         return set(self.lacks) == {"files"}
 
 
 def readiness(entries: Mapping[str, Terms], dtypes: Mapping[str, str]) -> list[Readiness]:
-    """What each model or reranker lacks here, by its id; `dtypes`: what each is loaded in, by id. Asks no network."""
+    """What each model or reranker lacks; `entries` and the `dtypes` to load them in are by id. Asks no network."""
     device = devices.planned()
     return [Readiness(name, one.parameters, dict(_lacks(one, dtypes[name], device))) for name, one in entries.items()]
 
 
 def table(found: list[Readiness]) -> str:
-    """A line a model, and below them the commands that mend what is lacking."""
+    """One line a model, then the commands that provide what is lacking."""
     rows = [(one.name, f"{one.millions:,.0f}", "; ".join(one.lacks.values()) or "ready") for one in found]
     lines = aligned([("model", "millions", "here"), *rows], right=(1,))
     for kind, mend in _MENDS.items():
@@ -88,7 +88,7 @@ def _lacks(entry: Terms, dtype: str, device: Device) -> Iterator[tuple[Kind, str
 
 
 def _logged_in() -> bool:
-    """Whether the hub's client has a token of an account; whether that has agreed to terms only the hub knows."""
+    """Whether the hub's client has an account's token; only the hub knows whether that has accepted a model's terms."""
     from huggingface_hub import get_token  # a seventh of a second, for gated models that are not here
 
     return get_token() is not None

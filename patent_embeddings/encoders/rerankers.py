@@ -1,4 +1,4 @@
-"""Opening a reranker of the registry."""
+"""Load a reranker of the registry."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from patent_embeddings.encoders.values import Weights
 def reranker(entry: Weights, *, dtype: str = "float32", tested: bool = True) -> Cross:
     """Load a cross-encoder from this machine, never from the network.
 
-    `dtype` and `tested` are as those of `factory.encoder`. Raises UserError as that does, and where the model scores
-    classes.
+    `dtype` and `tested` are as in `factory.encoder`. Raises UserError as that does, and for a classifier.
     """
     distributed.settle()  # before a library looks at the environment
     found = Cross(entry, dtype)
@@ -23,6 +22,6 @@ def reranker(entry: Weights, *, dtype: str = "float32", tested: bool = True) -> 
 
 
 def passed(cross: Cross) -> None:
-    """Test a reranker that has not passed here as it is; see `self_test.gate`."""
+    """Test a reranker unless it has passed on this machine with the same fingerprint; see `self_test.gate`."""
     key = [cross.fingerprint()]
     gate.passed(cross.entry, key, "reranker_checks", lambda: reranker_checks.findings(cross), cross.dtype)

@@ -1,4 +1,4 @@
-"""Encoding in shards that survive a kill: a content-addressed scratch of vectors."""
+"""Vectors of many texts, encoded in shards that stay in a content-addressed scratch, so that a killed run resumes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,40 +16,43 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import replacing
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.encoders import engines
-from patent_embeddings.encoders.engines import Job
+from patent_embeddings.encoders.engines import Engine, Job
 from patent_embeddings.encoders.precision import precise
 from patent_embeddings.encoders.prompts import head
+from patent_embeddings.encoders.specification import Specification
 from patent_embeddings.encoders.values import Side
-
-if TYPE_CHECKING:
-    from patent_embeddings.encoders.base import Encoder
-    from patent_embeddings.encoders.engines import Engine
 
 SIZE = 256  # texts a shard: at most so many are embedded again after a kill
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What was written for every side, and how many distinct texts there were and had to be computed."""
+    """What was written, and how many distinct texts there were and had to be computed."""
 
     # For each name the first row of each text's token vectors, int64 [texts]; None with one vector a text.
     first: dict[str, Integers | None]
     texts: int  # distinct texts, each counted once a prompt
-    computed: int  # those of them that the scratch did not hold
+    computed: int  # those that the scratch did not have
 
 
 def encode(
-    encoder: Encoder, sides: Mapping[str, tuple[Side, list[str]]], folder: Path, label: str, engine: Engine = "local"
+    model: Specification,
+    sides: Mapping[str, tuple[Side, list[str]]],
+    folder: Path,
+    label: str,
+    engine: Engine = "local",
 ) -> Encoded:
-    """Encode the texts of several sides, each distinct text once a prompt, a shard at a time from scratch to output.
+    """Write the vectors of the texts of several sides, from the scratch where it holds them, else computed.
+
+    Each distinct text is encoded once a prompt, and the model is loaded only where a vector is missing.
 
     Writes `NAME.npy` for each name: float32 [texts, dimension], or for late interaction the vectors of all tokens,
     float32 [tokens, dimension], in the order of the texts. At most two shards of vectors are in memory.
 
-    `sides`: name -> (side of the encoder, texts). `engine`: where the vectors that the scratch lacks are computed.
+    `sides`: name -> (side of the model, texts). `engine`: where missing vectors are computed.
     """
-    sides = {name: (side, [head(text, encoder.limit) for text in texts]) for name, (side, texts) in sides.items()}
-    keys = {name: engines.key(encoder, side) for name, (side, _) in sides.items()}
+    sides = {name: (side, [head(text, model.limit) for text in texts]) for name, (side, texts) in sides.items()}
+    keys = {name: model.key(side) for name, (side, _) in sides.items()}
     side_of = {keys[name]: side for name, (side, _) in reversed(list(sides.items()))}
     distinct: dict[str, list[str]] = {}
     for key in dict.fromkeys(keys.values()):
@@ -65,8 +67,8 @@ def encode(
     places = {key: {text: place for place, text in enumerate(texts)} for key, texts in distinct.items()}
     total, computed = sum(len(texts) for texts in distinct.values()), 0
     rows = {key: np.ones(len(texts), np.int64) for key, texts in distinct.items()}
-    if encoder.late:  # how many rows a text has is known only when it is encoded
-        for job, parts, new in track(_shards(jobs, encoder, engine), total, label, weight=SIZE):
+    if model.late:  # how many rows a text has is known only when it is encoded
+        for job, parts, new in track(_shards(jobs, model, engine), total, label, weight=SIZE):
             rows[job.key][job.first : job.first + len(parts)] = [len(part) for part in parts]
             computed += len(parts) if new else 0
     with ExitStack() as stack:
@@ -74,17 +76,17 @@ def encode(
         for name, (_, texts) in sides.items():
             which = np.array([places[keys[name]][text] for text in texts], np.int64)
             outs[name] = stack.enter_context(_Out(folder / f"{name}.npy", which, rows[keys[name]]))
-        label = f"write {label}" if encoder.late else label
-        for job, parts, new in track(_shards(jobs, encoder, engine), total, label, weight=SIZE):
+        label = f"write {label}" if model.late else label
+        for job, parts, new in track(_shards(jobs, model, engine), total, label, weight=SIZE):
             computed += len(parts) if new else 0
             for name in sides:
                 if keys[name] == job.key:
                     outs[name].put(job.first, parts)
-    return Encoded({name: out.first if encoder.late else None for name, out in outs.items()}, total, computed)
+    return Encoded({name: out.first if model.late else None for name, out in outs.items()}, total, computed)
 
 
 class _Out:
-    """A file of vectors, written text by text in any order."""
+    """A `.npy` file of vectors, written text by text in any order."""
 
     def __init__(self, path: Path, which: Integers, rows: Integers) -> None:
         """`which` is the distinct text of each place, `rows` how many rows each distinct text has."""
@@ -105,7 +107,7 @@ class _Out:
         self.file.close()
 
     def put(self, first: int, parts: Sequence[np.ndarray]) -> None:
-        """Write the vectors of the distinct texts from `first` on wherever they belong."""
+        """Write the vectors of consecutive distinct texts, the first of which is `first`, to all their places."""
         begin, end = self.sorted.searchsorted([first, first + len(parts)])
         for text, place in zip(self.sorted[begin:end], self.order[begin:end], strict=True):
             part = np.atleast_2d(parts[text - first])
@@ -120,19 +122,19 @@ class _Out:
         self.start = self.file.tell()
 
 
-def _shards(jobs: Sequence[Job], encoder: Encoder, engine: Engine) -> Iterator[tuple[Job, list[np.ndarray], bool]]:
-    """Each job with its vectors and whether they are new: first what the scratch holds, then what is computed."""
+def _shards(jobs: Sequence[Job], model: Specification, engine: Engine) -> Iterator[tuple[Job, list[np.ndarray], bool]]:
+    """Yield each job, its vectors, and whether they were computed now: first the jobs that the scratch has."""
     missing = []
     for job in jobs:
         if (parts := _load(_path(job))) is not None:
             yield job, parts, False
         else:
             missing.append(job)
-    for job, parts in engines.compute(engine, encoder, missing):
+    for job, parts in engines.compute(engine, model, missing):
         for text, part in zip(job.texts, parts, strict=True):
             if not np.isfinite(part).all():
-                what = f"{encoder.entry.hub}: the vector of {text[:60]!r} in {encoder.dtype} holds NaN or infinity"
-                raise UserError(f"{what}, though its weights do not; {precise(encoder.dtype)}")
+                what = f"{model.entry.hub}: the vector of {text[:60]!r} in {model.dtype} holds NaN or infinity"
+                raise UserError(f"{what}, though its weights do not; {precise(model.dtype)}")
         data = engines.packed(parts)
         with replacing(_path(job)) as temporary:  # behind a digest of their bytes
             temporary.write_bytes(hashlib.sha256(data).digest() + data)
@@ -148,7 +150,7 @@ def _path(job: Job) -> Path:
 
 
 def _load(path: Path) -> list[np.ndarray] | None:
-    """Arrays of a shard, None where there is none or it is damaged (said, and computed again)."""
+    """Vectors of a shard, one array a text; None where it is absent or damaged."""
     try:
         blob = path.read_bytes()
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""A model's own adapters, one for each of its tasks, of which that of the texts at hand is at work.
+"""A model's own adapters, one for each of its tasks, of which one is active at a time.
 
-They lie in folders of the model's repository in peft's format, such as those of `jinaai/jina-embeddings-v3-hf`, each
-named as its task with `_` for `.`. Models that run code of their repository switch by that code instead.
+They are folders of the model's repository in peft's format, such as those of `jinaai/jina-embeddings-v3-hf`, each
+named after its task with `_` for `.`. Models that run code of their repository switch by that code instead.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders import loading, weights
 from patent_embeddings.encoders.values import Embedder, Side
 
-OURS = "default"  # peft's name of an adapter that is given none: the one of a recipe
+OURS = "default"  # peft's name for an adapter without one: the recipe's
 
 
 def switches(entry: Embedder) -> bool:
-    """Whether a model has adapters by task that we switch."""
+    """Whether a model has adapters by task that this module switches."""
     return entry.tasks is not None and not entry.remote_code
 
 
 def put(entry: Embedder, folder: Path, network: Any) -> None:
-    """Put the adapters of all tasks on a network, `network` of transformers, frozen and not yet at work.
+    """Add the adapters of all tasks to a network of transformers, frozen and not yet active.
 
-    Raises UserError: the repository lacks one, or it is not whole, not all numbers, or of another network.
+    Raises UserError: the repository lacks one, or it is incomplete, has a NaN or infinity, or is of another network.
     """
     for task in sorted({_name(str(task)) for task in dict(entry.tasks or {}).values()}):
         for file in (CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME):
@@ -39,9 +39,11 @@ def put(entry: Embedder, folder: Path, network: Any) -> None:
         quiet = patch("transformers.integrations.peft.log_state_dict_report")
         with loading.refusing(entry, folder / task), quiet, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # peft warns of the second adapter of a network
-            told = network.load_adapter(str(folder / task), adapter_name=task)
-        missing = [key for key in told.missing_keys if task in key.split(".")]  # others' are told of as well
-        fault = next(iter(sorted([*missing, *told.unexpected_keys])), None)
+            report = network.load_adapter(str(folder / task), adapter_name=task)
+        missing = [
+            key for key in report.missing_keys if task in key.split(".")
+        ]  # those of other tasks are reported too
+        fault = next(iter(sorted([*missing, *report.unexpected_keys])), None)
         layers = [module for module in network.modules() if isinstance(module, LoraLayer)]
         if fault or not any(task in (*layer.lora_A, *layer.lora_embedding_A) for layer in layers):
             what = f"the adapter in {folder / task} is of another network ({fault or 'it fits no layer'})"
@@ -53,7 +55,7 @@ def put(entry: Embedder, folder: Path, network: Any) -> None:
 
 
 def switch(entry: Embedder, network: Any, side: Side) -> None:
-    """Let the adapter of a side's task be at work, beside the one of a recipe where that is not merged."""
+    """Activate the adapter of a side's task, and the recipe's where that is not merged."""
     active = [_name(getattr(entry.tasks, side)), OURS]
     for module in network.modules():
         if isinstance(module, LoraLayer):
@@ -61,5 +63,5 @@ def switch(entry: Embedder, network: Any, side: Side) -> None:
 
 
 def _name(task: str) -> str:
-    """A task as a folder, and as a module of torch, may be named."""
+    """Name of a task's folder and of its module in torch."""
     return task.replace(".", "_")

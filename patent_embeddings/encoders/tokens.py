@@ -1,4 +1,4 @@
-"""A model's tokenizer alone, for what counts tokens and computes no vector."""
+"""A model's tokenizer without its weights, to count tokens or cut texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from patent_embeddings.encoders.values import Words
 
 
 def tokenizer(entry: Words) -> Any:
-    """The model's tokenizer alone, without its weights. Raises UserError as `factory.encoder` does."""
+    """Load a model's tokenizer. Raises UserError as `factory.encoder` does."""
     folder = weights.locate(entry)
     with loading.refusing(entry, folder), native.readable(entry, folder) as shown:
         trusted = weights.consented(entry)

@@ -1,4 +1,4 @@
-"""What the stages that load a model read: of its registry entry, and of params.yaml."""
+"""Values of the stages that load a model: fields of its registry entry, and of params.yaml."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from patent_embeddings.core.params import Identifier, Passages, Values
 
 Side = Literal["query", "document", "classification", "clustering"]
 Frozen = Literal["float32", "bfloat16", "nf4"]
-# Rows of `native.FORMS`: weights that their repository reads by code of its own are read into a class of transformers,
-# and none of that code runs.
+# Rows of `native.FORMS`: classes of transformers that weights are read into whose repository has code of its own.
 Native = Literal[
     "gte", "nomic-bert", "nomic-moe", "xlm-roberta-rotary", "llama-both-directions", "qwen2-both-directions"
 ]
@@ -22,7 +21,7 @@ Versions = Annotated[str, Field(pattern=r"^(([=!~]=|[<>]=?)\d[\d.]*(\.\*)?(,|$))
 
 
 class Prompts(Entry):
-    """What is put before a text. Empty: nothing."""
+    """Text that is put before each text of a side."""
 
     query: str = ""
     document: str = ""
@@ -40,7 +39,7 @@ class Tasks(Entry):
 
 
 class Plan(Entry):
-    """How a model of some size fits one accelerator of 80 GB, in tuning and in encoding."""
+    """Settings by which a model fits one accelerator of 80 GB, in tuning and in encoding."""
 
     weights: Frozen  # of the frozen weights in tuning; nf4: QLoRA
     checkpointing: bool  # recompute activations in the backward pass
@@ -48,7 +47,7 @@ class Plan(Entry):
 
 
 class Weights(Entry):
-    """Where a model's weights are, and what they may be loaded as."""
+    """Where a model's weights are, and how they may be loaded."""
 
     source: Literal["package", "hub", "folder"]
     package: str | None = None  # importable package that carries the weights
@@ -57,8 +56,8 @@ class Weights(Entry):
     revision: Commit | None = None  # full commit on the hub; null: none pinned
     weights: dict[str, Sha256] = {}  # file: sha256, checked before loading
     digest: Sha256 | None = None  # of a folder on disk, as loading it says; a `folder` model is not loaded without
-    # Parts that weights and architecture do not share on purpose, by a piece of their tensors' names, such as `pooler`:
-    # their tensors may be missing, and are then not numbers, or be of no layer.
+    # Parts of a network that weights may lack or have in excess, by a piece of their tensors' names, such as `pooler`;
+    # missing tensors become NaN.
     left_out: list[Annotated[str, Field(min_length=1)]] = []
     max_length: Annotated[int, Field(gt=0)]  # tokens that the model takes
     # Tokens that texts are cut to: in an entry, where params.yaml asks for no other.
@@ -84,14 +83,14 @@ class Weights(Entry):
 
 
 class Words(Weights):
-    """What cutting texts into tokens takes beside the files of a model."""
+    """Fields that tokenizing takes."""
 
     prompts: Prompts = Prompts()
     padding: Literal["left", "right"] = "right"
 
 
 class Embedder(Words):
-    """What loading a model, and reading vectors out of it, takes."""
+    """Fields that loading a model and reading out its vectors takes."""
 
     encoder: Literal["dense", "late"] = "dense"
     dimension: Annotated[int, Field(gt=0)]  # of a vector (late: of a token's vector)
@@ -103,19 +102,19 @@ class Embedder(Words):
 
 
 class LengthsValues(Values):
-    """The stage `lengths`: how texts are cut."""
+    """Values of the stage `lengths`."""
 
     model: Words  # its length is what texts are cut to here
     views: list[Identifier] = Field(alias="view_ids")
 
 
 class EmbedValues(Values):
-    """The stage `embed`."""
+    """Values of the stage `embed`."""
 
     query_view: Identifier
     document_view: Identifier
     model: Embedder  # its length is what texts are cut to here
-    trained: bool  # whether the recipe leaves an adapter
+    trained: bool  # whether the recipe trains an adapter
     dtype: Literal["float32", "bfloat16", "auto"]  # where params.yaml names none that of the model's entry
     adapter_scale: float = Field(alias="embed.adapter_scale")
     engine: Literal["local", "ray"] = Field(alias="embed.engine")

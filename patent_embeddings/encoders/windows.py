@@ -1,4 +1,4 @@
-"""Documents cut into passages: overlapping windows of tokens."""
+"""Cut documents into passages: overlapping windows of tokens."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from patent_embeddings.core import layout
 from patent_embeddings.core.arrays import Integers
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.encoders.specification import Specification
 
 _TEXTS = 256  # tokenized at once
 
@@ -40,11 +41,11 @@ def cut(texts: Sequence[str], tokenizer: Any, tokens: int, stride: int) -> tuple
     return passages, first
 
 
-def require_room(encoder: Any, prompts: Sequence[str], tokens: int) -> None:
-    """Raise UserError where a passage, special tokens and the longest of the prompts exceed the model's length."""
-    left = encoder.limit - max(len(encoder.tokenizer(prompt)["input_ids"]) for prompt in prompts)
+def require_room(model: Specification, tokenizer: Any, prompts: Sequence[str], tokens: int) -> None:
+    """Raise UserError where a passage, special tokens and the longest prompt exceed the model's length."""
+    left = model.limit - max(len(tokenizer(prompt)["input_ids"]) for prompt in prompts)
     if tokens > left:
-        keeps = f"beside special tokens and prompt {encoder.entry.hub} keeps {left} of a text; use so many or fewer"
+        keeps = f"beside special tokens and prompt {model.entry.hub} keeps {left} of a text; use so many or fewer"
         raise UserError(f"{layout.PARAMS}: embed.passages.tokens is {tokens}, but {keeps}")
 
 

@@ -1,5 +1,6 @@
 """Every read-out of the registry against the same arithmetic written out with transformers alone."""
 
+import json
 import shutil
 from collections.abc import Callable
 from functools import cache
@@ -12,8 +13,9 @@ import tiny
 from imports import closure
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.encoders import base, cross, factory, fingerprints
+from patent_embeddings.encoders import base, cross, factory, fingerprints, specification
 from patent_embeddings.encoders.entries import model_entry
+from patent_embeddings.encoders.specification import CODE
 
 pytestmark = pytest.mark.pipeline
 
@@ -148,6 +150,21 @@ def test_wrong_pooling_is_refused_unless_unverified(
     check(encoder, bert, lambda h: unit(h[0]))
 
 
+def test_lengths_of_sides_in_the_weights_do_not_go_before_the_entry(bert: Path, tmp_path: Path) -> None:
+    """sentence-transformers lets a configuration cut queries and documents at lengths of their own."""
+    folder = tiny.dense(tmp_path / "m", bert, "mean")
+    path = folder / "sentence_bert_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "query_length": 5, "document_length": 60}))
+    check(factory.encoder(tiny.entry(folder)), bert, lambda h: unit(h.mean(0)))
+
+
+def test_a_long_text_loses_its_end_and_never_its_prompt(bert: Path, tmp_path: Path) -> None:
+    folder = tiny.dense(tmp_path / "m", bert, "mean")
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "truncation_side": "left"}))
+    check(factory.encoder(tiny.entry(folder, prompts=PROMPTS["both"])), bert, lambda h: unit(h.mean(0)))
+
+
 def test_length_cuts_prompt_and_text_together(bert: Path, tmp_path: Path) -> None:
     folder = tiny.dense(tmp_path / "m", bert, "mean")
     encoder = factory.encoder(tiny.entry(folder, prompts=PROMPTS["both"]), length=12)
@@ -174,39 +191,11 @@ def test_batches_hold_texts_of_like_length_within_the_token_budget(bert: Path, m
     alone = [encoder.encode([text], "query")[0] for text in texts]
     shapes: list[tuple[int, ...]] = []
     encoder.model[0].register_forward_pre_hook(lambda _, features: shapes.append(tuple(features[0]["input_ids"].shape)))
-    monkeypatch.setattr(base, "_CACHED", 60)
+    monkeypatch.setattr(specification, "_CACHED", 60)
     np.testing.assert_allclose(encoder.encode(texts, "query"), alone, **CLOSE)
     # A letter is a token; the prompt's two, [CLS] and [SEP] come on top.
     # 60 // 48 is one text, 60 // 20 three, 60 // 7 eight.
     assert shapes == [(1, 48), (3, 20), (3, 7)]
-
-
-def test_fingerprint_changes_with_whatever_changes_a_vector(bert: Path, tmp_path: Path) -> None:
-    folder = tiny.dense(tmp_path / "m", bert, "mean")
-    first = factory.encoder(tiny.entry(folder, prompts=PROMPTS["query"]))
-    same = factory.encoder(tiny.entry(folder, prompts=PROMPTS["query"]))
-    assert first.fingerprint("query") == same.fingerprint("query")
-    others = [
-        first.fingerprint("document"),
-        factory.encoder(tiny.entry(folder, prompts={"query": "else: "})).fingerprint("query"),
-        factory.encoder(tiny.entry(folder, prompts=PROMPTS["query"]), length=9).fingerprint("query"),
-        factory.encoder(tiny.entry(folder, prompts=PROMPTS["query"]), dtype="bfloat16").fingerprint("query"),
-        factory.encoder(
-            tiny.entry(tiny.dense(tmp_path / "cls", bert, "cls"), pooling="cls", prompts=PROMPTS["query"])
-        ).fingerprint("query"),
-    ]
-    prints = [str(first.fingerprint("query")), *map(str, others)]
-    assert len(set(prints)) == len(prints)
-    # Without prompts both sides of a plain model are the same vectors, and may share them.
-    bare = factory.encoder(tiny.entry(folder))
-    assert bare.fingerprint("query") == bare.fingerprint("document")
-
-
-def test_words_of_an_entry_do_not_change_the_fingerprint(bert: Path, tmp_path: Path) -> None:
-    folder = tiny.dense(tmp_path / "m", bert, "mean")
-    told = {"licence": "MIT", "study": "Another label", "contamination": "perhaps", "family": "else", "parameters": 400}
-    plain, other = factory.encoder(tiny.entry(folder)), factory.encoder(tiny.entry(folder, **told))
-    assert plain.fingerprint("query") == other.fingerprint("query")
 
 
 def test_tokens_of_a_long_text_are_made_of_its_beginning(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,21 +230,22 @@ PACKAGE = Path(base.__file__).parent
 def test_only_code_that_can_change_a_vector_is_in_the_fingerprint(tmp_path: Path) -> None:
     folder = tmp_path / "encoders"
     shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    before = fingerprints.code(folder, base.CODE)
-    assert before == fingerprints.code(PACKAGE, base.CODE)
+    before = fingerprints.code(folder, CODE)
+    assert before == fingerprints.code(PACKAGE, CODE)
     for name in ("cross", "catalogue", "entries", "engines", "shards"):
         (folder / f"{name}.py").write_text((folder / f"{name}.py").read_text() + "# A comment.\n")
-    assert fingerprints.code(folder, base.CODE) == before
+    assert fingerprints.code(folder, CODE) == before
     rule = (folder / "base.py").read_text()
     assert rule.count('"cls": "cls"') == 1
     (folder / "base.py").write_text(rule.replace('"cls": "cls"', '"cls": "max"'))
-    assert fingerprints.code(folder, base.CODE) != before
+    assert fingerprints.code(folder, CODE) != before
 
 
 # What an encoder imports of its package, and why no other vector comes of a change there.
 KEYED = {
     "devices": "names the device, which is in the fingerprint",
     "fingerprints": "makes the fingerprint",
+    "specification": "derives from an entry the values that the fingerprint holds",
     "precision": "names the type of numbers, which is in the fingerprint",
     "weights": "finds the files, whose commit or digest is in the fingerprint",
     "prompts": "cuts and prompts texts: the prompt is in the fingerprint, the text as cut names its shard",
@@ -263,7 +253,7 @@ KEYED = {
 }
 
 
-@pytest.mark.parametrize(("names", "kept"), [(("dense", "late"), base.CODE), (("cross",), cross.CODE)])
+@pytest.mark.parametrize(("names", "kept"), [(("dense", "late"), CODE), (("cross",), cross.CODE)])
 def test_every_module_that_a_model_imports_is_in_its_fingerprint_or_says_why_not(
     names: tuple[str, ...], kept: tuple[str, ...]
 ) -> None:

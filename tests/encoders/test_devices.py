@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,6 +71,7 @@ def test_a_gpu_that_is_hidden_or_that_torch_was_not_built_for_is_not_counted(
 @pytest.mark.parametrize(("capability", "halves"), [(8, True), (7, False)])
 def test_torch_says_the_same_of_a_gpu(capability: int, halves: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     told = SimpleNamespace(name="Tesla T4", total_memory=15 << 30, major=capability)
+    monkeypatch.setattr(devices, "_driven", lambda: True)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.current_device", lambda: 0)
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda _: told)
@@ -82,6 +85,15 @@ def test_this_machine_is_one_device_to_both() -> None:
     assert (planned.kind, planned.model, planned.halves) == (loaded.kind, loaded.model, loaded.halves)
     if loaded.kind == "cpu":  # torch's own two questions, none of them public
         assert loaded.halves == (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        assert devices.instructions() == torch.backends.cpu.get_cpu_capability()
+
+
+@pytest.mark.parametrize("forced", ["avx2", "default"])
+def test_instructions_follow_the_variable_that_torch_follows(forced: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", forced)
+    code = "import torch; print(torch.backends.cpu.get_cpu_capability())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert devices.instructions() == done.stdout.strip()
 
 
 @pytest.mark.parametrize(("flags", "halves"), [("avx512f avx512_bf16", True), ("amx_tile", True), ("avx512f", False)])
@@ -93,6 +105,12 @@ def test_a_processor_says_what_it_is(flags: str, halves: bool, tmp_path: Path, m
     assert [resolve(dtype, found) for dtype in ("float32", "bfloat16")] == ["float32", "bfloat16"]
 
 
+def test_a_processor_of_arm_is_told_by_its_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = "processor\t: {0}\nFeatures\t: fp asimd sve\nCPU implementer\t: 0x41\nCPU part\t: 0xd40\n\n"
+    described(tmp_path, monkeypatch, core.format(0) + core.format(1))
+    assert devices.processor().model == "0x41 0xd40"
+
+
 def test_elsewhere_than_on_linux_nothing_is_known_of_a_processor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +119,7 @@ def test_elsewhere_than_on_linux_nothing_is_known_of_a_processor(
 
 
 def test_what_changes_last_digits_is_named_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr(devices, "instructions", lambda: "AVX2")
     for name in devices._SWITCHES:
         monkeypatch.delenv(name, raising=False)
     one = devices.arithmetic(Device("cuda", "NVIDIA H200", 1, True))

@@ -39,12 +39,10 @@ def jobs(encoder: Any, count: int) -> list[engines.Job]:
     """Shards of two texts each, of different lengths."""
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(WORDS, 150 + i)) for i in range(2 * count)]
-    return [
-        engines.Job(engines.key(encoder, "document"), "document", i, texts[i : i + 2]) for i in range(0, len(texts), 2)
-    ]
+    return [engines.Job(encoder.key("document"), "document", i, texts[i : i + 2]) for i in range(0, len(texts), 2)]
 
 
-def test_while_a_gpu_computes_a_shard_the_next_is_made_ready() -> None:
+def test_while_a_gpu_computes_a_shard_the_next_is_made_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     class Idle:
         """Computes a shard only when the next one has been prepared."""
 
@@ -62,6 +60,7 @@ def test_while_a_gpu_computes_a_shard_the_next_is_made_ready() -> None:
                 assert self.ready[chr(ord(prepared) + 1)].wait(timeout=10)
             return np.array([[ord(prepared)]], np.float32)
 
+    monkeypatch.setattr(factory, "opened", lambda model: model)
     asked = [engines.Job("k", "document", i, [letter]) for i, letter in enumerate("abc")]
     found = list(engines.compute("local", Idle(), asked))  # type: ignore[arg-type]
     assert [(job.texts[0], float(parts[0][0])) for job, parts in found] == [("a", 97.0), ("b", 98.0), ("c", 99.0)]
@@ -112,7 +111,7 @@ def test_a_worker_is_tested_once_and_only_where_it_is_the_driver_s(monkeypatch: 
     tested: list[Any] = []
     monkeypatch.setattr(factory, "passed", tested.append)
     encoder = factory.encoder(model_entry("minilm"), tested=False)
-    own = engines.key(encoder, "document")
+    own = encoder.key("document")
     other = own.replace('"torch": "', '"torch": "1.')
     assert other != own
     worker = engines.Worker(encoder.entry, encoder.options)
@@ -133,7 +132,7 @@ def test_a_worker_that_fails_its_test_or_lacks_the_model_says_so_in_one_line(mon
 
     monkeypatch.setattr(factory, "passed", failed)
     encoder = factory.encoder(model_entry("minilm"), tested=False)
-    own = engines.key(encoder, "document")
+    own = encoder.key("document")
     worker = engines.Worker(encoder.entry, encoder.options)
     for _ in range(2):
         assert worker(asked(own))["fault"] == ["failed its test before first use"]

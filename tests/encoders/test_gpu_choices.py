@@ -31,6 +31,7 @@ def test_a_gpu_that_only_emulates_bfloat16_computes_in_float32(monkeypatch: pyte
     def played(native: bool) -> Any:
         return lambda including_emulation=True: native or including_emulation
 
+    monkeypatch.setattr(devices, "_driven", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     told = SimpleNamespace(name="Tesla T4", total_memory=1)
@@ -43,11 +44,11 @@ def test_a_gpu_that_only_emulates_bfloat16_computes_in_float32(monkeypatch: pyte
 
 @pytest.mark.pipeline
 def test_a_batch_on_a_gpu_is_that_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    from patent_embeddings.encoders.base import Encoder
+    from patent_embeddings.encoders.specification import Specification
 
     entry = model_entry("qwen3-8b")
     budgets = {
-        device: Encoder.budget.fget(SimpleNamespace(entry=entry, device=device))  # type: ignore[attr-defined]
+        device: Specification.budget.fget(SimpleNamespace(entry=entry, device=device))  # type: ignore[attr-defined]
         for device in ("cuda", "cpu")
     }
     assert budgets == {"cuda": 16384, "cpu": 3072}

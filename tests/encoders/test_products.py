@@ -9,7 +9,7 @@ import pytest
 import tiny
 import torch
 
-from patent_embeddings.encoders import engines, factory, products
+from patent_embeddings.encoders import devices, factory, products
 from patent_embeddings.encoders.devices import Device
 
 pytestmark = pytest.mark.pipeline
@@ -69,9 +69,9 @@ def test_a_subclass_of_a_linear_layer_keeps_its_own_product() -> None:
 def test_vectors_are_the_plain_ones_and_the_key_says_who_multiplied(
     entry: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(products, "lag", lambda *_: False)
+    monkeypatch.setattr(devices, "products", lambda *_: "torch")
     plain, coarse = factory.encoder(entry), factory.encoder(entry, dtype="bfloat16")
-    monkeypatch.setattr(products, "lag", lambda *_: True)
+    monkeypatch.setattr(devices, "products", lambda *_: "onednn")
     fast, half = factory.encoder(entry), factory.encoder(entry, dtype="bfloat16")
     layers = [type(module) for module in fast.model.modules() if isinstance(module, torch.nn.Linear)]
     assert set(layers) == {products.Linear}
@@ -80,9 +80,9 @@ def test_vectors_are_the_plain_ones_and_the_key_says_who_multiplied(
         np.testing.assert_allclose(fast.encode(texts, "query"), plain.encode(texts, "query"), rtol=0, atol=1e-5)
         ours, own = (np.abs(one.encode(texts, "query") - plain.encode(texts, "query")).max() for one in (half, coarse))
         assert ours <= 2 * own  # as near to float32 as torch's own bfloat16
-    assert engines.key(fast, "query") != engines.key(plain, "query")
+    assert fast.key("query") != plain.key("query")
     again = factory.encoder(entry, **fast.options)  # as a worker of Ray loads it
-    assert engines.key(again, "query") == engines.key(fast, "query")
+    assert again.key("query") == fast.key("query")
     np.testing.assert_array_equal(again.encode(TEXTS, "query"), fast.encode(TEXTS, "query"))
 
 
@@ -99,6 +99,7 @@ def test_vectors_are_the_plain_ones_and_the_key_says_who_multiplied(
 def test_where_torch_lags(
     make: str, capability: str, halves: bool, lags: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
-    assert {dtype for dtype in ("float32", "bfloat16") if products.lag(Device("cpu", make, 1, halves), dtype)} == lags
-    assert not products.lag(Device("cuda", "NVIDIA H200", 1, True), "bfloat16")
+    monkeypatch.setattr(devices, "instructions", lambda: capability)
+    processor = Device("cpu", make, 1, halves)
+    assert {dtype for dtype in ("float32", "bfloat16") if devices.products(processor, dtype) == "onednn"} == lags
+    assert devices.products(Device("cuda", "NVIDIA H200", 1, True), "bfloat16") == "torch"

@@ -7,8 +7,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from patent_embeddings.encoders import shards
+from patent_embeddings.encoders import factory, shards
 from patent_embeddings.encoders.values import Side
+
+pytestmark = pytest.mark.pipeline
 
 
 class Counting:
@@ -20,8 +22,8 @@ class Counting:
     def __init__(self, late: bool = False, prompt: str = "") -> None:
         self.late, self.asked, self.prompts = late, list[str](), {"query": prompt}
 
-    def fingerprint(self, side: str) -> dict[str, Any]:
-        return {"late": self.late, "prompt": self.prompts.get(side, "")}
+    def key(self, side: str) -> str:
+        return f"{self.late} {self.prompts.get(side, '')}"
 
     def encode(self, texts: Sequence[str], side: str) -> Any:
         self.asked += texts
@@ -35,6 +37,7 @@ class Counting:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> None:
     monkeypatch.setattr(shards, "SIZE", 3)
+    monkeypatch.setattr(factory, "opened", lambda model: model)
 
 
 def encode(encoder: Any, **texts: list[str]) -> shards.Encoded:

@@ -65,10 +65,10 @@ def test_dropout_is_the_same_in_both_passes(model: Path, monkeypatch: pytest.Mon
     import tiny
     import torch
 
-    from patent_embeddings.encoders import factory, products
+    from patent_embeddings.encoders import devices, factory
     from patent_embeddings.training import lora
 
-    monkeypatch.setattr(products, "lag", lambda *_: False)  # oneDNN multiplies no float64
+    monkeypatch.setattr(devices, "products", lambda *_: "torch")  # oneDNN multiplies no float64
     network = factory.encoder(tiny.entry(model)).model.double()
     lora.add(network, 4)
     network.double().train()

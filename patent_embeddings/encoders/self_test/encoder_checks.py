@@ -1,7 +1,7 @@
-"""What a loaded model does, held against what its registry entry says.
+"""Checks of a loaded model against its registry entry.
 
-Nothing here needs to know what a text means but for one pair of sentences that share most of their words, so that the
-checks hold for any weights.
+They hold for any weights: only one needs vectors with a meaning, and it compares sentences that share most of their
+words.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from patent_embeddings.encoders.base import Encoder
 from patent_embeddings.encoders.self_test import rotary
 from patent_embeddings.encoders.self_test.findings import AGAIN, LONG, OTHER, SHORT, TEXT, Finding
 
-_MOVED = 1e-4  # relative to the states; what is not looked at changes them by nothing, or by a rounding
+_MOVED = 1e-4  # relative to the states; tokens without influence change them by nothing, or by a rounding
 _READ_OUT = {"mean": "mean", "cls": "cls", "lasttoken": "last"}
 
 
 def findings(encoder: Encoder) -> Iterator[Finding]:
-    """What a loaded model does, against its entry; nothing after vectors that are no numbers."""
+    """Check a loaded model; stops after vectors that are NaN or infinite."""
     entry = encoder.entry
     near = 1e-4 if encoder.dtype == "float32" else 3e-2
     with _passed(encoder.model[0]) as batches:
@@ -64,7 +64,7 @@ def _vectors(encoder: Encoder, texts: Sequence[str], side: Any) -> list[np.ndarr
 
 @dataclass(frozen=True)
 class _Pass:
-    """What a model's first module is given at a time: features, and beside them words such as the task."""
+    """Input of one call of a model's first module: features, and keyword arguments such as the task."""
 
     features: dict[str, Any]
     words: dict[str, Any]
@@ -72,7 +72,7 @@ class _Pass:
 
 @contextmanager
 def _passed(module: torch.nn.Module) -> Iterator[list[_Pass]]:
-    """What a model's first module is given, in order of its calls."""
+    """Record the inputs of a model's first module, in order of its calls."""
     seen: list[_Pass] = []
     handle = module.register_forward_pre_hook(
         lambda _, given, words: seen.append(_Pass(dict(given[0]), dict(words))), with_kwargs=True
@@ -103,22 +103,22 @@ def _texts(found: Sequence[np.ndarray], near: float) -> Iterator[Finding]:
 
 
 def _similarity(one: np.ndarray, other: np.ndarray) -> float:
-    """Cosine, of token vectors the mean of each one's best."""
+    """Cosine; of token vectors the mean over those of `one` of the best cosine."""
     left, right = (np.atleast_2d(side) / np.linalg.norm(np.atleast_2d(side), axis=1)[:, None] for side in (one, other))
     return float((left @ right.T).max(axis=1).mean())
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:
-    """How far vectors are apart, by their length: single numbers of a vector get smaller the more there are."""
+    """Distance of vectors relative to the length of `other`; infinite where the shapes differ."""
     same = one.shape == other.shape
     return float(np.linalg.norm(one - other) / np.linalg.norm(other)) if same else float("inf")
 
 
 def _padding(encoder: Encoder, found: Sequence[np.ndarray], alone: np.ndarray) -> Finding:
-    """A text has one vector, alone and beside a longer one.
+    """A text has the same vector alone and in a batch with a longer one.
 
-    Half the digits are lost in bfloat16, more in deep networks, so that there what is allowed also depends on how far
-    unlike texts are apart: in networks whose vectors are all alike, padding that moves them has little room.
+    bfloat16 loses half the digits, more in deep networks. The difference allowed there also depends on how far unlike
+    texts are apart, as in a network whose vectors are all alike a small difference already matters.
     """
     turned = _apart(found[0], alone)
     unlike = float(np.sqrt(max(0.0, 2 - 2 * _similarity(found[2], found[4]))))
@@ -129,7 +129,7 @@ def _padding(encoder: Encoder, found: Sequence[np.ndarray], alone: np.ndarray) -
 
 
 def _side(encoder: Encoder) -> Finding:
-    """Where a batch is padded, by its mask."""
+    """The side on which a batch is padded, by its attention mask."""
     mask = np.array(
         encoder.tokenizer([SHORT, TEXT], padding=True, truncation=True, max_length=encoder.limit)["attention_mask"]
     )[0]
@@ -155,9 +155,9 @@ def _sides(encoder: Encoder, document: np.ndarray, query: np.ndarray, near: floa
 
 
 def _sided(encoder: Encoder) -> bool:
-    """Whether a late-interaction model reads a query otherwise than a document, whatever stands before them.
+    """Whether a late-interaction model treats queries and documents differently, apart from their prompts.
 
-    Queries are filled up with further tokens, or one side loses tokens such as marks of punctuation.
+    It may pad queries with further tokens, or drop tokens of one side such as punctuation.
     """
     if encoder.model[0].query_expansion:
         return True
@@ -171,7 +171,7 @@ def _sided(encoder: Encoder) -> bool:
 
 
 def _prompt(encoder: Encoder, side: Any, batch: Mapping[str, Any]) -> Finding:
-    """The tokens that reach the model are those of prompt and text, and nothing but padding of queries after them."""
+    """The tokens that reach the model are those of prompt and text, followed by padding of queries at most."""
     ids, mask = batch["input_ids"][0].cpu(), batch["attention_mask"][0].cpu().bool()
     given = ids[mask].tolist() if encoder.entry.encoder == "dense" else ids.tolist()
     words = encoder.prompt(side) + SHORT
@@ -183,23 +183,23 @@ def _prompt(encoder: Encoder, side: Any, batch: Mapping[str, Any]) -> Finding:
 
 
 def reads_both_ways(encoder: Encoder) -> bool | None:
-    """Whether every token sees those after it, by entry, configuration and architecture; None: nothing says so.
+    """Whether every token attends to those after it, by entry, configuration and architecture; None: unknown.
 
-    Every form of `native` is a network that reads both ways; what code of a repository does is not known.
+    Every form of `native` is a network that attends both ways; what code of a repository does is unknown.
     """
-    entry, told = encoder.entry, weights.read(encoder.folder / "config.json")
-    kind = told.get("model_type")
+    entry, config = encoder.entry, weights.read(encoder.folder / "config.json")
+    kind = config.get("model_type")
     if entry.remote_code:
         return None
     if entry.native or kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         return True
-    if told.get("is_causal") is False or told.get("use_bidirectional_attention") in (True, "all"):
+    if config.get("is_causal") is False or config.get("use_bidirectional_attention") in (True, "all"):
         return True
     return False if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else None
 
 
 def _direction(encoder: Encoder) -> Iterator[Finding]:
-    """Whether states of tokens change with what comes after them: two later tokens change places."""
+    """Whether states of tokens change with later tokens, by swapping two of these."""
     if (both := reads_both_ways(encoder)) is None:
         return
     with _passed(encoder.model[0]) as batches:
@@ -221,14 +221,14 @@ def _direction(encoder: Encoder) -> Iterator[Finding]:
 
 
 def _run(encoder: Encoder, given: _Pass) -> dict[str, Any]:
-    """What the model's first module makes of what it was given, the states of tokens [texts, tokens, size] among it."""
+    """Output of the model's first module; its `token_embeddings` are [texts, tokens, size]."""
     with torch.inference_mode():
         made: dict[str, Any] = encoder.model[0](dict(given.features), **given.words)
     return made
 
 
 def _pooling(encoder: Encoder, given: _Pass, near: float) -> Iterator[Finding]:
-    """What the model's own pooling gives against the states of the tokens that the entry names."""
+    """The model's own pooling gives the state, or the mean of the states, that the entry names."""
     pooling = next((module for module in encoder.model if type(module).__name__ == "Pooling"), None)
     if pooling is None or not pooling.include_prompt:
         return

@@ -1,4 +1,4 @@
-"""What the test of a model says of it, and the texts that it is tested on."""
+"""One result of a model's self-test, and the texts that it uses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONG = f"{TEXT} {OTHER} " * 4
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: what it came to, whether it fits the entry, and where not the likely cause."""
+    """Result of one check: its name, what was found, whether it fits the entry, and the likely cause if not."""
 
     what: str
     detail: str

@@ -1,8 +1,8 @@
-"""The test that every model passes before its first use on a machine.
+"""The test that every model has to pass before its first use on a machine.
 
-Libraries load weights into another network, leave tables unfilled or read out at the wrong token without an error, and
-give plausible wrong numbers. A passed test is kept by all that changes a number: weights, code, versions, precision,
-and the model of the GPU or the make of the processor; see `fingerprints`.
+A library may load weights into another network, leave tables unfilled or pool at the wrong token without an error; the
+numbers are then plausible and wrong. A passed test is remembered under everything that changes a number: weights, code,
+versions, precision, and the model of the GPU or the maker of the processor; see `fingerprints`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from patent_embeddings.encoders.self_test.findings import Finding
 from patent_embeddings.encoders.values import Weights
 from patent_embeddings.encoders.weights import mend
 
-_PROMISED = {"dimension", "padding", "pooling", "native", "encoder", "unverified"}  # fields that are held against it
-_TESTS = ("findings", "gate", "rotary")  # modules that decide what passes, beside that of a kind of model
+_PROMISED = {"dimension", "padding", "pooling", "native", "encoder", "unverified"}  # fields that the test checks
+_TESTS = ("findings", "gate", "rotary")  # modules that decide what passes, besides `test`
 
 
 def passed(
@@ -33,9 +33,9 @@ def passed(
     dtype: str,
     adapter: Path | None = None,
 ) -> None:
-    """Test a model that has not passed here as it is. Raises UserError: it does not what its entry says.
+    """Test a model unless it has passed on this machine with the same fingerprints.
 
-    `key`: its fingerprints; `test`: the module with its `findings`.
+    `key`: its fingerprints; `test`: the module with its `findings`. Raises UserError: a finding does not fit its entry.
     """
     kept = note(entry, key, test)
     if kept.is_file():
@@ -55,7 +55,7 @@ def passed(
 
 
 def note(entry: Weights, key: Sequence[dict[str, Any]], test: str) -> Path:
-    """Where it is kept that a model has passed: by what changes its numbers, what is promised of them, and the test."""
+    """Path of the note that a model has passed, by its fingerprints, the fields that are checked, and the test."""
     tests = [sha256(Path(__file__).with_name(f"{name}.py")) for name in (test, *_TESTS)]
     parts = [list(key), entry.model_dump(include=_PROMISED), tests]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""What a loaded cross-encoder does with pairs of which is known how their scores must lie.
+"""Checks of a loaded cross-encoder, on pairs whose scores are known to differ in certain ways.
 
-Only one of the checks needs a trained model: that a document on what a query asks for scores above those on other
-things. The rest holds for any weights.
+Only one check needs a trained model: that a relevant document scores above those on other subjects. The rest holds for
+any weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ QUERIES = ("How does a valve close a duct when the pressure falls?", "How are se
 
 
 def findings(cross: Cross) -> Iterator[Finding]:
-    """What a loaded cross-encoder does, in order; nothing after scores that are no numbers."""
+    """Check a loaded cross-encoder; stops after scores that are NaN or infinite."""
     rough = cross.dtype != "float32"
     pairs = [(query, document) for query in QUERIES for document in DOCUMENTS]
     # A long pair beside them, so that all others are padded.
@@ -51,7 +51,7 @@ def findings(cross: Cross) -> Iterator[Finding]:
 
 
 def _sides(scores: np.ndarray, rounding: float) -> Iterator[Finding]:
-    """Both texts of a pair are read: scores [queries, documents] change with either."""
+    """Scores [queries, documents] change with the query and with the document."""
     for side, axis in (("document", 1), ("query", 0)):
         apart = float(np.ptp(scores, axis=axis).max())
         cause = f"a {side} that is cut off or does not reach the model"
@@ -59,7 +59,7 @@ def _sides(scores: np.ndarray, rounding: float) -> Iterator[Finding]:
 
 
 def _meaning(cross: Cross, scores: np.ndarray) -> Iterator[Finding]:
-    """Each query's own document scores best, [queries, documents]; not asked of weights that were never trained."""
+    """Each query's relevant document scores best, [queries, documents]; not checked for untrained weights."""
     if not trained(cross):
         yield Finding("meaning", "not asked: its norms are as they are made, so that it was never trained", True)
         return
@@ -71,7 +71,7 @@ def _meaning(cross: Cross, scores: np.ndarray) -> Iterator[Finding]:
 
 
 def trained(cross: Cross) -> bool:
-    """Whether its weights have been trained: a norm begins at weights of exactly one, and no training leaves all so."""
+    """Whether the weights have been trained: norms start with weights of exactly one, which training changes."""
     norms = [
         parameter
         for name, parameter in cross.model.named_parameters()

@@ -1,7 +1,7 @@
-"""Rotary positions of a loaded model against its configuration.
+"""Check the rotary positions of a loaded model against its configuration.
 
-Their frequencies are no weights: they are computed when a model is made, and code written for an older transformers
-may leave them unfilled, or of another base, without an error.
+Their frequencies are not among the weights but computed when the model is made. Code written for an older transformers
+may leave them unfilled, or compute them with another base, without an error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CAUSE = "frequencies that were not filled when the model was made, or of anothe
 
 
 def findings(network: torch.nn.Module, entry: Weights, folder: Path) -> Iterator[tuple[str, str, bool, str]]:
-    """What, detail, whether it fits, and the likely cause where not: one for all rotary positions of a network."""
+    """One finding for all rotary positions of a network: name, detail, whether it fits, and the likely cause if not."""
     worst, shown, count = 0.0, "", 0
     for name, module in network.named_modules():
         for buffer, found in module.named_buffers(recurse=False):
@@ -37,7 +37,7 @@ def findings(network: torch.nn.Module, entry: Weights, folder: Path) -> Iterator
 
 
 def _off(found: torch.Tensor, wanted: torch.Tensor | None) -> float:
-    """How far frequencies are from what they should be, at most, relatively."""
+    """Largest relative error of frequencies."""
     if not found.isfinite().all() or found.min() <= 0:
         return float("inf")
     if wanted is None:  # nothing says what they are: they fall from at most 1 by one ratio
@@ -47,19 +47,19 @@ def _off(found: torch.Tensor, wanted: torch.Tensor | None) -> float:
 
 
 def _expected(module: Any, layer: str, entry: Weights, folder: Path, found: torch.Tensor) -> torch.Tensor | None:
-    """Frequencies by the configuration; None where it does not say."""
-    told = weights.read(folder / "config.json")
+    """Frequencies by the configuration; None where it does not define them."""
+    saved = weights.read(folder / "config.json")
     config: Any = getattr(module, "config", None)
     if layer and (each := getattr(config, "per_layer_config", None)):  # heads of different sizes by kind of layer
         config = each[layer]
     rope: Mapping[str, Any] = getattr(config, "rope_parameters", None) or {}
     rope = rope.get(layer, rope) if layer else rope
     if not rope:  # code of a repository
-        base = told.get("rotary_emb_base", told.get("rope_theta"))
-        return None if base is None or told.get("rope_scaling") else _default(float(base), 2 * len(found))
+        base = saved.get("rotary_emb_base", saved.get("rope_theta"))
+        return None if base is None or saved.get("rope_scaling") else _default(float(base), 2 * len(found))
     kind, base = rope.get("rope_type", "default"), rope["rope_theta"]
     if entry.native is None and not layer:
-        base = told.get("rope_theta", base)  # as the weights' own file has it
+        base = saved.get("rope_theta", base)  # as the weights' own file has it
     if kind in ("default", "linear"):
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         whole = _default(float(base), int(size * rope.get("partial_rotary_factor", 1.0)))
