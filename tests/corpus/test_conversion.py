@@ -148,7 +148,7 @@ def test_queries_and_judgements_are_kept_beside(workspace: Path, capsys: pytest.
         (["ours"], {}, r"ours: own\.jsonl in it is in our own form, .* read by itself; name that file"),
         (["packed.zip"], {}, r"packed\.zip: own\.zip in it is in our own form, or holds a file that is, .*; unpack it"),
         (["columns.zip"], {}, r"columns\.zip: own\.parquet in it is in our own form, .*; unpack it"),
-        (["page.html"], {}, r"page\.html: no known export; it begins '<html>'"),
+        (["page.html"], {}, r"page\.html: no known export; it begins with '<html>'"),
     ],
 )
 def test_what_cannot_be_added_is_said_in_one_line(

@@ -122,8 +122,8 @@ REFUSED = {
     "null id": (GOOD + line(family_id=None), "line 2: family_id is empty"),
     "empty id": (line(family_id=""), "line 1: family_id is empty"),
     "duplicate id": (GOOD + line() + line(family_id="G"), "line 3: family_id 'G' is also on line 1"),
-    "dash for an id": (line(family_id="-"), "line 1: family_id '-' stands for nothing in other columns; give every"),
-    "list for an id": (GOOD + line(family_id="[]"), "line 2: family_id '[]' stands for nothing"),
+    "dash for an id": (line(family_id="-"), "line 1: family_id '-' means an empty cell in other columns; give every"),
+    "list for an id": (GOOD + line(family_id="[]"), "line 2: family_id '[]' means an empty cell"),
     "slash": (line(family_id="../a"), "line 1: family_id '../a': ids have no blank, slash or control character"),
     "backslash": (line(family_id="a\\b"), "ids have no blank, slash"),
     "blank in id": (line(family_id="a b"), "ids have no blank"),
@@ -525,6 +525,16 @@ def test_an_id_that_a_spreadsheet_rewrote_is_named(tmp_path: Path, name: str, co
         read(write(tmp_path / "own.jsonl", rows))
 
 
+def test_sheets_that_are_not_read_are_said_and_named_where_the_first_is_no_table(tmp_path: Path) -> None:
+    table = [["family_id", "title", "abstract"], ["1", "Pump", "A pump."]]
+    raw = own.parse(spreadsheet(table, tmp_path / "two.xlsx", after="Year 2"))
+    assert raw.notes["other sheets, not read"] == "1, such as Year 2"
+    for rows in ([["Read me first"]], []):
+        path = spreadsheet(rows, tmp_path / "first.xlsx", after="Year 2")
+        with pytest.raises(UserError, match=r"'family_id' is missing; .*; other sheets, not read: 1, such as Year 2"):
+            own.parse(path)
+
+
 def test_whole_numbers_are_ids_by_their_digits(tmp_path: Path) -> None:
     rows = [{"family_id": 100 + i, "title": "t", "abstract": "", "cites": [99 + i]} for i in range(5)]
     for suffix in (".jsonl", ".parquet"):
@@ -692,7 +702,7 @@ def test_json_of_wide_letters_is_refused_with_the_mend(
 
 def test_a_header_again_is_refused_where_it_stands(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("family_id,title,abstract\na,b,c\nd,e,f\nfamily_id,title,abstract\ng,h,i\n")
-    with pytest.raises(UserError, match=r"x\.csv: row 3: is the header again, .*; remove it$"):
+    with pytest.raises(UserError, match=r"x\.csv: row 3: repeats the header, .*; remove it$"):
         own.parse(tmp_path / "x.csv")
 
 

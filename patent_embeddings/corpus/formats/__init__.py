@@ -1,4 +1,4 @@
-"""Formats of exports of patent databases: one module each, one row each in `FORMATS`."""
+"""Formats of exports of patent databases: each has a module and a row in `FORMATS`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from patent_embeddings.corpus.reading.several import Several
 from patent_embeddings.corpus.reading.source import HEAD, Report, Source
 from patent_embeddings.corpus.reading.text import Lines
 
-_TOP = 30  # rows of a spreadsheet in which what it begins with is looked for
+_TOP = 30  # rows of a spreadsheet among which the first that is not empty is shown
 FORMATS: tuple[Format, ...] = (
     lens.FORMAT,
     bigquery.FORMAT,
@@ -40,13 +40,11 @@ FORMATS: tuple[Format, ...] = (
     hupd.FORMAT,
     google_patents.FORMAT,
 )
-
-
 _FEW = 5  # files of a folder that are looked at
 
 
 def named(name: str, *others: str) -> Format:
-    """The format of a name. Raises UserError where there is none, which lists `others` too."""
+    """The format called `name`. Raises UserError where there is none; the message lists `others` as formats too."""
     for one in FORMATS:
         if one.name == name:
             return one
@@ -55,26 +53,26 @@ def named(name: str, *others: str) -> Format:
 
 
 def recognise(source: Source) -> Format:
-    """The one format that a file looks like. Raises UserError where there is none, or more than one."""
-    found = _fitting(source)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = " and ".join(one.name for one in found)
+    """The only format that a file looks like. Raises UserError where there is none, or more than one."""
+    fitting = _fitting(source)
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = " and ".join(one.name for one in fitting)
         raise UserError(f"{source.path}: looks like {names}; name one by --format")
     if source.members and source.kind not in ("folder", "sheet"):
         with source.open(source.members[0], progress=False) as stream:
-            stream.read(1)  # which says what is damaged, or packed as nothing is that is read
+            stream.read(1)  # raises where it is damaged, or packed too many times
     if not source.members or (source.kind in ("gzip", "tar", "zip") and not source.head()):
-        raise UserError(f"{source.path}: nothing whole is in it; check the path, or copy it again")
+        raise UserError(f"{source.path}: no complete file in it; check the path, or copy it again")
     known = ", ".join(f"{one.name} ({one.title})" for one in FORMATS)
     if not (beginning := _beginning(source)):
         raise UserError(f"{source.path}: is empty; export or copy it again")
-    raise UserError(f"{source.path}: no known export; it begins {beginning}; known are {known}")
+    raise UserError(f"{source.path}: no known export; it begins with {beginning}; known formats are {known}")
 
 
-def _looking(source: Source, kind: Format) -> Format:
-    """A format that was named. Raises UserError where the file looks like another one."""
+def _checked(source: Source, kind: Format) -> Format:
+    """The format that the user named. Raises UserError where the file looks like another one only."""
     if not kind.looks(source) and (fitting := _fitting(source)):
         others = " or ".join(one.name for one in fitting)
         raise UserError(f"{source.path}: no export of {kind.name}; it looks like {others}; name that by --format")
@@ -86,9 +84,10 @@ def _fitting(source: Source) -> list[Format]:
 
 
 def _beginning(source: Source) -> str:
+    """What a file begins with, for messages: its first line, or the names of its members; "" where it is empty."""
     if source.kind == "folder" or len(source.members) > 1:
         names = source.members
-        return f"with {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "with no file in it"
+        return f"the files {', '.join(names[:_FEW])}{', ...' if len(names) > _FEW else ''}"
     if source.kind == "sheet":
         first = [", ".join(filter(None, row)) for row in spreadsheet.top(source, _TOP) if any(row)]
     else:
@@ -97,21 +96,22 @@ def _beginning(source: Source) -> str:
 
 
 def read(paths: list[Path], name: str | None, select: Select) -> Raw:
-    """The landscape of what is selected of exports of one format, recognised by their content where none is named.
+    """Read the selected publications of one or several exports of one format as a landscape.
 
-    Raises UserError where a file cannot be read, is of no format or of another one, or nothing of it is selected.
+    `name` is the format; None recognises it by content. Raises UserError where a file cannot be read, has no or another
+    format, or nothing of it is selected.
     """
     report = Report()
     sources = _filled([Source(path, report) for path in _apart(paths, report)], report)
     if len(sources) > 1 and any(one.joined for source in sources for one in _fitting(source)):
         sources = [Several([one.path for one in sources], report)]
-    kinds = [_looking(source, named(name)) if name else recognise(source) for source in sources]
+    kinds = [_checked(source, named(name)) if name else recognise(source) for source in sources]
     for source, kind in zip(sources, kinds, strict=True):
         if kind is not kinds[0]:
-            said = f"a file of {kind.name}, but {sources[0].path.name} is one of {kinds[0].name}"
-            raise UserError(f"{source.path}: {said}; add each as a landscape of its own")
-    found = (one for source in sources for one in kinds[0].read(source, select) if one.numbers or _counted(one, report))
-    raw = merged(select.chosen(found), report)
+            mixed = f"a file of {kind.name}, but {sources[0].path.name} is one of {kinds[0].name}"
+            raise UserError(f"{source.path}: {mixed}; add each as a landscape of its own")
+    publications = (one for source in sources for one in kinds[0].read(source, select) if _is_numbered(one, report))
+    raw = merged(select.chosen(publications), report)
     if raw.families.empty:
         where = ", ".join(str(source.path) for source in sources)
         counted = "; ".join(f"{what}: {count}" for what, count in report.notes().items()) or "is it whole?"
@@ -123,13 +123,12 @@ def read(paths: list[Path], name: str | None, select: Select) -> Raw:
 
 
 def _apart(paths: list[Path], report: Report) -> list[Path]:
-    """Each path once; in place of a folder of archives of many files, as of years or weeks, these and its exports."""
+    """Each path once. A folder of archives or spreadsheets, such as of years, is replaced by the exports in it."""
     found: dict[Path, None] = {}
     for path in paths:
         inner = [path / member for member in Source(path).members] if path.is_dir() else []
-        if any(map(_holds_many, inner[:_FEW])):
-            # An archive that is cut looks like no export; the cause is said when it is read.
-            fitting = [one for one in inner if _holds_many(one) or not Source(one).head() or _fitting(Source(one))]
+        if any(_is_alone(Source(one)) for one in inner[:_FEW]):
+            fitting = [one for one in inner if _may_be_export(Source(one))]
             for one in inner:
                 report.count("files of no known export, left out", one.name, one not in fitting)
             inner = fitting
@@ -139,13 +138,19 @@ def _apart(paths: list[Path], report: Report) -> list[Path]:
     return list(found)
 
 
-def _holds_many(path: Path) -> bool:
-    source = Source(path)
-    return source.kind == "tar" or (source.kind == "zip" and len(source.members) > 1)
+def _is_alone(source: Source) -> bool:
+    """Whether a file has to be read by itself: a spreadsheet, or an archive of several files."""
+    return source.kind in ("sheet", "tar") or (source.kind == "zip" and len(source.members) > 1)
+
+
+def _may_be_export(source: Source) -> bool:
+    """Whether a file is an export, or an archive: a cut one looks like no export, and reading it tells the cause."""
+    unknown = source.kind != "sheet" and (_is_alone(source) or not source.head())
+    return unknown or bool(_fitting(source))
 
 
 def _filled(sources: list[Source], report: Report) -> list[Source]:
-    """Those that are not empty, as a part of an export may be. Raises UserError where none is left."""
+    """Those that are not empty; empty parts of an export are counted. Raises UserError where all are empty."""
     empty = [one for one in sources if _is_empty(one)]
     if len(empty) == len(sources):
         raise UserError(f"{empty[0].path}: is empty; export or copy it again")
@@ -155,7 +160,7 @@ def _filled(sources: list[Source], report: Report) -> list[Source]:
 
 
 def _is_empty(source: Source) -> bool:
-    """Whether a file has nothing in it. Raises UserError where it is damaged from its beginning."""
+    """Whether a file has no content. Raises UserError where it is damaged from the start."""
     if source.kind not in ("plain", "gzip") or source.head().strip():
         return False
     seen = Report()
@@ -163,6 +168,7 @@ def _is_empty(source: Source) -> bool:
         return not stream.read(HEAD).strip() and not seen.counts
 
 
-def _counted(one: Publication, report: Report) -> bool:
-    report.count("records without a number, left out", one.place)
-    return False
+def _is_numbered(one: Publication, report: Report) -> bool:
+    """Whether a publication has a number; counts one that has none."""
+    report.count("records without a number, left out", one.place, not one.numbers)
+    return bool(one.numbers)

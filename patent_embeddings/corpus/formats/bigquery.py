@@ -1,4 +1,4 @@
-"""Rows of Google's patent tables on BigQuery: JSON, nested or flat, Parquet, and CSV as the console saves it."""
+"""Rows of Google's patent tables on BigQuery, as nested or flat JSON, Parquet or CSV."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.corpus.formats.bigquery_rows import COLUMNS, NESTED, publication, taken
+from patent_embeddings.corpus.formats.bigquery_rows import COLUMNS, NESTED, publication, taken, unread
 from patent_embeddings.corpus.formats.format import Format
 from patent_embeddings.corpus.formats.publication import Publication
 from patent_embeddings.corpus.formats.selection import Select
@@ -19,15 +19,16 @@ from patent_embeddings.corpus.reading.damage import PARQUET
 from patent_embeddings.corpus.reading.objects import begins, in_utf8, names, objects
 from patent_embeddings.corpus.reading.source import Source
 
-_OF_OURS = {"cites", "labels", "domains", "publications"}  # with `family_id`: our own form, whatever else it has
+_OF_OURS = {"cites", "labels", "domains", "publications"}  # with `family_id`, columns of our own form
 _NUMBER = re.compile(rb"\b[A-Z]{2}-[A-Z0-9]+-[A-Z][0-9]?\b")
 _PARQUET = b"PAR1"
 _FEW = 5  # files of a folder that are looked at
 _BATCH = 1000
+UNREAD = "columns that Google's tables do not have, not read (`SELECT *` gives theirs)"
 
 
 def looks(source: Source) -> bool:
-    """Whether one of the first files has nested columns of the table, or numbers as it spells them."""
+    """Whether one of the first files has nested columns of the table, or numbers in its spelling."""
     return any(_looks(source, member) for member in source.members[:_FEW])
 
 
@@ -52,29 +53,38 @@ def _names(source: Source, member: str, head: bytes) -> set[str]:
 
 
 def read(source: Source, select: Select) -> Iterator[Publication]:
-    """Every row as a publication; rows are read one at a time, of an array too.
+    """Every row as a publication, read one at a time.
 
-    Raises UserError where a file is damaged or has no rows of the table; names file, place and mend.
+    Raises UserError, which names file, place and mend, where a file is damaged or has no rows of the table.
     """
     for member in source.members:
         path = str(source.path / member)
         for place, row in _rows(source, member):
             if (one := publication(row, place, path, source.report)) is not None:
+                for name in unread(tuple(row)):
+                    source.report.once(UNREAD, name)
                 yield one
 
 
 def _parquet(source: Source, member: str) -> pq.ParquetFile:
-    """A file of Parquet; one in an archive is held whole, as it is. Raises UserError where it is damaged."""
+    """Open Parquet; a file in an archive is held in memory. Raises UserError where it is damaged."""
     file: Any = source.path / member
     if source.kind not in ("plain", "folder"):
         with source.open(member) as stream:
             file = io.BytesIO(stream.read())
     try:
         opened = pq.ParquetFile(file)
-        opened.schema_arrow.names  # noqa: B018  names of damaged bytes are found out here
+        opened.schema_arrow.names  # noqa: B018  raises for damaged names
         return opened
     except PARQUET as error:
         raise _damaged(source, member, error) from None
+
+
+def _taken(source: Source, names: list[str]) -> list[str]:
+    """The columns of a header that are read; counts those that are not Google's."""
+    for name in unread(tuple(names)):
+        source.report.once(UNREAD, name)
+    return taken(names)
 
 
 def _damaged(source: Source, member: str, error: Exception) -> UserError:
@@ -86,7 +96,7 @@ def _parquet_rows(source: Source, member: str) -> Iterator[tuple[str, dict[str, 
     number = 0
     with _parquet(source, member) as file:
         try:
-            for batch in file.iter_batches(batch_size=_BATCH, columns=taken(file.schema_arrow.names)):
+            for batch in file.iter_batches(batch_size=_BATCH, columns=_taken(source, file.schema_arrow.names)):
                 for row in batch.to_pylist():
                     number += 1
                     yield f"row {number}", row
@@ -98,11 +108,11 @@ def _rows(source: Source, member: str) -> Iterator[tuple[str, dict[str, Any]]]:
     head, path = source.head(member), str(source.path / member)
     if head.startswith(_PARQUET):
         yield from _parquet_rows(source, member)
-    elif source.kind != "sheet" and begins(head):  # as does one without a head, which says why when it is read
+    elif source.kind != "sheet" and begins(head):  # a damaged file has an empty head, and says why when it is read
         with source.open(member) as stream:
             yield from objects(stream, path, source.report)
     elif "publication_number" in (found := sheet.header(source, COLUMNS, member)):
-        yield from sheet.rows(source, taken(found), member).rows
+        yield from sheet.rows(source, _taken(source, found), member).rows
     elif len(source.members) > 1:
         source.report.count("files that are no rows of BigQuery, left out", path)
     else:

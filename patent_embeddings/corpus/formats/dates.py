@@ -41,8 +41,8 @@ _LAST_MONTH = 12
 
 
 def iso(text: str, report: Report) -> str:
-    """A date in ISO; "" where a cell has none, and where it cannot be one for certain, which is counted."""
-    said = text = text.strip()
+    """A date in ISO form; "" where a cell has none. Counts what is no date, and dates that are ambiguous."""
+    original = text = text.strip()
     if absent(text):
         return ""
     if serial := _SERIAL.fullmatch(text):
@@ -67,14 +67,14 @@ def iso(text: str, report: Report) -> str:
             except ValueError:
                 break
     short = "dates whose year has two digits, left out as nothing says the century"
-    report.count(short if _SHORT.fullmatch(plain) else "dates that are none, left out", said)
+    report.count(short if _SHORT.fullmatch(plain) else "dates that are none, left out", original)
     return ""
 
 
 def ordered(rows: Iterable[Row], columns: Collection[str]) -> Iterator[Row]:
-    """Rows with dates such as `06/03/2000` of these columns in ISO, where others say which of day and month is first.
+    """Rows with dates such as `06/03/2000` in ISO form, if other dates of the columns show the order of day and month.
 
-    They are left as they are where no date of the table says it, or some say one and some the other.
+    The dates are unchanged where no date of the table shows it, or they disagree.
     """
     orders: set[bool | None] = set()
     held: list[Row] = []
@@ -82,23 +82,23 @@ def ordered(rows: Iterable[Row], columns: Collection[str]) -> Iterator[Row]:
         found = [hit for name in columns for hit in _EITHER.finditer(cells.get(name, ""))]
         orders.update(map(_day_first, found))
         if held or found:
-            held.append((place, cells))  # from here on, as what says it may come last
+            held.append((place, cells))  # the date that shows the order may come last
         else:
             yield place, cells
-    said = orders - {None}
-    order = said.pop() if len(said) == 1 else None
+    certain = orders - {None}
+    order = certain.pop() if len(certain) == 1 else None
     for place, cells in held:
         yield place, cells | {name: _turned(cells[name], order) for name in columns if cells.get(name)}
 
 
 def _day_first(found: re.Match[str]) -> bool | None:
-    """Whether the day stands first in a date; None where it does not say it."""
+    """Whether the day comes first in a date; None where both orders are possible."""
     first, second = int(found[1]) > _LAST_MONTH, int(found[3]) > _LAST_MONTH
     return None if first == second else first
 
 
 def _turned(text: str, order: bool | None) -> str:
-    """A text with its dates in ISO, the day first or the month; as it is where nothing says which."""
+    """A text with its dates in ISO form, by whether the day comes first; unchanged where that is None."""
     if order is None:
         return text
     day, month = (1, 3) if order else (3, 1)

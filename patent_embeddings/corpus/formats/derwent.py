@@ -1,4 +1,4 @@
-"""Derwent Innovations Index as Web of Science saves it: text with a two-letter name before each field."""
+"""Derwent Innovations Index as exported by Web of Science: tagged text, or a table of the same fields."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from patent_embeddings.corpus.reading import sheet
 from patent_embeddings.corpus.reading.source import CUT, Report, Source
 from patent_embeddings.corpus.reading.text import Lines
 
-_TAG = re.compile(r"([A-Z]{2})(?:[ \t]+(.*))?$", re.DOTALL)
+_TAG = re.compile(r"([A-Z][A-Z0-9])(?:[ \t]+(.*))?$", re.DOTALL)
 _PATENT = re.compile(r"^PN +[A-Z]{2}\S*\d", re.MULTILINE)
 _DERWENT = re.compile(r"^(?:PT P\b|GA +\w|UT DIIDW)", re.MULTILINE)
 _NUMBER = re.compile(r"[A-Z]{2}\S*\d\S*")
 _DATE = re.compile(r"\b(?:\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{4}|\d{4}-\d{1,2}-\d{1,2})\b")
-# A table has these names as columns; entries that hold semicolons themselves end before the next number.
+# Columns of a table. Entries may contain semicolons, so they are split before the next number only.
 _COLUMNS = ("PT", "PN", "TI", "AU", "AE", "GA", "AB", "DC", "MC", "IP", "PD", "AD", "PI", "DS", "CP", "CR", "UT")
 _WHOLE = ("TI", "AB")
 _BETWEEN = re.compile(r"[\r\n]+|;\s*(?=[A-Z]{2}\S*\d)")
 _APPLICANT_CODE = re.compile(r"\s*\([A-Z0-9]{4}(?:-[^()]*)?\)$")  # (MIRA-Non-standard)
-_OUTDENTED = 3  # blanks before a line that goes on with a field; what a number cites stands deeper
+_OUTDENTED = 3  # blanks before a continuation line; cited numbers are indented further
 
 Fields = dict[str, list[str]]
 
 
 def looks(source: Source) -> bool:
-    """Whether records of patents are there, under their field names or in a table with these as columns."""
+    """Whether a file has tagged records of patents, or is a table with the tags as columns."""
     if sheet.members(source, _COLUMNS, _fits):
         return True
     lines = "\n".join(line.rstrip() for line in Lines(io.BytesIO(source.head()), Report()))
@@ -43,7 +43,7 @@ def _fits(names: set[str]) -> bool:
 
 
 def read(source: Source, select: Select) -> Iterator[Publication]:
-    """One publication a record, which has every publication of its family.
+    """One publication for each record, with the numbers of its whole family.
 
     Raises UserError where the file is damaged.
     """
@@ -65,7 +65,7 @@ def _tagged(source: Source) -> Iterator[Fields]:
 
 
 def _records(lines: Iterable[str], report: Report, name: str) -> Iterator[Fields]:
-    """Fields of each record that ends as records do, with the lines of each."""
+    """The fields of each record, with the lines of each field; records without an end are left out and counted."""
     fields: Fields = {}
     tag = ""
     for line in lines:
@@ -126,24 +126,24 @@ def _lines(fields: Fields, tag: str) -> list[str]:
 
 
 def _entries(fields: Fields, tag: str) -> list[str]:
-    """Entries of a field, by semicolon or one a line."""
+    """Entries of a field, separated by semicolons or line breaks."""
     return [entry.strip() for line in fields.get(tag, []) for entry in line.split(";") if entry.strip()]
 
 
 def _texts(fields: Fields, tag: str, between: str) -> list[Text]:
-    """A text of its lines, in English, as Derwent writes titles and abstracts of its own."""
+    """A field as one text; Derwent writes its own titles and abstracts, in English."""
     text = between.join(map(str.strip, _lines(fields, tag)))
     return texts(text, "en")
 
 
 def _number(line: str) -> str:
-    """The number that a line begins with; "" where it is none."""
+    """The publication number at the beginning of a line, or ""."""
     found = _NUMBER.match(line.strip())
     return found[0] if found else ""
 
 
 def _date(line: str, report: Report) -> str:
-    """The date of a line in ISO; "" where it has none."""
+    """The date in a line, in ISO form, or ""."""
     found = _DATE.search(line)
     return iso(found[0], report) if found else ""
 
@@ -157,7 +157,7 @@ def _cites(fields: Fields, report: Report) -> Iterator[Citation]:
 
 
 def _listed(fields: Fields, tag: str) -> list[str]:
-    """What a field cites: its lines but the heads, which are the record's own numbers that cite what follows."""
+    """Lines of a citation field without the record's own numbers, under which the citations are listed."""
     lines, own = _lines(fields, tag), _entries(fields, "PN")
     deep = [len(line) - len(line.lstrip()) > _OUTDENTED for line in lines] + [False]
     return [

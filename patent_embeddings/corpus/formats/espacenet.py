@@ -1,4 +1,4 @@
-"""Espacenet: the list of results as CSV or spreadsheet, with the column names of its three languages."""
+"""Espacenet: a result list as CSV or spreadsheet, with column names in English, German or French."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _fits(names: set[str]) -> bool:
 
 
 def _publication(place: str, row: Cells, report: Report) -> Publication:
-    """All publications that stand in a row."""
+    """The publications of a row: one family, with all its numbers and dates."""
     cells = dict.fromkeys(_COLUMNS, "") | {_MEANT[name]: text for name, text in row.items() if text}
     title = cells["title"]
     if _NO_TITLE.fullmatch(title):
@@ -80,7 +80,7 @@ def _publication(place: str, row: Cells, report: Report) -> Publication:
 
 
 def _numbers(cell: str) -> list[str]:
-    """Numbers of publications; within one there may be blanks: `US 7000001 B2`."""
+    """Publication numbers of a cell; a number may contain blanks: `US 7000001 B2`."""
     return list(dict.fromkeys(present(_BETWEEN_NUMBERS.split(cell))))
 
 

@@ -1,4 +1,4 @@
-"""A format of exports: its name, its looks and its reader."""
+"""A format of exports: its name, how it is recognised, and its reader."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from patent_embeddings.corpus.reading.source import Report, Source
 
 @dataclass(frozen=True)
 class Format:
-    """One row of the table of formats."""
+    """A format of exports of a patent database."""
 
     name: str  # as `--format` takes it
-    title: str  # in words, for lists and messages
-    looks: Callable[[Source], bool]  # whether a file is of this format, by its content alone
-    read: Callable[[Source, Select], Iterator[Publication]]  # may leave out early what is not selected
-    lacks: str = ""  # what an export of this format cannot give, and which one can; said by `add`
-    joined: bool = False  # several files are parts of one export, such as its tables
+    title: str  # for lists and messages
+    looks: Callable[[Source], bool]  # whether a file has this format, by its content alone
+    read: Callable[[Source, Select], Iterator[Publication]]  # may skip publications that are not selected
+    lacks: str = ""  # what such an export does not contain, and which one does; printed by `add`
+    joined: bool = False  # several files are read as one export, such as its tables
 
 
-Cells = dict[str, str]  # of a row by every known column, "" where there is none or nothing in it
+Cells = dict[str, str]  # known column -> its cell in a row, "" where it is absent
 
 
 def table(
@@ -37,16 +37,16 @@ def table(
     publication: Callable[[str, Cells, Report], Publication | None],
     lacks: str,
 ) -> Format:
-    """A format that is one table, or several of one kind: a row a publication, or a family.
+    """A format that is one or more tables with a row for each publication or family.
 
     Args:
-        name: see `Format`, as `title` and `lacks`.
-        title: see there.
-        columns: that are known, as the database spells them.
-        fits: whether a table with some of these is one of this format.
+        name: see `Format`.
+        title: see `Format`.
+        columns: known column names, as the database spells them.
+        fits: whether a table with these known columns has this format.
         dates: columns of dates.
-        publication: what a row says, of its place and its cells; None where nothing, which it counts.
-        lacks: see there.
+        publication: parses a row, given its place and cells; returns None for one that it counts and leaves out.
+        lacks: see `Format`.
     """
 
     def looks(source: Source) -> bool:

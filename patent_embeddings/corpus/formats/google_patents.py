@@ -1,4 +1,4 @@
-"""Google Patents as it saves the list of a search: numbers, titles, names and dates."""
+"""Google Patents: the downloaded list of a search, with numbers, titles, names and dates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIGNS = {"result link", "inventor/author", "filing/creation date", "representat
 _DATES = ("publication date", "grant date", "priority date")
 _LINK = re.compile(r"patents\.google\.com/patent/([A-Z]{2}[A-Z0-9]+)", re.IGNORECASE)
 _PARTED = re.compile(r"([A-Z]{2})-(.+)-([A-Z][0-9]?)")
-# A comma parts two names, but not a name from what it is: `Miradrum, Inc.`
+# A comma separates names, but not a name from its legal form: `Miradrum, Inc.`
 _COMMA = re.compile(r",\s+(?!(?:inc|llc|l\.l\.c|lp|ltd|corp|co|limited|gmbh|ag|s\.?a|n\.?v|b\.?v)\b)", re.IGNORECASE)
 
 
@@ -45,9 +45,9 @@ def _publication(place: str, cells: Cells, report: Report) -> Publication | None
 
 
 def _numbers(name: str, link: str) -> tuple[str, str]:
-    """Number of a publication, and the other spelling of it where there is one.
+    """The publication number, and its other spelling or "".
 
-    Names of US applications lack a zero that the link has: `US-2021018501-A1` for `US20210018501A1`.
+    Ids of US applications lack a zero that the link has: `US-2021018501-A1` for `US20210018501A1`.
     """
     found = _LINK.search(link)
     linked = found[1].upper() if found else ""

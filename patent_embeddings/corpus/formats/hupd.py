@@ -1,4 +1,4 @@
-"""Harvard USPTO Patent Dataset: applications, one JSON object each, in a folder, an archive or lines of a file."""
+"""Harvard USPTO Patent Dataset: one JSON object for each application, in a folder, an archive or JSON lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from patent_embeddings.corpus.reading.objects import begins, names, objects
 from patent_embeddings.corpus.reading.source import Report, Source
 
 _FEW = 5  # files of a folder that are looked at
-# Columns that no other source has; a file that was made from the dataset may lack some.
+# Columns that only this dataset has; files made from it may lack some.
 _THEIRS = {
     "abandon_date", "background", "cpc_labels", "date_produced", "date_published", "decision", "examiner_id",
     "full_description", "ipcr_labels", "main_cpc_label", "main_ipcr_label", "patent_issue_date", "uspc_class",
@@ -27,7 +27,7 @@ _BETWEEN_CODES = re.compile(r"[\n;,|'\"\[\]]+|\s+(?=[A-HY]\d\d[A-Z])")  # a code
 
 
 def looks(source: Source) -> bool:
-    """Whether one of the first files is of objects with a number and two or more columns that only this dataset has."""
+    """Whether one of the first files has objects with a number and at least two columns of this dataset alone."""
     if source.kind == "sheet":
         return False
     found = (names(source.head(member)) for member in source.members[:_FEW])
@@ -35,9 +35,9 @@ def looks(source: Source) -> bool:
 
 
 def read(source: Source, select: Select) -> Iterator[Publication]:
-    """Every application as a publication, one read at a time; files beside them that are no JSON are counted.
+    """Every application as a publication, read one at a time; files that are not JSON are counted.
 
-    Raises UserError where a file is damaged; names file, place and mend.
+    Raises UserError, which names file, place and mend, where a file is damaged.
     """
     for member, stream in source.each():
         path = str(source.path / member)
@@ -50,7 +50,7 @@ def read(source: Source, select: Select) -> Iterator[Publication]:
 
 
 def publication(record: dict[str, Any], place: str, report: Report) -> Publication | None:
-    """What a record says; None where it has no number at all, which the report counts."""
+    """A record as a publication; None where it has no number, which the report counts."""
     number, _, day = _text(record, "publication_number").partition("-")  # US20120243104A1-20120728
     application, patent = (whole(_text(record, name)) for name in ("application_number", "patent_number"))
     granted = [patent if patent.upper().startswith("US") else f"US{patent}"] if patent else []
@@ -84,7 +84,7 @@ def _text(record: dict[str, Any], column: str) -> str:
 
 
 def _codes(record: dict[str, Any], *columns: str) -> list[str]:
-    """Codes of the columns; of one without a slash the subclass, as its group and subgroup cannot be told apart."""
+    """Codes of the columns; a code without a slash is cut to its subclass, as its group is ambiguous."""
     found = []
     for column in columns:
         value = record.get(column)

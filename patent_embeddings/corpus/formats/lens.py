@@ -1,4 +1,4 @@
-"""The Lens: patents exported as CSV, with the columns of any of its years."""
+"""The Lens: patents exported as CSV, with the column names of all years."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from patent_embeddings.corpus.formats.format import Cells, table
 from patent_embeddings.corpus.formats.publication import Publication, texts
 from patent_embeddings.corpus.reading.source import Report
 
-# Of patents: exports of scholarly works have a Lens ID too.
+# Columns of patents; exports of scholarly works have a Lens ID too.
 _SIGNS = {
     "Jurisdiction", "Kind", "Display Key", "Publication Number", "Application Number", "Priority Numbers",
     "Earliest Priority Date", "Simple Family Members", "CPC Classifications", "IPCR Classifications",
@@ -22,7 +22,7 @@ def _fits(names: set[str]) -> bool:
 
 
 def _publication(place: str, cells: Cells, report: Report) -> Publication:
-    # An export that was made without numbers still has its ids.
+    # An export without numbers still has Lens IDs.
     number = cells["Display Key"] or cells["Publication Number"] or cells["Lens ID"]
     date = iso(cells["Publication Date"], report)
     return Publication(

@@ -1,4 +1,4 @@
-"""WIPO's PATENTSCOPE: the list of a search, as its spreadsheet or as CSV that was made of it."""
+"""WIPO's PATENTSCOPE: the result list of a search, as a spreadsheet or CSV."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from patent_embeddings.corpus.formats.publication import Publication, Text, text
 from patent_embeddings.corpus.publication_numbers import OFFICES
 from patent_embeddings.corpus.reading.source import Report
 
-# Columns under each of their names: of the list on the screen, of the spreadsheet.
+# Column names: of the list on the screen, then of the spreadsheet.
 _NUMBER = ("Publication Number", "Application Id")
 _DATE = "Publication Date"
 _IPC = ("IPC", "I P C")
@@ -58,12 +58,12 @@ def _publication(place: str, cells: Cells, report: Report) -> Publication | None
 
 
 def _first(cells: Cells, names: tuple[str, ...]) -> str:
-    """The first of these cells that has something."""
+    """The first of these cells that is not empty."""
     return next((cells[name] for name in names if cells[name]), "")
 
 
 def _texts(cell: str) -> list[Text]:
-    """A text, or one a language where it says so: `(EN) Bicycle hub (FR) Moyeu de bicyclette`."""
+    """The texts of a cell by language, if it is marked: `(EN) Bicycle hub (FR) Moyeu de bicyclette`."""
     if not _LANGUAGE.match(cell):
         return texts(cell)
     _, *parts = _LANGUAGE.split(cell)

@@ -1,6 +1,7 @@
-"""PatentsView: tables of granted US patents, joined by the patent's id.
+"""PatentsView: tables of granted US patents, joined by patent id.
 
-A table of all US patents is huge: the patents that are wanted are found first, then only their rows of the others kept.
+The tables of all US patents are huge: the selected patents are found first, then only their rows of the other tables
+are kept.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from patent_embeddings.corpus.reading import sheet
 from patent_embeddings.corpus.reading.source import Report, Source
 
 Row = dict[str, str]
-Part = tuple[int, int, str, str]  # number of its table, its place among the patent's rows, what is said, category
-Parts = dict[str, list[Part]]  # of a patent: what its tables say, by what they say
+Part = tuple[int, int, str, str]  # number of its table, order among the rows of the patent, value, category
+Parts = dict[str, list[Part]]  # values of a patent by field
 
 _ID = "patent_id"
 _PERSON = ("disambig_assignee_individual_name_first", "disambig_assignee_individual_name_last")
@@ -31,22 +32,22 @@ _PADDED = re.compile(r"(?<![0-9])0+(?=[0-9])")
 
 @dataclass(frozen=True)
 class _Table:
-    """A table: by which columns beside the patent's id it is known, and what it says of a patent."""
+    """A table: its columns, and the field of a patent that it fills."""
 
     name: str
-    columns: tuple[str, ...]
-    says: str = ""
-    value: Callable[[Row], str] | None = None  # by default the first of the columns
+    columns: tuple[str, ...]  # by which it is recognised, together with the patent id
+    field: str = ""
+    value: Callable[[Row], str] | None = None  # value of a row; by default that of the first column
     order: str = ""  # column that numbers the rows of a patent
 
 
 def _key(row: Row) -> str:
-    """A patent's id without what programs add to it, by which tables are joined."""
+    """The patent id that tables are joined by: without padding and a decimal point that programs add."""
     return _PADDED.sub("", whole(row[_ID]))
 
 
 def _us(column: str) -> Callable[[Row], str]:
-    """A number of the United States."""
+    """A reader of US numbers in a column."""
     return lambda row: "" if absent(row[column]) else f"US{whole(row[column])}"
 
 
@@ -56,10 +57,7 @@ def _abroad(row: Row) -> str:
 
 
 def _ipc(row: Row) -> str:
-    """A code of its parts; programs that take these for numbers lose the zeros in front.
-
-    That of a design is of Locarno's classes, whose subclasses are numbers.
-    """
+    """An IPC code from its parts, with leading zeros restored; "" for the Locarno class of a design."""
     if absent(row["section"]) or whole(row["subclass"]).isdigit():
         return ""
     subclass = f"{row['section']}{whole(row['ipc_class']):0>2}{row['subclass']}"
@@ -74,7 +72,7 @@ def _assignee(row: Row) -> str:
 
 
 _PATENTS = _Table("g_patent", ("patent_date", "patent_title"))
-# A file is the first table of which it has all columns. Descriptions are joined in this order.
+# A file is the first table whose columns it has all of. Parts of descriptions are joined in this order.
 _TABLES = (
     _PATENTS,
     _Table("g_patent_abstract", ("patent_abstract",), "abstract"),
@@ -91,7 +89,7 @@ _TABLES = (
     _Table("g_application", ("filing_date", "application_id"), "filed"),
     _Table("g_foreign_priority", ("filing_date", "foreign_country_filed"), "filed"),
     _Table("g_assignee", ("disambig_assignee_organization",), "applicants", _assignee, "assignee_sequence"),
-    # The application as it was published before the grant, which others may cite.
+    # The published application of the patent, which others may cite.
     _Table("pg_granted_pgpubs_crosswalk", ("pgpub_id",), "also", _us("pgpub_id")),
 )
 _KNOWN = {
@@ -107,9 +105,9 @@ def looks(source: Source) -> bool:
 
 
 def read(source: Source, select: Select) -> Iterator[Publication]:
-    """One publication a patent that was not withdrawn.
+    """One publication for each patent that was not withdrawn.
 
-    Raises UserError where a table is damaged, and where there is none that says which patents there are.
+    Raises UserError where a table is damaged, or the table of patents is missing.
     """
     found: dict[_Table, list[str]] = {}
     for member in source.members:
@@ -117,7 +115,7 @@ def read(source: Source, select: Select) -> Iterator[Publication]:
             found.setdefault(table, []).append(member)
         else:
             with source.open(member) as stream:
-                stream.read(1)  # a damaged one is no other table
+                stream.read(1)  # raises where it is damaged
             source.report.count("files that are no table used here, left out", member)
     if _PATENTS not in found:
         raise UserError(f"{source.path}: {_without_patents(source, found)}")
@@ -129,25 +127,25 @@ def read(source: Source, select: Select) -> Iterator[Publication]:
             if (parts := parts_of.get(_key(row))) is None:
                 others += 1
             elif part := _part(table, number, row):
-                parts.setdefault(table.says, []).append(part)
+                parts.setdefault(table.field, []).append(part)
         source.report.count(f"rows of {table.name} on patents that are not taken, left out", number=others)
     for name, parts in parts_of.items():
         yield _whole(wanted[name], parts, source.report)
 
 
 def _without_patents(source: Source, found: Iterable[_Table]) -> str:
-    """Why no table says which patents there are: one has not all its columns, or there is none."""
+    """Why the table of patents is not recognised: it lacks a column, or is missing."""
     needed = {_ID, *_PATENTS.columns}
     for member in source.members:
         if len(lacking := needed - set(sheet.header(*_within(source, member)))) == 1 and not _table(source, member):
             return f"{member or 'the table of patents'} lacks the column {min(lacking)}; add it"
     has = ", ".join(table.name for table in found) or "no table of PatentsView"
-    said = f"has {has}; g_patent is missing, which says which patents there are"
+    said = f"has {has}; g_patent is missing, which lists the patents"
     return f"{said}; add it with its columns {', '.join((_ID, *_PATENTS.columns))}"
 
 
 def _table(source: Source, member: str) -> _Table | None:
-    """Which table a file is, by its columns; None where it is none that is used here."""
+    """The table that a file is, by its columns; None where it is none of `_TABLES`."""
     columns = set(sheet.header(*_within(source, member)))
     return next((table for table in _TABLES if columns.issuperset((_ID, *table.columns))), None)
 
@@ -163,14 +161,14 @@ def _rows(source: Source, members: list[str]) -> Iterator[Row]:
 
 
 def _within(source: Source, member: str) -> tuple[Source, set[str], str]:
-    """Where a table is read, and which columns it may have; a spreadsheet in a folder is a file of its own."""
+    """Arguments of `sheet.header` and `sheet.rows` for a member; a spreadsheet in a folder is a source of its own."""
     path = source.path / member
     alone = Source(path, source.report) if path.is_file() else source
     return (alone, _KNOWN, "") if alone.kind == "sheet" else (source, _KNOWN, member)
 
 
 def _wanted(source: Source, found: dict[_Table, list[str]], select: Select) -> dict[str, Publication]:
-    """Patents that are wanted by what their own table says of them, and by their codes, in order of their ids."""
+    """The selected patents, in order of their ids, with what the table of patents has of them."""
     classed = _classed(source, found, select) if select.classes else None
     plain = replace(select, classes=())
     wanted: dict[str, Publication] = {}
@@ -204,10 +202,10 @@ def _wanted(source: Source, found: dict[_Table, list[str]], select: Select) -> d
 
 
 def _classed(source: Source, found: dict[_Table, list[str]], select: Select) -> set[str]:
-    """Ids of patents that have a code of the classes wanted."""
+    """Ids of the patents with a code of the selected classes."""
     only = Select(classes=select.classes)
     has = cache(lambda code: only.wants(Publication("", ["US"], ipc=[code])))
-    tables = [table for table in found if table.says in ("ipc", "cpc")]
+    tables = [table for table in found if table.field in ("ipc", "cpc")]
     return {_key(row) for table in tables for row in _rows(source, found[table]) if has(_value(table, row))}
 
 
@@ -217,7 +215,7 @@ def _value(table: _Table, row: Row) -> str:
 
 
 def _part(table: _Table, number: int, row: Row) -> Part | None:
-    """What a row says; None where nothing."""
+    """The value of a row with its order; None where it has none."""
     value, order = _value(table, row), whole(row.get(table.order, ""))
     if not value:
         return None
@@ -226,20 +224,20 @@ def _part(table: _Table, number: int, row: Row) -> Part | None:
 
 
 def _whole(one: Publication, parts: Parts, report: Report) -> Publication:
-    """A patent with what the tables say of it, the rows of each in their order."""
-    said = {name: [value for *_, value, _ in sorted(set(rows))] for name, rows in parts.items()}
-    one.abstract, one.claims = _texts(said.get("abstract", [])), _texts(said.get("claims", []))
-    one.description = _texts(said.get("description", []))
-    one.ipc, one.cpc = said.get("ipc", []), said.get("cpc", [])
-    one.applicants, one.also = said.get("applicants", []), said.get("also", [])
-    one.literature = len(said.get("literature", []))
+    """Fill in the fields of a patent from the rows of its other tables, in their order."""
+    values = {name: [value for *_, value, _ in sorted(set(rows))] for name, rows in parts.items()}
+    one.abstract, one.claims = _texts(values.get("abstract", [])), _texts(values.get("claims", []))
+    one.description = _texts(values.get("description", []))
+    one.ipc, one.cpc = values.get("ipc", []), values.get("cpc", [])
+    one.applicants, one.also = values.get("applicants", []), values.get("also", [])
+    one.literature = len(values.get("literature", []))
     one.cites = [Citation(value, category) for *_, value, category in sorted(set(parts.get("cites", [])))]
-    one.priority = min(filter(None, (iso(date, report) for date in said.get("filed", []))), default="")
+    one.priority = min(filter(None, (iso(date, report) for date in values.get("filed", []))), default="")
     return one
 
 
 def _texts(values: Iterable[str]) -> list[Text]:
-    """One text of its parts; the tables are in English."""
+    """A text from its parts; the tables are in English."""
     text = "\n".join(value for value in values if not absent(value))
     return texts(text, "en")
 

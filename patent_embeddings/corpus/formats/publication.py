@@ -1,4 +1,4 @@
-"""What a reader of a format yields: one record of the source, as it says it."""
+"""A publication as a source records it: what the reader of a format yields."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True, init=False)
 class Text:
-    """A text in one language, held as UTF-8: as text it takes twice the room once a sign is beyond Latin-1."""
+    """A text in one language, held as UTF-8: a str takes two bytes a character once one is beyond Latin-1."""
 
     held: bytes
-    language: str  # as ISO 639-1 says it; "" where the source does not
-    truncated: bool  # the source says that it gives a part only
+    language: str  # ISO 639-1; "" where the source does not say it
+    truncated: bool  # the source says that it is incomplete
 
     def __init__(self, text: str, language: str = "", truncated: bool = False) -> None:
         self.held, self.language, self.truncated = text.encode(errors="surrogatepass"), language, truncated
@@ -23,7 +23,7 @@ class Text:
 
 
 def texts(text: str, language: str = "") -> list[Text]:
-    """The text of a section, in one language; none where it is empty."""
+    """A list of one Text; empty where the text is."""
     return [Text(text, language)] if text else []
 
 
@@ -32,26 +32,25 @@ class Citation:
     """A publication that a record cites."""
 
     number: str  # as the source spells it, with its country where it says one: `US-2013099542-A1`, `WO 99/60605`
-    category: str = ""  # what the source says: X, SEA, `cited by examiner`; several joined by a blank
+    category: str = ""  # as the source says it: X, SEA, `cited by examiner`; several joined by a blank
 
 
 @dataclass(slots=True)
 class Publication:
-    """One record of a source: a publication, or several that the source puts in one row.
+    """One record of a source: a publication, or several of one family in one row.
 
-    Texts are whole and unfolded, "" and empty lists where the source has nothing or spells absence; codes as the source
-    writes them, one an entry; dates ISO or "".
+    Fields are "" or empty where the source has no value. Texts and codes are as the source writes them; dates are ISO.
     """
 
-    place: str  # where it stands, for messages: `row 3`, `document 17`
-    numbers: list[str]  # its publications as the source spells them with country and kind; its texts are of the first
-    dates: list[str] = field(default_factory=list)  # every publication date that is known of it, of `also` too
-    key: str = ""  # what its source calls the record where members are named by that (a Lens ID)
-    family: str = ""  # the source's family id; "" where it has none
-    members: list[str] = field(default_factory=list)  # keys or numbers of its simple family, its own may be among them
-    priorities: list[str] = field(default_factory=list)  # numbers of its priorities as the source spells them
-    application: str = ""  # number of its own application, spelled as `priorities` are
-    also: list[str] = field(default_factory=list)  # numbers of its application published at another time, not read here
+    place: str  # its place in the file, for messages: `row 3`, `document 17`
+    numbers: list[str]  # publication numbers with country and kind, as the source spells them; texts are of the first
+    dates: list[str] = field(default_factory=list)  # publication dates, those of `also` included
+    key: str = ""  # the id of the record in its source, if `members` may name it (a Lens ID)
+    family: str = ""  # family id of the source
+    members: list[str] = field(default_factory=list)  # keys or numbers of its simple family, perhaps with its own
+    priorities: list[str] = field(default_factory=list)  # priority numbers, as the source spells them
+    application: str = ""  # application number, spelled like `priorities`
+    also: list[str] = field(default_factory=list)  # other publication numbers of its application, not read here
     priority: str = ""  # earliest priority date
     title: list[Text] = field(default_factory=list)
     abstract: list[Text] = field(default_factory=list)
@@ -59,12 +58,12 @@ class Publication:
     description: list[Text] = field(default_factory=list)
     ipc: list[str] = field(default_factory=list)
     cpc: list[str] = field(default_factory=list)
-    jurisdiction: str = ""  # country of publication; "" where its number begins with it
+    jurisdiction: str = ""  # country of publication; "" where the number begins with it
     url: str = ""
     applicants: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     domains: list[str] = field(default_factory=list)
     cites: list[Citation] = field(default_factory=list)
-    literature: int = 0  # citations that are no patents
-    told: int = 0  # of rows that are alike but for what is only counted: what tells them apart
-    applications: list[str] = field(default_factory=list)  # cited by the number of an application only
+    literature: int = 0  # number of cited documents that are not patents
+    literature_hash: int = 0  # of their texts: tells rows apart that differ in nothing else
+    applications: list[str] = field(default_factory=list)  # cited applications without a publication number

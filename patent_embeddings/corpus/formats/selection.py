@@ -1,4 +1,4 @@
-"""Which publications of a source are wanted."""
+"""The selection of publications by class, date, country, id and number."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _CLASS = re.compile(r"[A-HY](?:[0-9]{2}(?:[A-Z](?:[1-9][0-9]{0,3}(?:/[0-9]{2,6})
 
 @dataclass(frozen=True)
 class Select:
-    """What a publication has to be; an empty field asks nothing. It counts what it refuses."""
+    """Conditions on publications; an empty field is no condition. Counts the publications that it refuses."""
 
-    classes: tuple[str, ...] = ()  # codes in one form that one of its own is or lies under: `A61`, `H04L29`
-    since: str = ""  # ISO; the first date of publication
-    until: str = ""  # ISO; the last
+    classes: tuple[str, ...] = ()  # IPC or CPC codes in one form, such as `A61`, `H04L29`; codes below them match
+    since: str = ""  # earliest publication date, ISO
+    until: str = ""  # latest publication date, ISO
     jurisdictions: tuple[str, ...] = ()
-    ids: frozenset[str] = frozenset()  # family ids and publication numbers, see `numbers.bare`
-    named: tuple[str, ...] = field(default=(), compare=False)  # the same as their file has them
-    listed: str = ""  # the file of the ids and how many it has, in words
-    limit: int = 0  # publications; 0: all
-    refused: Counter[str] = field(default_factory=Counter, compare=False)  # by condition; all under ""
-    met: set[str] = field(default_factory=set, compare=False)  # ids that something has
+    ids: frozenset[str] = frozenset()  # family ids and publication numbers, also in the form of `bare`
+    named: tuple[str, ...] = field(default=(), compare=False)  # ids as their file spells them
+    listed: str = ""  # number and file of the ids, for messages
+    limit: int = 0  # most publications; 0: all
+    refused: Counter[str] = field(default_factory=Counter, compare=False)  # publications by failed condition; "": all
+    met: set[str] = field(default_factory=set, compare=False)  # ids that a publication has
 
     def wants(self, one: Publication) -> bool:
-        """Whether a publication is wanted, by its numbers, dates, codes and country; its texts are not looked at."""
+        """Whether a publication meets all conditions; its texts are not needed."""
         failed = []
         if self.classes and not self.classed([*one.ipc, *one.cpc]):
             failed.append("--class")
@@ -57,7 +57,7 @@ class Select:
         return not failed
 
     def chosen(self, publications: Iterable[Publication]) -> Iterator[Publication]:
-        """Those that are wanted, up to the limit."""
+        """The publications that meet all conditions, up to the limit."""
         kept = 0
         for one in publications:
             if self.wants(one):
@@ -67,24 +67,24 @@ class Select:
                     return
 
     def nothing(self) -> str:
-        """Why nothing is left: how many were refused, and the condition that refuses most of them."""
+        """Why nothing is selected: how many were refused, and the condition that refused most."""
         most, count = max(((name, number) for name, number in self.refused.items() if name), key=lambda pair: pair[1])
         lacking = f"; {UNMET}: {self.unmet()}" if most == "--ids" and self.unmet() else ""
         return f"none of {self.refused['']:,} publications is selected; {most} alone leaves out {count:,}{lacking}"
 
     def unmet(self) -> str:
-        """How many of the ids nothing has, with an example; "" where each names something, or not all was read."""
+        """How many ids no publication has, with an example; "" where all were found, or the limit ended the reading."""
         lacking = [name for name in self.named if not self.limit and self.met.isdisjoint((name, bare(name)))]
-        example = max(lacking, key=rewritten, default="")  # one whose cause is known tells more
+        example = max(lacking, key=rewritten, default="")  # prefer one whose cause is known
         return f"{len(lacking):,} of the {self.listed}, such as {example!r:.60}{cause(example)}" if lacking else ""
 
     def said(self) -> dict[str, Any]:
-        """The conditions that ask for something, as plain values; ids by the file that lists them."""
+        """The conditions as plain values, without empty ones; the ids by the file that lists them."""
         asked = {one.name: getattr(self, one.name) for one in fields(self) if one.compare and one.name != "ids"}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items() if value}
 
     def classed(self, codes: Iterable[str]) -> bool:
-        """Whether one of some codes is one of the classes, or lies under it."""
+        """Whether one of the codes is one of the classes, or lies under it."""
         return any(_under(parse(code) or "", wanted) for code in codes for wanted in self.classes)
 
 
@@ -94,7 +94,7 @@ def _under(code: str, wanted: str) -> bool:
 
 
 def select(classes: str, since: str, until: str, jurisdiction: str, ids: Path | None, limit: int) -> Select:
-    """The selection that options ask for. Raises UserError where a value is none of its kind, or `ids` has none."""
+    """The selection from command-line options. Raises UserError where a value is invalid, or `ids` has no id."""
     named = sorted(_ids(ids)) if ids else []
     chosen = Select(
         classes=tuple(_class(one) for one in _entries("--class", classes)),
@@ -112,7 +112,7 @@ def select(classes: str, since: str, until: str, jurisdiction: str, ids: Path | 
 
 
 def _entries(option: str, text: str) -> list[str]:
-    """What an option lists by commas; an empty option asks nothing, one of commas and blanks alone is a slip."""
+    """The entries of an option, separated by commas. Raises UserError where it has only commas and blanks."""
     entries = [entry.strip() for entry in text.split(",") if entry.strip()]
     if text and not entries:
         raise UserError(f"{option} {text!r:.40} names nothing; write entries by commas, or leave it out")
@@ -127,7 +127,7 @@ def _class(text: str) -> str:
 
 
 def day(option: str, text: str) -> str:
-    """A date as an option gives it, or "". Raises UserError where it is neither."""
+    """The date of an option, or "". Raises UserError where it is neither."""
     if text and not is_date(text):
         raise UserError(f"{option} {text!r:.40} is no date; write it as YYYY-MM-DD")
     return text
@@ -140,7 +140,7 @@ def _country(text: str) -> str:
 
 
 def _ids(path: Path) -> set[str]:
-    """Ids of a file, one a line, as they are spelled."""
+    """Ids of a file, one a line. Raises UserError where it cannot be read or has none."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""USPTO full text XML: grants and applications since 2005, as the weekly files hold them."""
+"""USPTO full text XML: grants and applications since 2005, in weekly files or single documents."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from patent_embeddings.corpus.formats.uspto_record import cite, language_of, pub
 from patent_embeddings.corpus.formats.uspto_texts import add
 from patent_embeddings.corpus.reading.source import CUT, Report, Source
 
-_LOOKED = 20  # members of a folder or archive whose beginning is looked at
+_LOOKED = 20  # members of a folder or archive that are looked at
 _ROOT = re.compile(rb"<(?:!DOCTYPE\s+)?(?:us-patent-(?:grant|application)|sequence-cwu)[\s>]")
 _OLDER = re.compile(rb"<(?:!DOCTYPE\s+)?(?:PATDOC|patent-application-publication)[\s>]")  # of 2001 to 2004
-_ENOUGH = 20  # one of so many documents may be damaged
+_ENOUGH = 20  # at most one of so many documents may be damaged
 
 
 def looks(source: Source) -> bool:
-    """Whether a file, or one of the first of a folder, begins with a document of USPTO full text, of any age."""
+    """Whether a file, or one of the first of a folder, begins with USPTO full text of any year."""
     return _begins(source, _ROOT) or _begins(source, _OLDER)
 
 
 def read(source: Source, select: Select) -> Iterator[Publication]:
-    """Publications of a file, an archive or a folder, one at a time; texts are made only of what is selected.
+    """Publications of a file, archive or folder, one at a time; only selected ones are parsed whole.
 
-    Documents that cannot be parsed are left out and counted. Raises UserError: more than one of twenty is damaged, or
-    there is no document.
+    Damaged documents are left out and counted. Raises UserError where more than one in twenty is damaged, or there is
+    no document.
     """
     seen = _Seen(source)
     for member, stream in source.each():
@@ -46,12 +46,12 @@ def _begins(source: Source, root: re.Pattern[bytes]) -> bool:
 
 @dataclass(slots=True)
 class _Seen:
-    """Whole documents and damages of a source so far."""
+    """Numbers of whole and of damaged documents of a source so far."""
 
     source: Source
     documents: int = 0
     damaged: int = 0
-    first: str = ""  # damage: its place and cause
+    first: str = ""  # place and cause of the first damage
 
     def damage(self, place: str, cause: str) -> None:
         self.damaged += 1
@@ -59,11 +59,10 @@ class _Seen:
         self.source.report.count("documents that are damaged, left out", f"{place}: {cause}")
 
     def judge(self) -> None:
-        """Raises UserError where too many are damaged, or none is there."""
+        """Raise UserError where too many documents are damaged, or there is none."""
         path, total = self.source.path, self.documents + self.damaged
         if total == 0 and _begins(self.source, _OLDER):
-            said = "USPTO full text of before 2005, which has another structure; take weeks of 2005 or later"
-            raise UserError(f"{path}: {said}")
+            raise UserError(f"{path}: USPTO full text from before 2005, in another structure; take 2005 or later")
         if total == 0:
             raise UserError(f"{path}: no whole document of USPTO full text; download or unpack it again")
         if self.documents == 0 or self.damaged > max(1, total // _ENOUGH):
@@ -99,7 +98,7 @@ def _publications(stream: BinaryIO, member: str, select: Select, seen: _Seen) ->
 
 
 def _publication(piece: Piece, place: str, select: Select, report: Report) -> Publication | None:
-    """A publication with its texts; None where it is not selected. Raises Damaged."""
+    """A document as a publication; None where it is not selected. Raises Damaged."""
     root = parsed(piece.head, report)
     found = publication(root, place, report)
     if not select.wants(found):
@@ -110,7 +109,7 @@ def _publication(piece: Piece, place: str, select: Select, report: Report) -> Pu
 
 
 def _broken_off(piece: Piece) -> bool:
-    """Whether a file ends within what its last piece begins: a document, a declaration or a sequence listing."""
+    """Whether the file ends within a document, a declaration or a sequence listing."""
     rest = piece.tail.rpartition(b"</sequence-cwu>")[2].rstrip()
     begun = b"<?xml" in rest or b"<sequence-cwu" in rest or (rest and not rest.endswith(b">"))
     return not piece.ended or bool(begun)

@@ -1,6 +1,6 @@
-"""Documents of USPTO full text, cut out of a stream in which they follow each other, and parsed.
+"""Documents of USPTO full text, split from a stream of many and parsed.
 
-The DOCTYPE of a document stays outside: nothing is declared, so that no entity expands and no file is opened.
+The DOCTYPE is not parsed: nothing is declared, so no entity expands and no file is opened.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LARGEST = 1 << 27  # bytes of a document
 _START, END, _BIBLIOGRAPHY = b"<us-patent-", b"</us-patent-", b"</us-bibliographic-data-"
 _NAME = re.compile(rb"[a-z]+")
 _ENTITY = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9.]*);")
-# ISO's names of Greek letters that are not those of HTML, in the order of the alphabet: `agr`, `Agr`.
+# Greek letters by their ISO entity names, which HTML does not have: `agr`, `Agr`.
 _GREEK = re.findall("[a-z]+", "a b g d e z ee th i k l m n x o p r sf s t u ph kh ps oh")
 _NAMED = {f"{name}gr": chr(0x3B1 + place) for place, name in enumerate(_GREEK)}
 _NAMED |= {f"{name.title()}gr": chr(0x391 + place) for place, name in enumerate(_GREEK) if name != "sf"}
@@ -29,28 +29,28 @@ _BLOCK_TAGS = (
     "p(?:re)?|heading|abstract|d(?:escription|[ltd]|oc-page)|c(?:laim(?:s|-text)?|hemistry)|[uo]l|li|br"
     "|t(?:ables?|group|itle|head|body|foot)|row|entry|m(?:aths|t[rd]|labeledtr)|sequence-list"
 )
-# Where a block of text begins or ends without a line break: words of two cells or paragraphs have to stay apart.
+# Borders of blocks without a line break; one is put there, so that words of two cells or paragraphs stay apart.
 _BORDER = re.compile(rf"<(?<!\n<)(?=(?:{_BLOCK_TAGS})[\s/>]|/(?:{_BLOCK_TAGS})>\S)".encode())
 
 
 class Damaged(Exception):
-    """A document that cannot be parsed, and why."""
+    """A document cannot be parsed; the message says why."""
 
 
 @dataclass(slots=True)
 class Piece:
-    """A document and what lies between it and the next one, or what lies before the first."""
+    """A document and the bytes up to the next one; or the bytes before the first."""
 
     head: bytes  # XML of its bibliographic data
-    texts: tuple[bytes, memoryview]  # XML of all else, in two parts, as it is large and often not wanted
+    texts: tuple[bytes, memoryview]  # XML of all else, in two parts that are joined only if it is needed
     tail: bytes
     begun: bool = True  # whether there is a document
-    ended: bool = True  # whether its last tag is there
+    ended: bool = True  # whether it has its end tag
     last: bool = False  # whether the file ends with it
 
 
 def pieces(stream: BinaryIO) -> Iterator[Piece]:
-    """What lies before the first document, then every document, in order."""
+    """The bytes before the first document, then every document, in order."""
     held, cut = b"", _before
     while block := stream.read(BLOCK):
         *whole, held = (held + block).split(_START)
@@ -70,7 +70,7 @@ def _before(text: bytes) -> Piece:
 
 
 def _cut(text: bytes) -> Piece:
-    """A document from its first tag on, without the beginning of that."""
+    """A document, given without the `<us-patent-` that it begins with."""
     name, whole = _NAME.match(text), memoryview(text)
     end = text.find(END)
     close = text.find(b">", end) + 1 if end >= 0 else 0
@@ -83,7 +83,7 @@ def _cut(text: bytes) -> Piece:
 
 
 def parsed(text: bytes, report: Report) -> etree._Element:
-    """The element of one part of a document, with a line break at the borders of blocks of text. Raises Damaged."""
+    """Parse one part of a document, with a line break at the borders of blocks of text. Raises Damaged."""
     try:
         return etree.fromstring(_BORDER.sub(b"\n<", _spelled(text, report)), _parser())
     except etree.XMLSyntaxError as error:
@@ -91,7 +91,7 @@ def parsed(text: bytes, report: Report) -> etree._Element:
 
 
 def as_utf8(text: bytes, report: Report) -> bytes:
-    """Text in which what is not UTF-8 is replaced, and counted."""
+    """The text with invalid UTF-8 replaced; counts a document that has such."""
     try:
         text.isascii() or text.decode()
     except UnicodeDecodeError:
@@ -101,7 +101,7 @@ def as_utf8(text: bytes, report: Report) -> bytes:
 
 
 def _spelled(text: bytes, report: Report) -> bytes:
-    """Text with characters in place of entities with names, which nothing declares."""
+    """The text with named entities replaced by their characters, as no DTD declares them."""
 
     def character(found: re.Match[bytes]) -> bytes:
         signs = _NAMED.get(found[1].decode())

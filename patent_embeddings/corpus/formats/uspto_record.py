@@ -15,24 +15,24 @@ from patent_embeddings.corpus.reading.source import Report
 
 _PAGE = "https://patents.google.com/patent/{}/en"
 _PADDED = re.compile(r"^([A-Z]*)0+(?=[0-9])")
-# Numbers of applications, which are no numbers of publications: `12/345,678`, `PCT/US2005/012345`.
+# Application numbers, which are no publication numbers: `12/345,678`, `PCT/US2005/012345`.
 _APPLICATION = re.compile(r"[0-9]{2}/[0-9]{3},?[0-9]{3}$|.*\bPCT\b", re.IGNORECASE)
-_SERIAL = 6  # digits behind the series of an application
-# Related documents whose dates are those of publications, not of filings that are claimed.
+_SERIAL = 6  # digits of an application number after its series
+# Related documents whose dates are of publication, not of a claimed filing.
 _NO_PRIORITY = ("related-publication", "correction")
 
 Values = dict[str, str]
 
 
 def publication(root: etree._Element, place: str, report: Report) -> Publication:
-    """A publication without what it cites, abstract, description and claims. Raises Damaged where it has no number."""
+    """The bibliographic data of a document, without citations. Raises Damaged where it has no US publication number."""
     data = _data(root)
     own = _document(data.find("publication-reference"))
     number = _own_number(own)
     if not number.startswith("US"):
         raise Damaged("no number of a publication of the US")
     others = [_document(one) for one in data.iterfind("us-related-documents/related-publication")]
-    # The publication of the international application that an application goes on with.
+    # The published international application that it continues.
     others += [_document(one) for one in data.iterfind("pct-or-regional-publishing-data")]
     filed = _document(data.find("application-reference"))
     language = language_of(root)
@@ -53,7 +53,7 @@ def publication(root: etree._Element, place: str, report: Report) -> Publication
 
 
 def language_of(root: etree._Element) -> str:
-    """The language of a document; "" where it does not say it."""
+    """The language of a document, or ""."""
     return root.get("lang", "").lower()
 
 
@@ -62,12 +62,12 @@ def _data(root: etree._Element) -> etree._Element:
 
 
 def _values(element: etree._Element) -> Values:
-    """Texts of the children of an element by their names."""
+    """Texts of the children of an element by tag."""
     return {child.tag: (child.text or "").strip() for child in element}
 
 
 def _document(element: etree._Element | None) -> Values:
-    """The number, country, kind and date that an element holds, in a `document-id` or itself."""
+    """Number, country, kind and date in an element, or in its `document-id`."""
     inner = element if element is None else next(element.iterchildren("document-id"), element)
     return {} if inner is None else _values(inner)
 
@@ -80,7 +80,7 @@ def _number(one: Values) -> str:
 
 
 def _own_number(one: Values) -> str:
-    """A number as the front page has it, without padding: `US7271914 B2`, `USD743557 S1`."""
+    """A number as on the front page, without padding: `US7271914 B2`, `USD743557 S1`."""
     number, country = one.get("doc-number", "").replace(" ", ""), one.get("country", "")
     if number and country == "US":
         number = country + _PADDED.sub(r"\1", number.removeprefix(country))
@@ -88,7 +88,7 @@ def _own_number(one: Values) -> str:
 
 
 def _application(filed: Values, series: str) -> str:
-    """The number of an application, with its series; "" where that is not known."""
+    """The application number with its series; "" where the series is not known."""
     digits = re.sub(r"[^0-9]", "", filed.get("doc-number", ""))
     if digits and len(digits) <= _SERIAL:
         digits = f"{series.strip()}{digits.zfill(_SERIAL)}" if series.strip() else ""
@@ -96,7 +96,7 @@ def _application(filed: Values, series: str) -> str:
 
 
 def _claimed(data: etree._Element) -> Iterator[Values]:
-    """Filings that are claimed: priorities, parents, provisional and international ones."""
+    """Filings that are claimed as priority: national, parent, provisional and international ones."""
     yield from map(_values, data.iterfind("priority-claims/priority-claim"))
     for related in data.iterfind("us-related-documents/*"):
         if related.tag not in _NO_PRIORITY:
@@ -105,7 +105,7 @@ def _claimed(data: etree._Element) -> Iterator[Values]:
 
 
 def _dates(ones: list[Values], place: str, report: Report) -> list[str]:
-    """Dates, each once, as ISO writes them; what is no date is counted."""
+    """Distinct dates in ISO form; what is no date is counted."""
     found = []
     for written in filter(None, (one.get("date") for one in ones)):
         try:
@@ -117,14 +117,14 @@ def _dates(ones: list[Values], place: str, report: Report) -> list[str]:
 
 
 def _ipc(data: etree._Element) -> Iterator[str]:
-    """Codes of IPC, as since 2006 or as before."""
+    """IPC codes, in the structure since 2006 and the one before."""
     yield from map(_code, data.iterfind("classifications-ipcr/classification-ipcr"))
     for group in data.iterchildren("classification-ipc"):
         yield from (text(one).strip() for one in group.iterchildren("main-classification", "further-classification"))
 
 
 def _code(element: etree._Element) -> str:
-    """A code in one piece; the text of its element where it has no parts."""
+    """A code joined from its parts; the text of the element where it has none."""
     parts = _values(element)
     if not parts.get("section"):
         return " ".join(text(element).split())
@@ -134,7 +134,7 @@ def _code(element: etree._Element) -> str:
 
 
 def _applicants(data: etree._Element) -> list[str]:
-    """Organisations that it is assigned to; else those who applied."""
+    """The organisations that are assignees; else the applicants."""
     found = [_values(one).get("orgname", "") for one in data.iterfind("assignees//*[orgname]")]
     if not any(found):
         paths = ("us-parties/us-applicants/us-applicant", "parties/applicants/applicant")
@@ -150,7 +150,7 @@ def _name(element: etree._Element) -> str:
 
 
 def cite(found: Publication, root: etree._Element, report: Report) -> None:
-    """Give a publication what its document cites."""
+    """Add the citations of a document to its publication."""
     for group in _data(root).iterchildren("us-references-cited", "references-cited"):
         for one in group.iterchildren("us-citation", "citation"):
             parts = {part.tag: part for part in one}

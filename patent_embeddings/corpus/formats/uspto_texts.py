@@ -1,4 +1,4 @@
-"""Texts of a document of USPTO full text, as a reader would read them."""
+"""Texts of a document of USPTO full text, without markup."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CANCELLED = re.compile(r"[\d\s.,–-]*\(?\s*cancell?ed\s*\)?\.?", re.IGNORECASE
 
 
 def add(one: Publication, rest: etree._Element, language: str, report: Report) -> None:
-    """Give a publication the abstract, the description without its headings, and the claims of a document."""
+    """Add the abstract, the description without its headings, and the claims of a document to its publication."""
     etree.strip_elements(rest, "heading", with_tail=False)
     one.abstract = _texts(rest, "abstract", language)
     one.description = _texts(rest, "description", language)
@@ -24,7 +24,7 @@ def add(one: Publication, rest: etree._Element, language: str, report: Report) -
 
 
 def text(element: etree._Element, *, tail: bool = False) -> str:
-    """All text in an element, without its tags: `CO<sub>2</sub>` is `CO2`; `tail`: and what stands behind it."""
+    """The text of an element without tags: `CO<sub>2</sub>` is `CO2`; with `tail`, also the text behind it."""
     return etree.tostring(element, method="text", encoding="unicode", with_tail=tail)
 
 
@@ -34,14 +34,14 @@ def _texts(rest: etree._Element, tag: str, language: str) -> list[Text]:
 
 
 def _claims(rest: etree._Element, place: str, report: Report) -> list[str]:
-    """Claims, one a line; where there are several and their texts have no numbers, with those of their elements."""
-    found = [
+    """The claims; if there are several without numbers in their texts, with the numbers of their elements."""
+    claims = [
         (one.get("num", "").lstrip("0"), " ".join(text(one, tail=True).split()))
         for one in rest.iterfind("claims/claim")
     ]
-    found = [(number, said) for number, said in found if said]
-    kept = [(number, said) for number, said in found if not _CANCELLED.fullmatch(said)]
-    report.count("claims that are cancelled, left out", place, len(found) - len(kept))
-    if len(kept) == 1 or any(_NUMBERED.match(said) for _, said in kept):
-        return [said for _, said in kept]
-    return [f"{number}. {said}" for number, said in kept]
+    claims = [(number, claim) for number, claim in claims if claim]
+    kept = [(number, claim) for number, claim in claims if not _CANCELLED.fullmatch(claim)]
+    report.count("claims that are cancelled, left out", place, len(claims) - len(kept))
+    if len(kept) == 1 or any(_NUMBERED.match(claim) for _, claim in kept):
+        return [claim for _, claim in kept]
+    return [f"{number}. {claim}" for number, claim in kept]

@@ -1,6 +1,6 @@
-"""Forms of a file of families: one reader a form, and the landscape that comes of what they read.
+"""Our own form of a landscape: one family a line, as JSON lines, a table or Parquet.
 
-A reader takes the `Reading` of a file and yields its records, each with the place that messages name.
+Each kind of file has a reader, which yields records with their places, and notes in the `Reading` what it learns.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ READERS |= {".parquet": parquet.read}
 
 
 def suffix(path: Path) -> str:
-    """The suffix that names the file's form, such as `.jsonl.gz`: by its content where its name does not tell, or lies.
+    """The suffix for the kind of a file, such as `.jsonl.gz`; its content overrules its name.
 
-    Raises UserError where neither tells.
+    Raises UserError where neither tells the kind.
     """
     named = next((known for known in READERS if path.name.lower().endswith(known)), "")
     found = ""
@@ -43,10 +43,10 @@ def suffix(path: Path) -> str:
 
 
 def parse(path: Path) -> Raw:
-    """Read and check a file whole; text is kept to the letter, absent text, however it is spelled, becomes "".
+    """Read and check a file. Texts are kept to the letter, but what spells absence (`NA`, `nan`) becomes "".
 
-    Columns are those of `fields.COLUMNS`, others are ignored and noted. Raises UserError where the file cannot be read
-    or breaks the format; names the file, the line or row, and the mend.
+    Columns outside `fields.COLUMNS` are ignored and noted. Raises UserError, which names the file, the line or row, and
+    the mend, where the file cannot be read or breaks the format.
     """
     read = READERS[suffix(path)]
     file = Reading(path)
@@ -68,12 +68,12 @@ def parse(path: Path) -> Raw:
         raise UserError(f"{path}: does not fit in this machine's memory; divide it, or take another machine") from None
     if not any(one[name] for one in families for name in ("title", "abstract", "claims", "description")):
         raise UserError(f"{path}: no family has any text; fill in title, abstract, claims or description")
-    spelled = cites.resolve(families)
+    resolved = cites.resolve(families)
     raw = assemble(families, cites.pairs(families), cites.categories(families))
     raw.notes.update(notes.of(file, families, {name for _, record in rows for name in record}))
-    if spelled:
-        raw.notes["cited numbers in another spelling than their family's, resolved"] = spelled
-    # What is said of a file that was converted from an export is said of its export.
+    if resolved:
+        raw.notes["cited numbers in another spelling than their family's, resolved"] = resolved
+    # Notes of the export from which a file was converted come first, and win.
     return replace(raw, notes={**file.kept, **{key: value for key, value in raw.notes.items() if key not in file.kept}})
 
 
@@ -81,7 +81,7 @@ write = parquet.write
 
 
 def _rows(read: Read, file: Reading) -> list[tuple[str, dict[str, Any]]]:
-    """Places and known columns of all records, each with an id of its own; the reading learns ids and other columns."""
+    """Places and known columns of all records, with distinct ids. Notes ids and ignored columns in the reading."""
     rows = []
     places: dict[str, str] = {}
     for place, record in read(file):
@@ -93,7 +93,7 @@ def _rows(read: Read, file: Reading) -> list[tuple[str, dict[str, Any]]]:
                 raise Fault(f"family_id {name!r:.80} is also on {first}; give every family one line")
         except Fault as fault:
             raise fault.at(file.path, place) from None
-        if not file.header:  # each object has its own
+        if not file.header:  # JSON: each object has its own keys
             file.ignored.update(record.keys() - set(COLUMNS))
         rows.append((place, {column: record[column] for column in COLUMNS if column in record} | {"family_id": name}))
     file.ids.update(places)

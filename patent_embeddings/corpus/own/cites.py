@@ -1,4 +1,4 @@
-"""What the families of a file in our own form cite: ids of families, or numbers of their publications."""
+"""Citations of a file in our own form: ids of families, or numbers of their publications."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from patent_embeddings.corpus.publication_numbers import bare, is_number, owners
 
 
 def resolve(families: list[dict[str, Any]]) -> str:
-    """Put the id of a family in place of a cited number that is another spelling of its id or of a publication of it.
+    """Replace cited publication numbers, in any spelling, by the id of the family that has them.
 
-    That is done where exactly one family has that number; what is no publication number is left as it is. Returns how
-    many were resolved, with an example; "" where none.
+    A number is replaced if exactly one family has it. Returns how many were replaced, with an example; "" where none.
     """
     known = {family["family_id"] for family in families}
     of = owners((one["family_id"], (one["publication"], *one["publications"])) for one in families)
@@ -26,14 +25,14 @@ def resolve(families: list[dict[str, Any]]) -> str:
 
 
 def pairs(families: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """(citing, cited) ids."""
+    """Pairs of citing and cited id."""
     return ((family["family_id"], cited) for family in families for cited in family["cites"])
 
 
 def categories(families: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
-    """What is said of the pairs of which anything is: each category once, sorted, joined by a blank."""
+    """Citing and cited id -> distinct categories, sorted and joined by a blank; without pairs that have none."""
     found: dict[tuple[str, str], set[str]] = {}
     for family in families:
         for cited, category in zip(family["cites"], family["categories"], strict=bool(family["categories"])):
             found.setdefault((family["family_id"], cited), set()).update(category.split())
-    return {pair: " ".join(sorted(said)) for pair, said in found.items() if said}
+    return {pair: " ".join(sorted(words)) for pair, words in found.items() if words}

@@ -1,4 +1,4 @@
-"""Fields of a family as files hold them: their names, what they may be, and what is said of what they may not."""
+"""Columns of our own form: their names, the values they may hold, and the messages for others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DATES = ("date", "priority")
 TEXTS = ("title", "abstract", "claims", "description", "jurisdiction", *DATES, "publication", "url")
 LISTS = ("ipc", "cpc", "labels", "domains", "publications", "applicants", "cites", "categories")
 COLUMNS = ("family_id", *TEXTS, *LISTS)
-# Words in the name of a column that say what it may be, for hints: nothing is read under another name.
+# Words in column names that hint at a column of ours; nothing is read under another name.
 _WORDS = {
     "family_id": "family id docdb",
     "title": "title titles",
@@ -39,7 +39,7 @@ _WORDS = {
     "url": "url link",
 }
 WORDS = {word: column for column, words in _WORDS.items() for word in words.split()}
-SEARCHED = 1000  # columns among which one that is missing is looked for
+SEARCHED = 1000  # columns among which hints are looked for
 _KINDS = {
     str: "text",
     bool: "true or false",
@@ -52,42 +52,42 @@ _KINDS = {
 
 
 class Fault(Exception):
-    """What is wrong with one record, and the mend."""
+    """A fault in one record, and the mend."""
 
     def at(self, path: Path, place: str) -> UserError:
-        """The fault as it is told, with its file and place."""
+        """The fault as a UserError with file and place."""
         return UserError(f"{path}: {place}: {self}")
 
 
 @dataclass
 class Reading:
-    """What is learnt of a file while it is read."""
+    """What a reader learns of a file."""
 
     path: Path
-    header: list[str] = field(default_factory=list)  # its columns, where they are named once for all
-    flat: bool = False  # cells hold lists as text
+    header: list[str] = field(default_factory=list)  # columns of a table; empty for JSON
+    flat: bool = False  # lists are text in a cell
     ignored: set[str] = field(default_factory=set)
     notes: dict[str, Any] = field(default_factory=dict)
-    kept: dict[str, Any] = field(default_factory=dict)  # notes that the file itself holds
-    absent: Counter[str] = field(default_factory=Counter)  # column -> cells that spell absence
+    kept: dict[str, Any] = field(default_factory=dict)  # notes kept in the file itself
+    absent: Counter[str] = field(default_factory=Counter)  # column -> number of cells that spell absence
     ids: set[str] = field(default_factory=set)  # of the families
     spelled: str = ""  # the first cell that spells absence
-    expanded: int = 0  # bytes that it was unpacked to
+    expanded: int = 0  # bytes decompressed so far
 
     @cached_property
     def limit(self) -> int:
-        """Bytes that it may expand to: what it holds has to fit in memory."""
+        """Bytes that the file may expand to."""
         return Source(self.path).limit
 
     def expands(self, size: int) -> None:
-        """Count bytes that it was unpacked to. Raises UserError beyond its limit."""
+        """Count decompressed bytes. Raises UserError beyond the limit."""
         self.expanded += size
         if self.expanded > self.limit:
-            said = f"{self.limit >> 20:,} MiB from {self.path.stat().st_size:,} bytes, as no text does"
-            raise UserError(f"{self.path}: expands to more than {said}; compress or copy it again")
+            sizes = f"{self.limit >> 20:,} MiB from {self.path.stat().st_size:,} bytes, more than any text"
+            raise UserError(f"{self.path}: expands to more than {sizes}; compress or copy it again")
 
     def takes(self, names: list[str]) -> list[str]:
-        """Keep the header. Raises UserError where a column stands in it twice, or one is missing."""
+        """Keep the header. Raises UserError where a column occurs twice or is missing."""
         twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
         if twice:
             raise UserError(f"{self.path}: column {twice[0]!r:.60} is given twice; keep one of them")
@@ -99,18 +99,18 @@ class Reading:
         return names
 
     def nothing(self, name: str, value: Any) -> bool:
-        """Whether a cell or entry stands for nothing: `nan` is cited where a family is called so."""
+        """Whether a cell or entry spells absence; `nan` in `cites` does not where it is the id of a family."""
         return absent(value) and not (name == "cites" and isinstance(value, str) and value.strip() in self.ids)
 
     def spells_absence(self, name: str, texts: list[str]) -> None:
-        """Count cells or entries that spell absence, and keep the first."""
+        """Count cells or entries that spell absence, and keep the first as the example."""
         if texts:
             self.absent[name] += len(texts)
             self.spelled = self.spelled or texts[0].strip()
 
 
 def required(columns: Collection[str]) -> None:
-    """Raise a Fault where a column is missing that every family needs."""
+    """Raise a Fault where a required column is missing."""
     for name in REQUIRED:
         if name not in columns:
             names = list(columns)
@@ -122,23 +122,23 @@ def required(columns: Collection[str]) -> None:
 
 
 def hints(name: str) -> list[str]:
-    """Known columns that another name may stand for: `Publication Date` for date."""
+    """Columns of ours that another name may mean: `Publication Date` may be date."""
     words = re.findall(r"[a-z]+", name.lower()) if len(name) < 40 else []
     return sorted({WORDS[word] for word in words if word in WORDS}) if len(words) < 5 else []
 
 
 def shown(name: str) -> str:
-    """The name of a column as it stands in messages."""
+    """A column name for messages: printable and short."""
     return ascii(name)[1:-1][:60]
 
 
 def family(record: dict[str, Any], file: Reading) -> dict[str, Any]:
-    """A record as a family with every column of `COLUMNS`. Raises Fault; the reading counts what spells absence."""
+    """A record as a family with all of `COLUMNS`. Raises Fault; the reading counts what spells absence."""
     for name, value in record.items():
         if name != "family_id" and isinstance(value, str) and value.strip() and absent(value):
             file.spells_absence(name, [value])
     texts = {name: _text(name, record.get(name)) for name in TEXTS}
-    record = record | _said(record, file)
+    record = record | _categorised(record, file)
     lists = {name: _list(name, record.get(name), file) for name in LISTS}
     for name in DATES:
         if (date := texts[name]) and not is_date(date):
@@ -146,47 +146,47 @@ def family(record: dict[str, Any], file: Reading) -> dict[str, Any]:
     return {"family_id": record["family_id"], **texts, **lists}
 
 
-def _said(record: dict[str, Any], file: Reading) -> dict[str, Any]:
-    """What it cites and a category of each, those that stand for nothing left out of both."""
-    cites, said = record.get("cites"), record.get("categories")
-    if not isinstance(said, list) or not said:
+def _categorised(record: dict[str, Any], file: Reading) -> dict[str, Any]:
+    """Cites and their categories without absent entries; {} where there are no categories. Raises Fault."""
+    cites, categories = record.get("cites"), record.get("categories")
+    if not isinstance(categories, list) or not categories:
         return {}
     cites = [] if file.nothing("cites", cites) else cites
     if not isinstance(cites, list):
-        return {}  # which is refused as a list
+        return {}  # `_list` refuses it
     kept = [place for place, cited in enumerate(cites) if not file.nothing("cites", cited)]
-    if len(said) == len(cites):
-        said = [said[place] for place in kept]
-    if len(said) != len(kept):
-        mend = "give each of cites one, an empty one where nothing is said"
-        raise Fault(f"{len(said):,} categories, but {len(cites):,} cites; {mend}")
-    return {"cites": [cites[place] for place in kept], "categories": ["" if absent(one) else one for one in said]}
+    if len(categories) == len(cites):
+        categories = [categories[place] for place in kept]
+    if len(categories) != len(kept):
+        mend = "give each of cites one, an empty one where it has none"
+        raise Fault(f"{len(categories):,} categories, but {len(cites):,} cites; {mend}")
+    return {"cites": [cites[place] for place in kept], "categories": ["" if absent(one) else one for one in categories]}
 
 
 def identifier(value: Any) -> str:
-    """The id that a cell holds. Raises Fault where it can be none."""
+    """The family id in a cell. Raises Fault where it cannot be one."""
     if absent(value) and not (isinstance(value, str) and value.strip()):
         raise Fault("family_id is empty; give every family an id")
     text = _id("family_id", value)
     if absent(text) and not any(map(str.isalnum, text)):  # `nan` may be an id, a dash in `cites` is none
-        raise Fault(f"family_id {text!r:.80} stands for nothing in other columns; give every family another id")
+        raise Fault(f"family_id {text!r:.80} means an empty cell in other columns; give every family another id")
     if not text.isprintable() or any(part in text for part in (" ", "/", "\\")) or len(text) > 200:
-        said = "ids have no blank, slash or control character and at most 200 characters; replace them, such as by '-'"
-        raise Fault(f"family_id {text!r:.80}: {said}")
+        rule = "ids have no blank, slash or control character and at most 200 characters; replace them, such as by '-'"
+        raise Fault(f"family_id {text!r:.80}: {rule}")
     return text
 
 
 def _id(name: str, value: Any) -> str:
-    """An id as it is spelled; a whole number by its digits, of which there is one spelling."""
+    """An id as text; a whole number as its digits. Raises Fault where a number has lost its spelling."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, float):
-        said = f"the decimal number {value!r}: as an id it has lost its spelling; write ids as text"
-        raise Fault(f"column {name!r} holds {said}")
+        lost = f"the decimal number {value!r}: as an id it has lost its spelling; write ids as text"
+        raise Fault(f"column {name!r} holds {lost}")
     text = _letters(name, value)
     if rewritten(text):
-        said = "a spreadsheet rewrote an id as a number and its digits are lost; export again with ids as text"
-        raise Fault(f"column {name!r} has {text!r:.40}: {said}")
+        lost = "a spreadsheet rewrote an id as a number and its digits are lost; export again with ids as text"
+        raise Fault(f"column {name!r} has {text!r:.40}: {lost}")
     return text
 
 
@@ -228,5 +228,5 @@ def _list(name: str, value: Any, file: Reading) -> list[str]:
 
 
 def kind(value: Any) -> str:
-    """What a value is, in words."""
+    """The type of a value, in words."""
     return _KINDS.get(type(value), f"a {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""JSON: one object a line, plain or gzipped; an array; or objects printed over several lines."""
+"""Our own form as JSON: one object a line, an array, or objects over several lines; plain or gzipped."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _BETWEEN = re.compile(r"[\s,]*")
 
 
 def read(file: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Objects, one a line; or of an array, or printed over several lines each, where the first line says so.
+    """Objects with their places.
 
-    Raises UserError where the file is damaged, or not UTF-8; names the line and the mend.
+    Raises UserError, which names the line and the mend, where the file is damaged or not UTF-8.
     """
     if encoding := wide(Source(file.path).head()):
         raise UserError(f"{file.path}: {encoding.upper()}, not UTF-8; save the file as UTF-8")
@@ -36,7 +36,7 @@ def read(file: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _found(file: Reading) -> Iterator[tuple[str, Any]]:
-    """Places and lines not yet decoded, or places and values."""
+    """Places with lines as bytes; or with values, if the first line shows an array or an object over several lines."""
     lines = _lines(file)
     for first in lines:
         if first[1].lstrip().startswith(b"[") or _goes_on(first[1]):
@@ -54,14 +54,14 @@ def _lines(file: Reading) -> Iterator[tuple[str, bytes]]:
             for number, line in enumerate(iter(lambda: lines.readline(file.limit + 1), b""), start=1):
                 file.expands(len(line))
                 if line.strip():
-                    # Some editors put a byte order mark first.
+                    # Some editors write a byte order mark.
                     yield f"line {number}", line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path}: damaged gzip after line {number} ({error}); compress or copy it again") from None
 
 
 def _goes_on(line: bytes) -> bool:
-    """Whether a line is the beginning of an object, and sound as far as it goes."""
+    """Whether a line is the beginning of a valid object."""
     try:
         json.loads(line)
     except json.JSONDecodeError as error:
@@ -72,7 +72,7 @@ def _goes_on(line: bytes) -> bool:
 
 
 def _values(file: Reading, content: bytes) -> Iterator[tuple[str, Any]]:
-    """The objects of arrays, or of texts one after another."""
+    """The objects of arrays, or of objects that follow one another."""
     path = file.path
     decoder = json.JSONDecoder(object_pairs_hook=_unique)
     values: list[Any] = []

@@ -1,4 +1,4 @@
-"""What form a file of our own has, by its content."""
+"""Recognise a file in our own form, and its kind, by its content."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _FEW = 5  # files of an archive that are looked at
 
 
 def looks(source: Source) -> bool:
-    """Whether a file is in our own form; exports that have the same columns beside theirs look so too."""
+    """Whether a file is in our own form; exports with the same columns beside their own look so too."""
     return bool(kind(source))
 
 
 def packed(source: Source) -> str:
-    """The first file in an archive or folder that is in our own form, or packs one that is; "" where none is."""
+    """The first file in an archive or folder that is, or packs, a file in our own form; "" where none is."""
     if source.kind not in ("zip", "tar", "folder"):
         return ""
     return next((name for name in source.members[:_FEW] if _ours(_inner(source, name))), "")
 
 
 def _inner(source: Source, member: str) -> list[str]:
-    """Columns of a member of an archive or folder, of Parquet too, which is read whole as its columns come last."""
+    """Columns of a member of an archive or folder; Parquet is read whole, as its columns are at the end."""
     if not source.head(member).startswith(_PARQUET):
         return _names(source, member)
     with suppress(UserError, *PARQUET), source.open(member, progress=False) as stream:
@@ -43,7 +43,7 @@ def _inner(source: Source, member: str) -> list[str]:
 
 
 def kind(source: Source) -> str:
-    """The suffix that names the form of a file of our own, whatever its name, such as `.jsonl.gz`; "" of any other.
+    """The suffix for the kind of a file in our own form, such as `.jsonl.gz`; "" for any other file.
 
     Raises UserError where it cannot be read.
     """
@@ -72,6 +72,6 @@ def _is_json(start: bytes) -> bool:
 
 
 def _names(source: Source, member: str | None) -> list[str]:
-    """Columns of a text, or names in its first objects."""
+    """Columns of a table, or keys in the first JSON objects."""
     start = source.head(member)
     return _KEY.findall(start.decode("utf-8", "ignore")) if _is_json(start) else sheet.header(source, COLUMNS, member)

@@ -15,29 +15,29 @@ _SAMPLE = 10_000  # cells that a separator is decided on
 
 
 def split(file: Reading, records: list[dict[str, Any]]) -> None:
-    """Make lists of the cells, a column in one way that is decided on all of it and noted."""
-    said = []
+    """Split the cells of list columns, each column by one separator, which is found from its cells and noted."""
+    noted = []
     forms: dict[str, str] = {}
     for name in LISTS:
         cells = [record[name] for record in records if name in record]
         if not cells:
             continue
         known = [cell for cell in cells if not file.nothing(name, cell)][:_SAMPLE]
-        # Categories are as many as what is cited, some of them empty.
-        asked = "cites" if name == "categories" and "cites" in forms else name
-        forms[name] = form = forms[asked] if asked in forms else _form(name, known, file)
+        # Categories are parallel to cites, and some are empty.
+        same = "cites" if name == "categories" and "cites" in forms else name
+        forms[name] = form = forms[same] if same in forms else _form(name, known, file)
         several = False
         for record in records:
             if not file.nothing(name, record[name]):
                 record[name] = _parts(form, record[name])
                 several = several or len(record[name]) > 1
-        said += [f"{name} by {form}"] if several else []
-    if said:
-        file.notes["lists separated"] = said
+        noted += [f"{name} by {form}"] if several else []
+    if noted:
+        file.notes["lists separated"] = noted
 
 
 def _form(name: str, cells: list[str], file: Reading) -> str:
-    """How the cells of a column hold lists: as most of their parts are codes, or ids of families, then as they look."""
+    """The separator of a column: the one that gives most codes or family ids; else the sign that most cells have."""
     proofs = {"ipc": _is_code, "cpc": _is_code, "cites": file.ids.__contains__}
     if name in proofs:
         right: dict[str, tuple[int, int]] = {}
@@ -56,7 +56,7 @@ def _form(name: str, cells: list[str], file: Reading) -> str:
 
 
 def _parts(form: str, cell: str) -> list[str]:
-    """The entries of a cell, each without blanks and quotes around it."""
+    """The entries of a cell, stripped of blanks and quotes."""
     return [_QUOTED.sub(r"\2", part.strip()).strip() for part in _FORMS[form](cell)]
 
 
@@ -64,13 +64,13 @@ def _is_code(part: str) -> bool:
     return len(parse(part) or "") >= 3  # a letter alone proves nothing
 
 
-_BRACKETS = re.compile(r"""\[.*\]|\(\s*['"].*\)|\{.*\}""", re.DOTALL)  # of Python, JSON, numpy; a tuple; a set, SQL
+_BRACKETS = re.compile(r"""\[.*\]|\(\s*['"].*\)|\{.*\}""", re.DOTALL)  # of Python, JSON or numpy; a tuple; a set or SQL
 _QUOTED = re.compile(r"""\A(['"])([^'"]*)\1\Z""")
 _ITEM = re.compile(r"""\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,'"\s][^,'"]*)\s*,?""", re.DOTALL)
 
 
 def _printed(cell: str) -> list[str]:
-    """The items of a list as a program prints it, quoted or not; a cell without brackets is one item."""
+    """The items of a printed list, quoted or not; a cell without brackets is one item."""
     cell = cell.strip()
     if not _BRACKETS.fullmatch(cell):
         return [cell]
@@ -93,7 +93,7 @@ def _unquoted(item: str) -> str:
         return item[1:-1]
 
 
-_BETWEEN_COMMAS = re.compile(r"(?:[(\[][^()\[\]]*[)\]]|[^,])*+")  # (EP,US) is of one code
+_BETWEEN_COMMAS = re.compile(r"(?:[(\[][^()\[\]]*[)\]]|[^,])*+")  # (EP,US) belongs to one code
 _FORMS: dict[str, Callable[[str], list[str]]] = {
     "';;'": lambda cell: cell.split(";;"),
     "';'": lambda cell: cell.split(";"),

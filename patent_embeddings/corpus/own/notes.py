@@ -1,4 +1,4 @@
-"""What is said of a file beside its families."""
+"""Notes on a file in our own form, for the user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN = 20  # ignored columns that are named
 
 
 def of(file: Reading, families: list[dict[str, Any]], present: set[str]) -> dict[str, Any]:
-    """Counts of what was read in some way that the user should know of."""
+    """What the user should know of how a file was read; `present` are the columns of its records."""
     names = sorted(file.ignored)
     more = [f"and {len(names) - _SHOWN:,} more"] if len(names) > _SHOWN else []
     notes = {**file.notes, "columns ignored": [*map(shown, names[:_SHOWN]), *more]}
@@ -32,7 +32,7 @@ def of(file: Reading, families: list[dict[str, Any]], present: set[str]) -> dict
 
 
 def _unlike(families: list[str], cited: list[str]) -> str:
-    """Cited ids that are family ids but for their spelling, or all where none is one; "" where neither is so."""
+    """Cited ids that differ from a family id in spelling only; or all, if no cited id is a family id; else ""."""
     bare = {_bare(family): family for family in families}
     known = set(families)
     outside = [one for one in cited if one not in known]
@@ -46,6 +46,6 @@ def _unlike(families: list[str], cited: list[str]) -> str:
 
 
 def _bare(name: str) -> str:
-    """An id without what databases write differently: case, signs, a kind code, zeros that pad a number."""
+    """An id without what databases write differently: case, signs, kind code and padding."""
     signs = re.sub(r"[\W_]+", "", name.casefold())
     return re.sub(r"(?<![0-9])0+(?=[0-9])", "", re.sub(r"(?<=[0-9])[a-z][0-9]?$", "", signs))

@@ -1,4 +1,4 @@
-"""Parquet: columns of text and of lists of text; what our own files are kept as."""
+"""Our own form as Parquet, with columns of texts and of lists of texts; converted exports are kept in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROWS = 500  # of a group
 
 
 def read(file: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows, the known columns of each."""
+    """Rows with their known columns, and the notes kept in the file."""
     path, number = file.path, 0
     try:
         with pq.ParquetFile(path) as parquet:
@@ -33,14 +33,14 @@ def read(file: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
                     number += 1
                     yield f"row {number}", record
     except PARQUET as error:
-        if isinstance(error, OSError) and error.errno:  # without a number it is what pyarrow says of damaged content
+        if isinstance(error, OSError) and error.errno:  # pyarrow raises OSError without a number for damaged content
             raise
         said = " ".join(str(error).split())
         raise UserError(f"{path}: after row {number}: damaged or not parquet ({said:.100}); write it again") from None
 
 
 def write(raw: Raw, path: Path) -> None:
-    """Write a landscape in our own form with all its columns and notes: the same bytes for the same landscape.
+    """Write a landscape with all its columns and notes; the same landscape gives the same bytes.
 
     Raises UserError where the disk is full.
     """
@@ -48,29 +48,28 @@ def write(raw: Raw, path: Path) -> None:
     for citing, one, category in raw.citations.itertuples(index=False):
         cited.setdefault(citing, []).append((one, category))
     texts = pyarrow.string()
-    schema = pyarrow.schema([(name, pyarrow.list_(texts) if name in LISTS else texts) for name in COLUMNS])
-    said = json.dumps(raw.notes, ensure_ascii=False, separators=(",", ":")).encode()
+    notes = json.dumps(raw.notes, ensure_ascii=False, separators=(",", ":")).encode()
+    fields = [(name, pyarrow.list_(texts) if name in LISTS else texts) for name in COLUMNS]
+    schema = pyarrow.schema(fields, metadata={_NOTES: notes})
     order = raw.families["family_id"].argsort().to_numpy()
     with (
         replacing(path) as temporary,
-        pq.ParquetWriter(
-            temporary, schema.with_metadata({_NOTES: said}), compression="zstd", version="2.6", write_page_checksum=True
-        ) as writer,
+        pq.ParquetWriter(temporary, schema, compression="zstd", version="2.6", write_page_checksum=True) as writer,
     ):
-        for start in range(0, len(order), _ROWS):  # a group at a time, as Python's texts take several times the room
+        for start in range(0, len(order), _ROWS):  # in groups, as Python strings take several times the memory
             families = raw.families.iloc[order[start : start + _ROWS]]
             columns = {name: list(families[name]) for name in families}
             pairs = [cited.get(name, []) for name in columns["family_id"]]
             columns["cites"] = [[one for one, _ in each] for each in pairs]
-            categories = ([said for _, said in each] for each in pairs)
+            categories = ([category for _, category in each] for each in pairs)
             columns["categories"] = [each if any(each) else [] for each in categories]
             writer.write_table(pyarrow.Table.from_pydict({name: columns[name] for name in COLUMNS}, schema=schema))
 
 
-def _notes(said: bytes) -> dict[str, Any]:
-    """Notes that `write` put there; none of a file that has others under that name."""
+def _notes(text: bytes) -> dict[str, Any]:
+    """Notes that `write` kept; empty where another program wrote metadata of that name."""
     try:
-        found = json.loads(said)
+        found = json.loads(text)
     except ValueError:
         return {}
     kinds = (str, int, list)

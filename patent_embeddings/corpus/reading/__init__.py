@@ -1,1 +1,1 @@
-"""Files as they lie: plain, compressed or packed, and tables of text in them."""
+"""Reading files of any packing and encoding: archives, tables of text, spreadsheets and JSON."""

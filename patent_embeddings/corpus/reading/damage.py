@@ -1,4 +1,4 @@
-"""What is wrong with a file that cannot be read, as one line."""
+"""Errors of damaged files, turned into a UserError of one line."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import pyarrow
 from patent_embeddings.core.errors import UserError
 
 DAMAGED = (gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, EOFError)
-PARQUET = (pyarrow.ArrowException, ValueError, OverflowError, OSError)  # what pyarrow says of damaged content
+PARQUET = (pyarrow.ArrowException, ValueError, OverflowError, OSError)  # what pyarrow raises for damaged content
 
 
 def suppressed() -> suppress:
-    """Damage does not matter while a file is only looked at."""
+    """Ignore damage, for code that only looks at the beginning of a file."""
     return suppress(*DAMAGED)
 
 
 @contextmanager
-def told(path: Path, *less: type[Exception]) -> Iterator[None]:
-    """Raise UserError for what is damaged or cannot be read, but for the errors of `less`."""
+def as_user_error(path: Path, *but: type[Exception]) -> Iterator[None]:
+    """Turn errors of a damaged or unreadable file into UserError, except those of the types `but`."""
     try:
         yield
-    except less:
+    except but:
         raise
     except DAMAGED as error:
         said = " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""The header of a table: names of its columns as the caller spells them, and where it stands, once or again."""
+"""The header of a table: where it is, whether it is repeated, and its column names as the caller spells them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from functools import lru_cache
 
 from patent_embeddings.core.errors import UserError
 
-LONGEST = 80  # letters of a name of a column that is looked for
-JOINED = "files were put one behind the other"
+LONGEST = 80  # characters of a column name
+JOINED = "several files were joined into one"
 
 
 def named(row: list[str], known: Collection[str]) -> list[str]:
-    """Names of columns, known ones as `known` spells them."""
+    """Column names of a header row, known ones as `known` spells them."""
     spelled = {fold(name): name for name in known}
     return [spelled.get(fold(name), name.strip()) for name in row]
 
 
 def unique(path: str, names: list[str], known: Collection[str]) -> list[str]:
-    """The names of a header. Raises UserError where a known one stands in it twice."""
+    """The names unchanged. Raises UserError where a known one occurs twice."""
     twice = [name for name, count in Counter(names).items() if count > 1 and name in known]
     if twice:
         raise UserError(f"{path}: column {twice[0]!r:.60} is given twice; keep one of them")
@@ -28,7 +28,7 @@ def unique(path: str, names: list[str], known: Collection[str]) -> list[str]:
 
 
 def best(placed: Iterable[tuple[int, list[str]]], known: Collection[str]) -> tuple[int, int]:
-    """The place of the first row with most known names, and how many those are; (0, 0) where none has any."""
+    """The row with most known names (the first of equals), as its place and their number; (0, 0) where none has any."""
     wanted = set(map(fold, known))
     return max(
         ((above, len(wanted.intersection(fold(name) for name in row if len(name) < LONGEST))) for above, row in placed),
@@ -38,7 +38,7 @@ def best(placed: Iterable[tuple[int, list[str]]], known: Collection[str]) -> tup
 
 
 def again(row: list[str], names: list[str], known: Collection[str]) -> bool:
-    """Whether a row is a header: it has the same names, or as many known ones, of which a row of values has not two."""
+    """Whether a row repeats the header: it has the same names, or at least as many known ones (and two or more)."""
     wanted, every = set(map(fold, known)), set(map(fold, names))
     if len(row) == len(names) and {fold(unmarked(cell)) for cell in row if len(cell) < LONGEST} == every:
         return True
@@ -46,7 +46,7 @@ def again(row: list[str], names: list[str], known: Collection[str]) -> bool:
 
 
 def stands(lines: Iterable[str], delimiter: str, names: list[str]) -> bool:
-    """Whether a header stands in one of some lines; its first name may be joined to the last field of another file."""
+    """Whether one of the lines is a header; its first name may be glued to the last field of the file before."""
     wanted = set(map(fold, names[1:])) - {""}
     rows = (line.split(delimiter) for line in lines)
     found = ({fold(unmarked(cell.strip())) for cell in row if len(cell) < LONGEST} for row in rows)
@@ -54,16 +54,16 @@ def stands(lines: Iterable[str], delimiter: str, names: list[str]) -> bool:
 
 
 def among(cell: str, folded: Collection[str]) -> bool:
-    """Whether a cell is one of some folded names."""
+    """Whether a cell is one of the folded names."""
     return len(cell) < LONGEST and fold(unmarked(cell)) in folded
 
 
 def unmarked(cell: str) -> str:
-    """A cell without the mark of a file, and the quotes that are letters behind it."""
+    """A cell without a byte order mark and the quotes behind it."""
     return cell.lstrip("\ufeff").strip('"')
 
 
 @lru_cache(maxsize=1 << 14)
 def fold(name: str) -> str:
-    """A name as it is compared: case and blanks do not count."""
+    """A name in the form in which names are compared: without differences of case and blanks."""
     return " ".join(unicodedata.normalize("NFKC", name).split()).casefold()

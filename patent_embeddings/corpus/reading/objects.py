@@ -1,4 +1,4 @@
-"""JSON objects of a stream, one at a time: one a line, in an array, or printed over several lines each."""
+"""JSON objects of a stream, read one at a time: one a line, in an array, or over several lines each."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ from patent_embeddings.corpus.reading.source import CUT, Report
 from patent_embeddings.corpus.reading.text import LETTERS, UTF16, wide
 
 _CHUNK = 1 << 20
-_LONGEST = 64 << 20  # bytes of a record; what is longer is no record, but quotes that are damaged
+_LONGEST = 64 << 20  # bytes of a record; a longer one means that a quote is damaged
 _BOM = b"\xef\xbb\xbf"
 _BETWEEN = re.compile(rb"[\s,\[\]]*")
 _BEGINNING = re.compile(rb"\s*(?:\[\s*)?(?:\{|$)")
 _NAME = re.compile(rb'(?<!\\)"(\w+)"\s*:')
-_UNFINISHED = re.compile(r"[-\\]?\w{0,5}\s*")  # the beginning of a number, of `true` or of an escape
+_UNFINISHED = re.compile(r"[-\\]?\w{0,5}\s*")  # the beginning of a number, `true` or an escape
 
 
 def in_utf8(head: bytes) -> bytes:
-    """Text in UTF-8 without a mark, of text in UTF-16 too, which shells of Windows write."""
+    """Text as UTF-8 without a byte order mark, also from UTF-16, which Windows shells write."""
     return head.decode(encoding, "ignore").encode() if (encoding := wide(head)) else head.removeprefix(_BOM)
 
 
 def begins(head: bytes) -> bool:
-    """Whether a stream begins as objects do."""
+    """Whether a stream begins with an object, or an array of objects."""
     return _BEGINNING.match(in_utf8(head)) is not None
 
 
 def names(head: bytes) -> set[str]:
-    """Names in the objects that a stream begins with, at any depth; none where it does not begin with an object."""
+    """Keys in the objects that a stream begins with, at any depth; none where it does not begin with an object."""
     return {name.decode() for name in _NAME.findall(in_utf8(head))} if begins(head) else set()
 
 
 def objects(stream: BinaryIO, path: str, report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object with its place, such as `record 3`; no more than one is held.
+    """Every object with its place, such as `record 3`; one is in memory at a time.
 
-    A stream that was cut off ends with its last whole object, which the report counts, as it counts what is no UTF-8.
-    Raises UserError, which names path, record, line and mend, where something is no JSON object.
+    A stream that was cut off ends with its last whole object. The report counts that, and bytes that are not UTF-8.
+    Raises UserError, which names path, record, line and mend, where something is not a JSON object.
     """
     cut = report.counts.get(CUT, 0)
     if encoding := wide(cast(io.BufferedReader, stream).peek(LETTERS)):
         report.count(UTF16, path)
-        stream = io.BytesIO(stream.read().decode(encoding, "replace").encode())  # as a console saves it: no large file
+        stream = io.BytesIO(stream.read().decode(encoding, "replace").encode())  # saved by a console, so small
     for number, (line, raw, whole) in enumerate(_raw(stream, path), start=1):
         place = f"record {number}"
         try:
             value = orjson.loads(raw)
         except orjson.JSONDecodeError:
             if not whole and _unfinished(raw):
-                if report.counts.get(CUT, 0) == cut:  # a cut gzip has said so
+                if report.counts.get(CUT, 0) == cut:  # a cut gzip is counted already
                     report.count(CUT, path)
                 return
             value = _read_slowly(raw, f"{path}: {place}, from line {line}", report)
@@ -66,7 +66,7 @@ def objects(stream: BinaryIO, path: str, report: Report) -> Iterator[tuple[str, 
 
 
 def _raw(stream: BinaryIO, path: str) -> Iterator[tuple[int, bytes, bool]]:
-    """Texts of objects with the line that each begins on; only the last may not be whole."""
+    """(line on which an object begins, its text, whether it is whole); only the last may be incomplete."""
     first = stream.readline(_CHUNK)
     line = 1
     while first and not first.removeprefix(_BOM).strip():
@@ -91,7 +91,7 @@ def _is_object(line: bytes) -> bool:
 
 
 def _chunks(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    """Pieces of a stream, none of which ends within an escape."""
+    """Chunks of a stream, none of which ends within an escape."""
     chunk = first
     while chunk:
         while chunk.endswith(b"\\") and (more := stream.read(1)):
@@ -101,7 +101,7 @@ def _chunks(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _scanned(chunks: Iterator[bytes], line: int, path: str) -> Iterator[tuple[int, bytes, bool]]:
-    """Texts of objects whose borders are where the braces outside strings balance."""
+    """As `_raw`, for objects that end where the braces outside strings balance."""
     held = b""
     depth = quotes = open_arrays = 0
     for chunk in chunks:
@@ -122,7 +122,7 @@ def _scanned(chunks: Iterator[bytes], line: int, path: str) -> Iterator[tuple[in
 
 
 def _borders(chunk: bytes, depth: int, quotes: int) -> tuple[list[int], int, int]:
-    """Where objects end, and how many braces and quotes are open at the end of the chunk."""
+    """Where objects end in a chunk, and how many braces and quotes are open at its end."""
     plain = np.frombuffer(chunk.replace(b"\\\\", b"  ") if b"\\\\" in chunk else chunk, dtype=np.uint8)
     quoted = np.flatnonzero(plain == ord('"'))
     quoted = quoted[plain[quoted - 1] != ord("\\")]  # no chunk ends within an escape
@@ -134,7 +134,7 @@ def _borders(chunk: bytes, depth: int, quotes: int) -> tuple[list[int], int, int
 
 
 def _piece(text: bytes, line: int) -> tuple[int, bytes, int]:
-    """The line that an object begins on, its text, and how many arrays are opened before it, less those closed."""
+    """The line on which an object begins, its text, and how many more arrays are opened than closed before it."""
     between = _BETWEEN.match(text).group()  # type: ignore[union-attr]
     return line + between.count(b"\n"), text[len(between) :], between.count(b"[") - between.count(b"]")
 
@@ -145,7 +145,7 @@ def _endless(path: str, line: int) -> UserError:
 
 
 def _unfinished(raw: bytes) -> bool:
-    """Whether a text is sound as far as it goes."""
+    """Whether a text is the beginning of valid JSON."""
     text = raw.decode("utf-8", "ignore")
     try:
         json.loads(text)
@@ -159,7 +159,7 @@ def _unfinished(raw: bytes) -> bool:
 
 
 def _read_slowly(raw: bytes, where: str, report: Report) -> Any:
-    """What the fast parser refuses and others write: NaN, lone surrogates, bytes that are no UTF-8."""
+    """Parse what orjson refuses but some programs write: NaN, lone surrogates, bytes that are not UTF-8."""
     try:
         value = json.loads(raw.decode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Records of few columns: a table, JSON, or lines of text without a header, whichever a file is."""
+"""Records of a few columns from a table, from JSON, or from lines without a header."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from patent_embeddings.corpus.reading import sheet
 from patent_embeddings.corpus.reading.source import Source
 from patent_embeddings.corpus.reading.text import Lines
 
-Columns = Mapping[str, tuple[str, ...]]  # what is read -> names that its column may have, the first of them wins
-Record = tuple[str, dict[str, Any]]  # its place, and its values by what is read
-UNREAD = ""  # by which a record has the names of its other columns
+Columns = Mapping[str, tuple[str, ...]]  # field -> names that its column may have; the first present is read
+Record = tuple[str, dict[str, Any]]  # its place, and its values by field
+UNREAD = ""  # key of the names of the columns that were not read
 
 
 def read(
     source: Source, columns: Columns, needed: str, line: Callable[[str], dict[str, Any] | None], forms: str
 ) -> Iterator[Record]:
-    """Records of a file: of a table or JSON where it has a column for what is `needed`, else of its lines.
+    """Records of a table or of JSON, if it has a column for the field `needed`; else of the lines of a file.
 
-    `line` makes a record of a line without a header, None where it is none; `forms` says what may be written. Raises
-    UserError where the file is damaged, an archive of several, or a line is no record.
+    `line` parses a line without a header, and returns None where it is no record. `forms` describes what is accepted,
+    for messages. Raises UserError where the file is damaged, an archive of several, or a line is not a record.
     """
     if len(source.members) != 1:
         raise UserError(f"{source.path}: holds {len(source.members)} files, expected one; name the file itself")
@@ -47,7 +47,7 @@ def read(
 def _named(
     found: Iterator[Record], columns: Columns, needed: str, source: Source, others: Sequence[str] = ()
 ) -> Iterator[Record]:
-    """The records with their values under what is read; `others` are columns that they do not show."""
+    """The records with their values by field; `others` are columns that the records do not contain."""
     for place, record in found:
         named = {what: next((name for name in names if name in record), None) for what, names in columns.items()}
         if named[needed] is None:
@@ -58,7 +58,7 @@ def _named(
 
 
 def _objects(source: Source) -> Iterator[Record]:
-    """Objects of JSON, one a line or in an array."""
+    """JSON objects, one a line or in an array."""
     with source.open(source.members[0]) as stream:
         text = "".join(Lines(stream, source.report))
     decoder, at, number = json.JSONDecoder(), 0, 0

@@ -1,4 +1,4 @@
-"""Several files that are parts of one export, read as if they lay in a folder of their own."""
+"""Several files that are parts of one export, read like one folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from patent_embeddings.corpus.reading.source import Report, Source
 
 
 class Several(Source):
-    """Files, archives or folders together; their members have the names that they have below their common folder."""
+    """Files, archives or folders as one source; members are named relative to their common folder."""
 
     def __init__(self, paths: list[Path], report: Report) -> None:
         super().__init__(Path(os.path.commonpath([path.absolute().parent for path in paths])), report)
@@ -21,12 +21,12 @@ class Several(Source):
 
     @cached_property
     def kind(self) -> str:
-        """As of any place that holds files."""
+        """`folder`, as for any place that holds files."""
         return "folder"
 
     @cached_property
     def members(self) -> list[str]:
-        """Names of the members of all of them, sorted."""
+        """Sorted names of the members of all files."""
         return sorted(self._parts)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Tables of text: CSV and its kin, and the first sheet of a spreadsheet, the header at the top or some lines below."""
+"""Tables: CSV with any delimiter, and spreadsheets. The header may be some lines below the top."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 CUT_ROW = "rows that the end of a file cuts off, left out"
 HEAD_AGAIN = "rows that repeat the header, left out"
 OPEN_END = "files without a line end after the last row: it is whole, or its last field is cut"
-_FILES = 20  # of an archive or folder that are looked at
+FULL = "cells of 32,767 characters, the most that a spreadsheet keeps: the rest of the text may be lost"
+_LONGEST = 32_767
+_FILES = 20  # of an archive or folder that `members` looks at
 _TOP = 30  # lines in which the header is looked for
-# Quotes within quotes are doubled, or escaped; or quotes are letters like others.
+# Quotes in quoted fields are doubled, or escaped; or quotes mean nothing.
 _QUOTINGS: tuple[dict[str, Any], ...] = (
     {"strict": True},
     {"strict": True, "doublequote": False, "escapechar": "\\"},
@@ -34,19 +36,20 @@ Row = tuple[str, dict[str, str]]  # its place, and its cells by known column
 
 @dataclass
 class Sheet:
-    """A table as its file has it."""
+    """A table: its header, and its rows as an iterator."""
 
     names: list[str]  # all its columns, known ones as the caller spells them
-    rows: Iterator[Row]  # to be read once
+    rows: Iterator[Row]  # read lazily, once
     above: int = 0  # lines above the header
     delimiter: str = ""  # "" of a spreadsheet
-    close: Callable[[], None] = lambda: None  # for whoever reads no row
+    close: Callable[[], None] = lambda: None  # for callers that do not read all rows
 
 
 def header(source: Source, known: Collection[str], member: str | None = None) -> list[str]:
-    """Columns of a table, by its beginning alone, known ones spelled as in `known`; [] where none of these is found.
+    """Column names of a table, known ones as `known` spells them; [] where there is no known one.
 
-    Case and blanks in names do not count. Raises UserError where the file cannot be read.
+    Only the beginning of the file is read. Case and blanks in names are ignored. Raises UserError where the file cannot
+    be read.
     """
     if source.kind == "sheet":
         top = spreadsheet.top(source, _TOP)
@@ -61,12 +64,12 @@ def header(source: Source, known: Collection[str], member: str | None = None) ->
 
 
 def members(source: Source, known: Collection[str], fits: Callable[[set[str]], bool]) -> list[str]:
-    """Files of a source whose columns fit; of many files those are looked at that stand first."""
+    """Those of the first files of a source whose columns fit."""
     return [name for name in source.members[:_FILES] if fits(set(header(source, known, name)))]
 
 
 def each(source: Source, known: Collection[str], fits: Callable[[set[str]], bool]) -> Iterator[Row]:
-    """Rows of all files of a source, see `rows`; files whose columns do not fit are left out, and counted."""
+    """Rows of all files of a source, see `rows`; files whose columns do not fit are left out and counted."""
     for name in source.members:
         if name and not fits(set(header(source, known, name))):
             source.report.count("files that are no part of the export, left out", name)
@@ -75,14 +78,15 @@ def each(source: Source, known: Collection[str], fits: Callable[[set[str]], bool
 
 
 def rows(source: Source, known: Collection[str], member: str | None = None, like: Collection[str] = ()) -> Sheet:
-    """A table whose rows are read as they are asked for; `known` names, or others `like` them, find its header.
+    """A table, whose rows are read lazily.
 
-    Rows of empty fields are none. A last row that the end of the file cuts off is left out; the source's report counts
-    it, and bytes that were not read as UTF-8.
+    The header is the row with most names of `known` and `like`; rows have the cells of `known` columns. Rows of empty
+    fields are skipped. A last row that the end of the file cuts off is left out; the source's report counts it, and
+    bytes that are not UTF-8.
 
     Raises:
-        UserError: the file cannot be read, or a known column stands in it twice; while rows are read, one has more or
-            fewer fields than the header, or breaks the rules of quoting. Names the row and the mend.
+        UserError: the file cannot be read, or a known column occurs twice; while rows are read, one has more or fewer
+            fields than the header, or breaks the rules of quoting. Names the row and the mend.
     """
     if source.kind == "sheet":
         return _of_spreadsheet(source, known, like)
@@ -108,10 +112,10 @@ def rows(source: Source, known: Collection[str], member: str | None = None, like
 def _records(
     path: str, table: Iterable[tuple[int, list[str]]], names: list[str], known: Collection[str], report: Report
 ) -> Iterator[Row]:
-    """Rows that have a field, with the known columns of each: spreadsheets write empty ones below the last.
+    """The known cells of each row that is not empty and does not repeat the header.
 
-    Where files were put one behind the other, a header stands between them. Raises UserError where it has its columns
-    in other places: the rows below it would be read as what they are not.
+    Files that were joined have a header between them. Raises UserError where its columns are in another order, as the
+    rows below it would be read wrongly.
     """
     places = [(name, place) for place, name in enumerate(names) if name in known]
     heads = set(map(headers.fold, (*known, *names))) - {""}
@@ -124,18 +128,21 @@ def _records(
                 raise UserError(f"{path}: row {number}: {said}; take them apart")
             report.count(HEAD_AGAIN, f"row {number}")
         elif any(row):
+            for name, place in places:
+                if len(row[place]) == _LONGEST:
+                    report.count(FULL, f"{name} of row {number}")
             yield f"row {number}", {name: _bare(row[place]) for name, place in places}
 
 
 def _bare(cell: str) -> str:
-    """A cell without the formula that keeps a spreadsheet from reading it as a number: `="0123"`."""
+    """A cell without the formula that marks it as text for spreadsheets: `="0123"` is `0123`."""
     return cell[2:-1].replace('""', '"') if cell.startswith('="') and cell.endswith('"') and len(cell) > 2 else cell
 
 
 def _checked(
     path: str, names: list[str], lines: Lines, found: Iterator[list[str]], delimiter: str, stack: ExitStack
 ) -> Iterator[tuple[int, list[str]]]:
-    """Rows below the header with their numbers, of as many fields; what is open is closed after them."""
+    """Numbered rows below the header. Raises UserError where one has not as many fields; closes `stack` at the end."""
     number, width, report = 0, len(names), lines.report
     with stack:
         lines.held.clear()
@@ -145,7 +152,7 @@ def _checked(
                     if lines.torn and has < width and number > 1:
                         report.count(CUT_ROW, f"row {number} of {path}")
                         return
-                    # Not even an empty one more: a field may have been cut in two before it.
+                    # Not even one empty field more is accepted: one before it may have been cut in two.
                     more, fewer = f"quote fields that hold {DELIMITERS[delimiter]}", "give every row all fields"
                     said = f"{has} fields, but the header has {width}; {more if has > width else fewer}"
                     raise UserError(f"{path}: row {number}: {_joined(lines, found, delimiter, names) or said}")
@@ -157,12 +164,12 @@ def _checked(
                 raise UserError(f"{path}: after row {number}: {said}") from None
             report.count(CUT_ROW, f"row {number + 1} of {path}")
             return
-        if lines.torn and number and any(names[-1:]):  # a column without a name is empty: nothing of it can be cut
+        if lines.torn and number and any(names[-1:]):  # a column without a name is empty and cannot be cut
             report.count(OPEN_END, path)
 
 
 def _joined(lines: Lines, found: Iterator[list[str]], delimiter: str, names: list[str]) -> str:
-    """What is wrong where the header stands again in what is no row, or some lines below, which are read; else ""."""
+    """What to say where the header is repeated in a faulty row or the next lines, which are read; else ""."""
     for _ in range(_TOP):
         with suppress(csv.Error):
             next(found, None)
@@ -180,7 +187,7 @@ def _unclosed(error: csv.Error) -> bool:
 
 
 def _swallowed(lines: list[str], delimiter: str, width: int) -> bool:
-    """Whether lines that stand within quotes are rows by themselves: it is no end that cuts the last row, then."""
+    """Whether lines within an open quote are rows of their own, so that the quote is wrong and the file not cut."""
     return any(line.count(delimiter) == width - 1 for line in lines[1:])
 
 
@@ -194,12 +201,12 @@ def _of_spreadsheet(source: Source, known: Collection[str], like: Collection[str
 
 
 def _beginning(source: Source, member: str | None) -> list[str]:
-    """Lines at the beginning of a file; the last one may be cut."""
+    """The first lines of a file; the last may be incomplete."""
     return list(Lines(io.BytesIO(source.head(member)), Report()))
 
 
 def _layout(lines: list[str], known: Collection[str]) -> tuple[int, str, int]:
-    """Lines above the header, the delimiter, and how many known names are found there; else of the first line."""
+    """Lines above the header, the delimiter and the number of known names; of the first line where none is known."""
     first = next((at for at, line in enumerate(lines) if line.strip()), 0)
     best = (first, max(DELIMITERS, key=lines[first].count) if lines else ",", 0)
     for delimiter in DELIMITERS:
@@ -211,7 +218,7 @@ def _layout(lines: list[str], known: Collection[str]) -> tuple[int, str, int]:
 
 
 def _placed(reader: Any) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the number of lines above each, up to what is none."""
+    """Rows with the number of lines above each, up to the first that cannot be parsed."""
     above = 0
     with suppress(csv.Error):
         for row in reader:
@@ -220,13 +227,13 @@ def _placed(reader: Any) -> Iterator[tuple[int, list[str]]]:
 
 
 def _quoting(lines: list[str], delimiter: str) -> dict[str, Any]:
-    """How quotes are meant: the first way in which the beginning of a table is sound; else the first of all."""
+    """The first of `_QUOTINGS` with which the beginning of a table can be parsed; the first of all where none can."""
     return next((quoting for quoting in _QUOTINGS if _sound(lines, delimiter, quoting)), _QUOTINGS[0])
 
 
 def _sound(lines: list[str], delimiter: str, quoting: dict[str, Any]) -> bool:
-    """Whether all rows have as many fields as the first; the last may be cut. Quotes around fields are no letters."""
-    if "quoting" in quoting and delimiter in ",;":  # what has no quotes has tabs or bars
+    """Whether all rows have as many fields as the first; the last may be cut. Fields in quotes need a quoting."""
+    if "quoting" in quoting and delimiter in ",;":  # only tables with tabs or bars do without quotes
         return False
     if "escapechar" in quoting and not any('\\"' in line for line in lines):
         return False

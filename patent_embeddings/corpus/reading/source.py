@@ -1,4 +1,4 @@
-"""A file, an archive or a folder that is read: its members, decompressed, and what is learnt of it on the way."""
+"""A file, archive or folder with its members decompressed, and counts of what is odd in them."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from typing import Any, BinaryIO, cast
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import meter, track
-from patent_embeddings.corpus.reading.damage import suppressed, told
-from patent_embeddings.corpus.reading.streams import metered, some
+from patent_embeddings.corpus.reading.damage import as_user_error, suppressed
+from patent_embeddings.corpus.reading.streams import beginning, metered
 
-HEAD = 1 << 18  # bytes that the looks of a file are decided on
-_ROOM, _RATIO = 64 << 20, 100  # bytes that any file may expand to, and how many times its size it may beyond that
-_SHEETS = ("[Content_Types].xml", "xl/workbook.xml")  # what a zip holds that is a spreadsheet
+HEAD = 1 << 18  # bytes by which a format is recognised
+_ROOM, _RATIO = 64 << 20, 100  # bytes that any file may expand to; a larger one may expand to so many times its size
+_SHEETS = ("[Content_Types].xml", "xl/workbook.xml")  # members of an .xlsx
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # .xls
 _ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
 _LONG = 8 << 20  # bytes of a file above which progress is shown
-_MANY = 20  # files of a folder or archive above which progress is of files, not of the bytes of each
+_MANY = 20  # files above which progress counts files, not the bytes of each
 CUT = "files that end too early, read up to there"
 
 
 @dataclass
 class Report:
-    """What is counted while files are read, each with its first example."""
+    """Counts of what was noticed while files were read, each with its first example."""
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
-    folders: set[str] = field(default_factory=set)  # of the files, which examples leave out: they are kept
+    folders: set[str] = field(default_factory=set)  # removed from examples, as these are kept in notes
+    counted: set[tuple[str, str]] = field(default_factory=set)  # by `once`: what and example
 
     def count(self, what: str, example: str = "", number: int = 1) -> None:
-        """Add to a count; the first example is kept."""
+        """Add `number` to a count, and keep the first example."""
         if number:
             self.counts[what] = self.counts.get(what, 0) + number
             for folder in self.folders:
@@ -45,8 +46,14 @@ class Report:
             if example:
                 self.examples.setdefault(what, f"{example:.100}")
 
+    def once(self, what: str, example: str) -> None:
+        """Add 1 to a count, unless the same example was counted before."""
+        if (what, example) not in self.counted:
+            self.counted.add((what, example))
+            self.count(what, example)
+
     def notes(self) -> dict[str, str | int]:
-        """Each count, with its example where there is one, in order of first appearance."""
+        """Each count, with its example if it has one, in the order in which they first appeared."""
         return {
             what: f"{number:,}, such as {self.examples[what]}" if what in self.examples else number
             for what, number in self.counts.items()
@@ -55,7 +62,7 @@ class Report:
 
 @dataclass
 class Source:
-    """A file or folder as the user has it."""
+    """A file, archive or folder that the user named."""
 
     path: Path
     report: Report = field(default_factory=Report)
@@ -66,13 +73,13 @@ class Source:
 
     @cached_property
     def kind(self) -> str:
-        """`folder`, `zip`, `tar`, `sheet` (a spreadsheet), `gzip` or `plain`, by its first bytes.
+        """The kind of the file by its content: `folder`, `zip`, `tar`, `sheet` (a spreadsheet), `gzip` or `plain`.
 
         Raises UserError where it cannot be read.
         """
         if self.path.is_dir():
             return "folder"
-        with told(self.path), self.path.open("rb") as handle:
+        with as_user_error(self.path), self.path.open("rb") as handle:
             start = handle.read(512)
             if start.startswith(_OLE):
                 return "sheet"
@@ -92,12 +99,12 @@ class Source:
 
     @property
     def sheet(self) -> Path | BinaryIO:
-        """The spreadsheet that a file is, or is the one packed in it."""
+        """The spreadsheet: the file itself, or the bytes of the one packed in it."""
         return io.BytesIO(self._packed_sheet) if self._packed_sheet else self.path
 
     @cached_property
     def _packed_sheet(self) -> bytes:
-        """The bytes of the one spreadsheet in a zip or gzip; b"" where something else is in it."""
+        """The bytes of the only spreadsheet in a zip or gzip; b"" where it holds anything else."""
         with suppressed(), ExitStack() as stack:
             if zipfile.is_zipfile(self.path):
                 archive = stack.enter_context(zipfile.ZipFile(self.path))
@@ -118,8 +125,8 @@ class Source:
 
     @cached_property
     def members(self) -> list[str]:
-        """Names of the files of a folder or archive, sorted; one empty name for a file that is neither."""
-        with told(self.path):
+        """Sorted names of the files of a folder or archive; one empty name for a single file."""
+        with as_user_error(self.path):
             if self.kind == "folder":
                 found = (one for one in self.path.rglob("*") if one.is_file())
                 names = [one.relative_to(self.path).as_posix() for one in found]
@@ -128,33 +135,33 @@ class Source:
                     names = [one.filename for one in archive.infolist() if not one.is_dir()]
             elif self.kind == "tar":
                 names = []
-                with tarfile.open(self.path) as archive, suppressed():  # what ends it too early is said when it is read
+                with tarfile.open(self.path) as archive, suppressed():  # damage is reported when it is read
                     names += (one.name for one in archive if one.isfile())
             else:
                 return [""]
         return _parts(names)
 
     def head(self, member: str | None = None) -> bytes:
-        """The first `HEAD` bytes of a member, decompressed, of the first one by default; less where it is damaged."""
+        """The first `HEAD` bytes of a member (by default the first), decompressed; fewer where it is damaged."""
         if self.kind == "sheet" or not self.members:
             return b""
         with suppressed(), suppress(UserError), self._opened(self.members[0] if member is None else member) as stream:
-            return some(stream, HEAD)
+            return beginning(stream, HEAD)
         return b""
 
     @contextmanager
     def open(self, member: str = "", *, progress: bool = True) -> Iterator[BinaryIO]:
-        """A member decompressed, with progress; one that was cut off ends there, which the report counts.
+        """Open a member, decompressed and with a progress bar. Counts one that was cut off, which is read up to there.
 
-        Raises UserError where it is damaged, expands as no text does, or cannot be read.
+        Raises UserError where it is damaged, expands to more than any text would, or cannot be read.
         """
         name = f"{self.path}/{member}" if member else str(self.path)
-        with told(Path(name)), self._opened(member, progress=progress) as stream:
+        with as_user_error(Path(name)), self._opened(member, progress=progress) as stream:
             checked = _Checked(stream, Path(name), self.report, self.limit)
             yield cast(BinaryIO, io.BufferedReader(checked, 1 << 20))
 
     def each(self) -> Iterator[tuple[str, BinaryIO]]:
-        """Every member with its name, one open at a time; an archive of many is read once, in its own order."""
+        """Every member with its name, one open at a time. A tar is read once, in its own order."""
         if self.kind == "tar":
             yield from self._each_of_tar()
             return
@@ -167,7 +174,7 @@ class Source:
     def _each_of_tar(self) -> Iterator[tuple[str, BinaryIO]]:
         wanted, cut = set(self.members), self.report.counts.get(CUT, 0)
         with (
-            told(self.path),
+            as_user_error(self.path),
             tarfile.open(self.path) as archive,
             meter(len(wanted), f"reading {self.path.name}", "files") as seen,
         ):
@@ -189,13 +196,13 @@ class Source:
 
     @cached_property
     def limit(self) -> int:
-        """Bytes that it may expand to, as texts do; a folder's files are not compressed as one."""
+        """Bytes that it may expand to when decompressed; no limit for a folder."""
         size = self.path.stat().st_size if self.path.is_file() else 0
         return max(_ROOM, _RATIO * size) if size else 1 << 62
 
     @contextmanager
     def _opened(self, member: str, *, progress: bool = False) -> Iterator[BinaryIO]:
-        """A member with a layer of compression taken off: gzip, or a zip that holds one file."""
+        """Open a member and undo one layer of compression: gzip, or a zip of one file."""
         with ExitStack() as stack:
             if self.kind == "zip":
                 archive = stack.enter_context(zipfile.ZipFile(self.path))
@@ -203,7 +210,7 @@ class Source:
                 size = archive.getinfo(member).file_size
             elif self.kind == "tar":
                 packed = stack.enter_context(tarfile.open(self.path))
-                found = next(one for one in packed if one.name == member)  # what comes behind it may be damaged
+                found = next(one for one in packed if one.name == member)  # the rest of the tar may be damaged
                 stream, size = cast(BinaryIO, packed.extractfile(found)), found.size
             else:
                 path = self.path / member if self.kind == "folder" else self.path
@@ -229,19 +236,19 @@ class Source:
 
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str) -> BinaryIO:
-    """A file of a zip. Raises UserError where it needs a password."""
+    """Open a file of a zip. Raises UserError where it needs a password."""
     if archive.getinfo(name).flag_bits & 1:
         raise UserError(f"{path}: protected by a password; compress it again without")
     return cast(BinaryIO, archive.open(name))
 
 
 def _parts(names: Iterable[str]) -> list[str]:
-    """Names sorted, without what systems leave in folders, which is no part of an export."""
+    """Sorted names without hidden files and those that operating systems add."""
     return sorted(name for name in names if not any(part[0] in "._" for part in name.split("/") if part.strip(".")))
 
 
 class _Checked(io.RawIOBase):
-    """A stream that ends where it was cut off, and refuses what is damaged or expands as no text does."""
+    """A stream that ends where the file was cut off, and raises UserError for damage or too much expansion."""
 
     def __init__(self, stream: BinaryIO, path: Path, report: Report, limit: int) -> None:
         self.stream = cast(io.BufferedReader, stream)
@@ -255,7 +262,7 @@ class _Checked(io.RawIOBase):
         if self.cut:
             return 0
         try:
-            with told(self.path, EOFError, tarfile.ReadError):
+            with as_user_error(self.path, EOFError, tarfile.ReadError):
                 read = self.stream.read1(len(buffer))  # `read` would lose what stands before an early end
         except (EOFError, tarfile.ReadError):
             self.cut = True
@@ -265,7 +272,7 @@ class _Checked(io.RawIOBase):
             raise UserError(f"{self.path}: packed several times, one in the other; unpack it once or more")
         self.left -= len(read)
         if self.left < 0:
-            said = f"expands to more than {self.limit >> 20:,} MiB, as no text does"
+            said = f"expands to more than {self.limit >> 20:,} MiB, more than any text"
             raise UserError(f"{self.path}: {said}; compress or copy it again")
         buffer[: len(read)] = read
         return len(read)

@@ -1,4 +1,4 @@
-"""Streams of bytes: some of one, and one whose bytes are counted."""
+"""Reading the beginning of a stream of bytes, and counting the bytes that are read."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, BinaryIO, cast
 from patent_embeddings.corpus.reading.damage import suppressed
 
 
-def some(stream: BinaryIO, size: int) -> bytes:
-    """At most so many bytes; those before a damage where there is one."""
+def beginning(stream: BinaryIO, size: int) -> bytes:
+    """At most `size` bytes; fewer where the stream ends or is damaged."""
     read = b""
     with suppressed():
         while len(read) < size and (more := cast(io.BufferedReader, stream).read1(size - len(read))):
@@ -19,12 +19,12 @@ def some(stream: BinaryIO, size: int) -> bytes:
 
 
 def metered(stream: BinaryIO, seen: Callable[[int], None]) -> BinaryIO:
-    """The stream, of which `seen` is told how many bytes are read."""
+    """The stream, which calls `seen` with the number of bytes of each read."""
     return cast(BinaryIO, io.BufferedReader(_Metered(stream, seen), 1 << 20))
 
 
 class _Metered(io.RawIOBase):
-    """A stream whose bytes are counted by a progress bar."""
+    """A stream that reports the bytes read from it."""
 
     def __init__(self, stream: BinaryIO, seen: Callable[[int], None]) -> None:
         self.stream, self.seen = stream, seen

@@ -1,4 +1,4 @@
-"""Lines of text of a stream of bytes, whatever its encoding and its line ends."""
+"""Lines of a stream of bytes in UTF-8, Windows-1252, UTF-16 or UTF-32, with any line ends."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import BinaryIO
 from patent_embeddings.corpus.reading.source import Report
 
 _CHUNK = 1 << 20  # bytes decoded at once
-LETTERS = 32  # bytes of a file that say whether it is UTF-16 without a mark
-# Marks, and their encodings, of which one mark begins as another does.
+LETTERS = 32  # bytes by which UTF-16 without a byte order mark is recognised
+# Byte order marks. UTF-32 comes first: its mark begins with that of UTF-16.
 _WIDE = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -25,23 +25,23 @@ DAMAGED = "damaged bytes, read as \ufffd"
 
 
 class Lines:
-    """The lines of a stream, each with its line end: LF, CRLF or CR. What is odd about its bytes is counted.
+    """The lines of a stream, each with its line end (LF, CRLF or CR). The report counts bytes that are not UTF-8.
 
     Attributes:
-        torn: the line given last is the last one and has no line end.
-        held: lines given since the list was cleared.
+        torn: whether the last line of the stream was read and has no line end.
+        held: lines read since the caller cleared the list.
     """
 
     def __init__(self, stream: BinaryIO, report: Report) -> None:
         self.stream, self.report = stream, report
         self.torn = False
         self.held: list[str] = []
-        self._good = self._bad = 0  # bytes that continue a character in UTF-8, and that are none
+        self._good = self._bad = 0  # continuation bytes of valid UTF-8, and invalid bytes
 
     def __iter__(self) -> Iterator[str]:
         last = ""
         for text in self._texts():
-            # The last one may go on, as may a CR with an LF.
+            # The last line may continue in the next chunk, or its CR be followed by an LF.
             *whole, last = [*io.StringIO(last + text, newline="")] or [""]
             for line in whole:
                 self.held.append(line)
@@ -74,7 +74,7 @@ class Lines:
             data = more
 
     def _decoded(self, data: bytes, *, final: bool) -> tuple[str, int]:
-        """Text of bytes and how many of them it is of: as UTF-8, or Windows-1252 where less is UTF-8 than is not."""
+        """Text, and the number of bytes decoded: as UTF-8, or as Windows-1252 where most bytes are not UTF-8."""
         try:
             text, used = codecs.utf_8_decode(data, "strict", final)
             self._good += used - len(text)
@@ -95,13 +95,13 @@ class Lines:
 
 
 def wide(data: bytes) -> str:
-    """The encoding of text that begins so, where it is one of two or four bytes a letter; "" of others."""
+    """The encoding of text that begins with `data`, if it is UTF-16 or UTF-32; "" otherwise."""
     if marked := next((name for mark, name in _WIDE.items() if data.startswith(mark)), ""):
         return marked
     head = data[:LETTERS]
     if len(head) < LETTERS:
         return ""
-    zero = [not any(head[place::4]) for place in range(4)]  # bytes of Latin letters
+    zero = [not any(head[place::4]) for place in range(4)]  # Latin letters fill the other bytes with 0
     forms = {
         "utf-32-be": [True, True, True, False],
         "utf-32-le": [False, True, True, True],
@@ -112,6 +112,6 @@ def wide(data: bytes) -> str:
 
 
 def _around(text: str, odd: str = "\ufffd") -> str:
-    """What stands around the first odd character, on one line; "" where there is none."""
+    """The text around the first odd character, on one line; "" where there is none."""
     found = re.search(odd, text)
     return " ".join(text[max(0, found.start() - 20) : found.start() + 20].split()) if found else ""

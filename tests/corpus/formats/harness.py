@@ -184,10 +184,23 @@ def damaged(data: bytes) -> st.SearchStrategy[bytes]:
     return st.lists(change, min_size=1, max_size=4).map(changed)
 
 
-def spreadsheet(rows: list[list[str]], path: Path, sheet: str = "Sheet1") -> Path:
-    """Write rows of text as the first sheet of an .xlsx."""
+def spreadsheet(
+    rows: list[list[str]],
+    path: Path,
+    sheet: str = "Sheet1",
+    hidden: str = "",
+    after: str = "",
+    merged: str = "",
+    margin: int = 0,
+) -> Path:
+    """Write rows of text as a sheet of an .xlsx, with merged cells such as `A2:A3`.
+
+    `hidden` is a sheet before it that is not shown, `after` one behind it; both are empty. `margin` is the number of
+    empty columns on the left.
+    """
     cells = [
-        "".join(f'<c t="inlineStr"><is><t xml:space="preserve">{escape(cell)}</t></is></c>' for cell in cells)
+        "<c/>" * margin
+        + "".join(f'<c t="inlineStr"><is><t xml:space="preserve">{escape(cell)}</t></is></c>' for cell in cells)
         for cells in rows
     ]
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -198,16 +211,24 @@ def spreadsheet(rows: list[list[str]], path: Path, sheet: str = "Sheet1") -> Pat
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
-        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{kind}.worksheet+xml"/></Types>',
+        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{kind}.worksheet+xml"/>'
+        f'<Override PartName="/xl/worksheets/empty.xml" ContentType="{kind}.worksheet+xml"/></Types>',
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="rId1" '
         f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
-        f'<sheet name="{escape(sheet)}" sheetId="1" r:id="rId1"/></sheets></workbook>',
+        + (f'<sheet name="{hidden}" sheetId="2" state="hidden" r:id="rId2"/>' if hidden else "")
+        + f'<sheet name="{escape(sheet)}" sheetId="1" r:id="rId1"/>'
+        + (f'<sheet name="{after}" sheetId="3" r:id="rId2"/>' if after else "")
+        + "</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="rId1" '
-        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="rId2" '
+        f'Type="{office}/worksheet" Target="worksheets/empty.xml"/></Relationships>',
+        "xl/worksheets/empty.xml": f'<worksheet xmlns="{main}"><sheetData/></worksheet>',
         "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>'
         + "".join(f'<row r="{number}">{row}</row>' for number, row in enumerate(cells, start=1))
-        + "</sheetData></worksheet>",
+        + "</sheetData>"
+        + (f'<mergeCells count="1"><mergeCell ref="{merged}"/></mergeCells>' if merged else "")
+        + "</worksheet>",
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():

@@ -453,6 +453,49 @@ def test_one_row_a_citation(tmp_path: Path) -> None:
     assert "citations that name nothing" not in raw.notes
 
 
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("citation", "US-200-A, EP-300-A"),
+        ("citation", "US-200-A;EP-300-A"),
+        ("citation", '["US-200-A", "EP-300-A"]'),
+        ("citation.publication_number", "US-200-A,EP-300-A"),
+        ("citation_publication_number", '["US-200-A","EP-300-A"]'),
+        ("citation_publication_numbers", "['US-200-A' 'EP-300-A']"),
+        ("citation_publication_numbers", ["US-200-A", "EP-300-A"]),
+    ],
+)
+def test_a_cell_with_all_that_is_cited(column: str, cell: str | list[str], tmp_path: Path) -> None:
+    rows = [{"publication_number": f"{number}-A", "family_id": number} for number in ("US-100", "US-200", "EP-300")]
+    if isinstance(cell, list):
+        path = written(tmp_path / "x", *(one | {column: cell if one is rows[0] else []} for one in rows))
+    else:
+        cells = [[*one.values(), cell if one is rows[0] else ""] for one in rows]
+        path = spreadsheet([["publication_number", "family_id", column], *cells], tmp_path / "x")
+    raw = read(path)
+    assert raw.citations[["citing_id", "cited_id"]].values.tolist() == [["US-100", "EP-300"], ["US-100", "US-200"]]
+
+
+def test_parts_that_are_listed_in_two_columns_are_put_together(tmp_path: Path) -> None:
+    parts = {"citation_publication_number": ["US-200-A", "EP-300-A"], "citation_category": ["SEA", "APP"]}
+    (one,) = publications(written(tmp_path / "x", {"publication_number": "US-100-A", "title_text": "[A pump]"} | parts))
+    assert [(each.number, each.category) for each in one.cites] == [("US-200-A", "SEA"), ("EP-300-A", "APP")]
+    assert [text.text for text in one.title] == ["[A pump]"]
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "parquet"])
+def test_columns_that_a_query_named_itself_are_said_and_those_of_the_table_are_not(form: str, tmp_path: Path) -> None:
+    rows = [ROWS[0] | {"cited": "US-200-A", "cited_by": "1", "citation_0_filing_date": "1"}]
+    path = written(tmp_path / "x", *rows)
+    if form == "csv":
+        path = spreadsheet([list(rows[0]), [json.dumps(cell) for cell in rows[0].values()]], path)
+    elif form == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    source = Source(path)
+    list(bigquery.read(source, Select()))
+    assert source.report.notes()[bigquery.UNREAD] == "1, such as cited"
+
+
 def test_where_no_row_is_a_publication_what_was_counted_is_said(tmp_path: Path) -> None:
     (tmp_path / "x").write_text(json.dumps({"0": ROWS[0]}))
     with pytest.raises(UserError, match="no publication in it; rows without publication number and family id"):

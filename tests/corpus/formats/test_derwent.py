@@ -248,6 +248,11 @@ def test_fields_that_are_empty_or_stand_twice(tmp_path: Path, lines: list[str], 
     assert (one.family, min(one.dates, default="")) == (family, date)
 
 
+def test_a_field_whose_name_has_a_digit_is_no_part_of_the_one_above(tmp_path: Path) -> None:
+    one = record(tmp_path, "PN EP1-A1", "AB ", "   NOVELTY - A pump.", "Z9 0")
+    assert [text.text for text in one.abstract] == ["NOVELTY - A pump."]
+
+
 def test_a_record_without_an_end_is_left_out_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "lost.ciw"
     path.write_text(BYTES.decode("utf-8-sig").replace("\nER\n", "\n", 1), encoding="utf-8")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 
 import pytest
-from harness import EXPORTS, RIGHT, check_records, read, row
+from harness import EXPORTS, RIGHT, check_records, read, row, spreadsheet
 
 from patent_embeddings.corpus.formats import FORMATS
 from patent_embeddings.corpus.reading.source import Source
@@ -23,3 +24,13 @@ def test_right_table_by_format_and_by_looks(file: str, tmp_path: Path) -> None:
     assert row(named) == row(read(renamed)) == RIGHT[file]
     check_records(named, file)
     assert [one.name for one in FORMATS if one.looks(Source(renamed))] == [right]
+
+
+def test_spreadsheets_of_a_folder_are_read_like_its_tables(tmp_path: Path) -> None:
+    with (EXPORTS / "lens-2020.csv").open(encoding="utf-8", newline="") as rows:
+        head, *table = csv.reader(rows)
+    for name, part in {"1.xlsx": table[::2], "2.xlsx": table[1::2], "notes.xlsx": []}.items():
+        spreadsheet([head, *part] if part else [["Read me"]], tmp_path / name)
+    raw = read(tmp_path)
+    assert row(raw) == RIGHT["lens-2020.csv"]
+    assert raw.notes["files of no known export, left out"] == "1, such as notes.xlsx"

@@ -222,7 +222,10 @@ def test_where_nothing_resolves_both_spellings_are_shown() -> None:
 
 def test_a_name_or_a_file_of_no_format_is_refused_in_one_line(tmp_path: Any) -> None:
     (tmp_path / "x.dat").write_text("one,two\n1,2\n")
-    for name, said in ((None, r"no known export; it begins 'one,two'; known are "), ("lense", "did you mean lens")):
+    for name, said in (
+        (None, r"no known export; it begins with 'one,two'; known "),
+        ("lense", "did you mean lens"),
+    ):
         with pytest.raises(UserError, match=said) as caught:
             formats.read([tmp_path / "x.dat"], name, formats.Select())
         assert "\n" not in str(caught.value)

@@ -243,7 +243,7 @@ def test_selection_reads_rows_of_wanted_patents_only() -> None:
 @pytest.mark.parametrize(
     ("keep", "said"),
     [
-        (["g_cpc_current"], "g_patent is missing, which says which patents there are"),
+        (["g_cpc_current"], "g_patent is missing, which lists the patents"),
         (["g_cpc_current", "g_claims_2020"], "has g_claims, g_cpc_current; g_patent is missing"),
     ],
 )

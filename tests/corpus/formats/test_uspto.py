@@ -267,7 +267,7 @@ def test_one_damaged_document_is_left_out_and_said(write: Any) -> None:
         (documents[0].replace(b"<doc-number>08928713</doc-number>", b""), "no number of a publication"),
         (documents[0][:5000], "no whole document of USPTO full text"),
         (LISTING, "no whole document of USPTO full text"),
-        (b'<?xml version="1.0"?>\n<PATDOC DTD="2.5"><SDOBI/></PATDOC>', "of before 2005"),
+        (b'<?xml version="1.0"?>\n<PATDOC DTD="2.5"><SDOBI/></PATDOC>', "from before 2005"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_in_one_line(data: bytes, said: str, write: Any) -> None:

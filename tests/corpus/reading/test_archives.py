@@ -105,5 +105,5 @@ def test_a_spreadsheet_among_others_is_named(tmp_path: Path) -> None:
 
 
 def test_an_archive_of_nothing_whole_is_said_so(tmp_path: Path) -> None:
-    assert refused(tmp_path / "x.zip", zipped(a_csv=b"")).startswith(": nothing whole is in it")
-    assert refused(tmp_path / "x.gz", gzip.compress(LENS)[:12]).startswith(": nothing whole is in it")
+    assert refused(tmp_path / "x.zip", zipped(a_csv=b"")).startswith(": no complete file in it")
+    assert refused(tmp_path / "x.gz", gzip.compress(LENS)[:12]).startswith(": no complete file in it")

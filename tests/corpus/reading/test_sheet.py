@@ -109,8 +109,8 @@ def test_a_header_that_stands_again_where_files_were_joined_is_no_row(tmp_path: 
     ("head", "said"),
     [
         (["ID", " Title", "NOTE "], ""),
-        (["Title", "Id", "Note"], "row 4: a header with other columns, or in another order, as where files were put"),
-        (["Id", "Note", "Title"], "row 4: a header with other columns, or in another order, as where files were put"),
+        (["Title", "Id", "Note"], "row 4: a header with other columns, or in another order, as where"),
+        (["Id", "Note", "Title"], "row 4: a header with other columns, or in another order, as where"),
         (["Title", "Id", "a pump"], None),  # values, of which some are called as columns are
         (["Id", "a", "b"], None),
     ],
@@ -150,7 +150,7 @@ def test_files_put_one_behind_the_other_are_told(
         assert read(tmp_path / "x")[0] == TABLE * 2
         return
     said = refused(tmp_path / "x", joined.encode())
-    assert said.endswith(": files were put one behind the other here; take them apart, and name each")
+    assert said.endswith(": several files were joined into one here; take them apart, and name each")
     assert re.match("(after )?row [2-5]:", said)
 
 
@@ -255,6 +255,32 @@ def test_the_first_sheet_of_a_spreadsheet_as_its_cells_show(tmp_path: Path) -> N
     assert found.above == 2 and [list(cells.values()) for _, cells in found.rows] == TABLE
     assert shown(20141000000.0) == "20141000000" and shown(0.5) == "0.5" and shown(True) == "TRUE"
     assert shown(datetime.datetime(2001, 2, 3)) == shown(datetime.date(2001, 2, 3)) == "2001-02-03"
+
+
+def test_the_first_sheet_that_is_shown_is_read_and_the_others_are_said(tmp_path: Path) -> None:
+    source = Source(spreadsheet([[*KNOWN], *TABLE], tmp_path / "x.xlsx", hidden="Notes", after="Year 2"))
+    assert [list(cells.values()) for _, cells in sheet.rows(source, KNOWN).rows] == TABLE
+    assert source.report.notes() == {"other sheets, not read": "2, such as Year 2"}
+
+
+@pytest.mark.parametrize(("margin", "merged"), [(0, "B2:B4"), (1, "C2:C4"), (1, "A2:A4")])
+def test_a_cell_merged_over_rows_stands_in_each_of_them(tmp_path: Path, margin: int, merged: str) -> None:
+    table = [["1", "Pump", "a"], ["2", "", "b"], ["3", "", "c"], ["4", "", "d"]]
+    source = Source(spreadsheet([[*KNOWN], *table], tmp_path / "x.xlsx", merged=merged, margin=margin))
+    found = [cells[KNOWN[1]] for _, cells in sheet.rows(source, KNOWN).rows]
+    assert found == (["Pump", "", "", ""] if merged[0] == "A" else ["Pump", "Pump", "Pump", ""])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_texts_as_long_as_a_spreadsheet_keeps_are_said(tmp_path: Path, suffix: str) -> None:
+    table = [["1", "Pump", "a" * 32_767], ["2", "Valve", "a" * 32_766]]
+    path = tmp_path / f"x{suffix}"
+    if suffix == ".xlsx":
+        spreadsheet([[*KNOWN], *table], path)
+    else:
+        path.write_text(written(table))
+    found, source = read(path)
+    assert found == table and source.report.notes() == {sheet.FULL: "1, such as Note of row 1"}
 
 
 def test_a_spreadsheet_that_is_damaged_or_expands_as_none_does_is_refused(tmp_path: Path) -> None:
