@@ -192,8 +192,8 @@ def read_yaml(path: Path, shown: Path | None = None) -> Any:
         def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
             """Refuse `010` and `1:30`: 8 and 90 in YAML 1.1, which is read here, 10 and text in DVC's YAML 1.2."""
             if re.fullmatch(r"[-+]?0[0-9_]+|.*:.*", node.value):
-                said = "is one number in YAML 1.1 and another in 1.2; write it as a decimal without leading zeros"
-                raise UserError(f"{shown}: {node.value} {said}")
+                mend = "write a number as a decimal without leading zeros, and text in quotes"
+                raise UserError(f"{shown}: YAML 1.1 and 1.2 read {node.value} differently; {mend}")
             return int(super().construct_yaml_int(node))
 
     Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)

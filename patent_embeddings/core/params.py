@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import read_json, read_yaml
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-# Strict: YAML's `yes` would pass as 1.
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("float_type", "Input should be a valid number")
+    return value
+
+
+# YAML's `yes` must not pass as 1. A strict float would refuse `5e-4`, which YAML 1.1 reads as text.
+Number = Annotated[float, BeforeValidator(_no_truth)]
 Positive = Annotated[int, Field(gt=0, strict=True)]
 Seed = Annotated[int, Field(ge=0, lt=1 << 32, strict=True)]  # numpy takes no others
 
@@ -105,7 +115,7 @@ class Finetune(Block):
     steps: Positive
     batch: Annotated[int, Field(ge=2, strict=True)]
     length: Positive
-    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    rate: Annotated[Number, Field(gt=0, allow_inf_nan=False)]
     rank: Positive
     evaluations: Positive
     held_out: list[Identifier] = []
@@ -123,7 +133,7 @@ class Embed(Block):
 
     dtype: Literal["float32", "bfloat16", "auto"] | None  # None: as the model's entry says
     length: Positive | None
-    adapter_scale: Annotated[float, Field(ge=0, le=1)]
+    adapter_scale: Annotated[Number, Field(ge=0, le=1)]
     engine: Literal["local", "ray"]
     passages: Passages = Passages()
 
@@ -131,8 +141,8 @@ class Embed(Block):
 class Bm25(Block):
     """Lexical retrieval."""
 
-    k1: Annotated[float, Field(ge=0, le=1000)]  # above, float32 scores vanish
-    b: Annotated[float, Field(ge=0, le=1)]
+    k1: Annotated[Number, Field(ge=0, le=1000)]  # above, float32 scores vanish
+    b: Annotated[Number, Field(ge=0, le=1)]
     query_side: bool = False
     depth: Positive
 
@@ -157,7 +167,7 @@ class Fuse(Block):
 
     metric: Literal["nDCG@10", "nDCG@100", "R@100", "AP", "RR"]
     rrf_k: Annotated[list[Positive], Field(min_length=1)]
-    weights: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)]
+    weights: Annotated[list[Annotated[Number, Field(ge=0, le=1)]], Field(min_length=1)]
     depth: Positive
 
 

@@ -23,7 +23,7 @@ _PLAIN = re.compile(r"([A-Z]{2})[ -]?([1-9][0-9]*)(?:[ -]?[A-Z][0-9]?)?")
 _FRONT = re.compile(r"[\W_]+(?:[ABCUY][0-9]?|[AOP]S)[\W_]+(?=[0-9HS])")  # EP-A-0123456, JP-A-H10-123456, DE-OS 3123456
 _KIND = re.compile(r"(?<=[0-9])[\W_]*(?:[A-Z][0-9]?|AA)[\W_]*$")
 _YEARLY = re.compile(r"((?:19|20)?[0-9]{2})[\s/-]+([0-9]+)")
-_IMPERIAL = re.compile(r"([HSTMR])[\W_]*(?:([0-9]{1,2})[\W_]+|([0-9]{2}))([0-9]+)")
+_IMPERIAL = re.compile(r"([HSTMR])[\W_]*(?:([0-9]{1,2})[\W_]+|([0-9]{2})(?=[0-9]{1,6}$))([0-9]+)")
 _NO_ERA = re.compile(r"(?:([0-9]{1,2})\s?[-/]\s?|([0-9]{2})(?=[0-9]{6}$))([0-9]{1,6})")  # 62-12345, 62012345
 _RIGHT = re.compile(r"[\W_]*[123]0[\W_]+(?=(?:19|20)[0-9]{2}[\W_])")  # Korea's 10-2005-: a patent, 20: a utility model
 _SIGNS = re.compile(r"[\W_]+")

@@ -9,8 +9,12 @@ import pandas as pd
 
 from patent_embeddings.corpus.values import Sections
 
-_LINE_NUMBER = re.compile(r"(?:^|\n|\bclaim\w*(?: is| are)?:)\s*(\d{1,3})\s*([.)])\s+")
-_INLINE_NUMBER = re.compile(r"(?:^|(?<=[.;)]\s)|\bclaim\w*(?: is| are)?:)\s*(\d{1,3})\s*(\.)\s+(?=[A-Z(])")
+_BEFORE = r"\b(?i:claim\w*(?: is| are)?:)"  # `What is claimed is:`
+# The number of a claim may touch its text, as in translations: `1.A pump`.
+_LINE_NUMBER = re.compile(rf"(?:^|\n|{_BEFORE})\s*(\d{{1,3}})\s*([.)])(?:\s+|(?=[^\W\d_]))")
+_INLINE_NUMBER = re.compile(
+    rf"(?:^|(?<=[.;)]\s)(?<!\b[Ff]ig\.\s)(?<!\b[Nn]o\.\s)|{_BEFORE})\s*(\d{{1,3}})\s*(\.)\s+(?=[A-Z(])"
+)
 _CANCELLED = re.compile(r"[\W\d_]*(?:to[\W\d_]*)?(?:cancell?ed|deleted)\W*", re.IGNORECASE)  # `1-20. (canceled)`
 _DEPENDENT = re.compile(r"\b(?:claims?\s+\d|(?:preceding|previous|above|foregoing)\s+claims?)", re.IGNORECASE)
 

@@ -173,7 +173,7 @@ def test_a_file_that_cannot_be_read_is_not_called_one_that_cannot_be_written(tmp
 def test_a_number_that_dvc_reads_as_another_is_refused(tmp_path: Path, number: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(f"seed: {number}\n")
-    with pytest.raises(UserError, match=f"params.yaml: {number} is one number in YAML 1.1 and another in 1.2"):
+    with pytest.raises(UserError, match=f"params.yaml: YAML 1.1 and 1.2 read {number} differently"):
         read_yaml(path)
 
 

@@ -125,6 +125,13 @@ def test_a_file_that_two_entries_name_stays_with_the_other(added: Path) -> None:
     assert kept_files() == ["data/raw/second.jsonl", "data/raw/second.jsonl.dvc"]
 
 
+def test_an_empty_entry_of_another_landscape_is_in_nobodys_way(added: Path) -> None:
+    path = layout.registry("landscapes")
+    path.write_text(f"{path.read_text(encoding='utf-8')}\nempty:\n", encoding="utf-8")
+    landscape_stage.remove("own")
+    assert "own" not in entries() and kept_files() == []
+
+
 def test_remove_takes_all_that_is_of_it_and_nothing_else(added: Path, capsys: pytest.CaptureFixture[str]) -> None:
     landscape_stage.add("own-too", [added / "own.jsonl"])
     for name in ("own", "own-too"):

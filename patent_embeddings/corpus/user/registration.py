@@ -78,8 +78,8 @@ def files_of(block: Mapping[str, Any]) -> list[Path]:
 
 def _shared(name: str) -> dict[Path, str]:
     """Files that entries of other landscapes name -> one such landscape."""
-    blocks = files.read_yaml(LISTED)
-    return {path: other for other, block in blocks.items() if other != name for path in files_of(block)}
+    others = {other: block for other, block in files.read_yaml(LISTED).items() if other != name}
+    return {path: other for other, block in others.items() if isinstance(block, dict) for path in files_of(block)}
 
 
 def appended(text: str, name: str, block: dict[str, Any]) -> str:
