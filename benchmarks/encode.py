@@ -29,11 +29,13 @@ PACKAGES = ("torch", "transformers", "sentence-transformers", "tokenizers")
 
 @app.command()
 def main(
-    size: Annotated[int, typer.Option(min=50, help="Families of view tac.")] = 10_000,
-    long: Annotated[int, typer.Option(min=50, help="Families of view full, 20,000 characters a description.")] = 2_000,
-    dtype: Annotated[str, typer.Option(help="Ours: float32 or bfloat16. The peer's is float32.")] = "float32",
+    size: Annotated[int, typer.Option(min=50, help="Number of texts of view tac.")] = 10_000,
+    long: Annotated[int, typer.Option(min=50, help="Number of texts of view full, of 20,000 characters.")] = 2_000,
+    dtype: Annotated[
+        str, typer.Option(help="Precision of ours: float32 or bfloat16. The peer's is float32.")
+    ] = "float32",
     turns: Annotated[int, typer.Option(min=1, help="How often each runs.")] = 5,
-    quick: Annotated[bool, typer.Option("--quick", help="300 and 60 families, 3 turns.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="300 and 60 texts, 3 turns.")] = False,
 ) -> None:
     """Encode two views of a simulated landscape with both, loading included."""
     if quick:

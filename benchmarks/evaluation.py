@@ -43,9 +43,11 @@ UNKNOWN += ("sample_creation", "bibtex_citation")
 
 @app.command()
 def main(
-    sizes: Annotated[list[int] | None, typer.Option("--size", min=50, help="Families. [default: 500, 10000]")] = None,
-    view: Annotated[str, typer.Option(help="Of queries and documents.")] = "tac",
-    dtype: Annotated[str, typer.Option(help="Ours: float32 or bfloat16. mteb's is float32.")] = "float32",
+    sizes: Annotated[
+        list[int] | None, typer.Option("--size", min=50, help="Number of families. [default: 500, 10000]")
+    ] = None,
+    view: Annotated[str, typer.Option(help="View of queries and documents.")] = "tac",
+    dtype: Annotated[str, typer.Option(help="Precision of ours: float32 or bfloat16. mteb's is float32.")] = "float32",
     turns: Annotated[int, typer.Option(min=1, help="How often each runs.")] = 5,
     quick: Annotated[bool, typer.Option("--quick", help="300 families, 3 turns.")] = False,
 ) -> None:

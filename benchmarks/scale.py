@@ -47,7 +47,9 @@ STAGES = (
 
 @app.command()
 def main(
-    sizes: Annotated[list[int] | None, typer.Option("--size", min=50, help="[default: 1000, 10000, 113148]")] = None,
+    sizes: Annotated[
+        list[int] | None, typer.Option("--size", min=50, help="Number of families. [default: 1000, 10000, 113148]")
+    ] = None,
     bm25: Annotated[bool, typer.Option("--bm25", help="Run the BM25 stage instead of drawing a random run.")] = False,
 ) -> None:
     """Run every stage but embed at each size."""

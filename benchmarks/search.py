@@ -34,8 +34,8 @@ _BLOCK = 1024  # queries whose scores torch holds at once
 
 @app.command()
 def main(
-    size: Annotated[int, typer.Option(min=DEPTH, help="Documents.")] = 113_148,
-    queries: Annotated[int, typer.Option(min=1, help="Queries.")] = 4_096,
+    size: Annotated[int, typer.Option(min=DEPTH, help="Number of documents.")] = 113_148,
+    queries: Annotated[int, typer.Option(min=1, help="Number of queries.")] = 4_096,
     dimension: Annotated[int, typer.Option(min=1, help="Dimensions of a vector.")] = 1_024,
     turns: Annotated[int, typer.Option(min=1, help="How often each runs.")] = 5,
     quick: Annotated[bool, typer.Option("--quick", help="10,000 documents, 4,000 queries, 3 turns.")] = False,

@@ -13,9 +13,11 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    carry: Annotated[bool, typer.Option("--carry", help="First copy entries of an older layout to registry/.")] = False,
+    carry: Annotated[
+        bool, typer.Option("--carry", help="Before checking, copy entries of an older layout to registry/.")
+    ] = False,
 ) -> None:
-    """Check params.yaml against the registries; write the values that each stage reads."""
+    """Check params.yaml against the registry; write the values that each stage reads."""
     from patent_embeddings.core import environment, params
     from patent_embeddings.core.progress import say
     from patent_embeddings.grid import check, keys, migration

@@ -17,9 +17,11 @@ Cell = Annotated[str, typer.Argument(help="An experiment by its name, a commit, 
 def main(
     first: Cell,
     second: Cell,
-    landscape: Annotated[str | None, typer.Option(help="Compare on this landscape only.")] = None,
+    landscape: Annotated[
+        str | None, typer.Option(help="Compare on this landscape only; by default on all that both cells have.")
+    ] = None,
 ) -> None:
-    """Compare two cells on the test queries that both are scored on: reports/comparisons/."""
+    """Compare two cells, query by query, and write a page to reports/comparisons/."""
     from patent_embeddings.core import params
     from patent_embeddings.pages.comparison import report
 

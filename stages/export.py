@@ -1,6 +1,6 @@
-"""The cell at hand in the formats of others: TREC files, MTEB results, a model folder, tables as CSV or LaTeX.
+"""Export the current cell for other programs: a search system, a model, vectors, data sets, run files, tables.
 
-Another cell is exported after `dvc exp apply NAME`; everything lands in exports/, which git ignores.
+To export another cell, run `dvc exp apply NAME` first. Exports go to exports/, which git ignores.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 
 OUT = Path("exports")
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
-Landscape = Annotated[str | None, typer.Option(help="One of the cell's; all, where none is named.")]
+Landscape = Annotated[str | None, typer.Option(help="A landscape of the cell; by default all of them.")]
 
 
 def _cell(*stages: str, landscape: str | None = None) -> tuple[Subject, list[str]]:
-    """The cell at hand and the landscapes to export, after a check that these stages are up to date.
+    """The current cell and the landscapes to export, after a check that these stages are up to date.
 
     A stage is named as `report`, or as `metrics@` for each landscape.
     """
@@ -67,7 +67,9 @@ def mteb(out: Out = OUT / "mteb") -> None:
 @app.command()
 def model(
     out: Out = OUT / "model",
-    merged: Annotated[bool, typer.Option("--merged", help="The whole model, its adapter merged.")] = False,
+    merged: Annotated[
+        bool, typer.Option("--merged", help="Write the whole model, with the adapter merged into its weights.")
+    ] = False,
 ) -> None:
     """Write a model folder for the Hugging Face hub: the adapter, or the whole model, and a card."""
     from patent_embeddings.evaluation.scores import read_scores
@@ -108,9 +110,11 @@ def dataset(out: Out = OUT / "dataset", landscape: Landscape = None) -> None:
 @app.command()
 def system(
     out: Out = OUT / "system",
-    landscape: Annotated[str | None, typer.Option(help="One of the cell's; its own, where none is named.")] = None,
+    landscape: Annotated[
+        str | None, typer.Option(help="A landscape of the cell; by default `landscape` of params.yaml.")
+    ] = None,
 ) -> None:
-    """Write a search system: one folder with all that ranks a landscape's families, and the script that does it."""
+    """Write a search system: one folder that ranks a landscape's families without this repository."""
     from patent_embeddings.core import params
     from patent_embeddings.evaluation.scores import read_scores
     from patent_embeddings.handover.system import writer
@@ -124,7 +128,7 @@ def system(
 @app.command()
 def table(
     name: Annotated[str, typer.Argument(help="A table of the cell's page, or `grid-...` of the grid's page.")],
-    form: Annotated[Literal["csv", "latex"], typer.Option("--format", help="Of the file.")] = "csv",
+    form: Annotated[Literal["csv", "latex"], typer.Option("--format", help="Format of the file.")] = "csv",
     out: Out = OUT / "tables",
 ) -> None:
     """Write a table of a page as CSV or LaTeX (booktabs)."""

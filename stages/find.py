@@ -17,22 +17,22 @@ _option = typer.Option
 
 @app.command()
 def main(
-    text: Annotated[str | None, typer.Argument(help="A question in words.")] = None,
-    queries: Annotated[Path | None, _option(help="A file of questions: texts, or patents.")] = None,
-    like: Annotated[str | None, _option(metavar="NUMBER", help="Find patents like this one; any spelling.")] = None,
+    text: Annotated[str | None, typer.Argument(help="A question, in words.")] = None,
+    queries: Annotated[Path | None, _option(help="A file of questions; each is a text or a patent.")] = None,
+    like: Annotated[str | None, _option(metavar="NUMBER", help="Patent to find similar ones to: number or id.")] = None,
     interactive: Annotated[bool, _option("--interactive", help="Ask one question after another.")] = False,
-    landscape: Annotated[str | None, _option(help="Needed only if the cell has several.")] = None,
-    system: Annotated[str | None, _option(help="A system of the cell; by default its best.")] = None,
-    k: Annotated[int, _option("-k", min=1, help="Number of hits.")] = 10,
+    landscape: Annotated[str | None, _option(help="Landscape to search; needed only if the cell has several.")] = None,
+    system: Annotated[str | None, _option(help="System that ranks; by default the best one of the cell.")] = None,
+    k: Annotated[int, _option("-k", min=1, help="Number of hits for each question.")] = 10,
     form: Annotated[Form, _option("--format", help="Format of the hits.")] = "table",
-    out: Annotated[Path | None, _option(help="File for the hits; by default they are printed.")] = None,
-    before: Annotated[str, _option(help="Priority (else publication) before: YYYY-MM-DD.")] = "",
-    classes: Annotated[str, _option("--class", help="Only these IPC or CPC classes: A61,H04L29.")] = "",
-    jurisdiction: Annotated[str, _option(help="Only with a member in these countries: EP,US.")] = "",
-    not_applicant: Annotated[list[str] | None, _option(help="Not of this applicant; repeatable.")] = None,
-    judge: Annotated[Path | None, _option(help="Add the hits of all systems to a CSV file, to be judged.")] = None,
+    out: Annotated[Path | None, _option(help="File to write the hits to; by default they are printed.")] = None,
+    before: Annotated[str, _option(help="Only families with a priority (else publication) before YYYY-MM-DD.")] = "",
+    classes: Annotated[str, _option("--class", help="Only families in these IPC or CPC classes: A61,H04L29.")] = "",
+    jurisdiction: Annotated[str, _option(help="Only families with a member in these countries: EP,US.")] = "",
+    not_applicant: Annotated[list[str] | None, _option(help="Leave out this applicant's families; repeatable.")] = None,
+    judge: Annotated[Path | None, _option(help="Add the hits of all systems to this CSV file, to be judged.")] = None,
 ) -> None:  # fmt: skip
-    """Rank the families of a landscape; nothing is computed twice, and filters leave scores as they are."""
+    """Rank the families of a landscape for a question, with the current cell; filters leave scores as they are."""
     from patent_embeddings.core import params
     from patent_embeddings.pages.find import command
     from patent_embeddings.retrieval.filters import filters

@@ -14,7 +14,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(landscape: str) -> None:
-    """Fuse the BM25 and the dense run of one landscape, both ways."""
+    """Fuse the BM25 and the dense run of one landscape: rrf and interpolation."""
     from patent_embeddings.core import costs, params, tables
     from patent_embeddings.corpus.pool import reachable
     from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES

@@ -15,10 +15,10 @@ app = typer.Typer(add_completion=False, help=__doc__)
 def run_(
     preset: Annotated[str | None, typer.Option(help="A grid of registry/presets.yaml.")] = None,
     setting: Annotated[
-        list[str] | None, typer.Option("-S", help="An axis, key=value1,value2; also narrows a preset's.")
+        list[str] | None, typer.Option("-S", help="An axis, key=value1,value2; replaces the preset's axis of that key.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Cells computed at the same time.")] = 1,
-    part: Annotated[str, typer.Option(metavar="I/N", help="Only the I-th of N shares of the cells.")] = "1/1",
+    jobs: Annotated[int, typer.Option(min=1, help="Number of cells computed at the same time.")] = 1,
+    part: Annotated[str, typer.Option(metavar="I/N", help="Compute only the I-th of N shares of the cells.")] = "1/1",
     fetch: Annotated[bool, typer.Option("--fetch", help="Download the models that are not here yet.")] = False,
     only_available: Annotated[
         bool, typer.Option("--only-available", help="Leave out cells of models that cannot be used here.")
@@ -40,7 +40,7 @@ def run_(
 
 @app.command()
 def report() -> None:
-    """Compare the experiments of this code version: reports/grid/."""
+    """Compare the experiments of this code version, and write a page to reports/grid/."""
     from patent_embeddings.core import layout, params, registry
     from patent_embeddings.grid import entries, experiments, findings, gather
     from patent_embeddings.pages.grid.report import write
@@ -53,8 +53,10 @@ def report() -> None:
 
 @app.command()
 def recommend(
-    landscape: Annotated[str, typer.Option(help="Where it is to be used: an id of the landscapes' registry.")],
-    task: Annotated[Literal["retrieval", "classification", "clustering"], typer.Option(help="What for.")] = "retrieval",
+    landscape: Annotated[str, typer.Option(help="Id of the landscape to recommend for.")],
+    task: Annotated[
+        Literal["retrieval", "classification", "clustering"], typer.Option(help="Task to recommend for.")
+    ] = "retrieval",
 ) -> None:
     """Recommend a model, recipe, view and system for a landscape, with its lead over the next best and its cost."""
     from patent_embeddings.core import params

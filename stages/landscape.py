@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="Of the landscape: a-z, 0-9 and '-'.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the landscape: a-z, 0-9 and '-'.")]
 Files = Annotated[
     list[Path],
     typer.Argument(
@@ -24,26 +24,27 @@ Files = Annotated[
 ]
 Format = Annotated[str | None, typer.Option(help="Format of the files, see `formats`; detected by default.")]
 Dry = Annotated[bool, typer.Option("--dry-run", help="Read the files and print the summary, but change nothing.")]
-Class = Annotated[str, typer.Option("--class", help="Only of these IPC or CPC classes: A61,H04L29.")]
-Since = Annotated[str, typer.Option(help="Only published on this day or later: YYYY-MM-DD.")]
-Until = Annotated[str, typer.Option(help="Only published on this day or earlier: YYYY-MM-DD.")]
-Jurisdiction = Annotated[str, typer.Option(help="Only of these countries of publication: US,EP.")]
-Ids = Annotated[Path | None, typer.Option(help="Only publications or families of this file, one a line.")]
-Limit = Annotated[int, typer.Option(min=0, help="Only the first N publications; 0: all.")]
+Class = Annotated[str, typer.Option("--class", help="Only publications in these IPC or CPC classes: A61,H04L29.")]
+Since = Annotated[str, typer.Option(help="Only publications of this day or later: YYYY-MM-DD.")]
+Until = Annotated[str, typer.Option(help="Only publications of this day or earlier: YYYY-MM-DD.")]
+Jurisdiction = Annotated[str, typer.Option(help="Only publications of these countries: US,EP.")]
+Ids = Annotated[Path | None, typer.Option(help="Only publications or families that this file lists, one a line.")]
+Limit = Annotated[int, typer.Option(min=0, help="Only the first N publications; 0 takes all.")]
 Queries = Annotated[
-    Path | None, typer.Option(help="Queries of your own: ids with texts, or ids or numbers of families; needs --qrels.")
+    Path | None,
+    typer.Option(help="File of your own queries: ids with texts, or families by id or number; needs --qrels."),
 ]
 Qrels = Annotated[
-    Path | None, typer.Option(help="Judgements of your own: TREC's qrels, or query_id,family_id,relevance.")
+    Path | None, typer.Option(help="File of your own judgements: TREC's qrels, or query_id,family_id,relevance.")
 ]
 Threshold = Annotated[
     int | None, typer.Option(min=1, help="Lowest grade that R@100, AP and RR count as relevant; 1 by default.")
 ]
-Description = Annotated[str | None, typer.Option(help="One sentence for lists and pages.")]
+Description = Annotated[str | None, typer.Option(help="One sentence about the landscape, for lists and pages.")]
 Licence = Annotated[str | None, typer.Option(help="Licence of the data, shown on every page.")]
 Relevance = Annotated[
     Literal["cited", "linked"] | None,
-    typer.Option(help="Relevant to a family: those that it cites, or also those that cite it."),
+    typer.Option(help="Relevant families of a query: those that it cites, or also those that cite it."),
 ]
 
 

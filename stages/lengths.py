@@ -11,7 +11,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(landscape: str) -> None:
-    """Measure every view of one landscape."""
+    """Count the tokens of every view of one landscape, and the texts that are cut."""
     from patent_embeddings.core import costs, layout, params, tables
     from patent_embeddings.corpus.lengths import measure, sampled
     from patent_embeddings.corpus.schemas import LENGTHS, VIEW

@@ -6,7 +6,7 @@ import typer
 
 from patent_embeddings.core.command import run
 
-app = typer.Typer(add_completion=False, help="Embedding models of registry/models.yaml.")
+app = typer.Typer(add_completion=False, help="List, pin, fetch and check the models and rerankers of the registry.")
 
 
 @app.command("list")

@@ -16,9 +16,10 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    days: Annotated[float, typer.Option(min=0, help="Drop files that were not used for so many days.")] = DAYS,
+    days: Annotated[float, typer.Option(min=0, help="Remove files that were not used for this many days.")] = DAYS,
     gib: Annotated[
-        float, typer.Option(min=0, help="Then drop the least recently used until so many GiB are left.")
+        float,
+        typer.Option(min=0, help="Then remove the least recently used files until at most this many GiB are left."),
     ] = GIB,
 ) -> None:
     """Clean the scratch of half-finished embeddings and training runs."""

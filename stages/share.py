@@ -8,7 +8,7 @@ import typer
 
 from patent_embeddings.core.command import run
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 
 
 @app.command()
@@ -20,7 +20,7 @@ def push() -> None:
 
 
 @app.command()
-def pull(experiment: Annotated[str | None, typer.Argument(help="Fetch this experiment only.")] = None) -> None:
+def pull(experiment: Annotated[str | None, typer.Argument(help="Pull only this experiment.")] = None) -> None:
     """Pull what others computed: past runs, experiments, and the workspace's files; nothing is run again."""
     from patent_embeddings.sharing import share
 

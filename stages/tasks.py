@@ -11,7 +11,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(landscape: str) -> None:
-    """Write the task tables of one landscape."""
+    """Write the queries, judgements, labels, splits and pool of one landscape."""
     from patent_embeddings.core import costs, layout, params, tables
     from patent_embeddings.corpus import judgements, pool
     from patent_embeddings.corpus.labels import label_sets

@@ -1,4 +1,4 @@
-"""Compare the scores at hand with the expected ones that are committed; recomputes nothing."""
+"""Compare the current scores with the expected ones that are committed; recomputes nothing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(
     grid: Annotated[bool, typer.Option("--grid", help="Verify every experiment of this code version.")] = False,
-    accept: Annotated[bool, typer.Option("--accept", help="Make the scores at hand the expected ones.")] = False,
+    accept: Annotated[bool, typer.Option("--accept", help="Make the current scores the expected ones.")] = False,
 ) -> None:
-    """Print OK, close or FAIL for each expected score of the cell at hand, and where each stage's output comes from."""
+    """Print OK, close or FAIL for each expected score of the current cell, and where each stage's output comes from."""
     from patent_embeddings.core import layout, params
     from patent_embeddings.grid import cell_scores
     from patent_embeddings.sharing import verify

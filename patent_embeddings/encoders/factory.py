@@ -27,7 +27,7 @@ def encoder(
 
     `length`: tokens that texts are cut to; None: the entry's evaluation length.
     `dtype`: `float32`, `bfloat16`, or `auto`: bfloat16 where the device computes it natively.
-    `adapter`: folder of a peft adapter, weighed by `scale`, 0 (as published) to 1 (as trained).
+    `adapter`: folder of a peft adapter, weighed by `scale`, 0 (zero-shot) to 1 (as trained).
     `frozen`: what the weights are kept in while an adapter is trained on them, over `dtype`; None: not for training.
     `tested`: test the model before its first use on this machine; see `self_test.gate`.
 

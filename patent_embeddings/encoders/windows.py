@@ -45,7 +45,7 @@ def require_room(model: Specification, tokenizer: Any, prompts: Sequence[str], t
     """Raise UserError where a passage, special tokens and the longest prompt exceed the model's length."""
     left = model.limit - max(len(tokenizer(prompt)["input_ids"]) for prompt in prompts)
     if tokens > left:
-        keeps = f"beside special tokens and prompt {model.entry.hub} keeps {left} of a text; use so many or fewer"
+        keeps = f"after special tokens and prompt {model.entry.hub} keeps {left} tokens of a text; use so many or fewer"
         raise UserError(f"{layout.PARAMS}: embed.passages.tokens is {tokens}, but {keeps}")
 
 

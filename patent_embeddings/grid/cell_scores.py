@@ -13,7 +13,7 @@ from patent_embeddings.sharing import verify
 
 
 def workspace(params: Params) -> pd.DataFrame:
-    """The scores of the cell at hand, which has these parameters: `verify.KEYS` and `value`.
+    """The scores of the current cell, which has these parameters: `verify.KEYS` and `value`.
 
     Raises UserError where there are none, or they were computed before a change.
     """

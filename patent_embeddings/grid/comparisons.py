@@ -69,7 +69,7 @@ def pooled(pairs: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> Co
 
 
 def of_recipes(result: Comparison, pairs: pd.DataFrame) -> Comparison | None:
-    """Widen a comparison of `pooled` from the adapters at hand to their recipes, by the variance between adapters.
+    """Widen a comparison of `pooled` from its adapters to their recipes, by the variance between adapters.
 
     Each fold of a landscape has its own adapters, so the mean of a fold varies with its queries and with its training.
     Where every cell has several seeds, the variance over seeds is added to that over units. Otherwise the spread over

@@ -20,7 +20,7 @@ def require_current(cell: Params, *stages: str) -> None:
     in params.yaml and the registry count only where these stages read them.
     """
     if not layout.VALUES.is_dir():
-        raise UserError("no cell is at hand: nothing is computed here; run `dvc repro`, or `make restore`")
+        raise UserError("there is no current cell: nothing is computed here; run `dvc repro`, or `make restore`")
     if (found := status.changes(stages)) is None:
         places = ", ".join(cell.evaluate_on)
         raise UserError(f"no stage {' or '.join(stages)}: {layout.PARAMS} evaluates on {places}")
@@ -29,7 +29,7 @@ def require_current(cell: Params, *stages: str) -> None:
     changed += [fault for stage in sorted(computing) for fault in found[stage]]
     if changed:
         more = f" (and {len(changed) - 1} more)" if changed[1:] else ""
-        raise UserError(f"the cell at hand was computed before a change: {changed[0]}{more}; run `dvc repro`")
+        raise UserError(f"the current cell was computed before a change: {changed[0]}{more}; run `dvc repro`")
 
 
 def _values(cell: Params, stage: str) -> Iterator[str]:

@@ -235,7 +235,7 @@ def _elsewhere(grid: Grid, best: Candidate, landscape: str, task: Task) -> Itera
         for one in comparisons.every_pair(grid.outcomes, "tuned", "tuned", task, system=system)
         if one.first[0] == config and one.landscape != landscape
     ]
-    yield from changes or ["  elsewhere: no cell says what this tuning costs on other landscapes"]
+    yield from changes or ["  elsewhere: no cell says what this fine-tuning costs on other landscapes"]
 
 
 def _change(result: Comparison, significant: bool) -> str:

@@ -40,8 +40,8 @@ class Subject:
 
     @property
     def made(self) -> str:
-        """How the model was made, for a text such as "minilm tuned with r1 on sim-alpha"."""
-        return f"tuned with {self.params.recipe} on {', '.join(self.homes)}" if self.tuned else "as published"
+        """How the model was made, for a text such as "minilm fine-tuned with r1 on sim-alpha"."""
+        return f"fine-tuned with {self.params.recipe} on {', '.join(self.homes)}" if self.tuned else "zero-shot"
 
     def chosen(self, landscape: str | None) -> list[str]:
         """The given landscape, or all of the cell's. Raises UserError where the cell is not scored on it."""

@@ -36,18 +36,18 @@ def write(out: Path, subject: Subject, scores: pd.DataFrame) -> str:
 
 
 def opened(subject: Subject) -> Encoder:
-    """Load the model of the cell at hand as it was evaluated. Raises UserError as `write`."""
+    """Load the model of the current cell as it was evaluated. Raises UserError as `write`."""
     landscape = subject.params.landscape
     values = params.read("embed", EmbedValues, landscape)
     if values.model.remote_code:
-        mend = f"export the adapter alone, and load {values.model.hub} beside it with trust_remote_code"
+        mend = f"export the adapter alone, and load {values.model.hub} with trust_remote_code"
         raise UserError(f"{values.model.hub} runs code of its own repository, which no folder can bring; {mend}")
     if values.model.native == "nomic-moe":
         what = f"{values.model.hub} is read into a network of ours, which transformers lacks and no folder can bring"
-        raise UserError(f"{what}; export the adapter alone, and load {values.model.hub} beside it")
+        raise UserError(f"{what}; export the adapter alone, and load {values.model.hub} with it")
     if values.model.tasks:
         what = f"{values.model.hub} switches adapters by task, which no folder of sentence-transformers does by itself"
-        raise UserError(f"{what}; export the adapter alone, and load {values.model.hub} beside it")
+        raise UserError(f"{what}; export the adapter alone, and load {values.model.hub} with it")
     adapter = adapters.sealed(layout.ADAPTER, values.model, values.trained)
     dtype = values.dtype
     if dtype == "auto":  # the type that the vectors were computed in

@@ -33,11 +33,11 @@ def write(out: Path, subject: Subject, scores: pd.DataFrame) -> None:
     """
     params = subject.params
     if not subject.recipe.signals:
-        mend = "add --merged for the model as published, or `dvc exp apply` a tuned cell first"
+        mend = "add --merged for the zero-shot model, or `dvc exp apply` a fine-tuned cell first"
         raise UserError(f"recipe {params.recipe!r} trains nothing: there is no adapter; {mend}")
     if params.embed.adapter_scale == 0:
         mend = "add --merged for that, or set another part of the adapter"
-        raise UserError(f"embed.adapter_scale is 0: what was scored is the model as published; {mend}")
+        raise UserError(f"embed.adapter_scale is 0: the zero-shot model was scored; {mend}")
     adapters.sealed(layout.ADAPTER, subject.model, trains=True)
     require_ours(out)
     with replacing(out) as folder:
@@ -73,7 +73,7 @@ def card(subject: Subject, scores: pd.DataFrame, whole: str | None = None) -> st
     warning = ["", said] if simulated else []
     link = f"[{model.hub}](https://huggingface.co/{model.hub}), revision `{model.revision or 'not pinned'}`"
     loading = f"model = SentenceTransformer({model.hub!r}, revision={model.revision!r}); model.load_adapter(FOLDER)"
-    what = ("The whole model" if subject.tuned else "The model as published") if whole else "LoRA adapter"
+    what = ("The whole model" if subject.tuned else "The zero-shot model") if whole else "LoRA adapter"
     lines = [
         *["---", yaml.safe_dump(front, sort_keys=False).strip(), "---", ""],
         *[f"# {params.model} {subject.made}", ""],

@@ -118,7 +118,7 @@ def require(name: str) -> None:
         raise UserError(f"{layout.VALUES}: no such folder, so that no cell is computed here; run `dvc repro` first")
     known = sorted(path.name for path in layout.VALUES.iterdir() if path.is_dir() and path.name != layout.CELL)
     if name not in known:
-        has = f"the cell at hand has {', '.join(known)}{nearest(name, known)}"
+        has = f"the current cell has {', '.join(known)}{nearest(name, known)}"
         raise UserError(f"landscape {name!r}: {has}; name one of them, or add it to evaluate_on and run `dvc repro`")
 
 

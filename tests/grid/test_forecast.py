@@ -193,7 +193,7 @@ def test_disk_is_that_of_the_vectors_of_the_landscapes_at_hand() -> None:
     # 1,000 families of 384 float32 numbers, twice.
     found = forecast.forecast(cells(recipe=["zero-shot", "r1"]), [])
     assert found[-1] == "their vectors take about 0.0031 GB of DVC's cache"
-    # Every fold embeds the same documents with the model as published, each with an adapter of its own.
+    # Every fold embeds the same documents with the zero-shot model, each with an adapter of its own.
     folds = cells(recipe=["zero-shot", "r1"], tasks__fold=[0, 1, 2], query_view=["tac", "ta"], rerank__depth=[9, 99])
     assert len(folds) == 12
     assert forecast.forecast(folds, [])[-1] == "their vectors take about 0.0061 GB of DVC's cache"

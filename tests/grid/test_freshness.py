@@ -1,4 +1,4 @@
-"""Commands that read the cell at hand: of what it was computed from, a change that matters is named, others are not."""
+"""Commands that read the current cell: of what it was computed from, a change that matters is named, others are not."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_change_that_the_stage_reads_is_named_and_another_is_not(here: Path) -
     change(here, search__depth=17)
     said = fault("search@sim-alpha")
     changed = "stage search@sim-alpha ran with search.depth 1000, it is 17 now"
-    assert said == f"the cell at hand was computed before a change: {changed}; run `dvc repro`"
+    assert said == f"the current cell was computed before a change: {changed}; run `dvc repro`"
 
 
 def test_an_entry_of_the_registry_counts_where_it_is_read(here: Path) -> None:
@@ -109,4 +109,4 @@ def test_nothing_computed_and_a_landscape_of_another_cell_are_one_line_each(here
     change(here, evaluate_on=["sim-beta"], landscape="sim-beta")
     assert fault("search@sim-alpha") == "no stage search@sim-alpha: params.yaml evaluates on sim-beta"
     shutil.rmtree(here / "data")
-    assert (fault("search@sim-beta") or "").startswith("no cell is at hand")
+    assert (fault("search@sim-beta") or "").startswith("there is no current cell")

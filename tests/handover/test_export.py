@@ -245,7 +245,7 @@ def test_a_part_of_the_adapter_is_exported_as_that_part(cell: Path) -> None:
     half = dataclasses.replace(ours, recipe=ours.recipe.model_copy(update={"weight": 0.5}))
     assert "kept at 0.125 of what was trained" in card(half, pd.read_csv(layout.SCORES))
     layout.PARAMS.write_text(text.replace("adapter_scale: 1.0", "adapter_scale: 0"), encoding="utf-8")
-    with pytest.raises(UserError, match="the model as published"):
+    with pytest.raises(UserError, match="the zero-shot model"):
         export_stage.model(cell / "model")
 
 

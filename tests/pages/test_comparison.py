@@ -153,7 +153,7 @@ def test_a_commit_is_as_good_as_a_name(compare: Compare, repository: Path) -> No
         (["tuned", "tuned"], "error: 'tuned' is named twice; name two cells"),
         (["tunned", "plain"], "error: no experiment or commit 'tunned' (did you mean tuned?)"),
         (["tuned", "HEAD"], "holds no cell that can be read here"),
-        (["tuned", "workspace"], "error: no cell is at hand"),
+        (["tuned", "workspace"], "error: there is no current cell"),
         (["tuned", "plain", "--landscape", "sim-alpa"],
          "landscape 'sim-alpa' (did you mean sim-alpha?) has no scores of both cells; both are scored on sim-alpha"),
         (["tuned", "fold"], "error: tuned and fold cannot be compared: sim-alpha: they share no test query "

@@ -263,13 +263,13 @@ def test_what_tuning_did_and_what_only_another_cell_tells(
 ) -> None:
     ours = cell(landscape("a"), landscape("b"), trained_on=["a"], curve=curve(**dev), **more)
     rest = "to see its effect on the scores, compute the zero-shot cell with the same options"
-    assert said_of("training", ours) == f"Tuning with r1 on a {expected}; {rest}"
+    assert said_of("training", ours) == f"Fine-tuning with r1 on a {expected}; {rest}"
     (sentence,) = [one for one in answer(ours) if one.section == "training"]
     assert sentence.command == "dvc exp run -S recipe=zero-shot"
 
 
 def test_of_a_zero_shot_cell_nothing_was_tuned() -> None:
-    assert said_of("training", cell()) == "Nothing was tuned (zero-shot)"
+    assert said_of("training", cell()) == "Nothing was fine-tuned (zero-shot)"
 
 
 def test_how_much_is_cut() -> None:

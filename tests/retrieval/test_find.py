@@ -325,7 +325,7 @@ def test_what_is_not_there_is_said_in_one_line(cell: Cell) -> None:
             pass
     cell()
     with (
-        pytest.raises(UserError, match=r"landscape 'sim-alfa': the cell at hand has sim-alpha \(did you mean sim-a"),
+        pytest.raises(UserError, match=r"landscape 'sim-alfa': the current cell has sim-alpha \(did you mean sim-a"),
         find.opened("sim-alfa"),
     ):
         pass

@@ -127,7 +127,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("--queries", "gone.csv"), "--queries gone.csv: no such file"),
     (("--queries", "empty.csv"), "empty.csv: no query in it"),
     (("--queries", "wrong.csv"), "wrong.csv: line 2: query 'EP9999999A1' has no text and is no family"),
-    (("vent", "--landscape", "orbit"), "the cell at hand has no landscape 'orbit'; name one of them by --landscape"),
+    (("vent", "--landscape", "orbit"), "the current cell has no landscape 'orbit'; name one of them by --landscape"),
     (("vent", "--system", "reranked"), "--system reranked: the cell has bm25, dense, rrf, interpolation; set rerank"),
     (("vent", "--system", "bm52"), "(did you mean bm25?)"),
     (("vent", "--before", "2012"), "--before '2012' is no date"),

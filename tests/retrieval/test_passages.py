@@ -191,7 +191,7 @@ def test_passages_that_do_not_fit_the_model_are_refused(tmp_path: Path) -> None:
 
     encoder = factory.encoder(tiny.entry(tiny.dense(tmp_path / "m", tiny.bert(tmp_path / "bert"), "mean")), length=20)
     windows.require_room(encoder, encoder.tokenizer, ["", "doc: "], 14)
-    with pytest.raises(UserError, match=r"tokens is 17, but .* tiny/model keeps 14 of a text"):
+    with pytest.raises(UserError, match=r"tokens is 17, but .* tiny/model keeps 14 tokens of a text"):
         windows.require_room(encoder, encoder.tokenizer, ["", "doc: "], 17)
 
 

@@ -421,6 +421,15 @@ def test_the_tables_are_those_of_the_record() -> None:
     pd.testing.assert_frame_equal(found.round(5), kept.drop(columns="ground"), check_dtype=False)
 
 
+@pytest.mark.slow
+def test_the_verdicts_are_those_of_the_record() -> None:
+    kept = pd.read_csv(record.HERE / "tables/verdicts.csv", keep_default_na=False, na_values={"p_holm": ""})
+    found = verdicts.judge(record.read(), PROTOCOL)
+    words = ["ground", "hypothesis", "verdict", "reason"]
+    pd.testing.assert_frame_equal(found[words].reset_index(drop=True), kept[words], check_dtype=False)
+    np.testing.assert_allclose(found["p_holm"].astype(float), kept["p_holm"].astype(float), atol=1e-5)
+
+
 def test_nothing_of_the_product_imports_a_study() -> None:
     for folder in ("patent_embeddings", "stages", "benchmarks"):
         for file in (ROOT / folder).rglob("*.py"):

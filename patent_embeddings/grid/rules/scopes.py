@@ -67,7 +67,7 @@ def gain(finding: entries.Gain, ground: Ground) -> Found:
     fused, dense = (zero_shot(usual(units(ground.outcomes, "retrieval", system))) for system in systems)
     pairs = paired(fused, dense, [])
     if pairs.empty:
-        return Found("not tested", f"No zero-shot cell has {finding.system} beside dense.")
+        return Found("not tested", f"No zero-shot cell has both dense and {finding.system}.")
     result = ground.pooled(pairs)
     effect = sized(f"nDCG@10, {finding.system} - dense", result)
     return _banded(effect, finding.band, zero_shot(ground.outcomes), [(f"{finding.system} - dense", result)])

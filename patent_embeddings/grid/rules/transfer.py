@@ -21,7 +21,7 @@ def harm(finding: entries.Harm, ground: Ground) -> Found:
     tuned, zero = abroad(rows), zero_shot(rows)
     pairs = paired(tuned, zero, TRAINING)
     if pairs.empty:
-        reason = "No tuned cell is scored on a landscape other than its own, beside its zero-shot model."
+        reason = "No fine-tuned cell is scored together with its zero-shot model on a landscape other than its home."
         return Found("not tested", reason)
     compared, safe, alone = [], [], []
     for (config, place), part in groups(pairs, "config", "landscape"):
@@ -44,7 +44,7 @@ def harm(finding: entries.Harm, ground: Ground) -> Found:
     verdict: Verdict = "supported" if harmed > finding.share * total else tested
     if sum(alone) and total > 1:
         reason += f" {sum(alone)} of them are of these adapters, with one training seed."
-    effect = _relative(pairs, ground, "relative change abroad, tuned - zero-shot, all together")
+    effect = _relative(pairs, ground, "relative change abroad, fine-tuned - zero-shot, all together")
     found = Found(verdict, reason, effect, compared, used_by(ground, [tuned, zero]))
     # Adapters of many comparisons have their luck apart, and one of them alone decides nothing.
     return of_adapters(found, total == 1 and alone[0])
@@ -68,7 +68,7 @@ def strength(finding: entries.Strength, ground: Ground) -> Found:
     models = sorted(set(trained) & set(zero["model"]))
     shared = sorted(set.intersection(*(trained[model] for model in models))) if models else []
     if len(models) < finding.models or not shared:
-        reason = "models are tuned with one recipe on one landscape and scored on another."
+        reason = "models are fine-tuned with one recipe on one landscape and scored on another."
         return Found("not tested", f"Fewer than {finding.models} {reason}")
     columns = {}
     for home, recipe in shared:
@@ -105,7 +105,7 @@ def strength(finding: entries.Strength, ground: Ground) -> Found:
         rng=np.random.default_rng(ground.seed),
     )
     value = float(found.statistic)
-    what = f"relative change abroad for each .01 of zero-shot nDCG@10 at home, {len(models)} models"
+    what = f"relative change abroad for each .01 of zero-shot nDCG@10 on the home landscape, {len(models)} models"
     n = sum(len(after) for _, after, _ in columns.values())
     effect = Effect(what, value / 100, float(low) / 100, float(high) / 100, n)
     tested = f"p over the order of {len(models)} models {float(found.pvalue):.3f}"

@@ -64,7 +64,7 @@ def _others(settings: dict[str, Any]) -> str:
 
 
 def _contents(settings: dict[str, Any]) -> Iterator[str]:
-    yield "## What lies here"
+    yield "## Files"
     yield ""
     yield "- `search.py`: ranks; it needs what `requirements.txt` names, Java, and nothing else"
     yield "- `settings.json`: how it ranks"

@@ -33,7 +33,7 @@ _SHOWN = ["family_id", "publication", "title", "date", "url"]
 
 
 def write(out: Path, landscape: str, subject: Subject, scores: pd.DataFrame) -> dict[str, Any]:
-    """Write the folder of one landscape of the cell at hand, and return its settings; `system` there is the best one.
+    """Write the folder of one landscape of the current cell, and return its settings; `system` there is the best one.
 
     The Lucene index has different bytes in every export, and ranks the same. `scores` are rows of reports/scores.csv.
     A folder of an earlier export is replaced. Raises UserError where the script cannot rank as the cell does, the model

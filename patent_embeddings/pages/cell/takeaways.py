@@ -37,7 +37,7 @@ class Sentence:
 
 
 def answer(cell: CellResults) -> list[Sentence]:
-    """The summary: the best system, IN against OUT, tuning, texts that are cut, simulated landscapes."""
+    """The summary: the best system, IN against OUT, fine-tuning, texts that are cut, simulated landscapes."""
     leaders = {one.name: found for one in cell.landscapes if (found := leader(one.outcomes))}
     first = [_best(cell, leaders), _scopes(cell, leaders)] if leaders else [_labels(cell)]
     return [one for one in (*first, _tuning(cell), _cut(cell), _simulated(cell)) if one]
@@ -142,8 +142,8 @@ def _against_floor(cell: CellResults, landscape: str, task: Task) -> str:
 def _tuning(cell: CellResults) -> Sentence:
     """The loss before and after; the effect on scores is the difference to another cell."""
     if not cell.recipe.signals:
-        return Sentence("training", "Nothing was tuned", "(zero-shot)")
-    subject = f"Tuning with {cell.params.recipe} on {listed(cell.trained_on)}"
+        return Sentence("training", "Nothing was fine-tuned", "(zero-shot)")
+    subject = f"Fine-tuning with {cell.params.recipe} on {listed(cell.trained_on)}"
     mend = "to see its effect on the scores, compute the zero-shot cell with the same options"
     return Sentence("training", subject, f"{_losses(cell)}; {mend}", "dvc exp run -S recipe=zero-shot")
 

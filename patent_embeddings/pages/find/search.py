@@ -137,5 +137,5 @@ def _landscape(cell: Params, asked: str | None) -> str:
         return every[0]
     if asked in every:
         return str(asked)
-    said = "several landscapes are at hand" if asked is None else f"the cell at hand has no landscape {asked!r:.60}"
-    raise UserError(f"{said}; name one of them by --landscape: {', '.join(every)}")
+    said = "several landscapes" if asked is None else f"no landscape {asked!r:.60}"
+    raise UserError(f"the current cell has {said}; name one of them by --landscape: {', '.join(every)}")
