@@ -10,6 +10,7 @@ import pandas as pd
 from patent_embeddings.core import vectors
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders import prompts, shards, windows
+from patent_embeddings.encoders.self_test import gate
 from patent_embeddings.encoders.specification import Specification
 from patent_embeddings.encoders.values import EmbedValues, Side
 
@@ -29,10 +30,13 @@ def embed(
     `documents` and `queries` are texts by id, ascending; `folder` is empty. Raises UserError: passages do not fit the
     model, or a vector is not finite.
     """
-    if model.entry.remote_code:  # only the loaded model says which code it runs, which is in the key
-        from patent_embeddings.encoders import factory  # torch, which takes seconds
+    # Only the loaded model says which code of a repository it runs, which is in the key. A model that has not passed
+    # the test with its present entry is loaded and tested even where the scratch has all vectors; Ray's workers test.
+    if model.entry.remote_code or (values.engine == "local" and not _tested(model)):
+        from patent_embeddings.encoders import factory, loading  # torch, which takes seconds
 
-        model = factory.opened(model)
+        with loading.offline():
+            model = factory.opened(model)
     texts, first, own = list(documents.values()), None, prompts.own(model.entry.prompts)
     if (size := values.passages.tokens) is not None:
         from patent_embeddings.encoders.tokens import tokenizer  # transformers, which takes seconds
@@ -51,6 +55,10 @@ def embed(
         ids = pd.DataFrame({"query_id": list(queries)} if asked else {"family_id": list(documents)}, dtype="str")
         vectors.describe(folder / f"{name}.npy", ids, first if tokens is None and not asked else tokens)
     return encoded
+
+
+def _tested(model: Specification) -> bool:
+    return gate.note(model.entry, model.fingerprints(), gate.ENCODER).is_file()
 
 
 def require_text(texts: Iterable[str], landscape: str, view: str) -> None:

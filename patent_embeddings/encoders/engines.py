@@ -109,18 +109,19 @@ class Worker:
 
     def _encode(self, texts: Sequence[str], side: Side, key: str) -> Vectors:
         """Vectors by a model with the driver's key. Raises UserError: it has another, or does not pass its test."""
-        from patent_embeddings.encoders import factory  # torch, in the worker's process alone
+        from patent_embeddings.encoders import factory, loading  # torch, in the worker's process alone
 
-        if self.encoder is None:
-            self.encoder = factory.encoder(self.entry, **self.options, tested=False)
-        if key not in self.known:
-            theirs, ours = json.loads(key), self.encoder.fingerprint(side)
-            if other := [name for name in ours if ours[name] != theirs.get(name)]:
-                what = f"embed.engine: a worker of Ray differs from this machine in {', '.join(other)}"
-                raise UserError(f"{what}; start on a machine like the workers, which are to be alike")
-            factory.passed(self.encoder)  # on a GPU or with libraries that this machine lacks it may fail
-            self.known.add(key)
-        return self.encoder.encode(texts, side)
+        with loading.offline():
+            if self.encoder is None:
+                self.encoder = factory.encoder(self.entry, **self.options, tested=False)
+            if key not in self.known:
+                theirs, ours = json.loads(key), self.encoder.fingerprint(side)
+                if other := [name for name in ours if ours[name] != theirs.get(name)]:
+                    what = f"embed.engine: a worker of Ray differs from this machine in {', '.join(other)}"
+                    raise UserError(f"{what}; start on a machine like the workers, which are to be alike")
+                factory.passed(self.encoder)  # on a GPU or with libraries that this machine lacks it may fail
+                self.known.add(key)
+            return self.encoder.encode(texts, side)
 
 
 def packed(parts: Sequence[np.ndarray]) -> bytes:

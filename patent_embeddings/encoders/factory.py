@@ -51,7 +51,5 @@ def opened(model: Specification) -> Encoder:
 
 def passed(encoder: Encoder) -> None:
     """Test a model unless it has passed on this machine with the same fingerprint; see `self_test.gate`."""
-    key = [encoder.fingerprint("query"), encoder.fingerprint("document")]
-    gate.passed(
-        encoder.entry, key, "encoder_checks", lambda: encoder_checks.findings(encoder), encoder.dtype, encoder.adapter
-    )
+    key, findings = encoder.fingerprints(), lambda: encoder_checks.findings(encoder)
+    gate.passed(encoder.entry, key, gate.ENCODER, findings, encoder.dtype, encoder.adapter)

@@ -23,15 +23,16 @@ _FOREIGN = "transformers_modules."  # where transformers puts code of repositori
 def shared(entry: Weights, folder: Path, names: Iterable[str]) -> dict[str, Any]:
     """What every kind of model depends on; `names` are the modules of this package that can change its numbers.
 
-    Weights and configurations: their commit in the hub's cache, else a digest of their contents. Our code, libraries,
-    and those that code of the repository is said to need. The device: the same model gives other last digits on
-    another kind of GPU or processor, and may fail on one alone.
+    Weights and configurations: in the hub's cache their commit, and the names of the configurations that are there, as
+    other programs download only some; else a digest of their contents. Our code, libraries, and those that code of the
+    repository is said to need. The device: the same model gives other last digits on another kind of GPU or processor,
+    and may fail on one alone.
     """
     pinned = entry.source == "hub" and folder.name == entry.revision
     needed = entry.libraries if entry.remote_code else {}
     return {
         "hub": entry.hub,
-        "weights": entry.revision if pinned else weights.digest(folder),
+        "weights": [entry.revision, *weights.configurations(folder)] if pinned else weights.digest(folder),
         "native": entry.native,
         "code": code(Path(__file__).parent, names),
         "libraries": {name: version(name) for name in (*_LIBRARIES, *needed)},

@@ -100,6 +100,10 @@ class Specification:
             "scale": self.scale if self.adapter else None,
         }
 
+    def fingerprints(self) -> list[dict[str, Any]]:
+        """Fingerprints of queries and documents, under which the model's test is remembered; see `self_test.gate`."""
+        return [self.fingerprint("query"), self.fingerprint("document")]
+
     def foreign(self) -> str | None:
         """Digest of the code of repositories that the model runs; None where it runs none."""
         if self.entry.remote_code:

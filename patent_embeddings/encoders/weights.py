@@ -84,6 +84,12 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
+def configurations(folder: Path) -> list[str]:
+    """Names of a model's JSON files, in its folder and in those of its modules."""
+    found = {path for part in (folder, *_parts(folder)) for path in part.glob("*.json")}
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
 def known_sha256(file: Path) -> str:
     """SHA-256 of a file. That of a large one is kept in the scratch until anything has touched the file."""
     state = file.stat()

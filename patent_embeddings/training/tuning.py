@@ -143,6 +143,8 @@ def _contrasted(pairs: pd.DataFrame, each: int) -> None:
         alone &= ~train | (pairs["barred"].str.len() == each * (others + 1))
     none, count = int((alone & train).sum()), int(train.sum())
     why = "each other pair of the batch shares a family, citation, text or label with it"
+    if not others[train].any():
+        why = "a batch has one pair"
     if none == count:
         mend = f"set finetune.batch higher, or another label_set of the recipe in {layout.registry('recipes')}"
         raise UserError(f"none of the {count} training pairs has a negative, so that nothing is learned: {why}; {mend}")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -16,9 +19,10 @@ import tiny
 import yaml
 from started import start
 
-from patent_embeddings.core import layout, tables
+from patent_embeddings.core import layout, registry, tables
+from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.schemas import QUERIES, VIEW
-from patent_embeddings.encoders import devices, factory, fingerprints
+from patent_embeddings.encoders import devices, embedding, engines, factory, fingerprints, loading
 from patent_embeddings.encoders.devices import Device
 from patent_embeddings.encoders.specification import Specification
 from patent_embeddings.training import adapters
@@ -136,12 +140,74 @@ def test_what_is_kept_of_a_text_is_what_the_loaded_model_keeps(
         assert model.key("query") == encoder.key("query")
 
 
+def test_the_key_of_a_pinned_model_says_which_configurations_are_there(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program has downloaded the network alone: it is pooled by the entry, and its vectors are not of length 1.
+
+    Fetching the rest later gives other vectors of the same commit.
+    """
+    commit = "0123456789" * 4
+    snapshot = tmp_path / "hub" / "models--tiny--model" / "snapshots" / commit
+    shutil.copytree(folder, snapshot)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    entry = tiny.entry(folder, source="hub", path=None, revision=commit, digest=None)
+    whole = Specification(entry).key("query")
+    (snapshot / "modules.json").unlink()
+    assert Specification(entry).key("query") != whole
+
+
+def test_code_of_a_repository_is_loaded_without_the_network(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+
+    def encoder(*_: Any, **__: Any) -> None:
+        asked.append(os.environ.get(loading.OFFLINE))
+        raise UserError("seen")
+
+    monkeypatch.delenv(loading.OFFLINE, raising=False)
+    monkeypatch.setattr(factory, "encoder", encoder)
+    model = Specification(tiny.entry(folder, remote_code=True))
+    with pytest.raises(UserError, match="seen"):
+        embedding.embed(model, {}, {}, SimpleNamespace(engine="ray"), tmp_path, "")  # type: ignore[arg-type]
+    assert engines.Worker(model.entry, model.options)(
+        SimpleNamespace(to_pylist=lambda: [{"job": 0, "key": "", "side": "query", "texts": []}])
+    )["fault"] == ["seen"]
+    assert asked == ["1", "1"]
+
+
 QUIET = """
 import sys
 from stages import embed
 embed.main("tiny")
 print(sorted({"torch", "transformers", "sentence_transformers", "peft"} & set(sys.modules)))
 """
+
+
+def prepare(entry: Any, set_params: Callable[..., None]) -> None:
+    """The stage `embed` of a tiny landscape by an entry."""
+    path = layout.registry("models")
+    block = entry.model_dump(exclude_defaults=True)
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "tiny": block}))
+    registry._read.cache_clear()
+    set_params(model="tiny", recipe="zero-shot")
+    view = pd.DataFrame({"family_id": [*"abcd"], "text": tiny.TEXTS, "complete": True})
+    tables.write(view, layout.view("tiny", "tac"), VIEW)
+    queries = queried.table(pd.DataFrame({"query_id": ["b", "c"], "split": "test"}))
+    tables.write(queries, layout.task("tiny", "queries"), QUERIES)
+
+
+def test_an_entry_that_no_longer_fits_is_refused_though_the_scratch_has_its_vectors(
+    bert: Path, workspace: Path, set_params: Callable[..., None]
+) -> None:
+    """Of an unverified pooling the weights' own is used; verified, it has to be that."""
+    folder = tiny.dense(workspace / "m", bert, "mean")
+    prepare(tiny.entry(folder, pooling="cls", unverified=["pooling"]), set_params)
+    start("embed", "tiny")
+    prepare(tiny.entry(folder, pooling="cls"), set_params)
+    with pytest.raises(UserError, match="the registry says `pooling: cls`, the weights' own configuration 'mean'"):
+        start("embed", "tiny")
 
 
 @pytest.mark.parametrize("kind", ["dense", "late"])
@@ -152,14 +218,7 @@ def test_vectors_that_are_all_in_the_scratch_are_written_without_the_model(
         entry = tiny.entry(tiny.dense(workspace / "m", bert, "mean"))
     else:
         entry = tiny.entry(tiny.late(workspace / "m", bert), **LATE, dimension=8)
-    path = layout.registry("models")
-    block = entry.model_dump(exclude_defaults=True)
-    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "tiny": block}))
-    set_params(model="tiny", recipe="zero-shot")
-    view = pd.DataFrame({"family_id": [*"abcd"], "text": tiny.TEXTS, "complete": True})
-    tables.write(view, layout.view("tiny", "tac"), VIEW)
-    queries = queried.table(pd.DataFrame({"query_id": ["b", "c"], "split": "test"}))
-    tables.write(queries, layout.task("tiny", "queries"), QUERIES)
+    prepare(entry, set_params)
     start("embed", "tiny")
     written = layout.embeddings("tiny")
     computed = {path.name: path.read_bytes() for path in written.iterdir()}

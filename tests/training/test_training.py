@@ -622,3 +622,6 @@ def test_training_on_pairs_without_a_single_negative_is_refused(model: Path, wor
     table = pairs()
     with pytest.raises(UserError, match="none of the 96 training pairs has a negative, so that nothing is learned"):
         tuning.train(values(tiny.entry(model)), table.assign(conflicts=clashing(table)), workspace)
+    alone = table[table["position"] == 0].assign(conflicts=[[]] * int((table["position"] == 0).sum()))
+    with pytest.raises(UserError, match="is learned: a batch has one pair; set finetune"):
+        tuning.train(values(tiny.entry(model)), alone, workspace)

@@ -22,6 +22,7 @@ from patent_embeddings.encoders.values import Weights
 from patent_embeddings.encoders.weights import mend
 
 _PROMISED = {"dimension", "padding", "pooling", "native", "encoder", "unverified"}  # fields that the test checks
+ENCODER = "encoder_checks"  # the module with the test of an embedding model
 _TESTS = ("findings", "gate", "rotary")  # modules that decide what passes, besides `test`
 
 
