@@ -200,7 +200,7 @@ TOYS = {
     ),
     "a system of retrieval": Toy(
         (SYSTEM,),
-        (inserted("\n)\n# `fewest`", '\n    System("toy", "retrieval"),'), *[templates] * 5),
+        (inserted('    System("random"', '    System("toy", "retrieval"),\n'), *[templates] * 5),
         """
         from patent_embeddings.retrieval import toy
         queries, families = tables.read(layout.task(L, "queries"), QUERIES), tables.read(layout.task(L, "pool"), POOL)
