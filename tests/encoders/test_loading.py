@@ -525,7 +525,8 @@ def test_no_stage_that_computes_with_a_model_asks_the_hub(
         {"score": "float32"}
     )
     tables.write(found, layout.run("l", "rrf"), RUN)
-    pairs = pd.DataFrame([("train", 0, 0, "section", "", "a", "b", "x", "y", [], "l")], columns=list(PAIRS.columns))
+    rows = [("train", 0, place, "section", "", *pair, "x", "y", [], "l") for place, pair in enumerate(("ab", "cd"))]
+    pairs = pd.DataFrame(rows, columns=list(PAIRS.columns))
     tables.write(pairs, layout.PAIRS, PAIRS)
     monkeypatch.setattr("patent_embeddings.training.adapters.sealed", lambda *_: None, raising=False)
     monkeypatch.setattr("patent_embeddings.encoders.factory.encoder", want)
