@@ -111,14 +111,17 @@ def looks(rows: pd.DataFrame, column: str) -> tuple[Any, Any]:
     """Scales of the colours and the shapes of a column; a system has those that it has on every page."""
     if column != "system":
         return alt.Scale(range=PALETTE), alt.Scale(range=SHAPES)
-    names = [name for name in RETRIEVAL if name in set(rows[column])]
+    # In the order of the rows, which encodings without a sort keep; with a domain Vega-Lite would draw no legend.
+    names = dict.fromkeys(rows[column])
     shapes = dict(zip(RETRIEVAL, SHAPES, strict=True))
-    return tuple(alt.Scale(domain=names, range=[look[name] for name in names]) for look in (COLOURS, shapes))
+    return tuple(alt.Scale(range=[look[name] for name in names]) for look in (COLOURS, shapes))
 
 
 def told_apart(rows: pd.DataFrame, column: str, title: str | None, **options: Any) -> dict[str, Any]:
     """Encodings of points by colour and by shape, for readers who cannot tell colours apart, with one legend."""
     colours, shapes = looks(rows, column)
+    if column == "system":
+        options["sort"] = None
     return {
         "fill": alt.Fill(f"{column}:N", title=title, scale=colours, **options),
         "shape": alt.Shape(f"{column}:N", title=title, scale=shapes, **options),

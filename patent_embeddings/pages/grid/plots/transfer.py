@@ -8,7 +8,7 @@ import altair as alt
 
 from patent_embeddings.grid.units import described
 from patent_embeddings.pages.colours import CHANGE, ON_CHANGE
-from patent_embeddings.pages.grid.picture import PANEL, RUN, Material, Picture, counted, faceted, labels
+from patent_embeddings.pages.grid.picture import PANEL, RUN, Material, Picture, counted, faceted, labels, landscapes
 
 
 def _draw(material: Material) -> Any:
@@ -28,7 +28,8 @@ def _draw(material: Material) -> Any:
     if any(ours[["tuned", "landscape"]].nunique().tolist() != sides for _, ours in rows.groupby("cell")):
         # All panels have the same rows and columns, and here some would be empty: draw one panel.
         rows = rows.assign(tuned=rows["tuned"] + ", " + rows["cell"], cell="every cell")
-    rows = rows.assign(cell=counted(rows, rows["cell"]))
+    rows = rows.assign(cell=counted(rows, rows["cell"])).merge(material.simulated, on="landscape", how="left")
+    rows = rows.assign(landscape=landscapes(rows))
     limit = float(rows["value"].abs().max())
     base = alt.Chart().encode(
         x=alt.X("landscape:N", title="evaluated on", axis=alt.Axis(labelAngle=0, domain=False, ticks=False)),
