@@ -22,7 +22,7 @@ def main(
     like: Annotated[str | None, _option(metavar="NUMBER", help="Patent to find similar ones to: number or id.")] = None,
     interactive: Annotated[bool, _option("--interactive", help="Ask one question after another.")] = False,
     landscape: Annotated[str | None, _option(help="Landscape to search; needed only if the cell has several.")] = None,
-    system: Annotated[str | None, _option(help="System that ranks; by default the best one of the cell.")] = None,
+    system: Annotated[str | None, _option(help="System that ranks; by default reranked, else interpolation.")] = None,
     k: Annotated[int, _option("-k", min=1, help="Number of hits for each question.")] = 10,
     form: Annotated[Form, _option("--format", help="Format of the hits.")] = "table",
     out: Annotated[Path | None, _option(help="File to write the hits to; by default they are printed.")] = None,

@@ -80,7 +80,7 @@ def _say(name: str, added: Added) -> None:
     """Print the summary of a landscape and what to do next; write its page, unless this is a dry run."""
     from patent_embeddings.core import layout, params
     from patent_embeddings.corpus.summary import held, summary
-    from patent_embeddings.pages.landscape.page import write
+    from patent_embeddings.pages.landscape import write
 
     cell = params.load()
     found = held(added.raw, added.relevance, cell.tasks.seed, cell.tasks.fold, added.threshold)
@@ -134,7 +134,7 @@ def show(
     from patent_embeddings.corpus.entries import landscape_entry
     from patent_embeddings.corpus.sources import at_hand
     from patent_embeddings.corpus.summary import held, summary
-    from patent_embeddings.pages.landscape.page import write
+    from patent_embeddings.pages.landscape import write
 
     cell, entry = params.load(), landscape_entry(name)
     print("\n".join(f"{key}: {value}" for key, value in entry.model_dump(exclude_none=True).items()))

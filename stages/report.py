@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from patent_embeddings.core.command import run
-from patent_embeddings.core.errors import UserError
 
 app = typer.Typer(add_completion=False)
 
@@ -28,9 +26,8 @@ def main(
     from patent_embeddings.pages.cell.last_lines import kept
 
     if show:
-        values = keys.report(params.load())
         # DVC tracks the model's entry, not its folder: the weights may have changed since the table was made.
-        if fault := weights.changed(values.model):
+        if fault := weights.changed(keys.report(params.load()).model):
             say(fault)
         if lines := kept():
             print(lines)
@@ -40,16 +37,11 @@ def main(
     if templates:
         report.write_templates()
         return
-    cell = None
-    if show:
-        calibration = report.calibrated(values)
-        with suppress(UserError):  # where the cell was not restored, only its scores are here, from git
-            cell = report.gather(values)
-    else:
+    cell = None  # the scores may have come with git, and what lies in data/ be of another cell
+    if not show:
         cell = report.gather(params.read("report", ReportValues))
         report.write(cell)
-        calibration = cell.calibration
-    print(report.summary(cell, calibration))
+    print(report.summary(cell))
 
 
 if __name__ == "__main__":

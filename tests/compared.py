@@ -100,9 +100,9 @@ def main(what: str = "") -> None:
     write(judged, layout.task(L, "qrels"), QRELS)
     pool = [(name(one), "2001-01-01", "2001-01-01", "test", True) for one in range(FAMILIES)]
     write(pool, layout.task(L, "pool"), POOL)
-    counted = [(view, statistic, value) for view in {cell.query_view, cell.document_view}
-               for statistic, value in (("sampled", FAMILIES), ("truncated", 0))]  # fmt: skip
-    write(counted, layout.lengths(L), LENGTHS)
+    counted = {"sampled": FAMILIES, "truncated": 0, "length": 256, "median-tokens": 8}
+    views = {cell.query_view, cell.document_view}
+    write([(view, *one) for view in views for one in counted.items()], layout.lengths(L), LENGTHS)
     outcomes = []
     for system in SYSTEMS:
         places = ranks(cell.recipe, system)

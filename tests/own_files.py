@@ -12,7 +12,7 @@ from workspaces import ROOT
 
 from patent_embeddings.core import layout
 from patent_embeddings.corpus.user import registration
-from patent_embeddings.pages.landscape import page
+from patent_embeddings.pages import landscape
 
 REGISTRY = """# A comment that stays.
 
@@ -45,7 +45,7 @@ def prepare(folder: Path, patch: pytest.MonkeyPatch) -> None:
     layout.registry("landscapes").write_text(REGISTRY, encoding="utf-8")
     shutil.copy(ROOT / layout.PARAMS, folder / layout.PARAMS)
     patch.setattr(registration, "_dvc_add", lambda path: Path(f"{path}.dvc").write_text("pointer\n"))
-    patch.setattr(page, "write", lambda *_: None)
+    patch.setattr(landscape, "write", lambda *_: None)
 
 
 def kept_files() -> list[str]:

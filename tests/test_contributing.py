@@ -122,21 +122,18 @@ PRECISION = """\
         near = rank <= int(cut)
         return _total(hit_query[near], hit_gain[near] > 0, n) / int(cut)
 """
-PICTURE = '''
-"""Families of each landscape."""
+PICTURE = """
 
-import altair as alt
 
-from patent_embeddings.pages.cell.plot import Plot
-
-PLOT = Plot(
+# Families of each landscape.
+PLOTS["toy"] = Plot(
     section="Training",
     columns={"landscape": "text", "families": "number"},
     rows=lambda cell: [{"landscape": one.name, "families": len(one.families)} for one in cell.landscapes],
     draw=lambda: alt.Chart().mark_bar().encode(x="families:Q", y="landscape:N", detail="rev:N"),
     caption=lambda cell: f"Families of {len(cell.landscapes)} landscapes.",
 )
-'''
+"""
 TOYS = {
     "a model that sentence-transformers loads": Toy(
         (),
@@ -207,7 +204,7 @@ TOYS = {
         tables.write(toy.run(queries["query_id"], families["family_id"]), layout.run(L, "toy"), RUN)
         cell = measured()
         assert [row[1] for row in scores.retrieval(cell).rows if row[0] == L].index("toy") == 4
-        assert "toy" in COLOURS and {row["system"] for row in plots.every()["headline"].data(cell)} >= {"toy", "dense"}
+        assert "toy" in COLOURS and {row["system"] for row in pictures.PLOTS["headline"].data(cell)} >= {"toy", "dense"}
         assert reads("toy", "search.depth") and reads("toy", "bm25.k1")  # whatever is not said
         trec.write(Path("out"), L, earlier=False)
         assert len(Path("out/toy.run").read_text().splitlines()) == 39 * len(queries)
@@ -228,17 +225,20 @@ TOYS = {
         """,
     ),
     "a picture of a cell": Toy(
-        (PICTURE, ""),
-        (inserted("  - reports/plots/inout.csv", "  - reports/plots/toy.csv: {template: toy}\n"),),
+        ("",),
+        (
+            appended(PICTURE),
+            inserted("  - reports/plots/inout.csv", "  - reports/plots/toy.csv: {template: toy}\n"),
+        ),
         """
         cell = gathered()
-        assert plots.every()["toy"].data(cell)[0] == {"landscape": L, "families": 40}
+        assert pictures.PLOTS["toy"].data(cell)[0] == {"landscape": L, "families": 40}
         html = page(cell)
         assert "Families of 2 landscapes." in html and 'data-chart="toy"' in html
         os.chdir(ROOT)
         report.write_templates()
         layout.TEMPLATE_PAGE.write_text(PAGE)  # which our script is left out of here
-        assert plots.every()["toy"].spec == read_json(layout.template("toy"))
+        assert pictures.PLOTS["toy"].spec == read_json(layout.template("toy"))
         """,
     ),
 }  # fmt: skip
@@ -300,7 +300,7 @@ if set(sys.argv[3::2]) & {"a system of retrieval", "a metric of retrieval", "a p
     from patent_embeddings.evaluation.schemas import ORACLES, SCORES
     from patent_embeddings.handover import trec
     from patent_embeddings.pages import charts, shell
-    from patent_embeddings.pages.cell import plots, report, scores
+    from patent_embeddings.pages.cell import pictures, report, scores
     from patent_embeddings.pages.cell.page import page
     from patent_embeddings.pages.colours import COLOURS
     charts.script = shell.script = lambda: ""  # it takes seconds to bundle

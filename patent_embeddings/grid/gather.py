@@ -35,7 +35,9 @@ CHOOSING = "nDCG@10"  # kept of the dev queries too, so that a choice can be mad
 KEYS = ("cell", "config", "fold", "seed")  # of each row; `cell` is the name of the experiment
 # Numbers of a cost record; NaN where it lacks them, as older records do.
 _OF_GPU = ("peak_gpu_mib", "gpu_seconds", "watt_hours")
-_SPENT = ("seconds", "texts_per_second", "tokens_per_second", "busy", "peak_mib", *_OF_GPU)
+_SPENT = (
+    "seconds", "texts", "computed", "texts_per_second", "tokens_per_second", "busy", "peak_mib", *_OF_GPU
+)  # fmt: skip
 _TAKEN = (*_SPENT, "device", "gpu")
 COSTS = (*KEYS, "where", "stage", *_TAKEN)
 _PLACES = ("landscape", "query_id", "jurisdiction")
@@ -91,6 +93,12 @@ def load(found: Sequence[Experiment], params: Params) -> Grid:
         pd.concat(places.values(), ignore_index=True)[list(_PLACES)] if places else pd.DataFrame(columns=list(_PLACES)),
         dict(_named(found)),
     )
+
+
+def timed(costs: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `COSTS` of the cells that computed all their vectors: those from the scratch cost a cell nothing."""
+    restored = costs.loc[costs["computed"] < costs["texts"], "cell"]
+    return costs[~costs["cell"].isin(restored)]
 
 
 def seconds(one: Experiment) -> float:

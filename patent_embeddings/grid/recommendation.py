@@ -17,7 +17,7 @@ from patent_embeddings.evaluation.systems import LEADING, Task
 from patent_embeddings.grid import comparisons
 from patent_embeddings.grid.cell import FIELDS, Config, Options, reads
 from patent_embeddings.grid.comparisons import Candidate, Tested
-from patent_embeddings.grid.gather import Grid
+from patent_embeddings.grid.gather import Grid, timed
 from patent_embeddings.grid.intervals import ALPHA, score, score_interval
 from patent_embeddings.grid.scores import clustered
 from patent_embeddings.grid.units import groups, paired, where
@@ -40,7 +40,7 @@ class Lead:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a cell cost, averaged over its runs."""
+    """What a cell cost, averaged over its runs that computed all their vectors."""
 
     training: float  # seconds
     embedding: float  # seconds, all landscapes together
@@ -66,7 +66,7 @@ class Advice:
     second: Candidate
     second_score: float
     lead: Lead | None  # None: the two share no unit
-    cost: Cost | None  # None: BM25, or nothing was recorded
+    cost: Cost | None  # None: BM25, or no time was recorded
 
     @property
     def metric(self) -> str:
@@ -206,7 +206,7 @@ def _floor(grid: Grid, best: Candidate, landscape: str) -> float | None:
 
 
 def _cost(costs: pd.DataFrame, best: Candidate) -> Cost | None:
-    ours = _of(costs, best)
+    ours = _of(timed(costs), best)
     if ours.empty:
         return None
     runs = ours["cell"].nunique()

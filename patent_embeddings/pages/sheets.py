@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 
 from patent_embeddings.core import registry
 from patent_embeddings.core.errors import UserError, nearest
@@ -15,32 +15,29 @@ from patent_embeddings.pages.cell.page import SHEETS
 from patent_embeddings.pages.cell.report import gather as cell_results
 from patent_embeddings.pages.grid import page as grid
 
+OF_GRID: dict[str, Callable[[gather.Grid], Sheet | None]] = {
+    "grid-recommended": lambda found: grid.recommended(every(found)[0]),
+    "grid-cells": lambda found: grid.cells(found, _tested(found)),
+    "grid-comparisons": lambda found: grid.comparisons(_tested(found)),
+    "grid-costs": lambda found: grid.costs(found.costs),
+}
+
 
 def sheet(name: str, params: Params) -> Sheet:
     """A table of the page of the workspace's cell, or `grid-...` of the grid's page.
 
     Raises UserError where no table has this name, nothing was measured for it, or its source is absent.
     """
-    makers = {one: partial(_of_cell, one, params) for one in SHEETS} | {
-        "grid-recommended": lambda: grid.recommended(every(_grid(params))[0]),
-        "grid-cells": lambda: grid.cells((found := _grid(params)), _tested(found)),
-        "grid-comparisons": lambda: grid.comparisons(_tested(_grid(params))),
-        "grid-costs": lambda: grid.costs(_grid(params).costs),
-    }
-    if name not in makers:
-        raise UserError(f"no table {name!r}{nearest(name, list(makers))}; tables: {', '.join(makers)}")
-    shown = makers[name]()
+    if name in SHEETS:
+        shown = SHEETS[name](cell_results(keys.report(params)))
+    elif name in OF_GRID:
+        shown = OF_GRID[name](gather.load(experiments.current(), params))
+    else:
+        known = [*SHEETS, *OF_GRID]
+        raise UserError(f"no table {name!r}{nearest(name, known)}; tables: {', '.join(known)}")
     if shown is None:
         raise UserError(f"table {name!r}: nothing was measured for it")
     return shown
-
-
-def _of_cell(name: str, params: Params) -> Sheet | None:
-    return SHEETS[name](cell_results(keys.report(params)))
-
-
-def _grid(params: Params) -> gather.Grid:
-    return gather.load(experiments.current(), params)
 
 
 def _tested(found: gather.Grid) -> list[comparisons.Tested]:

@@ -35,7 +35,7 @@ def packed(data: Any) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("patent_embeddings.pages", "."),
+        loader=jinja2.PackageLoader("patent_embeddings.pages"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -13,7 +13,7 @@ from patent_embeddings.core import registry
 from patent_embeddings.corpus.entries import Landscape
 from patent_embeddings.corpus.families import assemble
 from patent_embeddings.corpus.summary import held
-from patent_embeddings.pages.landscape.page import page
+from patent_embeddings.pages.landscape import page
 
 pytestmark = BROWSER
 

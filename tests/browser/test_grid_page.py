@@ -19,7 +19,7 @@ from patent_embeddings.grid.gather import COSTS, KEYS, Grid
 from patent_embeddings.grid.units import where
 from patent_embeddings.pages.grid import page as grid_
 from patent_embeddings.pages.grid.picture import Material
-from patent_embeddings.pages.grid.plots import pictures
+from patent_embeddings.pages.grid.pictures import pictures
 from patent_embeddings.pages.grid.report import sizes_of
 
 pytestmark = BROWSER

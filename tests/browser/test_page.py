@@ -13,8 +13,8 @@ from chromium import BROWSER, faults, opened
 from patent_embeddings.core import layout, params
 from patent_embeddings.grid import keys
 from patent_embeddings.pages.cell import report
-from patent_embeddings.pages.cell.failures import failures
 from patent_embeddings.pages.cell.page import page
+from patent_embeddings.pages.cell.queries import failures
 
 pytestmark = BROWSER
 

@@ -20,7 +20,7 @@ from patent_embeddings.grid import keys
 from patent_embeddings.handover.sheets import Score, Sheet
 from patent_embeddings.handover.spreadsheet import comma_separated, plain
 from patent_embeddings.pages import shell
-from patent_embeddings.pages.cell import plots, report
+from patent_embeddings.pages.cell import pictures, report
 from patent_embeddings.pages.cell.page import SHEETS, page
 from patent_embeddings.pages.cell.results import CellResults
 from patent_embeddings.pages.shell import packed
@@ -88,7 +88,7 @@ def test_every_picture_and_every_table_can_be_saved(made: Path, chromium: Any) -
 
 def test_rows_of_a_picture_are_saved_in_full(made: Path, cell: CellResults, chromium: Any, tmp_path: Path) -> None:
     opened(chromium, made)
-    rows = plots.every()["headline"].data(cell)
+    rows = pictures.PLOTS["headline"].data(cell)
     found = read(saved(chromium, tmp_path, "figure:has([data-chart=headline]) [data-save=csv]", by_key=True))
     assert len(found) == len(rows) > 0
     for got, wanted in zip(found, rows, strict=True):

@@ -17,7 +17,7 @@ from patent_embeddings.evaluation import statistics
 from patent_embeddings.evaluation.systems import Task
 from patent_embeddings.grid import comparisons, intervals, recommendation
 from patent_embeddings.grid.cell import Config
-from patent_embeddings.grid.gather import KEYS, Grid
+from patent_embeddings.grid.gather import COSTS, KEYS, Grid
 from patent_embeddings.grid.units import changed, units, where
 from patent_embeddings.pages.grid import page as grid_
 
@@ -55,7 +55,7 @@ def zero_shot(model: str) -> Config:
 
 
 def grid(outcomes: pd.DataFrame) -> Grid:
-    empty = pd.DataFrame(columns=["config", "cell", "stage", "seconds", "texts_per_second", "device"])
+    empty = pd.DataFrame(columns=list(COSTS))
     return Grid(outcomes, pd.DataFrame(), empty, pd.DataFrame(), {})
 
 
@@ -300,7 +300,7 @@ def test_cost_and_change_elsewhere_are_those_of_the_recommended_system() -> None
         plant.cell(0.5, place, fused=lost, recipe="r1", trained_on="a", rerank__depth=50)
     outcomes = plant.frame()
     costs = outcomes[list(KEYS)].drop_duplicates().assign(stage="embed", seconds=7.0, texts_per_second=9, device="cpu")
-    found = replace(grid(outcomes), costs=costs)
+    found = replace(grid(outcomes), costs=costs.reindex(columns=list(COSTS)))
     said = advice(found, "retrieval")
     assert said[0] == "retrieval on a: use m, r1 trained on a, view tac, system interpolation"
     assert "  cost: no training, 7 s of embedding every landscape (9 texts a second), on cpu" in said

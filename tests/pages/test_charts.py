@@ -14,7 +14,7 @@ import vl_convert
 from patent_embeddings.core import layout
 from patent_embeddings.evaluation.systems import RETRIEVAL
 from patent_embeddings.pages import charts
-from patent_embeddings.pages.cell import plots
+from patent_embeddings.pages.cell import pictures
 from patent_embeddings.pages.cell.plot import ANCHOR
 from patent_embeddings.pages.colours import COLOURS
 
@@ -54,7 +54,7 @@ def rows(name: str, numbers: type = float) -> list[dict[str, Any]]:
 
 
 def drawn(name: str, data: list[dict[str, Any]]) -> str:
-    spec = charts.filled(plots.every()[name].spec, data)
+    spec = charts.filled(pictures.PLOTS[name].spec, data)
     return vl_convert.vegalite_to_svg(spec)
 
 
@@ -64,10 +64,10 @@ def points(svg: str) -> int:
     return sum(group.count("<path") for group in groups)
 
 
-@pytest.mark.parametrize("name", plots.every())
+@pytest.mark.parametrize("name", pictures.PLOTS)
 def test_template_in_the_repository_is_what_the_code_makes(name: str) -> None:
     committed = json.loads((ROOT / layout.template(name)).read_text(encoding="utf-8"))
-    assert committed == plots.every()[name].spec, "run `python -m stages.report --templates`"
+    assert committed == pictures.PLOTS[name].spec, "run `python -m stages.report --templates`"
 
 
 def test_page_of_dvc_plots_is_what_the_code_makes() -> None:
@@ -82,7 +82,7 @@ def test_script_cannot_end_its_element() -> None:
     assert "<!--" not in charts.script()
 
 
-@pytest.mark.parametrize("name", plots.every())
+@pytest.mark.parametrize("name", pictures.PLOTS)
 def test_every_row_is_drawn(name: str) -> None:
     data = [{**row, "rev": "cell"} for row in rows(name)]
     marked = len(data) if name != "fusion" else sum(bool(row["mark"]) for row in data)
@@ -90,7 +90,7 @@ def test_every_row_is_drawn(name: str) -> None:
 
 
 def test_legend_of_a_cell_names_the_systems_that_it_has() -> None:
-    plot = plots.every()["words"]
+    plot = pictures.PLOTS["words"]
     cell: Any = SimpleNamespace(name="cell")
     svg = vl_convert.vegalite_to_svg(plot.of(cell, rows("words")))
     named = set(re.findall(r">([a-z0-9]+)</text>", svg)) & set(RETRIEVAL)
@@ -99,14 +99,14 @@ def test_legend_of_a_cell_names_the_systems_that_it_has() -> None:
     assert COLOURS["dense"] in vl_convert.vegalite_to_svg(plot.of(cell, dense))
 
 
-@pytest.mark.parametrize("name", plots.every())
+@pytest.mark.parametrize("name", pictures.PLOTS)
 def test_a_picture_of_one_cell_has_no_legend_of_cells(name: str) -> None:
     cell: Any = SimpleNamespace(name="minilm, r3")
-    svg = vl_convert.vegalite_to_svg(plots.every()[name].of(cell, rows(name)))
+    svg = vl_convert.vegalite_to_svg(pictures.PLOTS[name].of(cell, rows(name)))
     assert ">cell</text>" not in svg and ">minilm, r3</text>" not in svg
 
 
-@pytest.mark.parametrize("name", plots.every())
+@pytest.mark.parametrize("name", pictures.PLOTS)
 def test_numbers_as_text_draw_the_same_picture(name: str) -> None:
     numbers = drawn(name, [{**row, "rev": "cell"} for row in rows(name)])
     text = drawn(name, [{**row, "rev": "cell"} for row in rows(name, str)])
@@ -116,7 +116,7 @@ def test_numbers_as_text_draw_the_same_picture(name: str) -> None:
 def test_point_and_interval_lie_where_the_score_says() -> None:
     """Bounds 0.4 and 0.6 lie at equal distances on both sides of 0.5, and 0.2 at a third of 0.6."""
     graph = vl_convert.vegalite_to_scenegraph(
-        charts.filled(plots.every()["headline"].spec, [{**row, "rev": "cell"} for row in rows("headline")])
+        charts.filled(pictures.PLOTS["headline"].spec, [{**row, "rev": "cell"} for row in rows("headline")])
     )
     found: dict[str, list[dict[str, Any]]] = {"rule": [], "symbol": []}
 
@@ -138,11 +138,11 @@ def test_point_and_interval_lie_where_the_score_says() -> None:
     assert dense["x2"] / high == pytest.approx(0.6 / 0.5)
 
 
-@pytest.mark.parametrize("name", plots.every())
+@pytest.mark.parametrize("name", pictures.PLOTS)
 def test_dvc_fills_the_template_and_two_revisions_stay_apart(name: str, tmp_path: Path) -> None:
     from dvc_render.vega import VegaRenderer
 
-    (tmp_path / f"{name}.json").write_text(json.dumps(plots.every()[name].spec), encoding="utf-8")
+    (tmp_path / f"{name}.json").write_text(json.dumps(pictures.PLOTS[name].spec), encoding="utf-8")
     data = [{**row, "rev": rev, "step": i} for rev in ("HEAD", "workspace") for i, row in enumerate(rows(name, str))]
     renderer = VegaRenderer(data, name, template=name, template_dir=str(tmp_path), x="step", y="value")
     filled = renderer.get_filled_template(strict=False)

@@ -12,7 +12,7 @@ import pytest
 from patent_embeddings.evaluation.systems import SYSTEMS
 from patent_embeddings.pages import colours
 
-CSS = (Path(colours.__file__).parent / "page.css").read_text(encoding="utf-8")
+CSS = (Path(colours.__file__).parent / "templates/page.css").read_text(encoding="utf-8")
 # Simulation of colour blindness in linear RGB, severity 1: Machado, Oliveira and Fernandes (2009), table 1.
 SEEN = {
     "everyone": np.eye(3),

@@ -61,6 +61,19 @@ def test_without_a_gpu_there_is_no_column_of_one_and_busy_is_said_to_be_the_proc
     assert "tokens" not in of_a_cell(embed=OLD).caption
 
 
+def test_what_the_scratch_saved_is_not_shown_as_speed() -> None:
+    saved = {**OLD, "seconds": 0.1, "texts": 600, "computed": 200}
+    whole = {**OLD, "texts": 600, "computed": 600}
+    said = of_a_cell(embed=saved).caption
+    assert "400 of the 600 vectors of embed on sim-alpha are from the scratch and cost it no time" in said
+    assert "scratch" not in of_a_cell(embed=whole).caption
+    both = of_a_grid(saved, whole)
+    assert dict(zip(both.head, both.rows[0], strict=True))["embedding"] == 3.0 and "left out" in both.caption
+    none = of_a_grid(saved)
+    assert none.rows == [["m zero-shot ta"]] and "left out" in none.caption
+    assert "left out" not in of_a_grid(whole).caption
+
+
 def test_a_grid_takes_means_of_what_is_known() -> None:
     second = {**GPU, "seconds": 5.0, "tokens_per_second": 299.6, "gpu_seconds": 5.0, "watt_hours": 0.75, "busy": 0.905}
     sheet = of_a_grid(GPU, second)

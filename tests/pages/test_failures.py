@@ -19,12 +19,11 @@ from patent_embeddings.corpus.families import frame
 from patent_embeddings.corpus.schemas import FAMILIES, LENGTHS, POOL, QRELS, QUERIES, VIEW
 from patent_embeddings.evaluation.schemas import OUTCOMES
 from patent_embeddings.pages.cell.binned import borders
-from patent_embeddings.pages.cell.failures import won
+from patent_embeddings.pages.cell.queries import won
 from patent_embeddings.pages.failures import data
-from patent_embeddings.pages.failures.data import Subject, as_data, best
-from patent_embeddings.pages.failures.queries import outcomes, profile, wide
-from patent_embeddings.pages.failures.ranks import ranks, wrong
-from patent_embeddings.pages.failures.shared import Words, shared_codes
+from patent_embeddings.pages.failures.data import Subject, as_data
+from patent_embeddings.pages.failures.hits import Words, ranks, shared_codes, wrong
+from patent_embeddings.pages.failures.queries import best, outcomes, profile, wide
 from patent_embeddings.pages.failures.source import WORKSPACE
 from patent_embeddings.retrieval.schemas import RUN
 
@@ -55,6 +54,12 @@ def write(rows: list[Any], path: Path, table: tables.Table) -> None:
     tables.write(tables.typed(pd.DataFrame(rows, columns=list(table.columns)), table), path, table)
 
 
+def counted(truncated: int) -> list[tuple[str, str, float]]:
+    """Rows of `LENGTHS`: of eight texts so many are cut; the median one has 20 letters and 5 tokens."""
+    found = {"sampled": 8, "truncated": truncated, "length": 10, "median-tokens": 5}
+    return [("tac", name, value) for name, value in found.items()]
+
+
 @pytest.fixture
 def planted(workspace: Path, set_params: Any) -> Path:
     held = [{"family_id": one, "title": f"Title {one}", "ipc": CODES.get(one, []), "cpc": ["Y02T1/00"] * (one == "a"),
@@ -70,7 +75,7 @@ def planted(workspace: Path, set_params: Any) -> Path:
     pool = [(one, DATES.get(one, ""), DATES.get(one, ""), "test", True) for one in TEXTS]
     write([*pool, ("why", "", "2020-01-01", "test", False)], layout.task(L, "pool"), POOL)
     # Two of eight texts were cut: the longest by letters are f (600) and then a or d.
-    write([("tac", "sampled", 8), ("tac", "truncated", 2)], layout.lengths(L), LENGTHS)
+    write(counted(2), layout.lengths(L), LENGTHS)
     for system, by_query in FOUND.items():
         run = [(query, family, rank, -float(rank))
                for query, found in by_query.items() for rank, family in enumerate(found, 1)]  # fmt: skip
@@ -85,10 +90,10 @@ def planted(workspace: Path, set_params: Any) -> Path:
     return workspace
 
 
-def subject(wrong_of: tuple[str, ...] = ("dense",)) -> Subject:
+def subject(wrong_of: tuple[str, ...] = ("dense",), query_tokens: int | None = None) -> Subject:
     table = wide(outcomes(WORKSPACE, L))
     runs = {system: partial(WORKSPACE.run, L, system) for system in FOUND}
-    return Subject(L, WORKSPACE, params.load(), table, runs, wrong_of)
+    return Subject(L, WORKSPACE, params.load(), query_tokens, table, runs, wrong_of)
 
 
 def browsed(**changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -178,11 +183,32 @@ def test_as_many_of_the_longest_texts_are_cut_as_the_tokenizer_cut(planted: Path
     assert {family for family, is_cut in cut.items() if is_cut} == {"a", "f"}
     assert [name for name, query in queries.items() if query["cut"]] == ["a"]
     for truncated, expected in ((0, set()), (8, set("abcdefgh"))):
-        write([("tac", "sampled", 8), ("tac", "truncated", truncated)], layout.lengths(L), LENGTHS)
+        write(counted(truncated), layout.lengths(L), LENGTHS)
         made, _ = browsed()
         cut = {made["families"][entry["family"]]["id"]: entry["cut"]
                for query in made["queries"] for entry in (*query["relevant"], *query["wrong"])}  # fmt: skip
         assert {family for family, is_cut in cut.items() if is_cut} == expected
+
+
+def test_queries_that_are_cut_elsewhere_are_measured_by_their_own_tokens(planted: Path) -> None:
+    letters = {"a": len(TEXTS["a"]), "b": len(TEXTS["b"]), "why": len("why do lamps fail")}
+    assert letters == {"a": 44, "b": 21, "why": 17}  # 20.5 letters of the median text are 5 tokens
+    for tokens, expected in ((3, {"a", "b", "why"}), (5, {"a", "b"}), (8, {"a"}), (32, set())):
+        made, queries = browsed(query_tokens=tokens)
+        assert {name for name, query in queries.items() if query["cut"]} == expected, tokens
+        hit = next(entry for entry in queries["a"]["wrong"] if made["families"][entry["family"]]["id"] == "f")
+        assert hit["cut"]  # a family is cut as ever
+
+
+def test_a_question_is_no_text_of_a_view_and_not_cut_because_all_of_those_are(planted: Path) -> None:
+    write(counted(8), layout.lengths(L), LENGTHS)
+    _, queries = browsed()
+    assert {name for name, query in queries.items() if query["cut"]} == {"a", "b"}
+    write([(name, "test", text, [], "") for name, text in (("a", ""), ("b", ""), ("why", "why do lamps fail " * 9))],
+          layout.task(L, "queries"), QUERIES)  # fmt: skip
+    write(counted(0), layout.lengths(L), LENGTHS)
+    _, queries = browsed()
+    assert {name for name, query in queries.items() if query["cut"]} == {"why"}  # longer than any family's text
 
 
 def test_passages_cut_no_document(planted: Path, set_params: Any) -> None:

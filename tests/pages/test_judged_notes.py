@@ -17,6 +17,7 @@ def cell(signals: list[str], kept: int = 0) -> Any:
     return SimpleNamespace(
         scores=scores, recipe=SimpleNamespace(signals=signals), trained_on=["own"] if signals else [],
         costs={"own": {"download": {"notes": {"citations kept": kept} if kept else {}}}},
+        params=SimpleNamespace(tasks=SimpleNamespace(pool="earlier")),
     )  # fmt: skip
 
 
@@ -44,6 +45,16 @@ def test_queries_out_of_reach_are_not_said_to_be_none() -> None:
     none.scores = none.scores.head(0)
     found = notes.missing(none, landscape())
     assert "own has no test query with a relevant family that was published before it: no retrieval scores." in found
+    none.params.tasks.pool = "all"
+    assert "own has no test query with a relevant family that is ranked: no retrieval scores." in (
+        notes.missing(none, landscape())
+    )
+
+
+def test_without_judgements_it_is_not_citations_that_lack() -> None:
+    empty = landscape()
+    empty.qrels = empty.qrels.head(0)
+    assert notes.missing(cell([]), empty)[0] == "own has no judgements: no retrieval and no fusion."
 
 
 def test_what_stands_for_views_and_citations() -> None:

@@ -16,8 +16,7 @@ from patent_embeddings.corpus.entries import Landscape
 from patent_embeddings.corpus.families import assemble
 from patent_embeddings.corpus.summary import Held, grouped, held
 from patent_embeddings.pages import shell
-from patent_embeddings.pages.landscape.page import page, write
-from patent_embeddings.pages.landscape.pictures import PICTURES, classes, dates, lengths, relevant
+from patent_embeddings.pages.landscape import PICTURES, classes, dates, lengths, page, relevant, write
 
 OWN = {"source": "table", "licence": "CC0-1.0", "file": "data/raw/own.parquet", "sha256": "0" * 64}
 

@@ -19,8 +19,8 @@ from patent_embeddings.corpus.schemas import FAMILIES, LABELS, POOL, QRELS, QUER
 from patent_embeddings.evaluation.schemas import OUTCOMES
 from patent_embeddings.grid import keys
 from patent_embeddings.pages.cell import report
-from patent_embeddings.pages.cell.failures import failures
 from patent_embeddings.pages.cell.page import page
+from patent_embeddings.pages.cell.queries import failures
 from patent_embeddings.retrieval.schemas import RUN
 
 L = "sim-alpha"

@@ -16,7 +16,7 @@ from patent_embeddings.core import layout, params
 from patent_embeddings.core.files import write_json, write_text
 from patent_embeddings.evaluation.scores import headline
 from patent_embeddings.grid import keys
-from patent_embeddings.pages.cell import plots, report
+from patent_embeddings.pages.cell import pictures, report
 from patent_embeddings.pages.cell.plot import ANCHOR
 
 pytestmark = pytest.mark.pipeline
@@ -49,7 +49,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for shift in (0.0, 0.01):
         scores = cell.scores.assign(**{name: cell.scores[name] + shift for name in ("value", "ci_low", "ci_high")})
         write_json(layout.HEADLINE, headline(scores))
-        for name, plot in plots.every().items():
+        for name, plot in pictures.PLOTS.items():
             rows = plot.data(cell)
             moved = [{**row, "value": row["value"] + shift} if "value" in row else row for row in rows]
             write_text(layout.plot(name), plot.csv(moved))
@@ -64,8 +64,8 @@ def test_every_picture_shows_both_revisions_without_a_network(repository: Path) 
     page = (repository / "shown/index.html").read_text(encoding="utf-8")
     assert re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="?http[^>]*>', page) == []
     specs = re.findall(r"var spec = (\{.*?\});\n\s*vegaEmbed", page, flags=re.S)
-    assert len(specs) == len(plots.every())
-    empty = [name for name in plots.every() if len(layout.plot(name).read_text(encoding="utf-8").splitlines()) == 1]
+    assert len(specs) == len(pictures.PLOTS)
+    empty = [name for name in pictures.PLOTS if len(layout.plot(name).read_text(encoding="utf-8").splitlines()) == 1]
     assert empty == ["relevant", "words", "years"]  # so few queries make no bins
     drawn = [spec for spec in specs if spec != "{}"]
     assert len(drawn) == len(specs) - len(empty)

@@ -25,13 +25,13 @@ from patent_embeddings.corpus.feasibility import unclassified, unclustered
 from patent_embeddings.evaluation import scores as scores_
 from patent_embeddings.evaluation.schemas import SCORES
 from patent_embeddings.grid import keys
-from patent_embeddings.pages.cell import plots, report
+from patent_embeddings.pages.cell import pictures, report
 from patent_embeddings.pages.cell import scores as sheets
-from patent_embeddings.pages.cell.example import example
 from patent_embeddings.pages.cell.last_lines import kept
 from patent_embeddings.pages.cell.notes import missing, noted
 from patent_embeddings.pages.cell.page import facts, page
 from patent_embeddings.pages.cell.provenance import fewer, training
+from patent_embeddings.pages.cell.queries import example
 from patent_embeddings.pages.cell.results import CellResults
 from patent_embeddings.retrieval.schemas import RUN
 from stages import report as report_stage
@@ -84,7 +84,7 @@ def gathered() -> CellResults:
 
 
 def drawn(name: str, cell: CellResults) -> list[dict[str, Any]]:
-    return plots.every()[name].data(cell)
+    return pictures.PLOTS[name].data(cell)
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -153,7 +153,7 @@ def test_a_score_without_an_interval_shows_none_anywhere(finished: Path) -> None
     )
     shown = drawn("headline", dataclasses.replace(gathered(), scores=rows.assign(landscape="sim-alpha")))
     assert [(row["value"], row["ci_low"], row["ci_high"]) for row in shown] == [(0.5, None, None)]
-    assert plots.every()["headline"].csv(shown).splitlines()[1].endswith(",0.5000,,")
+    assert pictures.PLOTS["headline"].csv(shown).splitlines()[1].endswith(",0.5000,,")
 
 
 def test_scores_file_says_false_for_a_real_landscape_and_has_no_negative_zero() -> None:
@@ -184,15 +184,15 @@ def test_headline_numbers_are_the_scores_that_their_names_promise(finished: Path
 
 
 def test_pictures_leave_oracles_out_but_for_their_mark_on_the_curve(finished: Path) -> None:
-    pictures = {name: drawn(name, gathered()) for name in plots.every()}
-    assert {row["system"] for row in pictures["headline"]} == {"bm25", "dense", "rrf", "interpolation"}
-    assert {row["scope"] for row in pictures["inout"]} == {"in", "out"}
-    assert {row["panel"] for row in pictures["headline"]} == {
+    shown = {name: drawn(name, gathered()) for name in pictures.PLOTS}
+    assert {row["system"] for row in shown["headline"]} == {"bm25", "dense", "rrf", "interpolation"}
+    assert {row["scope"] for row in shown["inout"]} == {"in", "out"}
+    assert {row["panel"] for row in shown["headline"]} == {
         f"sim-{x} (simulated), 10 test queries" for x in ("alpha", "beta")
     }
     marks = [
         (row["panel"][:9], row["method"], row["setting"], row["split"], row["mark"])
-        for row in pictures["fusion"]
+        for row in shown["fusion"]
         if row["mark"]
     ]
     assert sorted(marks) == sorted(
@@ -214,7 +214,9 @@ def test_page_is_self_contained_and_names_what_it_measures(finished: Path) -> No
         "sim-alpha and sim-beta are simulated", "say nothing about real patents",
         "sentence-transformers/all-MiniLM-L6-v2",
         "In-domain against out-of-domain", "micro-F1", "random", "oracle-interpolation (tuned on test, not a score)",
-        "weight of dense 0.6", "k = 60", "20 relevant pairs: 10 IN, 10 OUT, 0 of unknown scope",
+        "weight of dense 0.6", "k = 60",
+        "Mean over the test queries (10 of sim-alpha, 10 of sim-beta), with 95 %",
+        "20 relevant pairs: 10 IN, 10 OUT, 0 of unknown scope",
         "12 (30%)", "3 (8%)", "full (95%)", "CC0-1.0", "apache-2.0", "tac for TAC", "17",
     ]:  # fmt: skip
         assert wanted in found.text, wanted
@@ -304,13 +306,13 @@ def test_fewer_pairs_than_asked_for_have_their_true_cause(
 
 def test_the_fusion_picture_counts_the_queries_that_are_scored(finished: Path) -> None:
     cell = gathered()
-    panels = {row["panel"] for row in plots.every()["fusion"].data(cell)}
+    panels = {row["panel"] for row in pictures.PLOTS["fusion"].data(cell)}
     assert panels == {f"sim-{name} (simulated), 10 test and 5 dev queries, nDCG@10" for name in ("alpha", "beta")}
     fewer_scored = [
         dataclasses.replace(one, outcomes=one.outcomes[~one.outcomes["query_id"].str.endswith(("-000", "-010"))])
         for one in cell.landscapes
     ]
-    panels = {row["panel"] for row in plots.every()["fusion"].data(dataclasses.replace(cell, landscapes=fewer_scored))}
+    panels = {row["panel"] for row in pictures.PLOTS["fusion"].data(dataclasses.replace(cell, landscapes=fewer_scored))}
     assert panels == {f"sim-{name} (simulated), 9 test and 4 dev queries, nDCG@10" for name in ("alpha", "beta")}
 
 
@@ -334,7 +336,7 @@ def test_zero_shot_page_says_that_nothing_was_trained(tmp_path: Path, monkeypatc
     assert "Zero-shot: nothing was trained" in Text.of(made).text
     assert "<title>minilm, zero-shot</title>" in made
     assert 'data-chart="training"' not in made
-    assert plots.every()["training"].csv(drawn("training", gathered())) == "split,optimiser_step,loss\n"
+    assert pictures.PLOTS["training"].csv(drawn("training", gathered())) == "split,optimiser_step,loss\n"
 
 
 def test_the_heading_names_where_it_was_trained_not_where_it_was_held_out(
@@ -412,6 +414,20 @@ def test_the_short_table_says_what_has_no_score(
         assert "sim-alpha has" not in out
 
 
+def test_scores_that_came_with_git_are_shown_without_what_another_cell_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_cell(tmp_path, without="citations")
+    report_stage.main()
+    assert "sim-beta has no citations" in capsys.readouterr().out
+    text = layout.SCORES.read_text(encoding="utf-8")
+    layout.SCORES.write_text(text.replace("sim-beta", "sim-gamma"), encoding="utf-8")  # of another cell
+    report_stage.main(show=True)
+    shown = capsys.readouterr().out
+    assert "sim-gamma" in shown and "sim-beta" not in shown and "page:" not in shown
+
+
 def test_the_page_says_what_to_bear_in_mind(finished: Path) -> None:
     record = {
         "seconds": 1.0,
@@ -482,3 +498,15 @@ def test_counts_that_differ_are_words_which_no_spreadsheet_takes_for_a_date(fini
     assert sheet and {row[2] for row in sheet.rows} == {"10 IN, 5 OUT, 10 both"}
     whole = sheets.retrieval(gathered())
     assert whole and {row[2] for row in whole.rows} == {10}
+
+
+def test_published_figures_stand_beside_ours_over_all_queries(finished: Path) -> None:
+    cell = gathered()
+    assert sheets.published(cell) is None
+    row = {"name": "minilm", "scope": "all", "metric": "nDCG@10", "source": "a paper", "certainty": "read", "note": "",
+           "value": 0.4, "low": math.nan, "high": math.nan, "ours": 0.5}  # fmt: skip
+    places = [dataclasses.replace(cell.landscapes[0], published=pd.DataFrame([row])), cell.landscapes[1]]
+    shown = sheets.published(dataclasses.replace(cell, landscapes=places))
+    assert shown and shown.rows == [["sim-alpha", "minilm", "all", "nDCG@10", "a paper", "read", None, 0.4, 0.5]]
+    # Ten test queries and five dev ones.
+    assert shown.caption == "Mean over all queries: train, dev and test together (15 of sim-alpha)"

@@ -17,7 +17,7 @@ from patent_embeddings.grid import keys
 from patent_embeddings.grid.cell import digest, full_name
 from patent_embeddings.handover.sheets import Score, Sheet
 from patent_embeddings.handover.spreadsheet import comma_separated
-from patent_embeddings.pages.cell import plots, report
+from patent_embeddings.pages.cell import pictures, report
 from patent_embeddings.pages.cell.page import page
 from patent_embeddings.pages.cell.results import CellResults
 
@@ -39,7 +39,7 @@ def scored(cell: CellResults, *values: tuple[str, str, float]) -> CellResults:
 
 
 def title(cell: CellResults) -> tuple[str, str]:
-    finding = plots.every()["inout"].finding
+    finding = pictures.PLOTS["inout"].finding
     assert finding
     return finding(cell)
 
@@ -90,7 +90,7 @@ def test_the_figure_claims_no_share_where_there_is_none(cell: CellResults) -> No
     nothing_in = scored(cell, ("sim-alpha", "in-paired", 0.0), ("sim-alpha", "out-paired", 0.0))
     for found in (scored(cell), nothing_in):
         assert "keeps" not in title(found)[0]
-        plot = plots.every()["inout"]
+        plot = pictures.PLOTS["inout"]
         drawn = plot.figure(found, plot.data(found))
         assert drawn and title(found)[0] in drawn
 

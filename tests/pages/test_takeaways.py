@@ -32,13 +32,11 @@ from patent_embeddings.pages.cell import report
 from patent_embeddings.pages.cell.leaders import kept, leader
 from patent_embeddings.pages.cell.page import page
 from patent_embeddings.pages.cell.takeaways import Sentence, answer
-from patent_embeddings.pages.colours import COLOURS as SYSTEM_COLOURS
-from patent_embeddings.pages.colours import SHAPES
-from patent_embeddings.pages.grid.folding import COLOURS, PANELS, ROWS, fitted
+from patent_embeddings.pages.colours import COLOURS, SHAPES
 from patent_embeddings.pages.grid.page import page as grid_page
 from patent_embeddings.pages.grid.page import recommended
-from patent_embeddings.pages.grid.picture import Material
-from patent_embeddings.pages.grid.plots import pictures
+from patent_embeddings.pages.grid.picture import PANELS, ROWS, SERIES, Material, fitted
+from patent_embeddings.pages.grid.pictures import pictures
 
 Values = Mapping[str, Sequence[float]]
 AHEAD = {"bm25": [0.5] * 12, "dense": [0.6] * 12}
@@ -57,9 +55,11 @@ def paired(inside: Sequence[float], outside: Sequence[float], system: str = "den
     return pd.concat([outcomes({system: inside}, "in-paired"), outcomes({system: outside}, "out-paired")])
 
 
-def lengths(**cut: float) -> pd.DataFrame:
-    """Of a hundred texts of each view so many are cut."""
-    rows = [row for view, count in cut.items() for row in ((view, "truncated", count), (view, "sampled", 100.0))]
+def lengths(families: int = 100, **cut: float) -> pd.DataFrame:
+    """Of a hundred texts of each view, of so many families, so many are cut."""
+    counted = {"sampled": 100.0, "families": float(families)}
+    rows = [row for view, count in cut.items() for row in
+            ((view, "truncated", count), *((view, *one) for one in counted.items()))]  # fmt: skip
     return pd.DataFrame(rows, columns=["view", "statistic", "value"])
 
 
@@ -289,6 +289,11 @@ def test_how_much_is_cut() -> None:
     many = [landscape(name) for name in "abcde"]
     many[3].lengths = lengths(tac=4)
     assert said_of("texts", cell(*many)) == f"{cut} 4% (d) to 30% (a) of the texts (view tac)"
+    # What no text of a sample shows may still be true of others.
+    two[1].lengths = lengths(2500, ta=0)
+    assert said_of("texts", cell(*two, views="ta ta")) == (
+        "No text in a sample is cut: all texts (view ta) in it fit into 256 tokens"
+    )
     # Late interaction may cut queries elsewhere, where nobody counted them.
     queries = "queries are cut at 32 tokens"
     assert said_of("texts", cell(query_length=32)) == f"{cut} 30% of the documents (view tac); {queries}"
@@ -372,12 +377,14 @@ def test_the_page_of_a_grid_recommends_what_the_command_does() -> None:
         "landscape",
         "use",
         "score",
+        "n",
         "lead over the next best",
         "cost",
     ]
     for one, row in zip(found, sheet.rows, strict=True):
         lines = recommendation.lines(recommendation.advise(grid, one.landscape, one.task), grid)
-        task, place, use, score, lead, cost = row
+        task, place, use, score, units, lead, cost = row
+        assert units == "12 queries" and f" over {one.units} test units" in recommendation.lines(one, grid)[1]
         assert task == "retrieval, nDCG@10" and lines[0] == f"retrieval on {place}: use {use}"
         assert isinstance(score, Score) and lines[1].startswith(
             f"  nDCG@10 {score.value:.4f} ({score.low:.4f} to {score.high:.4f}) over"
@@ -406,12 +413,36 @@ def test_pictures_of_a_grid_say_n_and_a_system_looks_as_on_every_page() -> None:
             assert str(panel).endswith(f"n = {fewest}" if fewest == most else f"n = {fewest} to {most}"), name
     assert {row["n"] for row in specs["matched"]["data"]["values"]} == {24}  # of each seed, both folds
     (points,) = [layer for layer in specs["inout"]["spec"]["layer"] if "shape" in layer["encoding"]]
-    for channel, looks in (("fill", SYSTEM_COLOURS), ("shape", dict(zip(RETRIEVAL, SHAPES, strict=True)))):
+    for channel, looks in (("fill", COLOURS), ("shape", dict(zip(RETRIEVAL, SHAPES, strict=True)))):
         encoding = points["encoding"][channel]
         order = dict.fromkeys(row["system"] for row in specs["inout"]["data"]["values"])
         assert encoding["sort"] is None  # values have the order of the rows
         assert encoding["scale"] == {"range": [looks[name] for name in order]}  # with a domain there is no legend
         assert set(order) == {"bm25", "dense", "interpolation"}
+
+
+def test_cut_vectors_are_drawn_for_few_queries_too_and_not_against_a_score_of_0() -> None:
+    plant = Planted(5, folds=1).cell(0.4)
+    for dimensions in (64, 128):
+        plant.cell(0.3, dimensions=dimensions)
+    grid = toy(plant)
+    sizes = {"m": ("m", 22.0)}
+    spec = pictures(Material(grid, [], sizes))["dimensions"].spec
+    assert spec and {row["dimensions"] for row in spec["data"]["values"]} == {64, 128}  # five: without intervals
+    whole = np.array([one.dimensions == 0 for one in grid.outcomes["config"]])
+    nothing = dataclasses.replace(grid, outcomes=grid.outcomes.assign(value=grid.outcomes["value"].where(~whole, 0)))
+    assert pictures(Material(nothing, [], sizes))["dimensions"].spec is None
+
+
+def test_transfer_that_changes_nothing_is_drawn_in_the_colour_of_no_change() -> None:
+    same = Planted(12, folds=1).cell(0.4, "a").cell(0.4, "b").frame()
+    tuned = Config("m", "r1", ("a",), "tac", "tac")
+    both = pd.concat([same, same.assign(config=[tuned] * len(same), cell="tuned")], ignore_index=True)
+    grid = dataclasses.replace(toy(Planted(12, folds=1).cell(0.4)), outcomes=both)
+    tested = comparisons.declared(both, registry.every("hypotheses", Hypotheses))
+    spec = pictures(Material(grid, tested, {"m": ("m", 22.0)}))["transfer"].spec
+    assert spec and {row["value"] for row in spec["data"]["values"]} == {0.0}
+    assert spec["spec"]["layer"][0]["encoding"]["color"]["scale"]["domain"] == [-1.0, 0, 1.0]
 
 
 def test_the_page_of_a_grid_opens_with_it_and_says_options_in_words() -> None:
@@ -429,8 +460,15 @@ def test_the_page_of_a_grid_opens_with_it_and_says_options_in_words() -> None:
     assert "half of the adapter" in html and "all of the adapter" in html and "adapter_scale" not in html
     (use,) = re.findall(r'data-label="use">([^<]*)<', html)
     assert use == recommendation.words(*recommendation.advise(grid, "a", "retrieval").best)
+    assert '<p class="caption">n on a: 12 queries (retrieval).</p>' in html
     heads = re.findall(r'<table id="cells">.*?</thead>', html, flags=re.S)[0]
     assert "classification" not in heads and "retrieval, nDCG@10" in heads  # nothing was classified
+
+
+def test_the_page_of_a_grid_names_cells_that_rank_no_other() -> None:
+    grid = toy(Planted(12, folds=1).cell(0.4).cell(0.5, model="k").cell(0.9, tasks__pool="earlier"))
+    html = grid_page(grid, [], [], {}, {})
+    assert "retrieval on a: not compared: 1 cell of another split or pool, whose scores are of other queries" in html
 
 
 VARIED = {
@@ -477,16 +515,16 @@ def picture(panels: int, rows: int, colours: int) -> dict[str, Any]:
 
 
 def test_a_picture_shows_what_fits() -> None:
-    small = picture(PANELS, ROWS, COLOURS)
+    small = picture(PANELS, ROWS, SERIES)
     assert fitted(small) == (small, "")
-    spec, told = fitted(picture(PANELS + 2, ROWS + 3, COLOURS + 1))
+    spec, told = fitted(picture(PANELS + 2, ROWS + 3, SERIES + 1))
     shown = {name: {row[name] for row in spec["data"]["values"]} for name in ("panel", "cell", "system")}
     assert shown["panel"] == set(spec["facet"]["sort"]) == {f"p{number}" for number in range(PANELS)}
     assert shown["cell"] == {f"c{number:02d}" for number in range(3, ROWS + 3)}  # the highest
-    assert shown["system"] == {f"s{number:02d}" for number in range(1, COLOURS + 1)}
+    assert shown["system"] == {f"s{number:02d}" for number in range(1, SERIES + 1)}
     assert told == (
         f"{PANELS} of {PANELS + 2} panels, the {ROWS} of {ROWS + 3} rows with the highest values, "
-        f"the {COLOURS} of {COLOURS + 1} systems with the highest values"
+        f"the {SERIES} of {SERIES + 1} systems with the highest values"
     )
 
 

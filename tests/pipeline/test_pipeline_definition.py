@@ -41,7 +41,6 @@ TYPES = {"patent_embeddings/core/params.py", "patent_embeddings/core/entries.py"
 BY_NAME = {
     "download": ("patent_embeddings/corpus/sources",),
     "pairs": ("patent_embeddings/pairs/signals",),
-    "report": ("patent_embeddings/pages/cell/plots",),
 }
 
 

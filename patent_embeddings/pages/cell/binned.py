@@ -13,12 +13,10 @@ import pandas as pd
 from patent_embeddings.core import layout
 from patent_embeddings.evaluation.statistics import mean_interval
 from patent_embeddings.evaluation.systems import RETRIEVAL
-from patent_embeddings.pages.cell.marks import KNOWN, PANEL, dashes, tooltip
-from patent_embeddings.pages.cell.plot import SCORED, Columns, Plot, panelled
+from patent_embeddings.pages.cell.plot import KNOWN, PANEL, SCORED, Columns, Plot, dashes, panelled, tooltip
 from patent_embeddings.pages.cell.results import CellResults
 from patent_embeddings.pages.colours import COLOURS, SHAPES
-from patent_embeddings.pages.failures.data import METRIC, named
-from patent_embeddings.pages.failures.queries import tested, wide
+from patent_embeddings.pages.failures.queries import METRIC, named, tested, wide
 
 _BINS, _FEWEST = 5, 12  # bins at most; queries in a bin at least, unless equal values are more
 _COLUMNS: Columns = {"panel": "text", "system": "text", "bin": "text", "first": "number", **SCORED, "n": "number"}

@@ -11,8 +11,7 @@ import pandas as pd
 
 from patent_embeddings.evaluation.statistics import compare_ratios, holm
 from patent_embeddings.grid.intervals import ALPHA, lost
-from patent_embeddings.pages.failures.data import named
-from patent_embeddings.pages.failures.queries import tested, wide
+from patent_embeddings.pages.failures.queries import named, tested, wide
 
 RESAMPLES = 10_000
 _SAME = 1e-12  # scores that differ by less differ by the order of their additions

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from patent_embeddings.core import layout
-from patent_embeddings.evaluation.schemas import FORMS
+from patent_embeddings.evaluation.schemas import COMPRESSION, FORMS
 from patent_embeddings.evaluation.scores import records
 from patent_embeddings.grid.intervals import POINT, unseen
 from patent_embeddings.grid.wording import listed
@@ -62,27 +62,26 @@ def takeaway(cell: CellResults) -> list[str]:
     found = {one.name: rows for one in cell.landscapes if (rows := _rows(one)) and _sure(rows)}
     if not found:
         return []
-    forms = {
-        form: pd.DataFrame(
-            {**rows[form, metric], "landscape": name, "share": _share(rows, form)}
-            for name, rows in found.items()
-            for metric in METRICS
-        )
-        for form in FORMS
-        if form != EXACT and all((form, METRICS[0]) in rows for rows in found.values())
-    }
+    every = [
+        {**row, "landscape": name, "share": _share(rows, form)}
+        for name, rows in found.items()
+        for (form, metric), row in rows.items()
+        if form != EXACT and metric in METRICS
+    ]
+    measured = pd.DataFrame(every, columns=[*COMPRESSION.columns, "landscape", "share"])
+    whole = len(found) * len(METRICS)  # a form that a landscape lacks is not told of
+    forms = {form: table for form in FORMS if len(table := measured[measured["form"] == form]) == whole}
     room = {form: max(0.0, -rows["low"].min()) for form, rows in forms.items()}  # the greatest loss in an interval
     share = {form: rows["share"].max() for form, rows in forms.items()}
     named = {form: f"{NAMES[form]} ({share[form]:.0%})" for form in forms}
     where = f"on all {len(found)} landscapes" if len(found) > _NAMED else f"on {listed(found)}"
     said = [f"No smaller form has intervals that exclude a loss of {TOLERATED} {where}."]
     lost, unsure = [], []
-    for form, table in forms.items():
-        told = table[table["high"] < 0].sort_values(["difference", "metric", "landscape"])
-        if room[form] >= TOLERATED and len(told):
-            worst = told.iloc[0]
+    for form in (form for form in forms if room[form] >= TOLERATED):
+        told = forms[form][forms[form]["high"] < 0].sort_values(["difference", "metric", "landscape"])
+        for worst in records(told.head(1)):
             lost.append(f"{named[form]} {worst['difference']:.4f} ({worst['metric']}, {worst['landscape']})")
-        elif room[form] >= TOLERATED:
+        if told.empty:
             unsure.append(f"{named[form]} up to {room[form]:.4f}")
     if safe := [form for form in forms if room[form] < TOLERATED]:
         least = min(safe, key=lambda form: share[form])

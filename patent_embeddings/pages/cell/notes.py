@@ -19,9 +19,11 @@ def missing(cell: CellResults, landscape: LandscapeResults) -> list[str]:
     retrieved = ours[ours["task"] == "retrieval"]
     out = []
     if landscape.qrels.empty:
-        out.append(f"{landscape.name} has no citations between its families: no retrieval and no fusion.")
+        what = "judgements" if landscape.judged else "citations between its families"
+        out.append(f"{landscape.name} has no {what}: no retrieval and no fusion.")
     elif retrieved.empty:
-        found = " that was published before it" if (landscape.queries["split"] == "test").any() else ""
+        reach = "was published before it" if cell.params.tasks.pool == "earlier" else "is ranked"
+        found = f" that {reach}" if (landscape.queries["split"] == "test").any() else ""
         out.append(f"{landscape.name} has no test query with a relevant family{found}: no retrieval scores.")
     else:
         scopes = set(retrieved["scope"])

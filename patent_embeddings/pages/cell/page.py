@@ -8,9 +8,9 @@ from typing import Any
 
 from patent_embeddings.core.params import Params
 from patent_embeddings.handover.sheets import Sheet
-from patent_embeddings.pages.cell import memory, notes, plots, provenance, scores
-from patent_embeddings.pages.cell.example import example
-from patent_embeddings.pages.cell.failures import won
+from patent_embeddings.pages.cell import memory, notes, provenance, scores
+from patent_embeddings.pages.cell.pictures import PLOTS
+from patent_embeddings.pages.cell.queries import example, won
 from patent_embeddings.pages.cell.results import CellResults
 from patent_embeddings.pages.cell.takeaways import answer
 from patent_embeddings.pages.shell import packed, render
@@ -31,7 +31,7 @@ SHEETS: dict[str, Callable[[CellResults], Sheet | None]] = {
 
 def page(cell: CellResults, failures: dict[str, Any] | None = None) -> str:
     """The whole page as HTML; `failures` are the data of the query browser, None for a page without one."""
-    drawn = {name: (plot, plot.data(cell)) for name, plot in plots.every().items()}
+    drawn = {name: (plot, plot.data(cell)) for name, plot in PLOTS.items()}
     drawn = {name: (plot, rows) for name, (plot, rows) in drawn.items() if rows}
     tables = {name: sheet(cell) for name, sheet in SHEETS.items()}
     return render(

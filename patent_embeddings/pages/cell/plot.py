@@ -1,11 +1,12 @@
 """A picture of a cell: one Vega-Lite spec, which the page, `dvc plots` and the figure in git all draw.
 
-The spec carries DVC's anchor where its rows go. Their data is a CSV file in reports/plots/.
+The spec carries DVC's anchor where its rows go. Their data is a CSV file in reports/plots/. Every row has a `rev`: the
+cell's name on the page, the revision in `dvc plots diff`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +18,14 @@ import pandas as pd
 from patent_embeddings.core import layout
 from patent_embeddings.evaluation.scores import csv_text, records
 from patent_embeddings.evaluation.systems import SHOWN, Task, systems
-from patent_embeddings.pages.cell.marks import KNOWN, against_floor
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
 from patent_embeddings.pages.charts import filled, spec
+from patent_embeddings.pages.colours import COLOURS, INK, SHAPES
 from patent_embeddings.pages.outlines import svg
 
 ANCHOR = "<DVC_METRIC_DATA>"
+PANEL = 330  # width of a panel in pixels, where nothing else decides it
+KNOWN = "isValid(datum.ci_low)"  # there is no interval of few units
 Columns = dict[str, Literal["text", "number"]]
 SCORED: Columns = {"value": "number", "ci_low": "number", "ci_high": "number"}
 
@@ -111,16 +114,11 @@ def scored(cell: CellResults, landscape: LandscapeResults, task: Task) -> pd.Dat
     return ours.iloc[ours["system"].map(names.index).argsort(kind="stable")] if len(ours) else ours
 
 
-def by_label_set(task: Task, caption: str) -> Plot:
-    """The picture of a label task: each system and its floor by label set."""
-
-    def rows(cell: CellResults) -> Iterator[dict[str, Any]]:
-        for landscape in cell.landscapes:
-            found = scored(cell, landscape, task).rename(columns={"scope": "label_set"})
-            yield from panelled(landscape, found, "test families")
-
-    columns: Columns = {"panel": "text", "label_set": "text", "system": "text", **SCORED}
-    return Plot(task.capitalize(), columns, rows, lambda: against_floor(task), lambda _: caption)
+def per_landscape(
+    rows: Callable[[CellResults, LandscapeResults], pd.DataFrame], unit: str
+) -> Callable[[CellResults], list[dict[str, Any]]]:
+    """The rows of every landscape, each in a panel of its own; `unit` is what a row's `n` counts."""
+    return lambda cell: [row for one in cell.landscapes for row in panelled(one, rows(cell, one), unit)]
 
 
 def panelled(landscape: LandscapeResults, rows: pd.DataFrame, unit: str) -> list[dict[str, Any]]:
@@ -128,3 +126,37 @@ def panelled(landscape: LandscapeResults, rows: pd.DataFrame, unit: str) -> list
     name = landscape.name + (" (simulated)" if landscape.entry.simulated else "")
     counts = sorted({int(rows["n"].min()), int(rows["n"].max())}) if len(rows) else []
     return records(rows.assign(panel=f"{name}, {' to '.join(f'{count:,}' for count in counts)} {unit}"))
+
+
+def names_axis() -> Any:
+    """The vertical axis of rows with names."""
+    return alt.Axis(grid=True, ticks=False, domain=False, labelPadding=8)
+
+
+def lower_bound(title: str) -> Any:
+    """The axis of scores, at the lower end of their intervals."""
+    return alt.X("ci_low:Q", title=f"{title} (95 % interval)", scale=alt.Scale(zero=True, nice=True))
+
+
+def colour(names: Sequence[str] = tuple(COLOURS), channel: type[Any] = alt.Color) -> Any:
+    """The colour of a row's system; it needs no legend, as the axis or a label names the system."""
+    scale = alt.Scale(domain=list(names), range=[COLOURS[name] for name in names])
+    return channel("system:N", scale=scale, legend=None)
+
+
+def shape() -> Any:
+    """The shape by revision; a picture of one cell drops its legend."""
+    legend = alt.Legend(title="cell", symbolStrokeColor=INK, symbolFillColor=INK)
+    return alt.Shape("rev:N", sort=None, legend=legend, scale=alt.Scale(range=SHAPES))
+
+
+def dashes() -> Any:
+    """The dashes by revision; a picture of one cell drops their legend."""
+    legend = alt.Legend(title="cell", symbolType="stroke", symbolStrokeColor=INK)
+    return alt.StrokeDash("rev:N", sort=None, legend=legend)
+
+
+def tooltip(*fields: str | Any, value: str = "value", interval: bool = True) -> list[Any]:
+    """The tooltip of a row: its revision, these fields, its value and its interval."""
+    shown = [*fields, alt.Tooltip(f"{value}:Q", format=".4f"), *(["interval"] if interval else [])]
+    return ["rev:N", *(f"{one}:N" if isinstance(one, str) else one for one in shown)]

@@ -110,27 +110,28 @@ def _kept(cell: CellResults) -> dict[str, Any] | None:
 
 def costs(cell: CellResults) -> Sheet | None:
     """Time, throughput, load, memory, energy and device of every stage; None without any record."""
-    rows: list[list[Shown]] = []
-    for stage in STAGES:
-        for where, stages in sorted(cell.costs.items()):
-            if stage in stages:
-                record = stages[stage]
-                rates = [_rounded(record.get(key)) for key in ("texts_per_second", "tokens_per_second")]
-                busy = f"{record['busy']:.0%}" if "busy" in record else None
-                of_gpu = [record.get(key) for key in ("peak_gpu_mib", "gpu_seconds", "watt_hours")]
-                device = record.get("gpu") or record.get("device", "")
-                taken = [f"{record['seconds']:.1f}", *rates, busy, record.get("peak_mib"), *of_gpu, device]
-                rows.append([stage, "" if where == layout.CELL else where, *taken])
-    if not rows:
+    places = sorted(cell.costs.items())
+    every = [(stage, where, stages[stage]) for stage in STAGES for where, stages in places if stage in stages]
+    if not every:
         return None
-    seconds = sum(record["seconds"] for stages in cell.costs.values() for record in stages.values())
+    rows: list[list[Shown]] = []
+    seconds = sum(record["seconds"] for *_, record in every)
     said = [
         f"{seconds:,.0f} seconds in all; each stage as measured when it first ran, also where its results were restored"
     ]
-    records = [record for stages in cell.costs.values() for record in stages.values()]
-    if any("tokens" in record for record in records):
+    for stage, where, record in every:
+        rates = [_rounded(record.get(key)) for key in ("texts_per_second", "tokens_per_second")]
+        busy = f"{record['busy']:.0%}" if "busy" in record else None
+        of_gpu = [record.get(key) for key in ("peak_gpu_mib", "gpu_seconds", "watt_hours")]
+        device = record.get("gpu") or record.get("device", "")
+        taken = [f"{record['seconds']:.1f}", *rates, busy, record.get("peak_mib"), *of_gpu, device]
+        rows.append([stage, "" if where == layout.CELL else where, *taken])
+        if "computed" in record and (saved := record["texts"] - record["computed"]):
+            of = f"{saved:,} of the {record['texts']:,} vectors of {stage} on {where}"
+            said.append(f"{of} are from the scratch and cost it no time")
+    if any("tokens" in record for *_, record in every):
         said.append("tokens: those that the model read, without padding, from the first batch to the last")
-    said += [words for by, words in _BUSY.items() if any(record.get("busy_by") == by for record in records)]
+    said += [words for by, words in _BUSY.items() if any(record.get("busy_by") == by for *_, record in every)]
     head = ["stage", "landscape", "seconds", "texts a second", "tokens a second", "busy", "peak MiB"]
     head += ["peak GPU MiB", "GPU seconds", "Wh", "device"]
     files = cell.source(layout.cost("").parents[1])

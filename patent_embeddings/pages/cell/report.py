@@ -13,12 +13,11 @@ from patent_embeddings.evaluation.schemas import COMPRESSION, OUTCOMES, SCORES
 from patent_embeddings.evaluation.systems import LEADING, OPTIONAL, RETRIEVAL
 from patent_embeddings.grid.values import ReportValues
 from patent_embeddings.pages import charts
-from patent_embeddings.pages.cell import plots
-from patent_embeddings.pages.cell.example import example_query
-from patent_embeddings.pages.cell.failures import failures
 from patent_embeddings.pages.cell.last_lines import keep
 from patent_embeddings.pages.cell.notes import missing
 from patent_embeddings.pages.cell.page import page
+from patent_embeddings.pages.cell.pictures import PLOTS
+from patent_embeddings.pages.cell.queries import example_query, failures
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
 from patent_embeddings.pages.failures import queries as failed
 from patent_embeddings.pages.failures.source import WORKSPACE
@@ -52,29 +51,32 @@ def write(cell: CellResults) -> None:
     """Write every file of the report."""
     write_text(layout.SCORES, scores.scores_csv(cell.scores))
     write_json(layout.HEADLINE, scores.headline(cell.scores))
-    for name, plot in plots.every().items():
+    for name, plot in PLOTS.items():
         rows = plot.data(cell)
         write_text(layout.plot(name), plot.csv(rows))
         if drawn := plot.figure(cell, rows):
             write_text(layout.figure(name), drawn)
     write_text(layout.PAGE, page(cell, failures(cell)))
-    keep(summary(cell, cell.calibration))
+    keep(summary(cell))
 
 
 def write_templates() -> None:
     """Write the templates that `dvc plots` draws with, and the page that it puts them on."""
-    for name, plot in plots.every().items():
+    for name, plot in PLOTS.items():
         write_json(layout.template(name), plot.spec)
     write_text(layout.TEMPLATE_PAGE, charts.template_page())
 
 
-def summary(cell: CellResults | None, calibration: list[str]) -> str:
-    """The lines that end a run: the short table, what could not be measured, expected scores, the page.
+def summary(cell: CellResults | None) -> str:
+    """The lines that end a run: the short table, and of a cell what could not be measured, expected scores, the page.
 
     `cell` is None where only its scores are here. Raises UserError where there is no reports/scores.csv yet.
     """
-    lacking = [line for landscape in cell.landscapes for line in missing(cell, landscape)] if cell else []
-    return "\n".join([scores.short_table(scores.read_scores()), *lacking, *calibration, f"page: {layout.PAGE}"])
+    table = scores.short_table(scores.read_scores())
+    if cell is None:
+        return table
+    lacking = [line for landscape in cell.landscapes for line in missing(cell, landscape)]
+    return "\n".join([table, *lacking, *cell.calibration, f"page: {layout.PAGE}"])
 
 
 def _landscape(name: str, values: ReportValues) -> LandscapeResults:
@@ -106,11 +108,9 @@ def _landscape(name: str, values: ReportValues) -> LandscapeResults:
 
 def _runs(landscape: str, query: str) -> dict[str, pd.DataFrame]:
     """The ranking of one query by each system; an optional system without rows is left out."""
-    paths = {system: layout.run(landscape, system) for system in RETRIEVAL}
+    paths = {system: path for system in RETRIEVAL if (path := layout.run(landscape, system)).exists()}
     columns = ["query_id", "family_id", "rank"]
-    runs = {
-        system: tables.read(path, RUN, columns, ("query_id", query)) for system, path in paths.items() if path.exists()
-    }
+    runs = {system: tables.read(path, RUN, columns, ("query_id", query)) for system, path in paths.items()}
     return {system: run for system, run in runs.items() if len(run) or system not in OPTIONAL}
 
 

@@ -100,8 +100,3 @@ class CellResults:
     def simulated(self) -> list[str]:
         """Landscapes of the cell whose families are generated."""
         return [landscape.name for landscape in self.landscapes if landscape.entry.simulated]
-
-    @property
-    def judged(self) -> list[str]:
-        """Landscapes of the cell with the user's own relevance judgements."""
-        return [landscape.name for landscape in self.landscapes if landscape.judged]

@@ -21,7 +21,7 @@ _OF = {"IN": "IN", "OUT": "OUT", "IN, paired": "both", "OUT, paired": "both"}  #
 def retrieval(cell: CellResults) -> Sheet | None:
     """Scores of every system over all relevant families, by landscape."""
     rows = cell.scores[(cell.scores["task"] == "retrieval") & (cell.scores["scope"] == "all")]
-    columns = metrics("retrieval", judged=bool(cell.judged))
+    columns = metrics("retrieval", judged=any(one.judged for one in cell.landscapes))
     return _scored(cell, rows, columns, RETRIEVAL, "All relevant families, mean over n test queries")
 
 
@@ -37,23 +37,22 @@ def inout(cell: CellResults) -> Sheet | None:
 def fusion(cell: CellResults) -> Sheet | None:
     """Scores of both legs, of both fusions with the settings chosen, and of the oracles, marked as such."""
     rows: list[list[Shown]] = []
+    counts: dict[str, int] = {}
+    every = cell.scores[(cell.scores["scope"] == "all") & (cell.scores["metric"] == cell.params.fuse.metric)]
     for landscape in cell.landscapes:
-        ours = cell.scores[
-            (cell.scores["landscape"] == landscape.name)
-            & (cell.scores["task"] == "retrieval")
-            & (cell.scores["scope"] == "all")
-            & (cell.scores["metric"] == cell.params.fuse.metric)
-        ]
-        scores = {row["system"]: row for row in records(ours)}
+        scores = {row["system"]: row for row in records(every[every["landscape"] == landscape.name])}
         for system in (*REQUIRED, *ORACLES):
             if system in scores:
                 setting = _setting(landscape.fusion, system)
                 name = f"{system} (tuned on test, not a score)" if system in ORACLES else system
                 rows.append([landscape.name, name, setting, _score(scores[system])])
+                counts[landscape.name] = scores[system]["n"]
     if not rows:
         return None
     head = ["landscape", "system", "setting", cell.params.fuse.metric]
-    return Sheet(head, rows, "Mean over the test queries", texts=3, source=cell.source(layout.scores, layout.fusion))
+    said = ", ".join(f"{count:,} of {name}" for name, count in counts.items())
+    said = f"Mean over the test queries ({said}), with 95 % intervals where these are enough"
+    return Sheet(head, rows, said, texts=3, source=cell.source(layout.scores, layout.fusion))
 
 
 def _setting(table: pd.DataFrame, system: str) -> str:
@@ -80,7 +79,10 @@ def published(cell: CellResults) -> Sheet | None:
         return None
     head = ["landscape", "system as printed", *words[1:], "note", "published", "ours"]
     files = cell.source(layout.published("").parent, layout.outcomes)
-    return Sheet(head, rows, "Mean over all queries: train, dev and test together", texts=7, source=files)
+    every = ((one.name, one.outcomes[one.outcomes["scope"] == "all"]) for one in cell.landscapes if len(one.published))
+    counts = ", ".join(f"{scored['query_id'].nunique():,} of {name}" for name, scored in every)
+    said = f"Mean over all queries: train, dev and test together ({counts})"
+    return Sheet(head, rows, said, texts=7, source=files)
 
 
 def against_floor(cell: CellResults, task: Task) -> Sheet | None:

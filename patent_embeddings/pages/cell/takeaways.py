@@ -12,7 +12,7 @@ from patent_embeddings.grid.wording import listed
 from patent_embeddings.pages.cell.leaders import Kept, Leader, kept, leader
 from patent_embeddings.pages.cell.provenance import dev_losses
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
-from patent_embeddings.pages.failures.data import METRIC
+from patent_embeddings.pages.failures.queries import METRIC
 
 FEW = 3  # up to so many landscapes are named one by one; beyond, only the extremes
 _NAMES = {
@@ -55,12 +55,10 @@ def _best(cell: CellResults, leaders: Mapping[str, Leader]) -> Sentence:
     told = []
     for name, one in leaders.items():
         scored = f"{METRIC} {one.score:.3f} over {_count(one.queries, 'test query', 'test queries')}"
-        told.append(f"{_named(one)} on {name} ({scored}{_judged(cell, name, one.system)}), {_lead(one)}")
+        tied = f", tied with {listed(_NAMES[level] for level in one.level)}," if one.level else ""
+        judged = _judged(cell, name, one.system)
+        told.append(f"{_NAMES[one.system]}{tied} on {name} ({scored}{judged}), {_lead(one)}")
     return Sentence("retrieval", "Best in retrieval", f"is {'; '.join(told)}")
-
-
-def _named(one: Leader) -> str:
-    return _NAMES[one.system] + (f", tied with {listed(_NAMES[name] for name in one.level)}," if one.level else "")
 
 
 def _lead(one: Leader) -> str:
@@ -74,11 +72,8 @@ def _lead(one: Leader) -> str:
     if one.level:
         return f"{ahead})"
     beaten = ": nothing that uses the vectors scores higher" if one.system == "bm25" else ""
-    return f"{'significantly' if one.significant else 'not significantly'} {ahead}, {_p(one.p)}){beaten}"
-
-
-def _p(value: float) -> str:
-    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+    p = "p < 0.001" if one.p < 0.001 else f"p = {one.p:.2g}"
+    return f"{'significantly' if one.significant else 'not significantly'} {ahead}, {p}){beaten}"
 
 
 def _judged(cell: CellResults, landscape: str, system: str) -> str:
@@ -98,23 +93,17 @@ def _scopes(cell: CellResults, leaders: Mapping[str, Leader]) -> Sentence:
         reached = _spread({name: one.share for name, one in known.items()})
         rest = f", the best system reaches {reached} of its in-domain score, over {len(known)} landscapes"
         return Sentence("inout", "Out of the query's domain", rest)
-    told = [f"{_NAMES[leaders[name].system]} {_reached(one)} on {name} ({_sure(one)})" for name, one in both.items()]
+    told = [_reached(_NAMES[leaders[name].system], name, one) for name, one in both.items()]
     return Sentence("inout", "Out of the query's domain", f", {'; '.join(told)}")
 
 
-def _reached(one: Kept) -> str:
-    if one.share != one.share:
-        return "scores 0 in domain"
-    return f"reaches {one.share:.0%} of its in-domain score"
-
-
-def _sure(one: Kept) -> str:
+def _reached(system: str, landscape: str, one: Kept) -> str:
     queries = _count(one.queries, "query has both", "queries have both")
     if one.share != one.share:
-        return queries
-    if one.low != one.low:
-        return f"{queries}, too few for an interval"
-    return f"95 % interval {one.low:.0%} to {one.high:.0%}, {queries}"
+        return f"{system} scores 0 in domain on {landscape} ({queries})"
+    interval = f"95 % interval {one.low:.0%} to {one.high:.0%}, {queries}"
+    sure = interval if one.low == one.low else f"{queries}, too few for an interval"
+    return f"{system} reaches {one.share:.0%} of its in-domain score on {landscape} ({sure})"
 
 
 def _labels(cell: CellResults) -> Sentence:
@@ -182,8 +171,11 @@ def _cut(cell: CellResults) -> Sentence:
     if any(share for here in shares.values() for share in here.values()):
         cut = ", ".join(f"{_spread(here)} of the {side}" for side, here in shares.items())
         return Sentence("texts", f"Texts longer than {length} tokens are cut", "; ".join([f": {cut}", *more]))
-    fit = [f"all {listed(shares)} fit into {length} tokens"] if shares else []
-    return Sentence("texts", "No document is cut" if own else "No text is cut", f": {'; '.join([*fit, *more])}")
+    sampled = any(_lengths(one, view)["families"] > _lengths(one, view)["sampled"]
+                  for view, places in sides.values() for one in places)  # fmt: skip
+    fit = [f"all {listed(shares)}{' in it' * sampled} fit into {length} tokens"] if shares else []
+    what = f"No {'document' if own else 'text'}{' in a sample' * sampled}"
+    return Sentence("texts", f"{what} is cut", f": {'; '.join([*fit, *more])}")
 
 
 def _spread(shares: Mapping[str, float]) -> str:
@@ -196,9 +188,13 @@ def _spread(shares: Mapping[str, float]) -> str:
     return listed(f"{_percent(share)} ({name})" for name, share in shares.items())
 
 
-def _share(one: LandscapeResults, view: str) -> float:
+def _lengths(one: LandscapeResults, view: str) -> dict[str, float]:
     of = one.lengths[one.lengths["view"] == view]
-    value = dict(zip(of["statistic"], of["value"], strict=True))
+    return dict(zip(of["statistic"], of["value"], strict=True))
+
+
+def _share(one: LandscapeResults, view: str) -> float:
+    value = _lengths(one, view)
     return float(value["truncated"] / max(value["sampled"], 1))
 
 

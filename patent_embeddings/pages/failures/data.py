@@ -19,13 +19,10 @@ from patent_embeddings.core.progress import track
 from patent_embeddings.corpus.codes import classes
 from patent_embeddings.corpus.schemas import FAMILIES, QRELS, QUERIES
 from patent_embeddings.evaluation.scores import records
-from patent_embeddings.evaluation.systems import LEADING
-from patent_embeddings.pages.failures.ranks import PAIR, ranks, together, wrong
-from patent_embeddings.pages.failures.shared import Words, shared_codes
+from patent_embeddings.pages.failures.hits import PAIR, Words, ranks, shared_codes, together, wrong
+from patent_embeddings.pages.failures.queries import METRIC, Texts, asked, best, named
 from patent_embeddings.pages.failures.source import Source
-from patent_embeddings.pages.failures.texts import Texts, asked
 
-METRIC = LEADING["retrieval"][1]
 MOST = 2000  # queries on a page, at most
 LARGEST = 2_400_000  # bytes of them, compressed: 3.2 MB of the page's 5
 RELEVANT = 50  # relevant families on a page for each query, at most
@@ -40,6 +37,7 @@ class Subject:
     landscape: str
     source: Source  # of their texts and judgements
     params: Params  # of the cell that these are of
+    query_tokens: int | None  # that queries are cut to, where it is not as documents
     outcomes: pd.DataFrame  # `METRIC`, [query_id, name]: names are systems, or two cells that are compared
     runs: Mapping[str, Callable[[Collection[str]], pd.DataFrame]]  # by name: rows of `RUN` of some queries
     wrong_of: tuple[str, ...]  # names whose best wrong hits are shown
@@ -48,16 +46,6 @@ class Subject:
     def best(self) -> str:
         """The name with the highest mean; the first among equals."""
         return best(self.outcomes)
-
-
-def named(outcomes: pd.DataFrame) -> list[str]:
-    """The names of outcomes, its columns: systems or cells."""
-    return [str(name) for name in outcomes]
-
-
-def best(outcomes: pd.DataFrame) -> str:
-    """The name with the highest mean; the first among equals, whatever the order of addition."""
-    return str(outcomes.mean().round(12).idxmax())
 
 
 def as_data(subjects: Sequence[Subject], compared: tuple[str, str], source: str) -> dict[str, Any]:
@@ -72,7 +60,7 @@ def as_data(subjects: Sequence[Subject], compared: tuple[str, str], source: str)
     order = sorted(range(len(subjects)), key=lambda place: len(subjects[place].outcomes))
     for left, place in zip(range(len(order), 0, -1), order, strict=True):
         subject = subjects[place]
-        found = _Gathered.of(subject, sample(subject.outcomes, compared)[: queries // left])
+        found = _Gathered(subject, sample(subject.outcomes, compared)[: queries // left])
         kept[place] = theirs = found.queries(place, number, size // left)
         queries, size, number = queries - len(theirs[0]), size - theirs[2], number + len(theirs[1])
     every, carried = sum(len(one.outcomes) for one in subjects), sum(len(one[0]) for one in kept.values())
@@ -107,26 +95,12 @@ def sample(outcomes: pd.DataFrame, compared: tuple[str, str]) -> list[str]:
     return [query for query in dict.fromkeys(itertools.chain.from_iterable(turns)) if query is not None]
 
 
-@dataclass(frozen=True)
 class _Gathered:
-    """The tables of a landscape, read for some of its queries."""
+    """The tables of a landscape, read for some of its queries, which are given in the order of the sample."""
 
-    subject: Subject
-    asked: pd.DataFrame  # rows of `QUERIES`, in the order of the sample
-    worst: list[str]  # their ids, the worst first
-    relevant: dict[str, list[dict[str, Any]]]  # by query: rows of `QRELS`, ranked ones first
-    wrong: dict[str, list[dict[str, Any]]]  # by query: rows of `PAIR`
-    ranks: dict[tuple[str, str], dict[str, int | None]]  # by query and family, by name
-    families: dict[str, dict[str, Any]]  # by id: `_SHOWN`, in the order in which they are referred to
-    texts: tuple[Texts, Texts]  # of the queries, of the families
-    common: Words  # of both, in this order
-
-    @classmethod
-    def of(cls, subject: Subject, queries: list[str]) -> _Gathered:
-        """Read the tables of these queries, given in the order of the sample."""
+    def __init__(self, subject: Subject, queries: list[str]) -> None:
         read, name = subject.source.read, subject.landscape
         outcomes = subject.outcomes.loc[queries, subject.best]
-        order = sorted(queries, key=lambda query: (outcomes[query], query))
         rows = read(layout.task(name, "queries"), QUERIES, list(QUERIES.columns), ("query_id", queries))
         rows = rows.set_index("query_id").loc[queries].reset_index()
         qrels = read(layout.task(name, "qrels"), QRELS, list(QRELS.columns), ("query_id", queries))
@@ -137,25 +111,28 @@ class _Gathered:
             pairs[one] = ranks(subject.runs[one](queries), pairs)
         qrels = qrels.merge(pairs, on=PAIR).sort_values(["query_id", subject.best, "family_id"], na_position="last")
         shown = qrels.groupby("query_id", sort=False).head(RELEVANT)
-        wanted = dict.fromkeys([*order, *shown["family_id"], *mistaken["family_id"]])
+        self.worst = sorted(queries, key=lambda query: (outcomes[query], query))
+        wanted = dict.fromkeys([*self.worst, *shown["family_id"], *mistaken["family_id"]])
         families = read(layout.families(name), FAMILIES, _SHOWN, ("family_id", wanted))
         known = {family["family_id"]: family for family in records(families)}
         if lacking := {*shown["family_id"], *mistaken["family_id"]} - known.keys():
             said = f"family {min(lacking)!r}, which is relevant or in a run, is not there"
             raise UserError(f"{layout.families(name)} of {subject.source.name}: {said}; run `dvc repro`")
         views = subject.params.query_view, subject.params.document_view
-        sides = Texts(subject.source, name, views[0], *asked(rows)), Texts(subject.source, name, views[1], set(known))
-        return cls(
-            subject,
-            rows,
-            order,
-            _by_query(qrels[list(QRELS.columns)]),
-            _by_query(mistaken),
-            _by_pair(pairs),
-            {family: known[family] for family in wanted if family in known},
-            sides,
-            Words(_shown(sides, name)),
+        # The texts of the queries and of the families, and the words of both, in this order.
+        self.texts = (
+            Texts(subject.source, name, views[0], *asked(rows)),
+            Texts(subject.source, name, views[1], set(known)),
         )
+        self.common = Words(_shown(self.texts, name))
+        self.subject, self.asked = subject, records(rows)
+        self.families = {family: known[family] for family in wanted if family in known}
+        # By query: rows of `QRELS`, ranked ones first, and the best wrong hits.
+        self.relevant, self.wrong = _by_query(qrels[list(QRELS.columns)]), _by_query(mistaken)
+        names = named(subject.outcomes)
+        places = pairs[names].astype(object).where(pairs[names].notna(), None)
+        # By query and family: its rank by name, None where it has none.
+        self.ranks = dict(zip(zip(pairs["query_id"], pairs["family_id"], strict=True), records(places), strict=True))
 
     def queries(self, place: int, first: int, most: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
         """Queries of the landscape at `place`, the families that they refer to, numbered from `first`, and their size.
@@ -165,18 +142,18 @@ class _Gathered:
         number: dict[str, int] = {}
         row = {name: at for at, name in enumerate(self.texts[0].kept)}
         of_family = {name: len(row) + at for at, name in enumerate(self.texts[1].kept)}
-        passages = self.subject.params.embed.passages.tokens
-        asked_fit, found_fit = self.texts[0].longest(), float("inf") if passages else self.texts[1].longest()
+        cut_queries = self.texts[0].cut(self.subject.query_tokens)
+        cut_families = set() if self.subject.params.embed.passages.tokens else self.texts[1].cut()
         outcomes = self.subject.outcomes.to_dict("index")
         compressor, size = zlib.compressobj(), 0
         found: dict[str, dict[str, Any]] = {}
         families: list[dict[str, Any]] = []
-        for query in records(self.asked):
+        for query in self.asked:
             name = query["query_id"]
             own = self.families.get(name, {})
             codes = _codes(own or {**query, "cpc": []})
             text = self.texts[0].kept[name]
-            relevant = self.relevant[name]
+            relevant = self.relevant.get(name, [])
             shown, wrong = relevant[:RELEVANT], self.wrong.get(name, [])
             referred = dict.fromkeys([*([name] if own else []), *(one["family_id"] for one in (*shown, *wrong))])
             added = [self._family(self.families[one]) for one in referred if one not in number]
@@ -188,7 +165,7 @@ class _Gathered:
                     "ranks": self.ranks[name, family],
                     "words": self.common.shared(row[name], of_family[family]),
                     "codes": shared_codes(codes, _codes(self.families[family])),
-                    "cut": self.texts[1].kept[family].letters > found_fit,
+                    "cut": family in cut_families,
                 }
 
             made = {
@@ -202,7 +179,7 @@ class _Gathered:
                 "jurisdiction": own.get("jurisdiction", ""),
                 "date": own.get("date", query["date"]),
                 "words": text.words,
-                "cut": text.letters > asked_fit,
+                "cut": name in cut_queries,
                 "left_out": max(len(relevant) - RELEVANT, 0),
                 "outcome": {one: round(float(value), 4) for one, value in outcomes[name].items()},
                 "relevant": [
@@ -229,20 +206,10 @@ def _codes(family: Mapping[str, Any]) -> list[str]:
 
 
 def _by_query(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in records(rows):
-        found.setdefault(row["query_id"], []).append(row)
-    return found
+    return {str(query): records(part) for query, part in rows.groupby("query_id", sort=False)}
 
 
 def _shown(sides: tuple[Texts, Texts], landscape: str) -> Iterable[str]:
     """The texts of both sides, with progress where they are many."""
     every, total = itertools.chain(*sides), sum(len(side.wanted) for side in sides)
     return track(every, total, f"failures {landscape}") if total > _MANY else every
-
-
-def _by_pair(pairs: pd.DataFrame) -> dict[tuple[str, str], dict[str, int | None]]:
-    names = [name for name in named(pairs) if name not in PAIR]
-    values = [[None if one is pd.NA else int(one) for one in pairs[name]] for name in names]
-    keys = zip(pairs["query_id"], pairs["family_id"], strict=True)
-    return {key: dict(zip(names, row, strict=True)) for key, row in zip(keys, zip(*values, strict=True), strict=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
@@ -18,17 +19,24 @@ _LINKED = ("http://", "https://")  # any other link may run code: it is shown as
 def page(found: Found) -> str:
     """The whole page as HTML."""
     marks = {answer.question.id: words(answer.question.text) for answer in found.answers}
+    count, ranked = len(found.answers), [table(found.landscape) for table in (layout.families, layout.embeddings)]
+    texts = layout.view(found.landscape, "*").parent.as_posix()
+    facts = [("Cell", found.cell), ("Landscape", found.landscape), ("System", found.system)]
+    if found.filters:
+        entries = found.filters.items()
+        said = (f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in entries)
+        facts.append(("Filters", "; ".join(said)))
     return render(
         "find.html.j2",
         charts={},
         found=found,
-        facts=[("Cell", found.cell), ("Landscape", found.landscape), ("System", found.system), *_asked(found)],
-        title=_title(found),
+        facts=facts,
+        title=f"{count:,} questions" if count > 1 else found.answers[0].question.text,
         marked=lambda hit, text: marked(text, marks[hit.query_id]),
         link=lambda hit: hit.url if hit.url.lower().startswith(_LINKED) else "",
         about=_about,
         csv=as_csv(found),
-        source=_source(found),
+        source=f"{', '.join(map(Path.as_posix, ranked))} and the texts in {texts} of {found.cell}",
     )
 
 
@@ -50,23 +58,6 @@ def words(text: str) -> frozenset[str]:
 
 def _stem(word: str) -> str:
     return _ENDING.sub("", word.casefold())
-
-
-def _source(found: Found) -> str:
-    """The files that were ranked, and their cell."""
-    ranked = [table(found.landscape).as_posix() for table in (layout.families, layout.embeddings)]
-    return f"{', '.join(ranked)} and the texts in {layout.view(found.landscape, '*').parent.as_posix()} of {found.cell}"
-
-
-def _title(found: Found) -> str:
-    count = len(found.answers)
-    return f"{count:,} questions" if count > 1 else found.answers[0].question.text
-
-
-def _asked(found: Found) -> list[tuple[str, str]]:
-    entries = found.filters.items()
-    said = "; ".join(f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in entries)
-    return [("Filters", said)] if said else []
 
 
 def _about(hit: Hit) -> str:

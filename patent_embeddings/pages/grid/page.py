@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,13 +16,12 @@ from patent_embeddings.grid import comparisons as comparisons_
 from patent_embeddings.grid.cell import Config
 from patent_embeddings.grid.comparisons import Tested
 from patent_embeddings.grid.findings import Judgement, command
-from patent_embeddings.grid.gather import Grid
+from patent_embeddings.grid.gather import Grid, timed
 from patent_embeddings.grid.recommendation import Advice, cost_words, every, lead_words, words
 from patent_embeddings.grid.scores import FLOOR, clustered, scored
 from patent_embeddings.grid.units import groups, units
 from patent_embeddings.handover.sheets import Score, Sheet, Shown
-from patent_embeddings.pages.grid.folding import fitted
-from patent_embeddings.pages.grid.picture import OUTCOMES, Picture, landscapes
+from patent_embeddings.pages.grid.picture import OUTCOMES, Picture, fitted, landscapes
 from patent_embeddings.pages.shell import render
 
 MOST = 2000  # comparisons on the page: they grow as the square of the cells
@@ -42,13 +42,12 @@ def page(
     return render(
         "grid.html.j2",
         charts={name: spec for name, (spec, _) in shown.items()}
-        | {whole(name): drawn[name] for name, (_, told) in shown.items() if told},
+        | {f"{name}-whole": drawn[name] for name, (_, told) in shown.items() if told},
         shown={name: told for name, (_, told) in shown.items()},
-        whole=whole,
         count=len(grid.experiments),
         answer=recommended(advised),
         candidates=max((one.candidates for one in advised), default=0),
-        lacking=lacking,
+        lacking=[*lacking, *_left_out(advised)],
         landscapes=sorted(grid.outcomes["landscape"].unique()),
         simulated=sorted(simulated),
         folds=sorted({int(fold) for fold in grid.outcomes["fold"]}),
@@ -62,9 +61,8 @@ def page(
     )
 
 
-def whole(name: str) -> str:
-    """Name of the whole chart of a picture of which a part is shown at first."""
-    return f"{name}-whole"
+# One and several of what comparisons are over.
+_UNITS = {"retrieval": ("query", "queries"), "classification": ("family", "families"), "clustering": ("fold", "folds")}
 
 
 def recommended(found: Sequence[Advice]) -> Sheet | None:
@@ -75,14 +73,22 @@ def recommended(found: Sequence[Advice]) -> Sheet | None:
             f"{one.landscape} (simulated)" if one.simulated else one.landscape,
             words(*one.best),
             Score(one.score, one.low, one.high, "" if one.floor is None else f"random vectors {one.floor:.4f}"),
+            f"{one.units:,} {_UNITS[one.task][one.units > 1]}",
             f"{lead_words(one.lead)}; next best: {words(*one.second)}",
             cost_words(one.cost) if one.cost else None,
         ]
         for one in found
     ]
-    head = ["task", "landscape", "use", "score", "lead over the next best", "cost"]
+    head = ["task", "landscape", "use", "score", "n", "lead over the next best", "cost"]
     source = "data/outcomes and data/costs of the experiments"
     return Sheet(head, rows, texts=len(head), source=source).filled() if rows else None
+
+
+def _left_out(advised: Sequence[Advice]) -> list[str]:
+    """Cells that no recommendation is of, as `grid recommend` says."""
+    why = "of another split or pool, whose scores are of other queries or rankings"
+    left_out = ((f"{one.task} on {one.landscape}", one.left_out) for one in advised)
+    return [f"{place}: not compared: {count} cell{'s' * (count > 1)} {why}" for place, count in left_out if count]
 
 
 def ledger(judged: Sequence[Judgement], entries: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -110,6 +116,7 @@ def cells(grid: Grid, tested: Sequence[Tested]) -> Sheet:
     folds = grid.outcomes.groupby(["config", "landscape"], observed=True)["fold"].unique()
     keys = ["config", "landscape", "simulated"]
     lines: dict[tuple[str, Config, str], dict[str, Shown]] = {}
+    counts: dict[str, dict[str, set[int]]] = {}
     parts: dict[str, pd.DataFrame] = {
         task: scored(units(grid.outcomes, task), keys) for task in LEADING if task != "clustering"
     }
@@ -122,40 +129,48 @@ def cells(grid: Grid, tested: Sequence[Tested]) -> Sheet:
             note = "best" if (row["landscape"], task, read) in best else ""
             line = lines.setdefault((row["shown"], config, pooled), {})
             line[task] = Score(row["value"], row["low"], row["high"], note)
+            if task != FLOOR:
+                counts.setdefault(row["shown"], {}).setdefault(task, set()).add(row["n"])
     out: list[list[Shown]] = [
         [shown, *config.words[:3], config.views, ", ".join(config.extra), pooled, *map(line.get, (*LEADING, FLOOR))]
         for (shown, config, pooled), line in sorted(lines.items(), key=lambda one: one[0])
     ]
     heads = [*(f"{task}, {metric}" for task, (_, metric) in LEADING.items()), "the same of random vectors"]
     texts = ["landscape", "model", "recipe", "trained on", "view", "other options", "folds"]
-    return Sheet([*texts, *heads], out, texts=len(texts), source=OUTCOMES).filled()
+    said = [f"n on {shown}: {', '.join(map(_counted, of, of.values()))}" for shown, of in sorted(counts.items())]
+    return Sheet([*texts, *heads], out, "; ".join(said), texts=len(texts), source=OUTCOMES).filled()
+
+
+def _counted(task: str, counts: set[int]) -> str:
+    """Least and greatest number of units of a task's scores."""
+    spread = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
+    return f"{spread} {'queries' if task == 'retrieval' else 'families'} ({task})"
 
 
 def undecidable(tested: Sequence[Tested]) -> list[str]:
     """Landscapes and tasks with too few units for any cell to win significantly."""
-    places: dict[str, list[Tested]] = {}
-    for one in tested:
-        if one.hypotheses == "cells":
-            places.setdefault(f"{one.landscape} ({one.task})", []).append(one)
-    return [place for place, ours in places.items() if comparisons_.undecidable(ours)]
+    places = _places(tested).items()
+    return [f"{landscape} ({task})" for (landscape, task), ours in places if comparisons_.undecidable(ours)]
 
 
 def winners(tested: Sequence[Tested]) -> set[tuple[str, str, Config]]:
     """(landscape, task, configuration) of cells that are significantly better than every other one there."""
-    won: dict[tuple[str, str], dict[Config, list[bool]]] = {}
+    found = set()
+    for place, ours in _places(tested).items():
+        every = {config for one in ours for config, _ in (one.first, one.second)}
+        better = [one.first if one.result.difference > 0 else one.second for one in ours if one.significant]
+        won = Counter(config for config, _ in better)
+        found |= {(*place, config) for config, count in won.items() if count == len(every) - 1}
+    return found
+
+
+def _places(tested: Sequence[Tested]) -> dict[tuple[str, str], list[Tested]]:
+    """The comparisons of cells with each other, by landscape and task."""
+    places: dict[tuple[str, str], list[Tested]] = {}
     for one in tested:
-        if one.hypotheses != "cells":
-            continue
-        here = won.setdefault((one.landscape, one.task), {})
-        better = one.result.difference > 0
-        for (config, _), wins in ((one.first, better), (one.second, not better)):
-            here.setdefault(config, []).append(one.significant and wins)
-    return {
-        (*place, config)
-        for place, results in won.items()
-        for config, each in results.items()
-        if all(each) and len(each) == len(results) - 1  # compared with every other one
-    }
+        if one.hypotheses == "cells":
+            places.setdefault((one.landscape, one.task), []).append(one)
+    return places
 
 
 def comparisons(tested: Sequence[Tested], most: int | None = None) -> Sheet:
@@ -181,20 +196,24 @@ def comparisons(tested: Sequence[Tested], most: int | None = None) -> Sheet:
 def costs(costs: pd.DataFrame) -> Sheet:
     """Time, throughput, memory and energy of each cell; means over folds and seeds."""
     rows: list[list[Shown]] = []
-    for config, part in groups(costs, "config"):
+    known = timed(costs)
+    for config, ours in groups(costs, "config"):
+        part = known[known["cell"].isin(ours["cell"])]
         runs = part["cell"].nunique()
         embed, training = (part[part["stage"] == stage] for stage in ("embed", "finetune"))
-        seconds = [_known(one["seconds"].sum(min_count=1) / runs) for one in (part, training, embed)]
+        seconds = [_known(one["seconds"].sum(min_count=1) / max(runs, 1)) for one in (part, training, embed)]
         device = ", ".join(sorted(set(part["gpu"].astype(object).fillna(part["device"]).dropna())))
         rates = [_known(embed[key].mean()) for key in ("texts_per_second", "tokens_per_second")]
         busy = f"{embed['busy'].mean():.0%}" if embed["busy"].notna().any() else None
         peaks = [_known(part[key].max()) for key in ("peak_mib", "peak_gpu_mib")]
         # Stages without a GPU have neither.
-        sums = [_known(part[key].sum(min_count=1) / runs) for key in ("gpu_seconds", "watt_hours")]
+        sums = [_known(part[key].sum(min_count=1) / max(runs, 1)) for key in ("gpu_seconds", "watt_hours")]
         rows.append([config.title, *seconds, *rates, busy, *peaks, *sums, device])
     heads = ["cell", "seconds, all stages", "training", "embedding", "texts a second", "tokens a second", "busy"]
     heads += ["peak MiB", "peak GPU MiB", "GPU seconds", "Wh", "device"]
     caption = "Texts and tokens a second and busy are those of embedding; each cell's own page has all stages"
+    if len(known) < len(costs):
+        caption += "; runs that took vectors from the scratch, which cost them nothing, are left out"
     return Sheet(heads, rows, caption, source="data/costs of every experiment").filled()
 
 

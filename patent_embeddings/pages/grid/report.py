@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +13,7 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.files import write_json, write_text
 from patent_embeddings.core.progress import say
 from patent_embeddings.encoders.entries import model_entry
+from patent_embeddings.evaluation.scores import csv_text
 from patent_embeddings.grid import comparisons, findings
 from patent_embeddings.grid.comparisons import Tested
 from patent_embeddings.grid.entries import Finding, Hypotheses
@@ -24,7 +23,7 @@ from patent_embeddings.grid.units import described, where
 from patent_embeddings.handover.spreadsheet import plain
 from patent_embeddings.pages.grid.page import page
 from patent_embeddings.pages.grid.picture import Material
-from patent_embeddings.pages.grid.plots import pictures
+from patent_embeddings.pages.grid.pictures import pictures
 from patent_embeddings.pages.outlines import svg
 from patent_embeddings.pairs.entries import recipe_entry
 
@@ -75,17 +74,14 @@ def scores_csv(scores: pd.DataFrame) -> str:
 
 def comparisons_csv(tested: Sequence[Tested]) -> str:
     """`comparisons.csv`: first minus second, 95 % interval, p-value before and after Holm's correction, effect size."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COMPARED)
+    rows = []
     for one in tested:
         found = one.result
-        sizes = (found.difference, found.low, found.high, found.effect)
-        difference, low, high, effect = ("" if value != value else f"{value:.4f}" for value in sizes)
-        numbers = [difference, low, high, *(f"{p:.4g}" for p in (found.p, one.p_holm)), effect]
-        words = [one.hypotheses, one.landscape, one.task, one.scope, one.metric, *one.words]
-        writer.writerow([*map(plain, words), *numbers, found.n])
-    return text.getvalue()
+        words = map(plain, (one.hypotheses, one.landscape, one.task, one.scope, one.metric, *one.words))
+        numbers = (found.difference, found.low, found.high, found.effect)
+        *sizes, effect = ("" if value != value else f"{value:.4f}" for value in numbers)
+        rows.append((*words, *sizes, f"{found.p:.4g}", f"{one.p_holm:.4g}", effect, found.n))
+    return csv_text(list(COMPARED), [dict(zip(COMPARED, row, strict=True)) for row in rows])
 
 
 def ledger(judged: Sequence[Judgement], entries: Mapping[str, Finding]) -> list[dict[str, Any]]:

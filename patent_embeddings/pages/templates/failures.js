@@ -233,7 +233,7 @@ function listed(name, pairs) {
 }
 
 const badge = (text, kind = "") => element("span", { class: `mark ${kind}` }, text);
-const CUT = "probably cut"; // by its number of letters: `texts.Texts.longest`
+const CUT = "probably cut"; // by its number of letters: `queries.Texts.cut`
 const SCOPES = { in: "IN", out: "OUT", unknown: "scope unknown: one of the two has no code" };
 
 function asked(query) {

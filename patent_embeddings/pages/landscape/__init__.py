@@ -1,1 +1,0 @@
-"""The page of a landscape: its contents in lines, pictures and tables."""
