@@ -36,8 +36,8 @@ def main(landscape: str) -> None:
         tables.write(judgements.queries(judged, scored, asked), layout.task(landscape, "queries"), QUERIES)
         tables.write(judged, layout.task(landscape, "qrels"), QRELS)
         tables.write(label_sets(families, splits), layout.task(landscape, "labels"), LABELS)
-        ranked = pool.pool(families, relations.head(0) if own else relations, splits)
-        tables.write(pool.asked_too(ranked, asked, splits), layout.task(landscape, "pool"), POOL)
+        ranked = pool.pool(families, relations.head(0) if own else relations, asked, splits)
+        tables.write(ranked, layout.task(landscape, "pool"), POOL)
 
 
 if __name__ == "__main__":

@@ -68,3 +68,21 @@ def codes(cell: str) -> list[str]:
 def present(parts: Iterable[str]) -> list[str]:
     """The entries that are not absent, stripped."""
     return [part.strip() for part in parts if not absent(part)]
+
+
+# Of families and of queries.
+IDS = "ids have no blank, slash or control character and at most 200 characters; replace them, such as by '-'"
+
+
+def is_id(text: str) -> bool:
+    """Whether a text follows the rule of `IDS`."""
+    return text.isprintable() and not any(sign in text for sign in " /\\") and len(text) <= 200
+
+
+def storable(text: str) -> bool:
+    """Whether a table can hold a text: not with NUL or half of a surrogate pair, as damaged JSON has."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text

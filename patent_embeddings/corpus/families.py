@@ -46,30 +46,20 @@ def assemble(
     rows = frame(families)
     known = set(rows["family_id"])
     kept: set[tuple[str, str]] = set()
-    outside = itself = repeated = 0
-    for citing, cited in cites:
-        if citing not in known or cited not in known:
-            outside += 1
-        elif citing == cited:
-            itself += 1
-        elif (citing, cited) in kept:
-            repeated += 1
+    dropped = {"outside the landscape": 0, "to itself": 0, "repeated": 0}
+    for pair in cites:
+        if not known.issuperset(pair):
+            dropped["outside the landscape"] += 1
+        elif pair[0] == pair[1]:
+            dropped["to itself"] += 1
+        elif pair in kept:
+            dropped["repeated"] += 1
         else:
-            kept.add((citing, cited))
-    return Raw(
-        families=rows,
-        citations=pd.DataFrame(
-            [(*pair, (categories or {}).get(pair, "")) for pair in sorted(kept)],
-            columns=list(CITATIONS.columns),
-            dtype=str,
-        ),
-        notes={
-            "citations kept": len(kept),
-            "citations dropped, outside the landscape": outside,
-            "citations dropped, to itself": itself,
-            "citations dropped, repeated": repeated,
-        },
-    )
+            kept.add(pair)
+    cited = [(*pair, (categories or {}).get(pair, "")) for pair in sorted(kept)]
+    counts = {f"citations dropped, {why}": count for why, count in dropped.items()}
+    citations = pd.DataFrame(cited, columns=list(CITATIONS.columns), dtype=str)
+    return Raw(rows, citations, notes={"citations kept": len(kept), **counts})
 
 
 def frame(families: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:
@@ -102,21 +92,13 @@ def checked(raw: Raw, where: str) -> Raw:
 
 def _coded(families: pd.DataFrame, column: str, where: str) -> tuple[list[list[str]], str]:
     """A column's canonical codes, and the number of invalid entries with an example, "" if there are none."""
-    total = strange = 0
-    example = ""
-    rows = []
+    total, rows, odd = 0, [], []
     for family, entries in zip(families["family_id"], families[column], strict=True):
-        codes = []
-        for entry in entries:
-            if absent(entry):
-                continue
-            total += 1
-            if code := parse(entry):
-                codes.append(code)
-            else:
-                strange += 1
-                example = example or f"{entry!r:.60} of family {family!r:.60}"
-        rows.append(list(dict.fromkeys(codes)))
+        codes = [(entry, parse(entry)) for entry in entries if not absent(entry)]
+        total += len(codes)
+        odd += [f"{entry!r:.60} of family {family!r:.60}" for entry, code in codes if not code]
+        rows.append(list(dict.fromkeys(code for _, code in codes if code)))
+    strange, example = len(odd), next(iter(odd), "")
     if strange > STRANGE * total:
         said = f"{strange:,} of {total:,} entries in column {column!r} are no IPC or CPC codes, such as {example}"
         raise UserError(f"{where}: {said}; correct them, or leave the column out")
@@ -125,11 +107,9 @@ def _coded(families: pd.DataFrame, column: str, where: str) -> tuple[list[list[s
 
 def _sharing(families: pd.DataFrame) -> str:
     """How many families have the same text as another, with two of them as an example; "" if none has."""
-    groups: dict[int, list[str]] = {}
-    for family, *texts in zip(*(families[name] for name in ("family_id", "title", "abstract", "claims")), strict=True):
-        if any(texts):
-            groups.setdefault(hash(tuple(texts)), []).append(family)
-    alike = [members for members in groups.values() if len(members) > 1]
-    if not alike:
+    texts = families[["title", "abstract", "claims"]]
+    alike = families["family_id"][texts.duplicated(keep=False) & (texts != "").any(axis=1)]
+    if alike.empty:
         return ""
-    return f"{sum(map(len, alike)):,} of {len(families):,}, such as {alike[0][0]} and {alike[0][1]}"
+    one, other = alike[(texts.loc[alike.index] == texts.loc[alike.index[0]]).all(axis=1)].iloc[:2]
+    return f"{len(alike):,} of {len(families):,}, such as {one} and {other}"

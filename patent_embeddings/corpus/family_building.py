@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from patent_embeddings.core import tables
-from patent_embeddings.corpus.cell_values import is_date
+from patent_embeddings.corpus.cell_values import is_date, storable
 from patent_embeddings.corpus.citation_resolution import index, resolved
 from patent_embeddings.corpus.families import Raw, frame
 from patent_embeddings.corpus.family_grouping import joined, own_numbers, source_family
@@ -126,15 +126,7 @@ def _written(value: Any, report: Report) -> Any:
     """A text or list of texts without NUL and surrogates, which no table can hold."""
     if isinstance(value, list):
         return [_written(entry, report) for entry in value]
-    if "\0" in value or not (value.isascii() or _encodes(value)):
+    if not storable(value):
         report.count("texts with characters that no text has, read as the sign of replacement", value)
         return _NO_TEXT.sub("\ufffd", value)
     return value
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Sequence
+
+from scipy.cluster.hierarchy import DisjointSet
 
 from patent_embeddings.corpus.formats.publication import Publication
 from patent_embeddings.corpus.publication_numbers import OFFICES, bare
@@ -14,8 +16,8 @@ _DATE = re.compile(
     r"(?<=[0-9A-Za-z])[\s,;]+\(?(?:(?:19|20)[0-9]{2}[-./]?[01][0-9][-./]?[0-3][0-9]"
     r"|[0-3]?[0-9][./-][01]?[0-9][./-](?:19|20)[0-9]{2})\)?\s*$"
 )
-# What two records may have in common, and whether this record says that it makes them one family.
-Sign = tuple[Hashable, bool]
+# What two records may have in common: what this record says makes them one family, and what only another may say does.
+Signs = tuple[Sequence[Hashable], Sequence[Hashable]]
 
 
 def own_numbers(one: Publication) -> list[str]:
@@ -48,42 +50,30 @@ def _plain(number: str) -> str:
     return _SIGNS.sub("", _DATE.sub("", number)).upper()
 
 
-def _by_family(one: Publication, numbers: list[str]) -> Iterator[Sign]:
-    if family := source_family(one):
-        yield family.lstrip("0") or family, True  # spreadsheets strip leading zeros
+def _by_family(one: Publication, numbers: list[str]) -> Signs:
+    family = source_family(one)
+    return [family.lstrip("0") or family] if family else [], []  # spreadsheets strip leading zeros
 
 
-def _by_members(one: Publication, numbers: list[str]) -> Iterator[Sign]:
-    says = bool(one.members)
-    if one.key:
-        yield one.key, says
-    for number in numbers:
-        yield number, says
-    for member in one.members:
-        yield member, True
-    for number in member_numbers(one):
-        yield number, True
+def _by_members(one: Publication, numbers: list[str]) -> Signs:
+    own = [one.key, *numbers] if one.key else numbers
+    return ([*own, *one.members, *member_numbers(one)], []) if one.members else ([], own)
 
 
-def _by_priorities(one: Publication, numbers: list[str]) -> Iterator[Sign]:
-    if found := priorities(one):
-        yield found, True
+def _by_priorities(one: Publication, numbers: list[str]) -> Signs:
+    found = priorities(one)
+    return [found] if found else [], []
 
 
-def _by_application(one: Publication, numbers: list[str]) -> Iterator[Sign]:
-    if one.application:
-        yield ("application", _plain(one.application)), True
-    if len(found := priorities(one)) == 1:  # of the first filing itself, which has no priority
-        yield ("application", *found), False
-    for number in numbers:
-        yield number, False
-    for number in other_numbers(one):
-        yield number, True
+def _by_application(one: Publication, numbers: list[str]) -> Signs:
+    own = [("application", _plain(one.application))] if one.application else []
+    found = priorities(one)
+    first = [("application", *found)] if len(found) == 1 else []  # of the first filing itself, which has no priority
+    return [*own, *other_numbers(one)], [*first, *numbers]
 
 
-def _by_number(one: Publication, numbers: list[str]) -> Iterator[Sign]:
-    for number in numbers:
-        yield number, True
+def _by_number(one: Publication, numbers: list[str]) -> Signs:
+    return numbers, []
 
 
 # In order: a rule joins records that earlier rules say nothing about, to one another or to settled groups.
@@ -103,60 +93,30 @@ def joined(records: list[Publication]) -> tuple[list[list[Publication]], Counter
     Returns the records of each family, the number of publications that each rule joined to others, and the number of
     families of one publication that no rule settles.
     """
-    groups = _Groups(len(records))
+    groups, settled = DisjointSet(range(len(records))), set[int]()  # roots of groups, two of which are never joined
     numbers = [own_numbers(one) for one in records]
     alone = list(range(len(records)))
     by: Counter[str] = Counter()
     for step, (rule, signs) in enumerate(RULES.items()):
         holders: dict[Hashable, list[int]] = {}
         joining: dict[Hashable, None] = {}
-        settled = set()
+        sure = set()
         for place, one in enumerate(records):
-            for sign, joins in signs(one, numbers[place]):
+            joins, others = signs(one, numbers[place])
+            joining.update(dict.fromkeys(joins))
+            sure.update([place] if joins else [])
+            for sign in (*joins, *others):
                 holders.setdefault(sign, []).append(place)
-                if joins:
-                    joining[sign] = None
-                    settled.add(place)
         for sign in joining:
-            first, *others = holders[sign]
-            for other in others:
-                groups.join(first, other)
+            for other in holders[sign][1:]:
+                roots = {groups[holders[sign][0]], groups[other]}
+                if len(roots) == 2 and not roots <= settled:
+                    groups.merge(*roots)
+                    settled.update([groups[other]] if roots & settled else [])
         if step < _SURE:
-            groups.settle(settled)
-        still = [place for place in alone if groups.size[groups.root(place)] == 1]
+            settled.update(groups[place] for place in sure)
+        still = [place for place in alone if groups.subset_size(place) == 1]
         by[rule] += len({number for place in {*alone} - {*still} for number in records[place].numbers})
         alone = still
-    unsettled = sum(not groups.settled[place] and len(set(numbers[place])) < 2 for place in alone)
-    return [[records[place] for place in places] for places in groups.members()], +by, unsettled
-
-
-class _Groups:
-    """Disjoint groups of records; two settled groups are never joined."""
-
-    def __init__(self, count: int) -> None:
-        self.parent = list(range(count))
-        self.size = [1] * count  # of a root
-        self.settled = [False] * count  # of a root
-
-    def root(self, place: int) -> int:
-        while self.parent[place] != place:
-            self.parent[place] = self.parent[self.parent[place]]
-            place = self.parent[place]
-        return place
-
-    def join(self, one: int, other: int) -> None:
-        low, high = sorted((self.root(one), self.root(other)))
-        if low != high and not (self.settled[low] and self.settled[high]):
-            self.parent[high] = low
-            self.size[low] += self.size[high]
-            self.settled[low] = self.settled[low] or self.settled[high]
-
-    def settle(self, places: set[int]) -> None:
-        for place in places:
-            self.settled[self.root(place)] = True
-
-    def members(self) -> list[list[int]]:
-        groups: dict[int, list[int]] = {}
-        for place in range(len(self.parent)):
-            groups.setdefault(self.root(place), []).append(place)
-        return list(groups.values())
+    unsettled = sum(groups[place] not in settled and len(set(numbers[place])) < 2 for place in alone)
+    return [[records[place] for place in sorted(places)] for places in groups.subsets()], +by, unsettled

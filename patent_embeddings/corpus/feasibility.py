@@ -28,29 +28,24 @@ def _retrieval(qrels: pd.DataFrame, queries: pd.DataFrame, lost: str, *, every: 
     if queries.empty:
         yield f"{lost}: retrieval cannot be scored"
         return
-    in_split = queries["split"].value_counts()
-    tests, devs = int(in_split.get("test", 0)), int(in_split.get("dev", 0))
-    if every:
-        few = f"; fewer than {FEWEST}, so without intervals" if len(queries) < FEWEST else ""
-        trained = f"where a recipe trains, on {f'{tests:,} test queries' if tests else 'none, as none is a test query'}"
-        yield f"retrieval: can be scored, on all {len(queries):,} queries{few}; {trained}"
-        queries = queries.assign(split="test")
-    elif not tests:
+    tests = queries[queries["split"] == "test"]
+    scored = queries if every else tests
+    if scored.empty:
         mend = "another tasks.fold may have some"
         yield f"none of the {len(queries):,} queries is in the test split: retrieval cannot be scored; {mend}"
         return
+    few = f"; fewer than {FEWEST}, so without intervals" if len(scored) < FEWEST else ""
+    if every:
+        trained = f"{len(tests):,} test queries" if len(tests) else "none, as none is a test query"
+        yield f"retrieval: can be scored, on all {len(queries):,} queries{few}; where a recipe trains, on {trained}"
     else:
-        few = f"; fewer than {FEWEST}, so without intervals" if tests < FEWEST else ""
-        yield f"retrieval: can be scored, on {tests:,} test queries of {len(queries):,}{few}"
-    if not devs and not every:
-        yield "none of the queries is in the dev split: fusion is not tuned"
-    asked = set(queries.loc[queries["split"] == "test", "query_id"])
-    relevant = qrels[(qrels["relevance"] > 0) & qrels["query_id"].isin(asked)]
+        yield f"retrieval: can be scored, on {len(tests):,} test queries of {len(queries):,}{few}"
+        if "dev" not in set(queries["split"]):
+            yield "none of the queries is in the dev split: fusion is not tuned"
+    relevant = qrels[(qrels["relevance"] > 0) & qrels["query_id"].isin(scored["query_id"])]
     if set(relevant["scope"]) == {"unknown"}:
-        lacking = (
-            "of no query and relevant family both have IPC codes or domains" if every else "no IPC codes or domains"
-        )
-        yield f"{lacking}: in-domain and out-of-domain cannot be told apart"
+        lacking = "of no query and relevant family both have" if every else "no"
+        yield f"{lacking} IPC codes or domains: in-domain and out-of-domain cannot be told apart"
         return
     by = {scope: set(relevant.loc[relevant["scope"] == scope, "query_id"]) for scope in ("in", "out")}
     for scope, those in by.items():
@@ -68,18 +63,17 @@ def _labelled(labels: pd.DataFrame) -> Iterator[str]:
         yield "one code or label only: there is nothing to classify"
     classified, clustered = [], []
     for name, part in labels.groupby("label_set", sort=True):
+        tests = part[part["split"] == "test"]
         if set(SPLITS) <= set(part["split"]):
-            classified.append(f"{name} ({(part['split'] == 'test').sum():,} test families)")
-        if _clusters(part):
+            classified.append(f"{name} ({len(tests):,} test families)")
+        if 1 < tests["labels"].str[0].nunique() <= len(tests) / 2:  # two labels or more, and two families for each
             clustered.append(str(name))
-    for task, sets, why in (
-        ("classification", classified, unclassified(labels)),
-        ("clustering", clustered, unclustered(labels)),
-    ):
+    tasks = {"classification": (classified, unclassified), "clustering": (clustered, unclustered)}
+    for task, (sets, why) in tasks.items():
         if sets:
             yield f"{task}: can be scored, by {', '.join(sets)}"
         else:
-            yield f"the landscape {why}: {task} cannot be scored"
+            yield f"the landscape {why(labels)}: {task} cannot be scored"
 
 
 def unclassified(labels: pd.DataFrame) -> str:
@@ -99,10 +93,3 @@ def unclustered(labels: pd.DataFrame) -> str:
     if names.max() < 2:
         return f"has one code or label only among its {test['family_id'].nunique()} test families"
     return f"has {test['family_id'].nunique()} test families with codes or labels, fewer than two for each of them"
-
-
-def _clusters(part: pd.DataFrame) -> bool:
-    """Whether the test families of a label set have two labels or more, and there are two families per label."""
-    test = part[part["split"] == "test"]
-    labels = test["labels"].str[0].nunique()
-    return bool(labels > 1 and len(test) >= 2 * labels)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +12,7 @@ SAMPLE = 8  # one window in 8 is used, chosen by its hash: the same ones in ever
 BANDS, ROWS = 6, 2  # texts are compared if all hashes of a band agree, as for 98 % of pairs with similarity 0.7
 ALIKE = 0.7  # Jaccard similarity of the windows of near duplicates
 FEWEST = 8  # windows that a text must have
-_BATCH = 1 << 18  # characters hashed at once
-_LETTERS = bytes(range(48, 58)) + bytes(range(97, 123)) + bytes(range(128, 256))
-_LOWER = bytes(range(256)).lower()
-_OTHERS = bytes(sign for sign in range(256) if bytes([sign]).lower() not in {bytes([one]) for one in _LETTERS})
+_SIGNS = bytes(set(range(128)) - set(b"0123456789abcdefghijklmnopqrstuvwxyz"))
 _MIXERS = np.random.default_rng(0).integers(1 << 62, size=BANDS * ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 Hashes = npt.NDArray[np.uint64]
@@ -27,7 +23,7 @@ def near(texts: Sequence[str]) -> list[tuple[int, int]]:
 
     Punctuation, blanks and the case of Latin letters are ignored.
     """
-    sets = [one for batch in _batches(texts) for one in _windows(batch)]
+    sets = list(map(_windows, texts))
     compared = [place for place, one in enumerate(sets) if len(one) >= FEWEST]
     if not compared:
         return []
@@ -46,37 +42,16 @@ def near(texts: Sequence[str]) -> list[tuple[int, int]]:
     return [(found[place], place) for place in sorted(found)]
 
 
-def _batches(texts: Iterable[str]) -> Iterator[list[bytes]]:
-    """The letters and digits of the texts, in batches that fit a processor's cache."""
-    batch: list[bytes] = []
-    size = 0
-    for text in texts:
-        batch.append(text.encode("utf-8", "replace").translate(_LOWER, _OTHERS))
-        size += len(batch[-1])
-        if size > _BATCH:
-            yield batch
-            batch, size = [], 0
-    yield batch
-
-
-def _windows(batch: list[bytes]) -> list[Hashes]:
-    """Sorted hashes of the sampled windows of each text."""
-    letters = np.frombuffer(b"".join(batch), np.uint8)
-    ends = np.cumsum([len(one) for one in batch])
-    if len(letters) < WINDOW:
-        return [np.empty(0, np.uint64)] * len(batch)
+def _windows(text: str) -> Hashes:
+    """Sorted hashes of the sampled windows of a text, over its letters and digits."""
+    letters = np.frombuffer(text.encode("utf-8", "replace").lower().translate(None, _SIGNS), np.uint8)
     hashes = letters.astype(np.uint64) + np.uint64(1)
     width, factor = 1, 0x9E3779B97F4A7C15
     while width < WINDOW:  # hashes of twice the width from two halves
         hashes = hashes[:-width] * np.uint64(factor) + hashes[width:]
         width, factor = 2 * width, factor * factor % (1 << 64)
     hashes = _mixed(hashes)
-    at = np.flatnonzero(hashes % np.uint64(SAMPLE) == 0)
-    of = np.searchsorted(ends, at, side="right")
-    whole = at + WINDOW <= ends[of]  # within one text
-    at, of = at[whole], of[whole]
-    bounds = np.searchsorted(of, np.arange(len(batch) + 1))
-    return [np.unique(hashes[at[low:high]]) for low, high in itertools.pairwise(bounds)]
+    return np.unique(hashes[hashes % np.uint64(SAMPLE) == 0])
 
 
 def _mixed(values: Hashes) -> Hashes:

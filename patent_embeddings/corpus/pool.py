@@ -8,30 +8,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from patent_embeddings.core import tables
 from patent_embeddings.core.arrays import Integers
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.ids import known, places
-from patent_embeddings.corpus.schemas import POOL
 
 NEVER = 1 << 62  # date of a family that is never retrieved
 
 
-def pool(families: pd.DataFrame, relations: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:
-    """Rows of `POOL`: every family is ranked, except those that the source gives only as queries."""
+def pool(families: pd.DataFrame, relations: pd.DataFrame, asked: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:
+    """Rows of `POOL`, all ranked but the queries of `ASKED`, and families that the source gives only as queries."""
     only_queries = set(relations["query_id"]) - set(relations["family_id"])
-    return families[["family_id", "date"]].assign(
-        before=families["priority"].where(families["priority"] != "", families["date"]),
-        split=families["family_id"].map(splits).astype("str"),
-        ranked=~families["family_id"].isin(only_queries),
-    )
-
-
-def asked_too(pool: pd.DataFrame, asked: pd.DataFrame, splits: dict[str, str]) -> pd.DataFrame:
-    """Rows of `POOL` with the queries of `ASKED` added, which are not families and never ranked."""
-    rows = {"family_id": asked["query_id"], "date": "", "before": asked["date"], "ranked": False}
-    more = tables.typed(pd.DataFrame(rows).assign(split=asked["query_id"].map(splits)), POOL)
-    return pd.concat([pool, more], ignore_index=True) if len(more) else pool
+    before = families["priority"].where(families["priority"] != "", families["date"])
+    ranked = ~families["family_id"].isin(only_queries)
+    rows = families[["family_id", "date"]].assign(before=before, ranked=ranked)
+    more = pd.DataFrame({"family_id": asked["query_id"], "date": "", "before": asked["date"], "ranked": False})
+    rows = pd.concat([rows, more], ignore_index=True) if len(more) else rows
+    return rows.assign(split=rows["family_id"].map(splits).astype("str"))
 
 
 def require_dates(asked: pd.DataFrame, landscape: str) -> None:
@@ -105,21 +97,13 @@ def out_of_reach(qrels: pd.DataFrame, open_: npt.NDArray[np.bool_], queries: pd.
 
 def limits(qrels: pd.DataFrame, open_: npt.NDArray[np.bool_], queries: pd.DataFrame, pool: pd.DataFrame) -> list[str]:
     """What there is to say of a pool of what was earlier: `out_of_reach`, dates and priorities that lack."""
-    found = out_of_reach(qrels, open_, queries), _undated(qrels, pool), _by_publication(queries, pool)
+    found = [out_of_reach(qrels, open_, queries)]
+    undated, unlimited = (pool.loc[pool[name] == "", "family_id"] for name in ("date", "before"))
+    lacking = (qrels["family_id"].isin(undated) | qrels["query_id"].isin(unlimited))[qrels["relevance"] > 0].sum()
+    if lacking:
+        found.append(f"in {lacking:,} of the pairs that can never be found the family or the query has no date")
+    dated = pool[pool["family_id"].isin(queries["query_id"]) & (pool["date"] != "")]
+    if unknown := (dated["before"] == dated["date"]).sum():  # a query without priority has its publication date there
+        what = "what was published before their publication is ranked, not before their priority"
+        found.append(f"{unknown:,} of {len(dated):,} queries with a date have no priority date: {what}")
     return [said for said in found if said]
-
-
-def _undated(qrels: pd.DataFrame, pool: pd.DataFrame) -> str:
-    """How many relevant pairs lack a date on either side, so that they can never be retrieved; "" if none."""
-    relevant = qrels[qrels["relevance"] > 0]
-    families, queries = set(pool.loc[pool["date"] == "", "family_id"]), set(pool.loc[pool["before"] == "", "family_id"])
-    count = int((relevant["family_id"].isin(families) | relevant["query_id"].isin(queries)).sum())
-    return f"in {count:,} of the pairs that can never be found the family or the query has no date" if count else ""
-
-
-def _by_publication(queries: pd.DataFrame, pool: pd.DataFrame) -> str:
-    """How many queries have no priority date, so that the publication date is used instead; "" if none."""
-    asked = pool[pool["family_id"].isin(queries["query_id"]) & (pool["date"] != "")]
-    unknown = int((asked["before"] == asked["date"]).sum())
-    what = "what was published before their publication is ranked, not before their priority"
-    return f"{unknown:,} of {len(asked):,} queries with a date have no priority date: {what}" if unknown else ""

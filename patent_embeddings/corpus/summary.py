@@ -15,6 +15,7 @@ from patent_embeddings.corpus.feasibility import scorable
 from patent_embeddings.corpus.judgements import judgements, queries, scoped
 from patent_embeddings.corpus.labels import OWN, beside_levels, label_sets
 from patent_embeddings.corpus.near_duplicates import near
+from patent_embeddings.corpus.schemas import SCOPES
 from patent_embeddings.corpus.splits import split_of
 
 SECTIONS = ("title", "abstract", "claims", "description")
@@ -94,8 +95,7 @@ def _taken(notes: dict[str, str], pattern: str) -> list[str]:
 def _languages(notes: dict[str, str]) -> dict[str, str]:
     """Take the languages of each section out of `notes`, as the end of its line."""
     found: dict[str, list[str]] = {}
-    for name in [name for name in notes if _LANGUAGE.fullmatch(name)]:
-        section, language = _LANGUAGE.fullmatch(name).groups()  # type: ignore[union-attr]
+    for name, (section, language) in [(name, one.groups()) for name in notes if (one := _LANGUAGE.fullmatch(name))]:
         found.setdefault(section, []).append(f"{notes.pop(name)} {language}")
     return {section: f"; language: {', '.join(each)}" for section, each in found.items()}
 
@@ -119,7 +119,7 @@ def _families(families: pd.DataFrame, languages: dict[str, str]) -> Iterable[str
 def _codes(families: pd.DataFrame) -> Iterable[str]:
     for column in ("ipc", "cpc", "domains", "labels"):
         if column != "domains" or families[column].str.len().any():
-            yield f"{column}: {having(families, column)}, {distinct(families, column):,} distinct"
+            yield f"{column}: {having(families, column)}, {families[column].explode().nunique():,} distinct"
     labels = list(families["labels"].explode().dropna())
     plain = beside_levels(labels)
     if labels and not plain:
@@ -131,17 +131,15 @@ def _codes(families: pd.DataFrame) -> Iterable[str]:
 
 def _queries(found: Held) -> Iterable[str]:
     relevant = found.qrels[found.qrels["relevance"] > 0]
-    kind = "judged" if found.relevance == "judged" else "citation"
-    pairs = len(relevant) if found.relevance == "judged" else len(found.raw.citations)
-    named = f"queries with a relevant family ({found.relevance})"
-    yield f"queries: {len(found.queries):,} {named}, {pairs:,} {kind} pairs"
+    judged = found.relevance == "judged"
+    pairs = f"{len(relevant):,} judged" if judged else f"{len(found.raw.citations):,} citation"
+    yield f"queries: {len(found.queries):,} queries with a relevant family ({found.relevance}), {pairs} pairs"
     if relevant.empty:
         return
-    scopes = relevant["scope"].value_counts()
-    yield f"relevant pairs by domain: {', '.join(f'{scopes.get(one, 0):,} {one}' for one in ('in', 'out', 'unknown'))}"
-    sides = {one: set(relevant.loc[relevant["scope"] == one, "query_id"]) for one in ("in", "out", "unknown")}
-    asked = [f"{len(those):,} {one}" for one, those in sides.items()]
-    yield f"queries with such: {', '.join(asked)}; {len(sides['in'] & sides['out']):,} both in and out"
+    sides = {one: relevant.loc[relevant["scope"] == one, "query_id"] for one in SCOPES}
+    yield f"relevant pairs by domain: {', '.join(f'{len(those):,} {one}' for one, those in sides.items())}"
+    asked = ", ".join(f"{those.nunique():,} {one}" for one, those in sides.items())
+    yield f"queries with such: {asked}; {len(set(sides['in']) & set(sides['out'])):,} both in and out"
     if found.own and found.threshold > 1:
         high = relevant[relevant["relevance"] >= found.threshold]
         lacking = len(found.queries) - high["query_id"].nunique()
@@ -181,8 +179,3 @@ def having(families: pd.DataFrame, column: str) -> str:
     """How many families have a value in a column, as text."""
     count = int((families[column].str.len() > 0).sum())
     return f"{count:,} families ({count / len(families):.1%})"
-
-
-def distinct(families: pd.DataFrame, column: str) -> int:
-    """The number of distinct entries in a column of lists."""
-    return int(families[column].explode().dropna().nunique())

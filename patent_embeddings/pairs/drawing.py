@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -10,11 +11,11 @@ import pandas as pd
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.progress import say
 from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QRELS, QUERIES, VIEW
-from patent_embeddings.pairs import batches, signals
-from patent_embeddings.pairs.documents import documents
-from patent_embeddings.pairs.material import Material, joined
-from patent_embeddings.pairs.schemas import PAIRS
+from patent_embeddings.pairs import signals
+from patent_embeddings.pairs.material import Kin, Material, Pair
+from patent_embeddings.pairs.schemas import DOCUMENTS, PAIRS
 from patent_embeddings.pairs.values import Amount, Drawn, PairsValues
 
 DEV_BATCHES = 4
@@ -64,35 +65,110 @@ def _read(landscape: str, values: PairsValues) -> Material:
 def laid_out(materials: Mapping[str, Material], recipe: Drawn, amount: Amount) -> pd.DataFrame:
     """Batches of the train and dev pairs, from the materials of landscapes by id, as rows of `PAIRS`.
 
-    Training has exactly `amount.steps` batches of `amount.batch` pairs; dev has at most four batches, each pair once.
-    Each of several landscapes gives an equal share of the pairs and of every batch, in which its pairs are contiguous;
-    none makes up for another. Raises UserError: a landscape has no train pair of some signal, or no dev pair at all.
+    Training has exactly `amount.steps` batches of `amount.batch` pairs, or of all pairs of a landscape that has fewer
+    than its share; dev has at most four batches, each pair once. Each of several landscapes gives an equal share of the
+    pairs and of every batch, in which its pairs are contiguous; none makes up for another.
+
+    Raises UserError: a landscape has no train pair of some signal, or no dev pair at all; or the batch or the pairs
+    asked for are too few for every landscape and signal.
     """
     if amount.batch < len(materials):
         said = f"finetune.batch is {amount.batch}, fewer than the {len(materials)} landscapes that share a batch"
         raise UserError(f"{layout.PARAMS}: {said}; set it higher")
-    whole = joined(list(materials.values()))
-    frames = []
+    if amount.pairs < len(materials) * len(recipe.signals):
+        said = f"fewer than one of each of {len(recipe.signals)} signals on {len(materials)} landscapes"
+        raise UserError(f"{layout.PARAMS}: finetune.pairs is {amount.pairs}, {said}; set it higher")
+    kin, rows = Kin(materials.values()), []
     for number, (split, count) in enumerate([("train", amount.pairs), ("dev", DEV_BATCHES * amount.batch)]):
         # Each split has its own random stream, so that the number of dev pairs does not change the training pairs.
         rng = np.random.default_rng([amount.seed, number])
         drawn = []
-        shares = zip(batches.shares(count, len(materials)), batches.shares(amount.batch, len(materials)), strict=True)
+        shares = zip(_shares(count, len(materials)), _shares(amount.batch, len(materials)), strict=True)
         for (landscape, material), (wanted, room) in zip(materials.items(), shares, strict=True):
-            pairs = batches.draw(material, recipe, split, wanted, rng)
+            pairs = _pairs(material, recipe, split, wanted, rng)
             # Dev pairs only select the checkpoint: a small dev split may lack one of several signals.
             for signal in recipe.signals if split == "train" or not pairs else []:
                 if not any(pair.signal == signal for pair in pairs):
                     lacking, mend = signals.module(signal).needs(recipe)
                     said = f"no {lacking} to draw {split} pairs from, and the recipe needs {signal} pairs"
                     raise UserError(f"landscape {landscape!r} has {said}; {mend}")
-            drawn.append((pairs, min(room, len(pairs))))
-        steps = amount.steps if split == "train" else min(len(pairs) // batch for pairs, batch in drawn)
-        parts = [batches.batches(pairs, batch, steps, rng) for pairs, batch in drawn]
-        laid = [[pair for part in step for pair in part] for step in zip(*parts, strict=True)]
-        once = [name for name, (_, batch) in zip(materials, drawn, strict=True) for _ in range(batch)]
-        frames.append(batches.table(split, laid, whole).assign(landscape=once * steps))
-    return pd.concat(frames, ignore_index=True)
+            drawn.append((landscape, pairs, min(room, len(pairs))))
+        steps = amount.steps if split == "train" else min(len(pairs) // batch for _, pairs, batch in drawn)
+        parts = [batches(pairs, batch, steps, rng) for _, pairs, batch in drawn]
+        for step in range(steps):
+            laid = [(name, pair) for (name, *_), part in zip(drawn, parts, strict=True) for pair in part[step]]
+            barred = conflicts([pair for _, pair in laid], kin)
+            for position, ((landscape, pair), others) in enumerate(zip(laid, barred, strict=True)):
+                place = {"landscape": landscape, "split": split, "step": step, "position": position}
+                rows.append({**place, **vars(pair), "conflicts": list(map(str, others))})  # positions in the batch
+    return pd.DataFrame(rows)
+
+
+def _pairs(material: Material, recipe: Drawn, split: str, count: int, rng: np.random.Generator) -> list[Pair]:
+    """Up to `count` pairs, an equal share from each signal of the recipe; no signal makes up for another."""
+    each = zip(recipe.signals, _shares(count, len(recipe.signals)), strict=True)
+    return [pair for signal, n in each for pair in signals.module(signal).draw(material, recipe, split, n, rng)]
+
+
+def _shares(count: int, parts: int) -> list[int]:
+    """Split a count into equal parts; the first parts get one more where it does not divide."""
+    return [count // parts + (part < count % parts) for part in range(parts)]
+
+
+def batches(pairs: list[Pair], batch: int, steps: int, rng: np.random.Generator) -> list[list[Pair]]:
+    """Exactly `steps` batches of `batch` pairs, from as many passes over all pairs, each in a new order, as needed."""
+    queue: list[Pair] = []
+    out = []
+    for _ in range(steps):
+        while len(queue) < batch:
+            queue = [pairs[i] for i in rng.permutation(len(pairs))] + queue
+        out.append([queue.pop() for _ in range(batch)])
+    return out
+
+
+def conflicts(batch: list[Pair], kin: Kin) -> list[list[int]]:
+    """For each pair of a batch, the positions of the pairs that must not be its negatives; the relation is symmetric.
+
+    Two pairs are in conflict when they have a text in common, or when a family of one is, cites or is cited by a family
+    of the other, or carries its label. Families with a text in common count as one, see `Kin`.
+    """
+    signs = [kin.signs(pair) for pair in batch]
+    holders = defaultdict[tuple[str, str], set[int]](set)
+    for position, (has, _) in enumerate(signs):
+        for sign in has:
+            holders[sign].add(position)
+    found = [set[int]().union(*(holders[sign] for sign in bars if sign in holders)) for _, bars in signs]
+    for position, forbidden in enumerate([set(others) for others in found]):
+        for other in forbidden:
+            found[other].add(position)
+    return [sorted(others - {position}) for position, others in enumerate(found)]
+
+
+def documents(materials: Mapping[str, Material], pairs: pd.DataFrame, label_set: str) -> pd.DataFrame:
+    """Rows of `DOCUMENTS`, from the materials of landscapes by id.
+
+    A document is a family of the train split with a text. A training pair can also touch a family of the test split
+    that is no query: it has a row without text, which only says what it is related to. `kin` are the families that cite
+    it or are cited by it. Labels are of the recipe's `label_set`; a landscape without any is reported. `pairs` are rows
+    of `PAIRS` of these landscapes.
+    """
+    kin, rows = Kin(materials.values()), []
+    for landscape, material in materials.items():
+        if not any(material.labels.values()):
+            what = f"no label of the set {label_set!r}, so that labels bar no hard negative"
+            say(f"landscape {landscape!r}: {what}; change label_set of the recipe in {layout.registry('recipes')}")
+        allowed = material.allowed("train")
+        texts = {
+            family: material.texts[family]
+            for family, split in material.splits.items()
+            if split == "train" and family in allowed and material.texts.get(family)
+        }
+        own = pairs[(pairs["landscape"] == landscape) & (pairs["split"] == "train")]
+        for family in {*texts, *own["anchor_id"], *own["positive_id"]}:
+            twins = kin.twins([family])
+            related, labels = sorted(kin.linked(twins)), sorted(kin.labels(twins))
+            rows.append((landscape, family, texts.get(family, ""), related, labels))
+    return pd.DataFrame(rows, columns=list(DOCUMENTS.columns))
 
 
 def fewer(pairs: pd.DataFrame, values: PairsValues) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""The data that training pairs are drawn from, and the families that a pair may touch."""
+"""The data that training pairs are drawn from, the families that a pair may touch, and what is no negative of it."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 import pandas as pd
 
@@ -26,33 +27,6 @@ class Material:
             held |= {family for family, name in self.splits.items() if name == "dev"}
         return set(self.splits) - held
 
-    @cached_property
-    def linked(self) -> dict[str, set[str]]:
-        """Family id -> families that it cites or is cited by."""
-        neighbours: dict[str, set[str]] = {}
-        for citing, cited in zip(self.citations["citing_id"], self.citations["cited_id"], strict=True):
-            neighbours.setdefault(citing, set()).add(cited)
-            neighbours.setdefault(cited, set()).add(citing)
-        return neighbours
-
-
-def joined(materials: list[Material]) -> Material:
-    """Merge the materials of landscapes; a family of two of them has the citations and labels of both."""
-    if len(materials) == 1:
-        return materials[0]
-    labels: dict[str, list[str]] = {}
-    for material in materials:
-        for family, own in material.labels.items():
-            labels[family] = list(dict.fromkeys([*labels.get(family, []), *own]))
-    return Material(
-        families=pd.concat([material.families for material in materials]).drop_duplicates("family_id"),
-        citations=pd.concat([material.citations for material in materials]).drop_duplicates(),
-        labels=labels,
-        texts={family: text for material in materials for family, text in material.texts.items()},
-        splits={family: split for material in materials for family, split in material.splits.items()},
-        queries=frozenset().union(*(material.queries for material in materials)),
-    )
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -64,3 +38,46 @@ class Pair:
     anchor: str
     positive: str
     label: str = ""
+
+
+class Kin:
+    """What must not be a negative of what, over all landscapes that a cell trains on.
+
+    Families with a text in common count as one: each cites, is cited by and carries what the others do. A family of two
+    landscapes has the citations, labels and texts of both.
+    """
+
+    def __init__(self, materials: Iterable[Material]) -> None:
+        self._linked, self._labels = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+        self._texts, self._bearers = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+        for material in materials:
+            for citing, cited in zip(material.citations["citing_id"], material.citations["cited_id"], strict=True):
+                self._linked[citing].add(cited)
+                self._linked[cited].add(citing)
+            for family, labels in material.labels.items():
+                self._labels[family].update(labels)
+            for family, text in material.texts.items():
+                if text:
+                    self._texts[family].add(text)
+                    self._bearers[text].add(family)
+
+    def twins(self, families: Iterable[str], texts: Iterable[str] = ()) -> set[str]:
+        """The families, and all that have a text of one of them, or one of `texts`."""
+        alike = set(texts).union(*(self._texts.get(family, ()) for family in families))
+        return set(families).union(*(self._bearers.get(text, ()) for text in alike))
+
+    def linked(self, families: Iterable[str]) -> set[str]:
+        """Families that one of the families cites or is cited by."""
+        return set().union(*(self._linked.get(family, ()) for family in families))
+
+    def labels(self, families: Iterable[str]) -> set[str]:
+        """Labels of the families."""
+        return set().union(*(self._labels.get(family, ()) for family in families))
+
+    def signs(self, pair: Pair) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+        """What a pair has, and what a pair must not have to be its negative: texts, families and labels by kind."""
+        texts = {("text", text) for text in (pair.anchor, pair.positive)}
+        families = self.twins((pair.anchor_id, pair.positive_id), (pair.anchor, pair.positive))
+        has = texts | {("family", family) for family in families} | {("label", name) for name in self.labels(families)}
+        bars = texts | {("family", family) for family in families | self.linked(families)}
+        return has, bars | ({("label", pair.label)} if pair.label else set())

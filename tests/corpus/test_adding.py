@@ -140,10 +140,18 @@ def test_a_second_add_of_an_id_is_refused_even_at_the_same_moment(workspace: Pat
     file = write(workspace / "own.jsonl", families())
     landscape_stage.add("own", [file])
     # The registry as this process first read it did not have the id, as when two adds race.
-    with pytest.raises(UserError, match="in the way"):
+    with pytest.raises(UserError, match=r"'own' has just been added to registry/landscapes\.yaml by someone else"):
         landscape_stage.add("own", [file])
     assert list(yaml.safe_load(layout.registry("landscapes").read_text())) == ["sim-alpha", "own"]
     assert Path("data/raw/own.jsonl").exists()
+
+
+def test_a_file_that_a_killed_command_left_is_named_and_stays(workspace: Path) -> None:
+    Path("data/raw").mkdir(parents=True)
+    Path("data/raw/own.jsonl").write_text("left")
+    with pytest.raises(UserError, match=r"data/raw/own\.jsonl is in the way .*; move it elsewhere and run this again"):
+        landscape_stage.add("own", [write(workspace / "own.jsonl", families())])
+    assert Path("data/raw/own.jsonl").read_text() == "left" and layout.registry("landscapes").read_text() == REGISTRY
 
 
 @pytest.mark.parametrize("broken", ["dvc", "copy", "interrupt"])

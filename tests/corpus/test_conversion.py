@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -144,6 +145,9 @@ def test_queries_and_judgements_are_kept_beside(workspace: Path, capsys: pytest.
         (["own.jsonl"], {"queries": Path("q.csv")}, "name the judgements by --qrels"),
         (["own.jsonl"], {"threshold": 2}, "--threshold: applies to judgements only"),
         (["empty"], {}, "empty"),
+        (["pipe"], {}, "pipe: a pipe or a device, which can be read only once; save it as a file"),
+        (["own.jsonl"], {"qrels": Path("pipe")}, "pipe: a pipe or a device"),
+        (["own.jsonl"], {"qrels": Path("gone")}, "gone: no such file or folder"),
         (["own.zip"], {}, r"own\.zip: own\.jsonl in it is in our own form, .*; unpack it, and name that file"),
         (["ours"], {}, r"ours: own\.jsonl in it is in our own form, .* read by itself; name that file"),
         (["packed.zip"], {}, r"packed\.zip: own\.zip in it is in our own form, or holds a file that is, .*; unpack it"),
@@ -163,6 +167,7 @@ def test_what_cannot_be_added_is_said_in_one_line(
         with zipfile.ZipFile(outer, "w") as archive:
             archive.write(inner)
     Path("page.html").write_text("<html>\n<body>\n")
+    os.mkfifo("pipe")
     paths = [EXPORTS / name if (EXPORTS / name).exists() else workspace / name for name in files]
     with pytest.raises(UserError, match=message) as caught:
         landscape_stage.add("own", paths, **options)

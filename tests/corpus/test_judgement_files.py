@@ -171,6 +171,13 @@ def test_documents_without_a_grade_are_relevant_and_that_is_said(tmp_path: Path)
     assert notes["documents named without a grade, taken for relevant"] == 2
 
 
+def test_of_two_columns_of_grades_or_families_the_one_that_is_not_read_is_named(tmp_path: Path) -> None:
+    judged = "query_id,family_id,publication,relevance,grade\nq1,F1,US5608294,0,3\nq1,F2,US5608294,1,1\n"
+    _, relations, notes = read(tmp_path, "q1\ta pump\n", judged)
+    assert judgements(relations) == [("q1", "F1", 0), ("q1", "F2", 1)]
+    assert notes["columns of the judgements ignored"] == ["publication", "grade"]
+
+
 def test_rows_that_are_not_judged_yet_are_left_out_and_counted(tmp_path: Path) -> None:
     judged = "query_id,family_id,relevance\nq1,F1,2\nq1,F2,\nq2,F3, \nq1,F3,0\n"
     _, relations, notes = read(tmp_path, "q1\ta pump\nq2\ta valve\n", judged)
@@ -194,6 +201,8 @@ def test_a_line_of_several_words_is_a_question(tmp_path: Path) -> None:
         "pump",
         "q1,a pump that starts",
         "q1;a pump",
+        "q2 a pump that starts",
+        "Q2: a pump",
     ):
         with pytest.raises(UserError, match="has no text and is no family"):
             read(tmp_path, f"a first question\n{wrong}\n", "q1 0 F1 1\n")
@@ -236,6 +245,7 @@ def test_only_numbers_of_publications_have_other_spellings(tmp_path: Path) -> No
         ("query_id,text\n,a\n", TREC, "row 1: the query has no id"),
         ("query_id,text,date\nq1,a,1.5.2019\n", TREC, "row 1: date '1.5.2019' is not an ISO date"),
         ("", TREC, "no query in it"),
+        ('{"query_id": "q1", "text": "a \\ud800 pump"}', TREC, "text of query 'q1' has .* half of a surrogate"),
         (None, TREC, "judged.y: line 1: query 'q1' is no family of the landscape; .*--queries"),
         ("q1\ta\n", "q1 0 F1 high\n", "line 1: the grade 'high' is no whole number"),
         ("q1\ta\n", "q1 0 F1 1.5\n", "the grade '1.5' is no whole number"),

@@ -165,15 +165,14 @@ def test_bad_lines_are_refused_with_place_and_mend(tmp_path: Path, name: str) ->
 
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
     many = [{"family_id": f"F{i}", "title": f"{i * 7919 % 1000}", "abstract": f"{i * i}"} for i in range(500)]
-    for suffix, message in ((".jsonl.gz", "damaged gzip"), (".parquet", "damaged or not parquet")):
+    for suffix, message in ((".jsonl.gz", "the end of the file is missing"), (".parquet", "damaged or not parquet")):
         path = write(tmp_path / f"own{suffix}", many)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         with pytest.raises(UserError, match=message):
             own.parse(path)
     renamed = tmp_path / "plain.jsonl.gz"
     renamed.write_bytes(GOOD)
-    with pytest.raises(UserError, match="damaged gzip"):
-        own.parse(renamed)
+    assert own.parse(renamed).families["family_id"].tolist() == ["G"]
 
 
 def test_a_parquet_file_with_a_damaged_footer_is_called_damaged_in_one_line(tmp_path: Path) -> None:
@@ -663,7 +662,7 @@ def test_a_file_is_known_by_its_content_whatever_its_name(tmp_path: Path, suffix
             spreadsheet([["Our families"], [], *csv.reader(rows)], tmp_path / name)
     else:
         (tmp_path / name).write_bytes(plain.read_bytes())
-    assert own.looks(Source(tmp_path / name)) and own.kind(Source(tmp_path / name)) == suffix
+    assert own.kind(Source(tmp_path / name)) == suffix
     assert own.READERS[own.suffix(tmp_path / name)] is own.READERS[suffix]
     raw, right = read(tmp_path / name), read(plain)
     pd.testing.assert_frame_equal(raw.families, right.families)
@@ -787,9 +786,7 @@ def test_a_gzip_bomb_is_one_line(tmp_path: Path, kind: str) -> None:
             for _ in range(80):
                 handle.write(content)
     tracemalloc.start()
-    with pytest.raises(
-        UserError, match=r"own\.jsonl\.gz: (expands to more than 64 MiB from [0-9,]+ bytes|line 2: family_id)"
-    ) as error:
+    with pytest.raises(UserError, match=r"own\.jsonl\.gz: (expands to more than 64 MiB|line 2: family_id)") as error:
         read(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -191,18 +191,18 @@ def block(name: str, **changed: object) -> dict[str, Any]:
 def adds(*names: str) -> Change:
     def change(text: str) -> str:
         for name in names:
-            text = registration.appended(text, name, block(name))
+            text = registration.edited(text, name, block(name))
         return text
 
     return change
 
 
 def removes(name: str) -> Change:
-    return lambda text: registration.swapped(text, name, None)
+    return lambda text: registration.edited(text, name, None)
 
 
 def replaces(name: str) -> Change:
-    return lambda text: registration.swapped(text, name, block(name, sha256="1" * 64))
+    return lambda text: registration.edited(text, name, block(name, sha256="1" * 64))
 
 
 def merged(folder: Path, monkeypatch: pytest.MonkeyPatch, start: Change, ours: Change, theirs: Change) -> Path:
@@ -254,7 +254,7 @@ def test_what_two_clones_do_is_merged_by_git_as_both(
 
 def test_one_id_that_two_clones_add_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def other(text: str) -> str:
-        return registration.appended(text, "own", block("own", sha256="1" * 64))
+        return registration.edited(text, "own", block("own", sha256="1" * 64))
 
     registry = merged(tmp_path, monkeypatch, adds(), adds("own"), other)
     with pytest.raises(UserError, match=r"landscapes\.yaml: .*'own' stands there twice; keep one of them") as caught:
@@ -264,7 +264,12 @@ def test_one_id_that_two_clones_add_is_refused_by_name(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize(
     ("before", "said", "after"),
-    [(None, None, "Families of new.jsonl"), ("Pumps", None, "Pumps"), (None, "Valves", "Valves")],
+    [
+        (None, None, "Families of new.jsonl"),
+        ("Pumps", None, "Pumps"),
+        (None, "Valves", "Valves"),
+        ("Families of pumps, the best.", None, "Families of pumps, the best."),
+    ],
 )
 def test_a_description_that_nobody_wrote_names_the_new_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None, said: str | None, after: str

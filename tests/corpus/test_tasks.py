@@ -72,7 +72,7 @@ def test_a_family_that_the_source_gives_as_query_only_is_not_ranked() -> None:
     relations = pd.DataFrame(
         {"query_id": ["q", "same"], "family_id": ["same", "other"], "relevance": [1, 0], "scope": ["in", "unknown"]}
     )
-    pool = pool_.pool(FAMILIES, relations, splits.split_of(FAMILIES["family_id"], 0, 0))
+    pool = pool_.pool(FAMILIES, relations, tables.empty(ASKED), splits.split_of(FAMILIES["family_id"], 0, 0))
     assert dict(zip(pool["family_id"], pool["ranked"], strict=True)) == {
         "q": False,
         "same": True,
@@ -89,7 +89,7 @@ def test_what_is_earlier_is_earlier_than_the_priority_or_the_publication_where_t
         ("d", "", ""),
     ]
     found = families.frame({"family_id": name, "date": date, "priority": before} for name, date, before in rows)
-    pool = pool_.pool(found, tables.empty(RELATIONS), splits.split_of(found["family_id"], 0, 0))
+    pool = pool_.pool(found, tables.empty(RELATIONS), tables.empty(ASKED), splits.split_of(found["family_id"], 0, 0))
     assert pool["before"].tolist() == ["2000-01-01", "1999-12-31", "2000-06-01", ""]
     open_ = pool_.candidates(list("abcd"), list("abcd"), pool, earlier=True)
     reach = {(q, f) for i, q in enumerate("abcd") for j, f in enumerate("abcd") if open_.born[j] < open_.before[i]}

@@ -19,10 +19,10 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.families import frame
 from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, LABELS, POOL, QRELS, QUERIES, VIEW
 from patent_embeddings.corpus.splits import split_of
-from patent_embeddings.pairs import batches, signals
-from patent_embeddings.pairs.drawing import fewer, laid_out
+from patent_embeddings.pairs import drawing, signals
+from patent_embeddings.pairs.drawing import documents, fewer, laid_out
 from patent_embeddings.pairs.entries import Recipe, recipe_entry
-from patent_embeddings.pairs.material import Material, Pair
+from patent_embeddings.pairs.material import Kin, Material, Pair
 from patent_embeddings.pairs.schemas import PAIRS
 from patent_embeddings.pairs.values import Amount, PairsValues
 
@@ -109,7 +109,40 @@ def test_a_text_that_two_families_share_is_in_conflict_like_its_family(material:
         Pair("section", "F-100", "F-100", "abstract", "other claims"),
         Pair("citation", "F-002", "F-003", texts["F-002"], texts["F-003"]),
     ]
-    assert batches.conflicts(batch, twins) == [[1, 2], [0], [0], []]
+    assert drawing.conflicts(batch, Kin([twins])) == [[1, 2], [0], [0], []]
+
+
+def test_a_twin_has_the_labels_and_citations_of_the_families_with_its_text(material: Material) -> None:
+    """F-100 has the text of F-050, which has the label; F-200 that of F-150, which cites the twin of F-091."""
+    texts = dict(material.texts)
+    texts |= {"F-100": texts["F-050"], "F-200": texts["F-150"], "F-091": texts["F-090"]}
+    citations = pd.DataFrame([("F-150", "F-090")], columns=["citing_id", "cited_id"])
+    labels = {"F-000": ["L"], "F-001": ["L"], "F-050": ["L"]}
+    twins = replace(material, citations=citations, labels=labels, texts=texts)
+
+    def pair(signal: str, anchor: str, positive: str, label: str = "") -> Pair:
+        return Pair(signal, anchor, positive, texts[anchor], texts[positive], label)
+
+    batch = [
+        pair("label", "F-000", "F-001", "L"),
+        pair("citation", "F-100", "F-101"),
+        pair("citation", "F-200", "F-201"),
+        pair("citation", "F-091", "F-092"),
+        pair("citation", "F-002", "F-003"),
+    ]
+    assert drawing.conflicts(batch, Kin([twins])) == [[1], [0], [3], [2], []]
+    drawn = pd.DataFrame([("x", "train", one.anchor_id, one.positive_id) for one in batch],
+                         columns=["landscape", "split", "anchor_id", "positive_id"])  # fmt: skip
+    rows = documents({"x": twins}, drawn, "own").set_index("family_id")
+    assert rows.loc["F-100", "labels"] == ["L"] and rows.loc["F-002", "labels"] == []
+    assert rows.loc["F-200", "kin"] == ["F-090"] and rows.loc["F-091", "kin"] == ["F-150"]
+
+
+def test_fewer_pairs_than_signals_is_the_cause_that_is_named(material: Material) -> None:
+    two = dict.fromkeys("xy", material)
+    with pytest.raises(UserError, match=r"params\.yaml: finetune\.pairs is 5, fewer than .* 3 signals on 2 landscapes"):
+        laid_out(two, RECIPES["r4"], SETTINGS.model_copy(update={"pairs": 5}))
+    assert len(laid_out(two, RECIPES["r4"], SETTINGS.model_copy(update={"pairs": 6})))
 
 
 def test_drawing_twice_gives_the_same_table(material: Material) -> None:
@@ -120,7 +153,7 @@ def test_drawing_twice_gives_the_same_table(material: Material) -> None:
 
 def test_batches_go_through_all_pairs_before_repeating_one() -> None:
     pairs = [Pair("section", str(i), str(i), "a", "b") for i in range(10)]
-    laid = batches.batches(pairs, 4, 5, np.random.default_rng(0))
+    laid = drawing.batches(pairs, 4, 5, np.random.default_rng(0))
     order = [pair.anchor_id for batch in laid for pair in batch]
     assert sorted(order[:10]) == sorted(order[10:]) == sorted(str(i) for i in range(10))
 

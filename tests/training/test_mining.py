@@ -14,8 +14,7 @@ import test_training
 
 from patent_embeddings.core.entries import HardNegatives
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.pairs.documents import documents
-from patent_embeddings.pairs.drawing import laid_out
+from patent_embeddings.pairs.drawing import documents, laid_out
 from patent_embeddings.pairs.entries import Recipe
 from patent_embeddings.pairs.schemas import PAIRS
 from patent_embeddings.pairs.values import Amount

@@ -5,15 +5,14 @@ from __future__ import annotations
 import datetime
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from patent_embeddings.core.errors import UserError, nearest
-from patent_embeddings.corpus.cell_values import absent, is_date, rewritten
-from patent_embeddings.corpus.reading.source import Source
+from patent_embeddings.corpus.cell_values import IDS, absent, is_date, is_id, rewritten, storable
 
 REQUIRED = ("family_id", "title", "abstract")
 DATES = ("date", "priority")
@@ -39,24 +38,24 @@ _WORDS = {
     "url": "url link",
 }
 WORDS = {word: column for column, words in _WORDS.items() for word in words.split()}
-SEARCHED = 1000  # columns among which hints are looked for
+_SEARCHED = 1000  # columns among which hints are looked for
 _KINDS = {
-    str: "text",
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    list: "a list",
-    dict: "an object",
+    str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object",
     bytes: "binary",
-}
+}  # fmt: skip
 
 
 class Fault(Exception):
     """A fault in one record, and the mend."""
 
-    def at(self, path: Path, place: str) -> UserError:
-        """The fault as a UserError with file and place."""
-        return UserError(f"{path}: {place}: {self}")
+
+@contextmanager
+def placed(path: Path, place: str) -> Iterator[None]:
+    """Turn a Fault into a UserError with file and place."""
+    try:
+        yield
+    except Fault as fault:
+        raise UserError(f"{path}: {place}: {fault}") from None
 
 
 @dataclass
@@ -72,29 +71,14 @@ class Reading:
     absent: Counter[str] = field(default_factory=Counter)  # column -> number of cells that spell absence
     ids: set[str] = field(default_factory=set)  # of the families
     spelled: str = ""  # the first cell that spells absence
-    expanded: int = 0  # bytes decompressed so far
-
-    @cached_property
-    def limit(self) -> int:
-        """Bytes that the file may expand to."""
-        return Source(self.path).limit
-
-    def expands(self, size: int) -> None:
-        """Count decompressed bytes. Raises UserError beyond the limit."""
-        self.expanded += size
-        if self.expanded > self.limit:
-            sizes = f"{self.limit >> 20:,} MiB from {self.path.stat().st_size:,} bytes, more than any text"
-            raise UserError(f"{self.path}: expands to more than {sizes}; compress or copy it again")
 
     def takes(self, names: list[str]) -> list[str]:
         """Keep the header. Raises UserError where a column occurs twice or is missing."""
         twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
         if twice:
             raise UserError(f"{self.path}: column {twice[0]!r:.60} is given twice; keep one of them")
-        try:
+        with placed(self.path, "header"):
             required(dict.fromkeys(names))
-        except Fault as fault:
-            raise fault.at(self.path, "header") from None
         self.header, self.ignored = names, set(names) - set(COLUMNS) - {""}
         return names
 
@@ -102,11 +86,13 @@ class Reading:
         """Whether a cell or entry spells absence; `nan` in `cites` does not where it is the id of a family."""
         return absent(value) and not (name == "cites" and isinstance(value, str) and value.strip() in self.ids)
 
-    def spells_absence(self, name: str, texts: list[str]) -> None:
-        """Count cells or entries that spell absence, and keep the first as the example."""
-        if texts:
-            self.absent[name] += len(texts)
-            self.spelled = self.spelled or texts[0].strip()
+    def blank(self, name: str, value: Any) -> bool:
+        """As `nothing`, and counts cells and entries that spell it out, with the first as the example."""
+        nothing = self.nothing(name, value)
+        if nothing and isinstance(value, str) and value.strip():
+            self.absent[name] += 1
+            self.spelled = self.spelled or value.strip()
+        return nothing
 
 
 def required(columns: Collection[str]) -> None:
@@ -114,7 +100,7 @@ def required(columns: Collection[str]) -> None:
     for name in REQUIRED:
         if name not in columns:
             names = list(columns)
-            others = [key for key in names[:SEARCHED] if key not in COLUMNS]
+            others = [key for key in names[:_SEARCHED] if key not in COLUMNS]
             close = ", ".join([shown(other) for other in others if name in hints(other)][:3])
             hint = nearest(name, list(map(shown, others))) or (f" (did you mean {close}?)" if close else "")
             has = f"; there are {', '.join(map(shown, names[:8]))}{', ...' if len(names) > 8 else ''}" if names else ""
@@ -134,10 +120,7 @@ def shown(name: str) -> str:
 
 def family(record: dict[str, Any], file: Reading) -> dict[str, Any]:
     """A record as a family with all of `COLUMNS`. Raises Fault; the reading counts what spells absence."""
-    for name, value in record.items():
-        if name != "family_id" and isinstance(value, str) and value.strip() and absent(value):
-            file.spells_absence(name, [value])
-    texts = {name: _text(name, record.get(name)) for name in TEXTS}
+    texts = {name: _text(name, record.get(name), file) for name in TEXTS}
     record = record | _categorised(record, file)
     lists = {name: _list(name, record.get(name), file) for name in LISTS}
     for name in DATES:
@@ -170,9 +153,8 @@ def identifier(value: Any) -> str:
     text = _id("family_id", value)
     if absent(text) and not any(map(str.isalnum, text)):  # `nan` may be an id, a dash in `cites` is none
         raise Fault(f"family_id {text!r:.80} means an empty cell in other columns; give every family another id")
-    if not text.isprintable() or any(part in text for part in (" ", "/", "\\")) or len(text) > 200:
-        rule = "ids have no blank, slash or control character and at most 200 characters; replace them, such as by '-'"
-        raise Fault(f"family_id {text!r:.80}: {rule}")
+    if not is_id(text):
+        raise Fault(f"family_id {text!r:.80}: {IDS}")
     return text
 
 
@@ -190,41 +172,34 @@ def _id(name: str, value: Any) -> str:
     return text
 
 
-def _text(name: str, value: Any) -> str:
+def _text(name: str, value: Any, file: Reading) -> str:
+    if file.blank(name, value):
+        return ""
     if name in DATES and isinstance(value, datetime.date):
         return value.isoformat()[:10]
-    if name == "publication" and not absent(value):
-        return _id(name, value).strip()
-    return "" if absent(value) else _letters(name, value)
+    return _id(name, value).strip() if name == "publication" else _letters(name, value)
 
 
 def _letters(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise Fault(f"column {name!r} is {kind(value)}, expected text; write it as text")
-    if "\0" in value:
-        raise Fault(f"column {name!r} has a NUL character; remove it")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise Fault(f"column {name!r} has half of a surrogate pair; write the whole character") from None
+    if not storable(value):
+        what = "a NUL character" if "\0" in value else "half of a surrogate pair"
+        raise Fault(f"column {name!r} has {what}; remove it, or write the whole character")
     return value
 
 
 def _list(name: str, value: Any, file: Reading) -> list[str]:
-    if file.nothing(name, value):
+    if file.blank(name, value):
         return []
     if not isinstance(value, list):
         raise Fault(f"column {name!r} is {kind(value)}, expected a list of texts; write it as a list")
-    if name == "categories":
-        return [_letters(name, part).strip() for part in value]
-    kept = [part for part in value if not file.nothing(name, part)]
-    blank = [part for part in value if isinstance(part, str) and file.nothing(name, part)]
-    file.spells_absence(name, [part for part in blank if part.strip()])
+    kept = value if name == "categories" else [part for part in value if not file.blank(name, part)]
     if name in ("cites", "publications"):
         return [_id(name, part).strip() for part in kept]
-    if not all(isinstance(part, str) for part in kept):
+    if name != "categories" and not all(isinstance(part, str) for part in kept):
         raise Fault(f"column {name!r} holds an entry that is no text; leave it out or write it as text")
-    return [_text(name, part).strip() for part in kept]
+    return [_letters(name, part).strip() for part in kept]
 
 
 def kind(value: Any) -> str:

@@ -19,19 +19,13 @@ def split(file: Reading, records: list[dict[str, Any]]) -> None:
     noted = []
     forms: dict[str, str] = {}
     for name in LISTS:
-        cells = [record[name] for record in records if name in record]
-        if not cells:
-            continue
-        known = [cell for cell in cells if not file.nothing(name, cell)][:_SAMPLE]
+        filled = [record for record in records if name in record and not file.nothing(name, record[name])]
         # Categories are parallel to cites, and some are empty.
-        same = "cites" if name == "categories" and "cites" in forms else name
-        forms[name] = form = forms[same] if same in forms else _form(name, known, file)
-        several = False
-        for record in records:
-            if not file.nothing(name, record[name]):
-                record[name] = _parts(form, record[name])
-                several = several or len(record[name]) > 1
-        noted += [f"{name} by {form}"] if several else []
+        same = forms.get("cites") if name == "categories" else None
+        forms[name] = form = same or _form(name, [record[name] for record in filled[:_SAMPLE]], file)
+        for record in filled:
+            record[name] = _parts(form, record[name])
+        noted += [f"{name} by {form}"] if any(len(record[name]) > 1 for record in filled) else []
     if noted:
         file.notes["lists separated"] = noted
 
@@ -45,8 +39,9 @@ def _form(name: str, cells: list[str], file: Reading) -> str:
             parts = [part for cell in cells for part in _parts(form, cell) if not file.nothing(name, part)]
             hits = sum(map(proofs[name], parts))
             right[form] = (hits, hits - len(parts))
-        if max(right.values(), default=(0, 0))[0]:
-            return max(right, key=lambda form: right[form])
+        best = max(right, key=lambda form: right[form])
+        if right[best][0]:
+            return best
     # A comma or a blank may be part of a label.
     signs = {"';;'": ";;", "';'": ";", "'|'": "|", "line breaks": "\n"}
     looks = {form: sum(sign in cell for cell in cells) for form, sign in signs.items()}

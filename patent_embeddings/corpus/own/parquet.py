@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from patent_embeddings.core.files import replacing
 from patent_embeddings.corpus.families import Raw
 from patent_embeddings.corpus.own.fields import COLUMNS, LISTS, Reading
 from patent_embeddings.corpus.reading.damage import PARQUET
+from patent_embeddings.corpus.reading.source import Source
 
 _NOTES = b"notes"  # of the landscape, in the metadata of the file
 _ROWS = 500  # of a group
@@ -23,12 +25,16 @@ _ROWS = 500  # of a group
 def read(file: Reading) -> Iterator[tuple[str, dict[str, Any]]]:
     """Rows with their known columns, and the notes kept in the file."""
     path, number = file.path, 0
+    left = limit = Source(path).limit
     try:
         with pq.ParquetFile(path) as parquet:
             file.kept = _notes((parquet.schema_arrow.metadata or {}).get(_NOTES, b"{}"))
             names = file.takes(parquet.schema_arrow.names)
             for batch in parquet.iter_batches(batch_size=1000, columns=[name for name in names if name in COLUMNS]):
-                file.expands(batch.nbytes)
+                left -= batch.nbytes
+                if left < 0:
+                    said = f"expands to more than {limit >> 20:,} MiB, more than any text"
+                    raise UserError(f"{path}: {said}; write it again")
                 for record in batch.to_pylist():
                     number += 1
                     yield f"row {number}", record
@@ -49,8 +55,9 @@ def write(raw: Raw, path: Path) -> None:
         cited.setdefault(citing, []).append((one, category))
     texts = pyarrow.string()
     notes = json.dumps(raw.notes, ensure_ascii=False, separators=(",", ":")).encode()
-    fields = [(name, pyarrow.list_(texts) if name in LISTS else texts) for name in COLUMNS]
-    schema = pyarrow.schema(fields, metadata={_NOTES: notes})
+    schema = pyarrow.schema(
+        {name: pyarrow.list_(texts) if name in LISTS else texts for name in COLUMNS}, metadata={_NOTES: notes}
+    )
     order = raw.families["family_id"].argsort().to_numpy()
     with (
         replacing(path) as temporary,
@@ -68,9 +75,7 @@ def write(raw: Raw, path: Path) -> None:
 
 def _notes(text: bytes) -> dict[str, Any]:
     """Notes that `write` kept; empty where another program wrote metadata of that name."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    kinds = (str, int, list)
-    return {key: value for key, value in found.items() if isinstance(value, kinds)} if isinstance(found, dict) else {}
+    with suppress(ValueError):
+        if isinstance(found := json.loads(text), dict):
+            return found
+    return {}

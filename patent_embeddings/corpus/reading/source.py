@@ -79,6 +79,8 @@ class Source:
         """
         if self.path.is_dir():
             return "folder"
+        if self.path.exists() and not self.path.is_file():
+            raise UserError(f"{self.path}: a pipe or a device, which can be read only once; save it as a file first")
         with as_user_error(self.path), self.path.open("rb") as handle:
             start = handle.read(512)
             if start.startswith(_OLE):

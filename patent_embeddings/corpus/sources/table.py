@@ -43,6 +43,6 @@ def _whole(name: str, entry: OwnFile | Kept) -> Path:
     if not path.is_file():
         raise UserError(f"{path}: the file of landscape {name!r} is missing; run `dvc pull {path}.dvc`")
     if sha256(path) != entry.sha256:
-        mend = f"run `dvc checkout {path}.dvc`, or add the new file under an id of its own"
+        mend = f"run `dvc checkout {path}.dvc`, or `landscape replace {name}` with the file that is meant"
         raise UserError(f"{path}: its sha256 is not the one in {layout.registry('landscapes')} under {name!r}; {mend}")
     return path

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from patent_embeddings.core import layout, registry
 from patent_embeddings.core.errors import UserError, nearest
@@ -16,10 +14,11 @@ from patent_embeddings.core.files import read_yaml, sha256, workplace, writable
 from patent_embeddings.corpus.entries import Landscape
 from patent_embeddings.corpus.families import Raw
 from patent_embeddings.corpus.user.conversion import Request, take
-from patent_embeddings.corpus.user.registration import drop, files_of, put
+from patent_embeddings.corpus.user.registration import LISTED, drop, files_of, put
 
 # Words that YAML or the grammar of `dvc exp run -S` reads as a boolean, null or a number, in any case.
 _WORDS = {"y", "yes", "on", "true", "n", "no", "off", "false", "none", "null", "nil", "nan", "inf", "infinity"}
+_NUMBER = re.compile(r"[0-9]+(e-?[0-9]+)?|0x[0-9a-f]+|0o[0-7]+|0b[01]+|[0-9]{4}-[0-9]{2}-[0-9]{2}")  # or a date
 _LONGEST = 64  # characters of an id, which is part of file names
 _DESCRIBED = "Families of "  # beginning of the default description
 
@@ -49,17 +48,23 @@ def add(name: str, request: Request, given: Mapping[str, Any], *, dry: bool = Fa
     """
     _check_id(name)
     about = {"description": f"{_DESCRIBED}{request.files[0].name}", "licence": "not stated", "relevance": "cited"}
-    return _stored(name, request, about, given, dry=dry)
+    return _stored(name, request, about, given, dry)
 
 
 def replaced(name: str, request: Request, given: Mapping[str, Any], *, dry: bool = False) -> Added:
     """Replace the files of a landscape; fields of its entry that are not given stay as they are. See `add`."""
     old = _own(name)
-    keys: tuple[str, ...] = ("description", "licence", "relevance", "threshold")
-    about = {key: old[key] for key in keys if key in old}
-    if about["description"].startswith(_DESCRIBED):
+    about = {key: value for key, value in old.items() if key in ("description", "licence", "relevance", "threshold")}
+    if _names_file(old):
         about["description"] = f"{_DESCRIBED}{request.files[0].name}"
-    return _stored(name, request, about, given, dry=dry, old=files_of(old))
+    return _stored(name, request, about, given, dry, files_of(old))
+
+
+def _names_file(old: Mapping[str, Any]) -> bool:
+    """Whether nobody wrote the description of an entry: it names the file that was added."""
+    named = old["description"].removeprefix(_DESCRIBED)
+    files = [one["name"] for one in (old.get("read") or {}).get("files", [])]
+    return named != old["description"] and (named in files or Path(named).suffix == Path(old["file"]).suffix)
 
 
 def remove(name: str, used: Iterable[str]) -> list[str]:
@@ -71,15 +76,14 @@ def remove(name: str, used: Iterable[str]) -> list[str]:
     if name in used:
         where = f"landscape or evaluate_on of {layout.PARAMS}"
         raise UserError(f"landscape {name!r} is named by {where}; take it out there first")
-    drop(name, files_of(old), [*derived(name), layout.landscape_page(name)])
-    listed = layout.registry("landscapes")
+    drop(name, files_of(old), [*_derived(name), layout.landscape_page(name)])
     return [
-        f"removed {name} from {listed}, and its files from {layout.DATA}; DVC's cache has them until `dvc gc`",
-        f"keep it: git add -A {listed} {layout.RAW} && git commit -m 'Landscape {name} removed'",
+        f"removed {name} from {LISTED}, and its files from {layout.DATA}; DVC's cache has them until `dvc gc`",
+        f"keep it: git add -A {LISTED} {layout.RAW} && git commit -m 'Landscape {name} removed'",
     ]
 
 
-def derived(name: str) -> list[Path]:
+def _derived(name: str) -> list[Path]:
     """The files and folders that stages have written for a landscape."""
     folders = [layout.DATA / kind for kind in layout.PER_LANDSCAPE]
     outputs = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.stem == name]
@@ -87,40 +91,33 @@ def derived(name: str) -> list[Path]:
 
 
 def _stored(
-    name: str,
-    request: Request,
-    about: dict[str, Any],
-    given: Mapping[str, Any],
-    *,
-    dry: bool,
-    old: Sequence[Path] = (),
+    name: str, request: Request, about: dict[str, Any], given: Mapping[str, Any], dry: bool, old: Sequence[Path] = ()
 ) -> Added:
-    about = _about(name, about, given, judged=bool(request.qrels))
+    about = _about(name, about | dict(given), given, judged=bool(request.qrels))
     taken = take(request)
     threshold, highest = about.get("threshold", 1), int(taken.raw.relations["relevance"].max() if taken.judged else 1)
     if threshold > highest:
         said = f"the highest grade of the judgements is {highest}, so that R@100, AP and RR would be 0"
         raise UserError(f"threshold {threshold} of landscape {name!r}: {said}; give --threshold {highest} or less")
-    target, listed, done = layout.raw(name, taken.suffix), layout.registry("landscapes"), "replaced" if old else "added"
+    target, done = layout.raw(name, taken.suffix), "replaced" if old else "added"
     if dry:
         todo = [f"dry run: {name} would be {done}; nothing was touched"]
         return Added(taken.raw, about["relevance"], threshold, todo)
-    writes = {target: taken.write} | {layout.raw(name, f".{key}.parquet"): one for key, one in taken.judged.items()}
+    block, made = {"source": "table", **about}, {}
     layout.RAW.mkdir(parents=True, exist_ok=True)
     with workplace("landscape", layout.RAW) as folder:
-        made = {path: folder / path.name for path in writes}
-        for path, write in writes.items():
+        for key, write in {"": taken.write, **taken.judged}.items():
+            path = layout.raw(name, f".{key}.parquet") if key else target
+            made[path] = folder / path.name
             with writable(path):
                 write(made[path])
-        block = {"source": "table", **about, "file": target.as_posix(), "sha256": sha256(made[target])}
-        for key in taken.judged:
-            path = layout.raw(name, f".{key}.parquet")
-            block[key] = {"file": path.as_posix(), "sha256": sha256(made[path])}
+            file = {"file": path.as_posix(), "sha256": sha256(made[path])}
+            block |= {key: file} if key else file
         block |= {"read": taken.read} if taken.read else {}
         put(name, block, made, old)
-    keep = f"-A {listed} {layout.RAW}" if old else " ".join([str(listed), *(f"{path}.dvc" for path in writes)])
+    keep = f"-A {LISTED} {layout.RAW}" if old else " ".join([str(LISTED), *(f"{path}.dvc" for path in made)])
     todo = [
-        f"{done} {name} {'in' if old else 'to'} {listed}; its file is {target}",
+        f"{done} {name} {'in' if old else 'to'} {LISTED}; its file is {target}",
         f"keep it:    git add {keep} && git commit -m 'Landscape {name}'",
         f"compute it: dvc exp run -S landscape={name} -S 'evaluate_on=[{name}]'{_options(taken.raw)}",
     ]
@@ -128,33 +125,35 @@ def _stored(
     return Added(taken.raw, about["relevance"], threshold, todo, entry)
 
 
-def _about(name: str, about: dict[str, Any], given: Mapping[str, Any], *, judged: bool) -> dict[str, Any]:
-    """The fields of an entry that do not concern files: `about`, updated by what the user gives.
+def _about(name: str, fields: dict[str, Any], given: Mapping[str, Any], *, judged: bool) -> dict[str, Any]:
+    """The fields of an entry that do not concern files, some of them `given`.
 
     Raises UserError if an option contradicts the presence or absence of judgements.
     """
-    if judged and "relevance" in given:
-        raise UserError(f"--relevance {given['relevance']}: --qrels says what is relevant; leave one of the two out")
-    if not judged and "threshold" in given:
+    if judged:
+        if "relevance" in given:
+            raise UserError(
+                f"--relevance {given['relevance']}: --qrels says what is relevant; leave one of the two out"
+            )
+        return fields | {"relevance": "judged"}
+    if "threshold" in given:
         raise UserError("--threshold: applies to judgements only; name them by --qrels, or leave it out")
-    if not judged and (about | dict(given))["relevance"] == "judged":
+    if fields["relevance"] == "judged":
         old = "has judgements, which name families of its old files"
         raise UserError(f"landscape {name!r} {old}; give --qrels again, or --relevance cited")
-    fields = about | dict(given) | ({"relevance": "judged"} if judged else {})
-    return fields if judged else {key: value for key, value in fields.items() if key != "threshold"}
+    return {key: value for key, value in fields.items() if key != "threshold"}
 
 
 def _own(name: str) -> dict[str, Any]:
     """The entry of one of the user's own landscapes. Raises UserError if there is none."""
-    path = layout.registry("landscapes")
-    blocks = read_yaml(path)
+    blocks = read_yaml(LISTED)
     if name not in blocks:
-        raise UserError(f"landscape {name!r} is not in {path}{nearest(name, sorted(blocks))}")
+        raise UserError(f"landscape {name!r} is not in {LISTED}{nearest(name, sorted(blocks))}")
     registry.validated("landscapes", name, blocks[name], Landscape)
     block: dict[str, Any] = blocks[name]
     if block["source"] != "table":
         said = f"came with the repository (source: {block['source']}), and is not replaced or removed by commands"
-        raise UserError(f"landscape {name!r} {said}; edit {path}, or add yours under an id of its own")
+        raise UserError(f"landscape {name!r} {said}; edit {LISTED}, or add yours under an id of its own")
     return block
 
 
@@ -170,30 +169,16 @@ def _options(raw: Raw) -> str:
     return " -S recipe=zero-shot" if len(raw.relations) else ""
 
 
-def _is_text(name: str) -> bool:
-    """Whether YAML, Python and command lines all read a name as text: not as a number, a date or a keyword."""
-    for number in (float, lambda text: int(text, 0)):  # 08, 1e5, 0x10, 0o7, 0b1
-        with suppress(ValueError):
-            number(name)
-            return False
-    with suppress(ValueError, yaml.YAMLError):  # 9999-99-99 looks like a date
-        return name not in _WORDS and bool(yaml.safe_load(name) == name)
-    return False
-
-
 def _check_id(name: str) -> None:
-    path = layout.registry("landscapes")
-    if not registry.IDENTIFIER.fullmatch(name):
-        raise UserError(f"landscape id {name!r:.80}: ids are made of a-z, 0-9 and '-' only; choose another")
-    if name.startswith("-"):
-        raise UserError(f"landscape id {name!r}: command lines read it as an option; begin it with a letter")
-    if len(name) > _LONGEST:
-        raise UserError(f"landscape id {name!r:.80}: has {len(name)} characters; use at most {_LONGEST}")
-    if not _is_text(name):
-        said = "YAML or a command line would not read it as text; choose a word"
-        raise UserError(f"landscape id {name!r}: {said}")
-    if name == layout.CELL:
-        raise UserError(f"landscape id {name!r}: is reserved for the costs of the cell's own stages; choose another")
+    faults = {
+        "ids are made of a-z, 0-9 and '-' only; choose another": not registry.IDENTIFIER.fullmatch(name),
+        "command lines read it as an option; begin it with a letter": name.startswith("-"),
+        f"has {len(name)} characters; use at most {_LONGEST}": len(name) > _LONGEST,
+        "YAML or a command line would not read it as text; choose a word": name in _WORDS or _NUMBER.fullmatch(name),
+        "is reserved for the costs of the cell's own stages; choose another": name == layout.CELL,
+    }
+    if said := next((said for said, wrong in faults.items() if wrong), None):
+        raise UserError(f"landscape id {name!r:.80}: {said}")
     if name in registry.ids("landscapes"):
         mend = f"choose another id, or `landscape replace {name}`"
-        raise UserError(f"landscape {name!r} is already in {path}; {mend}")
+        raise UserError(f"landscape {name!r} is already in {LISTED}; {mend}")

@@ -52,22 +52,21 @@ def take(request: Request) -> Taken:
     if request.queries and not request.qrels:
         said = "has no judgements, so no family is known to be relevant"
         raise UserError(f"--queries {request.queries}: {said}; name the judgements by --qrels")
+    for path in (*request.files, *filter(None, (request.queries, request.qrels))):
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder; check the path")
     taken = _families(request)
     if not request.qrels:
         return taken
     queries, relations, notes = judgement_files.read(request.queries, request.qrels, taken.raw.families, taken.raw.also)
     raw = replace(taken.raw, queries=queries, relations=relations, notes=taken.raw.notes | notes)
-    frames = {"qrels": (relations, RELATIONS)} | ({"queries": (queries, ASKED)} if request.queries else {})
-    judged = {
-        name: partial(stored_judgements.write, frame, table, notes=notes) for name, (frame, table) in frames.items()
-    }
+    judged = {"qrels": partial(stored_judgements.write, relations, RELATIONS, notes=notes)}
+    if request.queries:
+        judged["queries"] = partial(stored_judgements.write, queries, ASKED, notes=notes)
     return replace(taken, raw=raw, judged=judged)
 
 
 def _families(request: Request) -> Taken:
-    for path in request.files:
-        if not path.exists():
-            raise UserError(f"{path}: no such file or folder; check the path")
     if request.format and request.format != OWN:
         formats.named(request.format, OWN)
     if not _is_own(request):
@@ -107,10 +106,12 @@ def _is_own(request: Request) -> bool:
     """Whether the files are in our own form: by `--format`, or by content or name if they are no known export."""
     if request.format:
         return request.format == OWN
-    first = Source(request.files[0])
-    named = first.path.is_file() and first.path.name.lower().endswith(tuple(own.READERS))
+    first = request.files[0]
+    named = first.is_file() and first.name.lower().endswith(tuple(own.READERS))
     every = map(Source, request.files)  # the first may be empty
-    return (named or own.looks(first)) and not any(one.looks(file) for file in every for one in formats.FORMATS)
+    return bool(named or own.kind(Source(first))) and not any(
+        one.looks(file) for file in every for one in formats.FORMATS
+    )
 
 
 def _parsed(path: Path) -> Raw:
@@ -118,7 +119,7 @@ def _parsed(path: Path) -> Raw:
     try:
         return own.parse(path)
     except UserError as error:
-        if own.looks(Source(path)):
+        if own.kind(Source(path)):
             raise
         raise UserError(f"{error}; nor is it an export that is known, see `landscape formats`") from None
 
@@ -133,26 +134,25 @@ def _converted(raw: Raw, request: Request, name: str) -> Taken:
 
 def _selected(raw: Raw, request: Request) -> Raw:
     """The selected families of a file in our own form; each is matched as if it were a publication."""
-    rows = raw.families.to_dict("records")
+    select, families, citations = request.select, raw.families, raw.citations
     wanted = [
         row["family_id"]
-        for row in rows
-        if request.select.wants(
+        for row in families.to_dict("records")
+        if select.wants(
             Publication(
                 place=row["family_id"], family=row["family_id"], numbers=_numbers(row),
                 dates=[row["date"]], ipc=row["ipc"], cpc=row["cpc"], jurisdiction=row["jurisdiction"],
             )
         )
-    ]  # fmt: skip
-    wanted = wanted[: request.select.limit or None]
+    ][: select.limit or None]  # fmt: skip
     if not wanted:
-        raise UserError(f"{request.files[0]}: {request.select.nothing()}; widen the selection")
-    families = raw.families[raw.families["family_id"].isin(wanted)].reset_index(drop=True)
-    both = raw.citations["citing_id"].isin(wanted) & raw.citations["cited_id"].isin(wanted)
-    notes = raw.notes | {"families that were not selected": len(rows) - len(wanted)}
-    notes |= {"citations kept": int(both.sum()), "citations dropped, of families not selected": int((~both).sum())}
-    notes |= {UNMET: request.select.unmet()} if request.select.unmet() else {}
-    return replace(raw, families=families, citations=raw.citations[both].reset_index(drop=True), notes=notes)
+        raise UserError(f"{request.files[0]}: {select.nothing()}; widen the selection")
+    kept = citations[citations["citing_id"].isin(wanted) & citations["cited_id"].isin(wanted)]
+    notes = raw.notes | {"families that were not selected": len(families) - len(wanted), "citations kept": len(kept)}
+    notes |= {"citations dropped, of families not selected": len(citations) - len(kept)}
+    notes |= {UNMET: select.unmet()} if select.unmet() else {}
+    families = families[families["family_id"].isin(wanted)].reset_index(drop=True)
+    return replace(raw, families=families, citations=kept.reset_index(drop=True), notes=notes)
 
 
 def _numbers(row: Mapping[Any, Any]) -> list[str]:
@@ -163,11 +163,8 @@ def _numbers(row: Mapping[Any, Any]) -> list[str]:
 
 def _digest(path: Path) -> str:
     """SHA-256 of a file, or of the names and hashes of all files in a folder."""
-    try:
-        if path.is_file():
-            return sha256(path)
-        files = sorted(one for one in path.rglob("*") if one.is_file())
-        lines = "".join(f"{sha256(one)}  {one.relative_to(path).as_posix()}\n" for one in files)
-        return hashlib.sha256(lines.encode()).hexdigest()
-    except OSError as error:
-        raise UserError(f"{path}: cannot read ({error.strerror}); check path and permissions") from None
+    if path.is_file():
+        return sha256(path)
+    files = sorted(one for one in path.rglob("*") if one.is_file())
+    lines = "".join(f"{sha256(one)}  {one.relative_to(path).as_posix()}\n" for one in files)
+    return hashlib.sha256(lines.encode()).hexdigest()

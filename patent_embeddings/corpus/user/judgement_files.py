@@ -44,7 +44,10 @@ def read(
             is not an integer; no judged document is a family of the landscape, or none is relevant.
     """
     pool = Pool.of(families, also)
-    asked, named, notes = _queries(queries, pool) if queries else (tables.empty(ASKED), {}, {})
+    found, notes = query_files.read(queries, pool) if queries else ([], {})
+    rows = sorted((one.id, one.text, one.codes, one.date) for one in found if not one.family)
+    asked = tables.typed(pd.DataFrame(rows, columns=list(ASKED.columns)), ASKED)
+    named = {name: one.family or one.id for one in found for name in (one.id, one.family or one.id)}
     relations, counted = _relations(qrels, pool, named if queries else None)
     judged, answered = (set(rows["query_id"]) for rows in (relations, relations[relations["relevance"] > 0]))
     for what, lacking in (
@@ -56,17 +59,7 @@ def read(
     return asked, relations, notes | counted
 
 
-def _queries(path: Path, pool: Pool) -> tuple[pd.DataFrame, dict[str, str], dict[str, Any]]:
-    """Rows of `ASKED`, each name of a query -> its id, or that of its family, and notes."""
-    queries, notes = query_files.read(path, pool)
-    named = {name: one.family or one.id for one in queries for name in (one.id, one.family or one.id)}
-    rows = sorted((one.id, one.text, one.codes, one.date) for one in queries if not one.family)
-    return tables.typed(pd.DataFrame(rows, columns=list(ASKED.columns)), ASKED), named, notes
-
-
-_JUDGED_FORMS = (
-    "a table with the columns query_id, family_id and relevance, or lines as TREC has them: query 0 family 1"
-)
+_FORMS = "a table with the columns query_id, family_id and relevance, or lines as TREC has them: query 0 family 1"
 
 
 def _judged(line: str) -> dict[str, str] | None:
@@ -80,22 +73,26 @@ def _judged(line: str) -> dict[str, str] | None:
 
 
 def _relations(path: Path, pool: Pool, named: Mapping[str, str] | None) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Rows of `RELATIONS` and notes; `named` as returned by `_queries`, or None if the queries are families."""
+    """Rows of `RELATIONS` and notes.
+
+    `named`: name of a query -> its id, or that of its family; None if the queries are families.
+    """
     source = Source(path)
     report = source.report
     grades: dict[tuple[str, str], int] = {}
     graded = set()
-    for place, record in records.read(source, JUDGING, "document", _judged, _JUDGED_FORMS):
+    unread: dict[str, None] = {}
+    for place, record in records.read(source, JUDGING, "document", _judged, _FORMS):
         where = f"{path}: {place}"
         asked, document = worded(record.get("query")), worded(record.get("document"))
         if not asked or not document:
-            raise UserError(f"{where}: no {'document' if asked else 'query'} is named; write {_JUDGED_FORMS}")
+            raise UserError(f"{where}: no {'document' if asked else 'query'} is named; write {_FORMS}")
+        unread |= dict.fromkeys(record.get(records.UNREAD, ()))
         graded.add("grade" in record)
         if False in graded and (record.get(records.UNREAD) or len(graded) > 1):
             others = ", ".join(record.get(records.UNREAD, []))
-            said = (
-                f"no column {_GRADE[0]!r}{f', though there are {others:.80}' if others else ', though others have it'}"
-            )
+            though = f"there are {others:.80}" if others else "others have it"
+            said = f"no column {_GRADE[0]!r}, though {though}"
             raise UserError(f"{where}: {said}; name the grades so, or keep only the columns of query and family")
         if absent(record.get("grade", "1")):
             report.count(_UNFILLED, f"{document!r} for {asked!r}")
@@ -122,7 +119,7 @@ def _relations(path: Path, pool: Pool, named: Mapping[str, str] | None) -> tuple
     if not grades:
         lost = {what: value for what, value in report.notes().items() if "left out" in what}
         if not lost:
-            raise UserError(f"{path}: no judgement in it; write {_JUDGED_FORMS}")
+            raise UserError(f"{path}: no judgement in it; write {_FORMS}")
         said = "; ".join(f"{what}: {value}" for what, value in lost.items())
         if set(lost) == {_UNFILLED}:
             raise UserError(f"{path}: nothing is judged yet ({said}); fill in 0 (no answer), 1, 2, ...")
@@ -134,7 +131,8 @@ def _relations(path: Path, pool: Pool, named: Mapping[str, str] | None) -> tuple
         report.count("documents named without a grade, taken for relevant", number=len(grades))
     rows = [(*pair, grade, "unknown") for pair, grade in sorted(grades.items())]
     counts = sorted(Counter(grades.values()).items())
-    given = {"judgements by grade": ", ".join(f"{count:,} of {grade}" for grade, count in counts)}
+    given: dict[str, Any] = {"judgements by grade": ", ".join(f"{count:,} of {grade}" for grade, count in counts)}
+    given |= {"columns of the judgements ignored": [*unread]} if unread else {}
     return tables.typed(pd.DataFrame(rows, columns=list(RELATIONS.columns)), RELATIONS), {**given, **report.notes()}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from patent_embeddings.core.errors import UserError, nearest
-from patent_embeddings.corpus.cell_values import absent, cause
+from patent_embeddings.corpus.cell_values import IDS, absent, cause, is_date, is_id, storable
 from patent_embeddings.corpus.codes import parse
 from patent_embeddings.corpus.publication_numbers import bare, owners
 from patent_embeddings.corpus.reading import records
@@ -35,7 +34,6 @@ _LOCANTS = r"(?:[0-9]+[a-z]?|[A-Z])['′]*(?:,(?:[0-9]+[a-z]?|[A-Z])['′]*)+-"
 _QUESTION = re.compile(rf"(?:{_LOCANTS}|(?![^\s,;]*[,;]\S))\S+\s+\S.*")
 _SPELLED = re.compile(r"[A-Za-z]{2}[\W_]*[A-Za-z]{0,2}[\W\d_]*[0-9][\W\d_]*(?:[A-Za-z][0-9]?)?")
 _FEWEST = 4  # digits of a publication number
-_LONGEST = 200  # characters of an id
 
 
 @dataclass
@@ -111,8 +109,12 @@ def read(path: Path, pool: Pool) -> tuple[list[Query], dict[str, Any]]:
             raise UserError(f"{where}: query {name!r:.80} is also in {first}; give every query once")
         if family:
             found.append(Query(name, "", family, [], ""))
+        elif not storable(text):
+            said = f"the text of query {name!r:.80} has a NUL character or half of a surrogate pair"
+            raise UserError(f"{where}: {said}; write the whole character")
+        elif not is_id(name):
+            raise UserError(f"{where}: query id {name!r:.80}: {IDS}")
         else:
-            _check(where, name)
             found.append(Query(name, text, "", _codes(record, source), _date(record, where)))
     if not found:
         raise UserError(f"{path}: no query in it; write {FORMS}")
@@ -139,31 +141,23 @@ def _line(pool: Pool) -> Callable[[str], dict[str, Any]]:
     number = itertools.count(1)
 
     def record(line: str) -> dict[str, Any]:
-        at, words = next(number), worded(line)
-        if "\t" not in line and not pool.family(words) and asks(words):
-            return {"id": f"q{at}", "text": words}
+        own, words = f"q{next(number)}", worded(line)
+        numbered = re.match(rf"{own}\b", words, re.IGNORECASE)  # `q1 a pump` has an id that no tab follows
+        if "\t" not in line and not pool.family(words) and asks(words) and not numbered:
+            return {"id": own, "text": words}
         name, _, text = line.partition("\t")
         return {"id": name, "text": text}
 
     return record
 
 
-def _check(where: str, name: str) -> None:
-    """Raise UserError if a name is not a valid query id."""
-    if not name.isprintable() or any(part in name for part in (" ", "/", "\\")) or len(name) > _LONGEST:
-        said = f"ids have no blank, slash or control character and at most {_LONGEST} characters"
-        raise UserError(f"{where}: query id {name!r:.80}: {said}; replace them, such as by '-'")
-
-
 def _date(record: Mapping[str, Any], where: str) -> str:
     text = worded(record.get("date"))
-    if not text:
-        return ""
     parts = _ISO.fullmatch(text)
-    try:
-        return datetime.date(*map(int, parts.groups())).isoformat()  # type: ignore[union-attr]
-    except (AttributeError, ValueError):
-        raise UserError(f"{where}: date {text!r:.40} is not an ISO date; write YYYY-MM-DD") from None
+    date = "-".join(parts.groups()) if parts else text
+    if date and not is_date(date):
+        raise UserError(f"{where}: date {text!r:.40} is not an ISO date; write YYYY-MM-DD")
+    return date
 
 
 def _codes(record: Mapping[str, Any], source: Source) -> list[str]:

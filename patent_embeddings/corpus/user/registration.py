@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def put(name: str, block: dict[str, Any], kept: Mapping[Path, Path], old: Iterab
         old: files of the entry that is replaced; none for a new landscape.
     """
     before = set(old)
-    with _alone():
+    with _alone(name, there=bool(before)) as text:
         shared = _shared(name)
         if clash := next((path for path in kept if path in shared), None):
             said = f"landscape {shared[clash]!r} names this file too, and would change with {name!r}"
@@ -45,9 +45,7 @@ def put(name: str, block: dict[str, Any], kept: Mapping[Path, Path], old: Iterab
                 raise UserError(f"{said}; move it elsewhere and run this again")
         every = [one for path in {*kept, *before} for one in (path, _pointer(path))]
         with _restored(every), files.replacing(LISTED) as temporary:
-            text = LISTED.read_text(encoding="utf-8")
-            new = swapped(text, name, block) if before else appended(text, name, block)
-            temporary.write_bytes(new.encode("utf-8"))
+            temporary.write_bytes(edited(text, name, block).encode("utf-8"))
             for path, made in kept.items():
                 made.replace(path)
                 _dvc_add(path)
@@ -60,11 +58,10 @@ def drop(name: str, tracked: Iterable[Path], others: Iterable[Path]) -> None:
 
     Raises UserError where one cannot be removed.
     """
-    with _alone():
+    with _alone(name, there=True) as text:
         shared = _shared(name)
         with files.replacing(LISTED) as temporary:
-            text = LISTED.read_text(encoding="utf-8")
-            temporary.write_bytes(swapped(text, name, None).encode("utf-8"))
+            temporary.write_bytes(edited(text, name, None).encode("utf-8"))
         for path in set(tracked) - set(shared):
             _unlink(path, _pointer(path))
         _unlink(*others)
@@ -82,38 +79,31 @@ def _shared(name: str) -> dict[Path, str]:
     return {path: other for other, block in others.items() if isinstance(block, dict) for path in files_of(block)}
 
 
-def appended(text: str, name: str, block: dict[str, Any]) -> str:
-    """Text of the registry with an entry added at its end. Raises UserError where it would not be read as an entry."""
-    if name in (old := yaml.safe_load(text)):
-        raise UserError(f"landscape {name!r} has just been added to {LISTED} by someone else; choose another id")
-    return _checked(f"{text.rstrip()}{_gap(text)}{_line(name, block)}\n", {**old, name: block})
+def edited(text: str, name: str, block: dict[str, Any] | None) -> str:
+    """Text of the registry with the entry of a name added at its end, replaced, or removed if `block` is None.
 
-
-def swapped(text: str, name: str, block: dict[str, Any] | None) -> str:
-    """Text of the registry with one entry replaced by `block`, or removed if that is None.
-
-    The blank line below the entry stays, so that git merges this with what another clone appends there. Raises
-    UserError where the result would not be read as meant.
+    The blank line below an entry stays, so that git merges this with what another clone appends there. Raises UserError
+    where the result would not be read as meant.
     """
     old, lines = yaml.safe_load(text), text.splitlines(keepends=True)
-    if name not in old:
-        raise UserError(f"landscape {name!r} has just been removed from {LISTED} by someone else")
-    top: Any = yaml.compose(text)
-    first = next(key.start_mark.line for key, _ in top.value if key.value == name)
-    last = first + 1
-    for number in range(first + 1, len(lines)):
-        if lines[number].strip() and not lines[number][0].isspace():
-            break
-        if lines[number].strip():
-            last = number + 1
-    lines[first:last] = [_line(name, block)] if block else []
-    rest = {key: value for key, value in old.items() if key != name}
-    return _checked("".join(lines), rest | ({name: block} if block else {}))
-
-
-def _gap(text: str) -> str:
-    """The line ends between the last entry and a new one: a blank line, and those that removed entries left."""
-    return "\n" * max(2, len(text) - len(text.rstrip()))
+    if name in old:
+        top: Any = yaml.compose(text)
+        first = next(key.start_mark.line for key, _ in top.value if key.value == name)
+        last = first + 1
+        for number in range(first + 1, len(lines)):
+            if lines[number].strip() and not lines[number][0].isspace():
+                break
+            if lines[number].strip():
+                last = number + 1
+        lines[first:last] = [_line(name, block)] if block else []
+    elif block:
+        gap = len(text) - len(text.rstrip())  # line ends that removed entries left
+        lines = [text.rstrip(), "\n" * max(2, gap), _line(name, block), "\n"]
+    new, meant = "".join(lines), {key: value for key, value in old.items() if key != name}
+    with suppress(yaml.YAMLError):
+        if yaml.safe_load(new) == meant | ({name: block} if block else {}):
+            return new
+    raise UserError(f"{LISTED}: the entry would not be read as one; write every entry as an indented block")
 
 
 def _line(name: str, block: dict[str, Any]) -> str:
@@ -126,45 +116,39 @@ def _line(name: str, block: dict[str, Any]) -> str:
     return f"{name}: {entry.rstrip()}\n"
 
 
-def _checked(text: str, entries: dict[str, Any]) -> str:
-    with suppress(yaml.YAMLError):
-        if yaml.safe_load(text) == entries:
-            return text
-    raise UserError(f"{LISTED}: the entry would not be read as one; write every entry as an indented block")
-
-
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the registry's lock; waits for another command that holds it."""
-    lock = FileLock(layout.ADDING, timeout=120)
+def _alone(name: str, *, there: bool) -> Iterator[str]:
+    """Hold the registry's lock, after another command that holds it, and yield the registry's text.
+
+    Raises UserError where an entry of the name should be there and is not, or the other way round.
+    """
     try:
         layout.ADDING.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        lock = FileLock(layout.ADDING, timeout=120).acquire()
     except Timeout:
         raise UserError(f"{layout.ADDING}: another landscape is being added; run again when that is done") from None
     except OSError as error:
         raise UserError(f"{layout.ADDING}: cannot write ({error.strerror}); check permissions and free space") from None
-    try:
-        yield
-    finally:
-        lock.release()
+    with lock:
+        text = LISTED.read_text(encoding="utf-8")
+        if (name in yaml.safe_load(text)) != there:
+            what = "removed from" if there else "added to"
+            raise UserError(f"landscape {name!r} has just been {what} {LISTED} by someone else; see `landscape list`")
+        yield text
 
 
 @contextmanager
 def _restored(paths: list[Path]) -> Iterator[None]:
     """Restore files, and remove new ones, if the block fails."""
-    with ExitStack() as stack:
-        saved: dict[Path, Path] = {}
-        if there := [path for path in paths if path.exists()]:
-            aside = stack.enter_context(files.workplace("landscape", layout.RAW))
-            saved = {path: aside / path.name for path in there}
-            for path, copy in saved.items():
-                try:
-                    if path.suffix == ".dvc":  # DVC writes into the file itself
-                        raise OSError
+    with files.workplace("landscape", layout.RAW) as aside:
+        saved = {path: aside / path.name for path in paths if path.exists()}
+        for path, copy in saved.items():
+            # DVC writes into its own file; not every file system has links.
+            with suppress(OSError):
+                if path.suffix != ".dvc":
                     os.link(path, copy)
-                except OSError:
-                    shutil.copy2(path, copy)
+            if not copy.exists():
+                shutil.copy2(path, copy)
         try:
             yield
         except BaseException:
