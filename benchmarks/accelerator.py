@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ import typer
 
 from benchmarks import hardware, results, texts
 from benchmarks.shapes import SHAPES, Shape, build
-from benchmarks.timing import ROOT, function
+from benchmarks.timing import function
 from benchmarks.training import values
 from patent_embeddings.core.command import run
 from patent_embeddings.core.errors import UserError
@@ -37,16 +37,13 @@ LARGE, FEW = 1000, 256  # above so many million parameters fewer texts are encod
 LEAST = 30.0  # seconds: with less left, no shape is started
 PACKAGES = ("torch", "transformers", "sentence-transformers", "peft", "bitsandbytes")
 USE = ("tokens_per_second", "busy", "busy_by", "peak_gpu_mib")  # what the meter says of encoding and of training
+SHOWN = ("texts_per_second", "peer_texts_per_second", "ratio", "step_seconds")  # when a shape is done
 COLUMNS = (
     "case", "parameters", "pooling", "padding", "sees", "device", "tested", "texts", "length",
     "dtype", "texts_per_second", "peer_texts_per_second", "peer_batch", "ratio", "agreement", "encoding_weights_mib",
     *(f"encoding_{key}" for key in USE),
     "frozen", "step_seconds", "training_texts_per_second", "training_weights_mib", *(f"training_{key}" for key in USE),
     "seconds", "fault",
-)  # fmt: skip
-HEAD = (
-    "random weights of", "device", "texts a second", "peer", "ratio", "busy", "GiB: weights / peak",
-    "s a LoRA step", "texts a second in training", "busy", "GiB: weights / peak", "not measured",
 )  # fmt: skip
 
 
@@ -62,14 +59,14 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the CSV file.")] = results.FOLDER,
 ) -> None:
     """Measure the shapes, the smallest first; the file is written after each."""
-    start, done = time.perf_counter(), list[str]()
+    start = time.perf_counter()
     if unknown := sorted(set(shape or ()) - set(SHAPES)):
         raise UserError(f"--shape {unknown[0]}: none of {', '.join(SHAPES)}")
     if not tiny and devices.planned().kind == "cpu":
         raise UserError("no GPU is here, and the shapes are of up to 12 billion parameters; --tiny tries small ones")
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         file = str(Path(place) / "texts.json")
-        function("benchmarks.texts:write", {"view": "tac", "texts": count, "file": file}, ROOT)
+        function("benchmarks.texts:write", view="tac", texts=count, file=file)
         for name in shape or SHAPES:
             left = limit - (time.perf_counter() - start)
             if left < LEAST:
@@ -83,51 +80,15 @@ def main(
             # A failure does not replace an earlier measurement.
             if row["device"] or not any(old["case"] == row["case"] for old in results.read(NAME, out)):
                 results.store(NAME, [row | hardware.record(PACKAGES)], folder=out)
-            print(f"{name}: {row['seconds']} seconds{row['fault'] and ', '}{row['fault']}", flush=True)
-            done.append(str(row["case"]))
-    print(table([row for row in results.read(NAME, out) if row["case"] in done]))
-
-
-def on_gpu(rows: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """The rows that were measured on a GPU at full size, in the order of `SHAPES`."""
-    return sorted(
-        (row for row in rows if row["case"] in SHAPES and row["device"] not in ("", "cpu")),
-        key=lambda row: list(SHAPES).index(row["case"]),
-    )
-
-
-def table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows of the CSV file as the Markdown table of docs/benchmarks.md, which a test compares with the file."""
-    lines = [" | ".join(HEAD), "|".join(["---"] * len(HEAD)).replace("|", " | ")]
-    for row in rows:
-        rates = [_figure(row[key]) for key in ("texts_per_second", "peer_texts_per_second", "ratio")]
-        cells = [row["case"], row["device"], *rates, _share(row["encoding_busy"]), _memory(row, "encoding")]
-        cells += [_figure(row["step_seconds"]), _figure(row["training_texts_per_second"])]
-        cells += [_share(row["training_busy"]), _memory(row, "training"), row["fault"].replace("|", "/")]
-        lines.append(" | ".join(cells))
-    return "\n".join(f"| {line} |" for line in lines)
-
-
-def _figure(text: str) -> str:
-    """A number with three significant digits, "" for ""."""
-    return f"{float(f'{float(text):.3g}'):,g}" if text else ""
-
-
-def _share(text: str) -> str:
-    return f"{float(text):.0%}" if text else ""
-
-
-def _memory(row: Mapping[str, str], what: str) -> str:
-    """GiB of the weights by the plan, and of the peak where there was a GPU."""
-    sizes = [row[f"{what}_{key}_mib"] for key in ("weights", "peak_gpu")]
-    return " / ".join(_figure(str(float(size) / 1024)) for size in sizes if size)
+            said = [f"{row['seconds']} seconds", *(f"{key} {row[key]:.3g}" for key in SHOWN if row[key])]
+            print(f"{name}: {', '.join([*said, *filter(None, [str(row['fault'])])])}", flush=True)
 
 
 def measured(given: dict[str, Any], left: float) -> results.Row:
     """The row of a shape, measured in a process of its own; only its `fault` if that fails or takes too long."""
     start = time.perf_counter()
     try:
-        row = function("benchmarks.accelerator:measure", given, ROOT, limit=left).values
+        row = function("benchmarks.accelerator:measure", limit=left, **given).values
     except UserError as error:
         row = {**dict.fromkeys(COLUMNS, ""), "case": case(given["name"], tiny=given["tiny"]), "fault": str(error)}
     return row | {"seconds": round(time.perf_counter() - start, 1)}

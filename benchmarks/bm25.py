@@ -21,7 +21,7 @@ import numpy as np
 import typer
 
 from benchmarks import comparison, scale, texts
-from benchmarks.timing import ROOT, Sample, function
+from benchmarks.timing import Sample, function
 from patent_embeddings.core.arrays import Floats
 from patent_embeddings.core.command import run
 from patent_embeddings.core.errors import UserError
@@ -42,17 +42,9 @@ def main(
         int | None, typer.Option(min=1, help="Number of queries, the first documents. [default: the study's share]")
     ] = None,
     turns: Annotated[int, typer.Option(min=1, help="How often each runs.")] = 5,
-    backends: Annotated[
-        list[str] | None,
-        typer.Option("--backend", help="Backend of bm25s: numpy or numba. [default: all that are installed]"),
-    ] = None,
-    given: Annotated[
-        list[str] | None, typer.Option("--from", help="Start from tokens or text. [default: both]")
-    ] = None,
-    searcher: Annotated[bool, typer.Option(help="First compare every score with Lucene's searcher.")] = True,
     quick: Annotated[bool, typer.Option("--quick", help="1,000 documents, 3 turns.")] = False,
 ) -> None:
-    """Index and search a simulated landscape, from process start to the run."""
+    """Index and search a simulated landscape, from process start to the run, if all scores are those of Lucene."""
     if quick:
         size, turns = 1_000, 3
     asked = queries or scale.asking(size)
@@ -61,39 +53,29 @@ def main(
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         folder = Path(place)
         files = {name: str(folder / f"{name}.json") for name in ("text", "tokens")}
-        function("benchmarks.texts:write", {"view": "tac", "texts": size, "file": files["text"]}, ROOT)
-        tokens = function("benchmarks.bm25:analyse", {"file": files["text"], "out": files["tokens"]}, ROOT).values
+        function("benchmarks.texts:write", view="tac", texts=size, file=files["text"])
+        tokens = function("benchmarks.bm25:analyse", file=files["text"], out=files["tokens"]).values
         found = [comparison.Measurement("tokens of a query, mean", tokens["tokens"], "tokens")]
-        if searcher:
-            apart = function("benchmarks.bm25:apart", {"file": files["text"], "queries": asked}, ROOT).values["apart"]
-            if apart:
-                raise UserError(f"{NAME}, {case}: {apart} scores are not those of Lucene's searcher; not timed")
-        if "numba" in (backends or numba):
-            compiling = function("benchmarks.bm25:compiling", {"folder": place}, ROOT).values["seconds"]
+        if apart := function("benchmarks.bm25:apart", file=files["text"], queries=asked).values["apart"]:
+            raise UserError(f"{NAME}, {case}: {apart} scores are not those of Lucene's searcher; not timed")
+        if numba:
+            compiling = function("benchmarks.bm25:compiling", folder=place).values["seconds"]
             found.append(comparison.Measurement("bm25s numba: compiling, in its seconds", compiling, "s"))
         comparison.note(NAME, case, found, PACKAGES)
-        for source in given or ["tokens", "text"]:
-            for backend in backends or ["numpy", *numba]:
+        for source in ("tokens", "text"):
+            for backend in ("numpy", *numba):
                 peer = f"bm25s {backend}"
-                arguments = {"file": files[source], "queries": asked}
+                run_ = partial(function, file=files[source], queries=asked)
+                outs = [str(folder / f"{name}.npz") for name in ("ours", "plain")]
                 contestants = {
-                    "ours": partial(
-                        function, f"benchmarks.bm25:{source}", {**arguments, "out": str(folder / "ours.npz")}, ROOT
-                    ),
-                    peer: partial(
-                        function,
-                        "benchmarks.bm25:plain",
-                        {**arguments, "source": source, "backend": backend, "out": str(folder / "plain.npz")},
-                        ROOT,
-                    ),
+                    "ours": partial(run_, f"benchmarks.bm25:{source}", out=outs[0]),
+                    peer: partial(run_, "benchmarks.bm25:plain", source=source, backend=backend, out=outs[1]),
                 }
-                agreement = comparison.Agreement(
-                    "share of the ten best that differs", TOLERANCE, partial(difference, folder)
-                )
-                packages = (*PACKAGES, *(numba if backend == "numba" else ()))
                 contest = comparison.Contest(
-                    NAME, f"{case} from {source} against {backend}", peer, contestants, agreement, packages
-                )
+                    NAME, f"{case} from {source} against {backend}", peer, contestants,
+                    "share of the ten best that differs", TOLERANCE, partial(difference, folder),
+                    (*PACKAGES, *(numba if backend == "numba" else ())),
+                )  # fmt: skip
                 comparison.hold(contest, turns)
 
 

@@ -14,15 +14,6 @@ from patent_embeddings.core.errors import UserError
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How close two answers must be."""
-
-    what: str  # the difference in words, such as `largest difference of a vector's entry`
-    tolerance: float  # the largest that is allowed
-    difference: Callable[[Sample, Sample], float]  # of the samples of one turn, ours and the peer's
-
-
-@dataclass(frozen=True)
 class Contest:
     """A benchmark against its peer."""
 
@@ -30,7 +21,9 @@ class Contest:
     case: str  # what is measured, sizes included
     peer: str
     contestants: Mapping[str, Contestant]  # the peer, and one or more of ours
-    agreement: Agreement  # of each of ours with the peer
+    agreement: str  # how far an answer is from the peer's, in words: `largest difference of a vector's entry`
+    tolerance: float  # the largest such difference that is allowed
+    difference: Callable[[Sample, Sample], float]  # of the samples of one turn, ours and the peer's
     packages: tuple[str, ...]  # whose versions are recorded
     quantity: str = "seconds"  # `seconds` of the whole process, or the name of a value that the contestants return
 
@@ -46,13 +39,13 @@ def hold(contest: Contest, turns: int, folder: Path = results.FOLDER) -> None:
     """
     ours = [name for name in contest.contestants if name != contest.peer]
     differences: dict[str, float] = {}
-    peer, agreement, title = contest.peer, contest.agreement, f"{contest.benchmark}, {contest.case}"
+    peer, tolerance, title = contest.peer, contest.tolerance, f"{contest.benchmark}, {contest.case}"
 
     def check(first: Mapping[str, Sample]) -> None:
         for name in ours:
-            differences[name] = agreement.difference(first[name], first[peer])
-            if not differences[name] <= agreement.tolerance:  # written so that a NaN fails
-                apart = f"{agreement.what}: {differences[name]:.3g}, allowed {agreement.tolerance:g}"
+            differences[name] = contest.difference(first[name], first[peer])
+            if not differences[name] <= tolerance:  # written so that a NaN fails
+                apart = f"{contest.agreement}: {differences[name]:.3g}, allowed {tolerance:g}"
                 raise UserError(f"{title}: {name} and {peer} do not give the same answer ({apart}); not timed")
 
     samples = in_turn(contest.contestants, turns, check)
@@ -68,16 +61,16 @@ def hold(contest: Contest, turns: int, folder: Path = results.FOLDER) -> None:
     for name in ours:
         theirs, own = ([contest.measured(sample) for sample in samples[key]] for key in (peer, name))
         mib = [statistics.median(sample.peak_mib for sample in samples[key]) for key in (name, peer)]
-        middle, times, apart = statistics.median, ratio(theirs, own), differences[name]
+        middle, apart, (times, low, high) = statistics.median, differences[name], ratio(theirs, own)
         row = {"benchmark": contest.benchmark, "case": contest.case, "system": name, "peer": peer}
-        row |= {"measured": contest.quantity, "ours": middle(own), "theirs": middle(theirs), "ratio": times.value}
-        row |= {"low": times.low, "high": times.high, "turns": turns, "ours_mib": mib[0], "theirs_mib": mib[1]}
-        row |= {"agreement": agreement.what, "difference": apart, "tolerance": agreement.tolerance}
+        row |= {"measured": contest.quantity, "ours": middle(own), "theirs": middle(theirs), "ratio": times}
+        row |= {"low": low, "high": high, "turns": turns, "ours_mib": mib[0], "theirs_mib": mib[1]}
+        row |= {"agreement": contest.agreement, "difference": apart, "tolerance": tolerance}
         rows.append(row | hardware)
         print(
-            f"{title}: {name} {row['ours']:.3g} s, {peer} {row['theirs']:.3g} s: {times.value:.2f} x "
-            f"({times.low:.2f} to {times.high:.2f} in {turns} turns); "
-            f"{agreement.what} {apart:.2g}, allowed {agreement.tolerance:g}",
+            f"{title}: {name} {row['ours']:.3g} s, {peer} {row['theirs']:.3g} s: {times:.2f} x "
+            f"({low:.2f} to {high:.2f} in {turns} turns); "
+            f"{contest.agreement} {apart:.2g}, allowed {tolerance:g}",
             flush=True,
         )
     results.store(results.COMPARISONS, rows, ("benchmark", "case", "system"), folder)

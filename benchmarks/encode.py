@@ -12,8 +12,7 @@ import numpy as np
 import typer
 
 from benchmarks import comparison, texts
-from benchmarks.hardware import limited
-from benchmarks.timing import ROOT, function
+from benchmarks.timing import function
 from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
@@ -49,15 +48,17 @@ def contest(view: str, count: int, dtype: str, turns: int, folder: Path) -> None
     """Time both on the texts of one view."""
     file = str(folder / "texts.json")
     outs = [str(folder / f"{name}.npy") for name in ("ours", "peer")]
-    function("benchmarks.texts:write", {"view": view, "texts": count, "file": file}, ROOT)
-    batch = function("benchmarks.encode:best_batch", {"file": file}, ROOT).values["batch"]
+    function("benchmarks.texts:write", view=view, texts=count, file=file)
+    batch = function("benchmarks.encode:best_batch", file=file).values["batch"]
     contestants = {
-        "ours": partial(function, "benchmarks.encode:ours", {"file": file, "out": outs[0], "dtype": dtype}, ROOT),
-        PEER: partial(function, "benchmarks.encode:plain", {"file": file, "out": outs[1], "batch": batch}, ROOT),
+        "ours": partial(function, "benchmarks.encode:ours", file=file, out=outs[0], dtype=dtype),
+        PEER: partial(function, "benchmarks.encode:plain", file=file, out=outs[1], batch=batch),
     }
-    what, case = "largest difference of an entry of a vector", f"{view} {count} {dtype}{limited()}"
-    agreement = comparison.Agreement(what, TOLERANCES[dtype], lambda *_: difference(*outs))
-    held = comparison.Contest(NAME, case, PEER, contestants, agreement, PACKAGES, "encoding_seconds")
+    what, case = "largest difference of an entry of a vector", f"{view} {count} {dtype}"
+    held = comparison.Contest(
+        NAME, case, PEER, contestants, what, TOLERANCES[dtype], lambda *_: difference(*outs), PACKAGES,
+        "encoding_seconds",
+    )  # fmt: skip
     comparison.hold(held, turns)
     comparison.note(NAME, case, [comparison.Measurement("batch size of the peer", batch, "texts")], PACKAGES)
 
@@ -107,7 +108,7 @@ def best_batch(file: str) -> dict[str, int]:
     return {"batch": min(seconds, key=lambda batch: seconds[batch])}
 
 
-def plain_model() -> Any:
+def plain_model(device: str | None = None) -> Any:
     """The model as its users load it, texts cut to the registry's length."""
     from sentence_transformers import SentenceTransformer
 
@@ -115,7 +116,7 @@ def plain_model() -> Any:
     from patent_embeddings.encoders.entries import model_entry
 
     entry = model_entry(MODEL)
-    model = SentenceTransformer(str(weights.locate(entry)), local_files_only=True)
+    model = SentenceTransformer(str(weights.locate(entry)), local_files_only=True, device=device)
     model.max_seq_length = entry.kept(None)
     return model
 

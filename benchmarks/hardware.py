@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from patent_embeddings.core.environment import installed
 
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # instructions that speed up matrix products
 
@@ -18,19 +19,13 @@ def record(packages: tuple[str, ...]) -> dict[str, str | int | float]:
     cores = len(os.sched_getaffinity(0))
     return {
         "processor": _processor(info),
-        "features": " ".join(name for name in FEATURES[: 1 if limited() else None] if name in flags),
+        "features": " ".join(name for name in FEATURES if name in flags),
         "cores": cores,
         "threads": int(os.environ.get("OMP_NUM_THREADS") or cores),
         "memory_gib": round(memory / 2**30, 1),
         "python": platform.python_version(),
-        "versions": " ".join(f"{name}=={_version(name)}" for name in packages),
+        "versions": " ".join(f"{name}=={installed(name)}" for name in packages),
     }
-
-
-def limited() -> str:
-    """Suffix of a case whose torch and oneDNN are limited to AVX2, as on older processors; else ""."""
-    held = [os.environ.get(name, "").lower() for name in ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")]
-    return ", AVX2 alone" if held == ["avx2", "avx2"] else ""
 
 
 def _processor(info: dict[str, str]) -> str:
@@ -45,10 +40,3 @@ def _first_processor() -> dict[str, str]:
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     pairs = [line.partition(":") for line in text.split("\n\n")[0].splitlines()]
     return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"

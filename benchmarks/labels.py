@@ -47,12 +47,12 @@ def main(
 ) -> None:
     """Classify and cluster under every label set; compare the probe with scikit-learn."""
     for size in sizes or (SIZES[:1] if quick else SIZES):
-        with workspace(size, "tac", model="minilm") as folder:
+        with workspace(size, "tac") as folder:
             for stage in ("check", "download", "views", "tasks"):
                 run_stage(stage, folder)
             for kind in ("random", "planted"):
                 case = f"{kind} {size} families {DIMENSION} dimensions"
-                report(case, size, function("benchmarks.labels:scored", {"kind": kind}, folder))
+                report(case, size, function("benchmarks.labels:scored", folder, kind=kind))
                 if size == COMPARED:
                     against(case, kind, turns, folder)
 
@@ -72,14 +72,14 @@ def report(case: str, size: int, sample: Sample) -> None:
 def against(case: str, kind: str, turns: int, folder: Path) -> None:
     """Time the probe's regressions of one label set against the peer's."""
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
-        contestants = {}
-        for name, by in (("ours", "ours"), (PEER, "theirs")):
-            arguments = {"kind": kind, "by": by, "out": f"{place}/{by}.npy"}
-            contestants[name] = partial(function, "benchmarks.labels:fitted", arguments, folder)
-        agreement = comparison.Agreement("largest difference of a logit", TOLERANCE, partial(difference, Path(place)))
+        contestants = {
+            name: partial(function, "benchmarks.labels:fitted", folder, kind=kind, by=by, out=f"{place}/{by}.npy")
+            for name, by in (("ours", "ours"), (PEER, "theirs"))
+        }
         contest = comparison.Contest(
-            NAME, f"probe {case} {LABEL_SET}", PEER, contestants, agreement, PACKAGES, quantity="fit"
-        )
+            NAME, f"probe {case} {LABEL_SET}", PEER, contestants, "largest difference of a logit", TOLERANCE,
+            partial(difference, Path(place)), PACKAGES, "fit",
+        )  # fmt: skip
         comparison.hold(contest, turns)
 
 

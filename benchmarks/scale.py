@@ -10,18 +10,18 @@ as long. It means nothing for short stages, where most of the time is Python's s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-import yaml
 
 from benchmarks import comparison, results
 from benchmarks.hardware import record
 from benchmarks.timing import Sample, function
-from benchmarks.workspace import LANDSCAPE, register, run_stage, workspace
+from benchmarks.workspace import LANDSCAPE, run_stage, workspace
 from patent_embeddings.core import layout, params, tables
 from patent_embeddings.core.command import run
 from patent_embeddings.core.files import sha256
@@ -105,20 +105,24 @@ def asking(families: int) -> int:
 def measure(size: int, bm25: bool) -> dict[str, Sample]:
     """Run the stages once at one size; replaced stages are not among the samples."""
     samples = {}
-    with workspace(size, "tac", model="bench") as folder:
-        models = yaml.safe_load((folder / "registry/models.yaml").read_text(encoding="utf-8"))
-        register(folder, "models", "bench", {**models["minilm"], "dimension": DIMENSION})
-        for name in STAGES:
-            if name == "bm25" and not bm25:
-                function("benchmarks.scale:lexical", {}, folder)
-                continue
-            if name == "search":
-                function("benchmarks.scale:vectors", {"dimension": DIMENSION}, folder)
-            sample = samples[name] = run_stage(name, folder)
+    with workspace(size, "tac", dimension=DIMENSION) as folder:
+        for name, sample in computed(folder, STAGES, asking(size), bm25=bm25):
+            samples[name] = sample
             print(f"{NAME}, {size} families: {name} {sample.seconds:.1f} s, {sample.peak_mib:,.0f} MiB", flush=True)
-            if name == "tasks":
-                function("benchmarks.scale:cut", {"queries": asking(size)}, folder)
     return samples
+
+
+def computed(folder: Path, stages: Sequence[str], queries: int, *, bm25: bool = False) -> Iterator[tuple[str, Sample]]:
+    """Run stages in a workspace with so many queries and drawn vectors, and without `bm25` with a drawn run of it."""
+    for name in stages:
+        if name == "bm25" and not bm25:
+            function("benchmarks.scale:lexical", folder)
+            continue
+        if name == "search":
+            function("benchmarks.scale:vectors", folder)
+        yield name, run_stage(name, folder)
+        if name == "tasks":
+            function("benchmarks.scale:cut", folder, queries=queries)
 
 
 def cut(queries: int) -> None:
@@ -130,14 +134,14 @@ def cut(queries: int) -> None:
     tables.write(qrels[qrels["query_id"].isin(kept["query_id"])], layout.task(LANDSCAPE, "qrels"), QRELS)
 
 
-def vectors(dimension: int) -> None:
+def vectors() -> None:
     """Write random unit vectors as the embed stage does: float32 rows, their digest and their ids."""
     generator = np.random.default_rng(0)
     families = tables.read(layout.task(LANDSCAPE, "pool"), POOL, ["family_id"])
     queries = tables.read(layout.task(LANDSCAPE, "queries"), QUERIES, ["query_id"])
     layout.embeddings(LANDSCAPE).mkdir(parents=True)
     for side, ids, table in (("documents", families, ROWS), ("queries", queries, QUERY_ROWS)):
-        made = generator.standard_normal((len(ids), dimension), dtype=np.float32)
+        made = generator.standard_normal((len(ids), DIMENSION), dtype=np.float32)
         made /= np.linalg.norm(made, axis=1, keepdims=True)
         path = layout.vectors(LANDSCAPE, side)
         np.save(path, made)

@@ -16,7 +16,7 @@ import numpy as np
 import typer
 
 from benchmarks import comparison
-from benchmarks.timing import ROOT, Sample, function
+from benchmarks.timing import Sample, function
 from patent_embeddings.core.arrays import Floats, Integers
 from patent_embeddings.core.command import run
 from patent_embeddings.encoders import devices
@@ -47,15 +47,15 @@ def main(
     case = f"{size} documents {queries} queries dimension {dimension}"
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         for peer, named in PEERS.items():
-            contestants = {}
-            for name, kind in [*((kind, kind) for kind in ours), (named, peer)]:
-                asked = {"kind": kind, "size": size, "queries": queries, "dimension": dimension}
-                asked["out"] = str(Path(place) / f"{kind}.npz")
-                contestants[name] = partial(function, "benchmarks.search:searched", asked, ROOT)
-            what = "largest difference of a score"
-            agreement = comparison.Agreement(what, TOLERANCE, partial(difference, Path(place)))
-            title = f"{case} against {peer}"
-            contest = comparison.Contest(NAME, title, named, contestants, agreement, PACKAGES, "search_seconds")
+            searched_ = partial(function, "benchmarks.search:searched", size=size, queries=queries, dimension=dimension)
+            contestants = {
+                name: partial(searched_, kind=kind, out=str(Path(place) / f"{kind}.npz"))
+                for name, kind in [*zip(ours, ours, strict=True), (named, peer)]
+            }
+            contest = comparison.Contest(
+                NAME, f"{case} against {peer}", named, contestants, "largest difference of a score", TOLERANCE,
+                partial(difference, Path(place)), PACKAGES, "search_seconds",
+            )  # fmt: skip
             comparison.hold(contest, turns)
 
 

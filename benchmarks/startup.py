@@ -32,8 +32,9 @@ def main() -> None:
         repro = partial(command, ["-m", "dvc", "repro"], clone)
         computed = repro().seconds
         unchanged = median(repro().seconds for _ in range(TURNS))
+    stages = [path.stem for path in (ROOT / "stages").glob("[!_]*.py")]
     helped = [
-        median(command(["-m", f"stages.{name}", "--help"], ROOT).seconds for _ in range(TURNS)) for name in modules()
+        median(command(["-m", f"stages.{name}", "--help"], ROOT).seconds for _ in range(TURNS)) for name in stages
     ]
     found = [
         comparison.Measurement("dvc repro from nothing", computed, "s"),
@@ -41,11 +42,6 @@ def main() -> None:
         comparison.Measurement("--help of the slowest stage", max(helped), "s", HELP),
     ]
     comparison.note(NAME, CASE, found, PACKAGES)
-
-
-def modules() -> list[str]:
-    """Names of all stages and commands."""
-    return sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
 
 
 if __name__ == "__main__":

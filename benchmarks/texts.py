@@ -8,6 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 
 SEED = 1
+FEWEST = 50  # families of a simulated landscape
 DESCRIPTION = 20_000  # characters of a long description
 
 
@@ -18,11 +19,11 @@ def write(view: str, texts: int, file: str) -> None:
     from patent_embeddings.corpus.sources import load
     from patent_embeddings.corpus.values import Simulated
 
-    entry = Simulated(source="simulated", licence="CC0-1.0", seed=SEED, families=texts)
+    entry = Simulated(source="simulated", licence="CC0-1.0", seed=SEED, families=max(texts, FEWEST))
     families = load("bench", entry).families
     if view == "full":
         families = families.assign(description=lengthened(families["description"].tolist()))
-    made = views.texts(families, view_entry(view))["text"].tolist()
+    made = views.texts(families, view_entry(view))["text"].tolist()[:texts]
     Path(file).write_text(json.dumps(made), encoding="utf-8")
 
 

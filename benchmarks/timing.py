@@ -29,24 +29,16 @@ class Sample:
     values: dict[str, Any] = field(default_factory=dict)  # what its function returned
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """Ratio of two medians, and the lowest and highest ratio of one turn."""
-
-    value: float
-    low: float
-    high: float
-
-
 Contestant = Callable[[], Sample]
 
 
-def ratio(peer: Sequence[float], ours: Sequence[float]) -> Ratio:
-    """Ratio of the peer's seconds to ours. Raises ValueError: the numbers of turns differ, or are 0."""
-    if len(peer) != len(ours) or not ours:
-        raise ValueError(f"{len(peer)} and {len(ours)} turns cannot be compared")
+def ratio(peer: Sequence[float], ours: Sequence[float]) -> tuple[float, float, float]:
+    """Ratio of the medians of the peer's seconds and ours, and the lowest and highest ratio of one turn.
+
+    Raises ValueError if the numbers of turns differ.
+    """
     turns = [theirs / own for theirs, own in zip(peer, ours, strict=True)]
-    return Ratio(statistics.median(peer) / statistics.median(ours), min(turns), max(turns))
+    return statistics.median(peer) / statistics.median(ours), min(turns), max(turns)
 
 
 def in_turn(
@@ -65,14 +57,14 @@ def in_turn(
     return samples
 
 
-def function(target: str, arguments: Mapping[str, Any], folder: Path, limit: float | None = None) -> Sample:
+def function(target: str, folder: Path = ROOT, /, *, limit: float | None = None, **arguments: Any) -> Sample:
     """Run a function of this package, `benchmarks.MODULE:FUNCTION`, in a process of its own in a folder.
 
     Arguments and result are JSON values; the result is a dict or None. Raises UserError: as `command`.
     """
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "values.json"
-        sample = command(["-m", "benchmarks.child", target, json.dumps(dict(arguments)), str(file)], folder, limit)
+        sample = command(["-m", "benchmarks.child", target, json.dumps(arguments), str(file)], folder, limit)
         return Sample(sample.seconds, sample.peak_mib, json.loads(file.read_text(encoding="utf-8")))
 
 

@@ -11,15 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks import comparison, texts
-from benchmarks.hardware import limited
-from benchmarks.timing import ROOT, function
+from benchmarks.encode import MODEL, PEER, plain_model
+from benchmarks.timing import function
 from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False)
 
 NAME = "training"
-MODEL = "minilm"
-PEER = "sentence-transformers"
 RATE, RANK, SEED = 5e-4, 16, 0
 TOLERANCE = 1e-5  # of an entry of the adapter
 PACKAGES = ("torch", "transformers", "sentence-transformers", "peft")
@@ -37,20 +35,19 @@ def main(
         folder = Path(place)
         files = {view: str(folder / f"{view}.json") for view in ("abstract", "tac")}
         for view, file in files.items():
-            function("benchmarks.texts:write", {"view": view, "texts": steps * batch, "file": file}, ROOT)
+            function("benchmarks.texts:write", view=view, texts=steps * batch, file=file)
         outs = [str(folder / name) for name in ("ours", "peer")]
-        how: dict[str, Any] = {"anchors": files["abstract"], "positives": files["tac"], "batch": batch}
-        how["length"] = length
+        trained = partial(function, anchors=files["abstract"], positives=files["tac"], batch=batch, length=length)
         contestants = {
-            "ours": partial(function, "benchmarks.training:ours", {**how, "out": outs[0]}, ROOT),
-            PEER: partial(function, "benchmarks.training:plain", {**how, "out": outs[1]}, ROOT),
+            "ours": partial(trained, "benchmarks.training:ours", out=outs[0]),
+            PEER: partial(trained, "benchmarks.training:plain", out=outs[1]),
         }
-        what = "largest difference of an entry of the adapter"
-        agreement = comparison.Agreement(what, TOLERANCE, lambda *_: difference(*outs))
-        case = f"{steps} steps of {batch} pairs, {length} tokens{limited()}"
-        comparison.hold(
-            comparison.Contest(NAME, case, PEER, contestants, agreement, PACKAGES, "training_seconds"), turns
-        )
+        case = f"{steps} steps of {batch} pairs, {length} tokens"
+        contest = comparison.Contest(
+            NAME, case, PEER, contestants, "largest difference of an entry of the adapter", TOLERANCE,
+            lambda *_: difference(*outs), PACKAGES, "training_seconds",
+        )  # fmt: skip
+        comparison.hold(contest, turns)
 
 
 def difference(first: str, second: str) -> float:
@@ -96,16 +93,10 @@ def plain(anchors: str, positives: str, batch: int, length: int, out: str) -> di
     """Train an adapter with the library alone: same texts, order, loss, rates and seed; no dropout, no evaluation."""
     from datasets import Dataset
     from peft import LoraConfig, TaskType
-    from sentence_transformers import (
-        SentenceTransformer,
-        SentenceTransformerTrainer,
-        SentenceTransformerTrainingArguments,
-    )
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
     from transformers import set_seed
 
-    from patent_embeddings.encoders import weights
-    from patent_embeddings.encoders.entries import model_entry
     from patent_embeddings.training import lora
     from patent_embeddings.training.trainer import InOrder
 
@@ -113,7 +104,7 @@ def plain(anchors: str, positives: str, batch: int, length: int, out: str) -> di
     steps = len(pairs) // batch
     start = time.perf_counter()
     set_seed(SEED)
-    model = SentenceTransformer(str(weights.locate(model_entry(MODEL))), local_files_only=True, device="cpu")
+    model = plain_model("cpu")
     model.max_seq_length = length
     kind = TaskType.FEATURE_EXTRACTION
     config = LoraConfig(task_type=kind, r=RANK, lora_alpha=2 * RANK, target_modules="all-linear")

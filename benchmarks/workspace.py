@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from benchmarks.encode import MODEL
 from benchmarks.timing import ROOT, Sample, command
 
 LANDSCAPE = "bench"
@@ -18,29 +19,38 @@ OF_A_CELL = ("check", "pairs", "finetune", "report")  # stages without a landsca
 
 
 @contextmanager
-def workspace(families: int, view: str, *, model: str, dtype: str = "float32") -> Iterator[Path]:
+def workspace(families: int, view: str, *, dtype: str = "float32", dimension: int | None = None) -> Iterator[Path]:
     """Make a temporary folder whose zero-shot cell is evaluated on the simulated landscape `bench` alone.
 
-    `view` is that of queries and documents; `model` is an id of the registry, which the caller may still add.
+    `view` is that of queries and documents. With `dimension` the model is one of that dimension, which has no weights:
+    the caller draws its vectors.
     """
     with tempfile.TemporaryDirectory(prefix="bench-") as place:
         folder = Path(place)
         shutil.copy(ROOT / "environment.lock", folder)
         shutil.copytree(ROOT / "registry", folder / "registry")
         params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-        params |= {"model": model, "recipe": "zero-shot", "query_view": view, "document_view": view}
+        params |= {
+            "model": "bench" if dimension else MODEL,
+            "recipe": "zero-shot",
+            "query_view": view,
+            "document_view": view,
+        }
         params |= {"landscape": LANDSCAPE, "evaluate_on": [LANDSCAPE]}
         params["embed"]["dtype"] = dtype
         (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
         entry = {"source": "simulated", "description": "", "licence": "CC0-1.0", "seed": 1, "families": families}
-        register(folder, "landscapes", LANDSCAPE, entry)
+        _register(folder / "registry/landscapes.yaml", {LANDSCAPE: entry})
+        if dimension:
+            models = folder / "registry/models.yaml"
+            known = yaml.safe_load(models.read_text(encoding="utf-8"))
+            _register(models, {"bench": {**known[MODEL], "dimension": dimension}})
         yield folder
 
 
-def register(folder: Path, kind: str, name: str, entry: Mapping[str, Any]) -> None:
-    """Append an entry to a registry file of the folder, such as `landscapes`."""
-    with (folder / f"registry/{kind}.yaml").open("a", encoding="utf-8") as file:
-        file.write("\n" + yaml.safe_dump({name: dict(entry)}))
+def _register(registry: Path, entries: dict[str, Any]) -> None:
+    with registry.open("a", encoding="utf-8") as file:
+        file.write("\n" + yaml.safe_dump(entries))
 
 
 def run_stage(name: str, folder: Path) -> Sample:

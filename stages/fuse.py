@@ -7,13 +7,13 @@ from contextlib import ExitStack
 import typer
 
 from patent_embeddings.core import layout
-from patent_embeddings.core.command import run
+from patent_embeddings.core.command import Landscape, run
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def main(landscape: str) -> None:
+def main(landscape: Landscape) -> None:
     """Fuse the BM25 and the dense run of one landscape: rrf and interpolation."""
     from patent_embeddings.core import costs, params, tables
     from patent_embeddings.corpus.pool import reachable

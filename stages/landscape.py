@@ -103,7 +103,7 @@ def remove(name: Id) -> None:
 @app.command()
 def formats() -> None:
     """List the supported export formats."""
-    from patent_embeddings.core.columns import aligned
+    from patent_embeddings.core.progress import aligned
     from patent_embeddings.corpus.formats import FORMATS
     from patent_embeddings.corpus.user.conversion import OWN
 
@@ -116,7 +116,7 @@ def formats() -> None:
 def list_() -> None:
     """List every landscape with its source, licence and description."""
     from patent_embeddings.core import registry
-    from patent_embeddings.core.columns import aligned
+    from patent_embeddings.core.progress import aligned
     from patent_embeddings.corpus.entries import Landscape
 
     entries = registry.every("landscapes", Landscape)

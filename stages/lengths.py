@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from patent_embeddings.core.command import run
+from patent_embeddings.core.command import Landscape, run
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def main(landscape: str) -> None:
+def main(landscape: Landscape) -> None:
     """Count the tokens of every view of one landscape, and the texts that are cut."""
     from patent_embeddings.core import costs, layout, params, tables
     from patent_embeddings.corpus.lengths import measure, sampled

@@ -5,13 +5,13 @@ from __future__ import annotations
 import typer
 
 from patent_embeddings.core import layout
-from patent_embeddings.core.command import run
+from patent_embeddings.core.command import Landscape, run
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def main(landscape: str) -> None:
+def main(landscape: Landscape) -> None:
     """Score every system of one landscape: retrieval, classification and clustering."""
     from patent_embeddings.core import costs, params, tables
     from patent_embeddings.core.progress import say

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from patent_embeddings.core.command import run
 
 app = typer.Typer(add_completion=False, help="List, pin, fetch and check the models and rerankers of the registry.")
 
+Names = Annotated[list[str], typer.Argument(help="Ids of models or rerankers.")]
+
 
 @app.command("list")
 def list_() -> None:
     """List the models: id, family, size, dimension, length, licence, and whether each is on this machine."""
-    from patent_embeddings.core.columns import aligned
+    from patent_embeddings.core.progress import aligned
     from patent_embeddings.encoders.catalogue import models
 
     heads = ("id", "family", "millions", "dim", "length", "licence", "here")
@@ -20,7 +24,7 @@ def list_() -> None:
 
 
 @app.command()
-def show(name: str) -> None:
+def show(name: Annotated[str, typer.Argument(help="Id of the model.")]) -> None:
     """Show the registry entry of a model, defaults included."""
     import yaml
 
@@ -31,7 +35,7 @@ def show(name: str) -> None:
 
 
 @app.command()
-def pin(names: list[str]) -> None:
+def pin(names: Names) -> None:
     """Write the newest commit of models and rerankers into their entries, and say what has changed since."""
     from patent_embeddings.encoders import pinning
 
@@ -39,7 +43,7 @@ def pin(names: list[str]) -> None:
 
 
 @app.command()
-def fetch(names: list[str]) -> None:
+def fetch(names: Names) -> None:
     """Download models and rerankers into the hub's cache at their pinned revisions."""
     from patent_embeddings.encoders import catalogue
 
@@ -47,7 +51,7 @@ def fetch(names: list[str]) -> None:
 
 
 @app.command()
-def check(name: str) -> None:
+def check(name: Annotated[str, typer.Argument(help="Id of the model or reranker.")]) -> None:
     """Load a model or reranker and compare what it does with its registry entry; exit 1 where they differ."""
     from patent_embeddings.encoders import catalogue, factory, rerankers
     from patent_embeddings.encoders.entries import Model

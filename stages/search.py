@@ -5,13 +5,13 @@ from __future__ import annotations
 import typer
 
 from patent_embeddings.core import layout
-from patent_embeddings.core.command import run
+from patent_embeddings.core.command import Landscape, run
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def main(landscape: str) -> None:
+def main(landscape: Landscape) -> None:
     """Rank the documents of one landscape for each of its queries by their vectors."""
     from patent_embeddings.core import costs, gpus, params, tables, vectors
     from patent_embeddings.corpus.schemas import POOL, QUERIES

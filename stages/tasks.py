@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from patent_embeddings.core.command import run
+from patent_embeddings.core.command import Landscape, run
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def main(landscape: str) -> None:
+def main(landscape: Landscape) -> None:
     """Write the queries, judgements, labels, splits and pool of one landscape."""
     from patent_embeddings.core import costs, layout, params, tables
     from patent_embeddings.corpus import judgements, pool

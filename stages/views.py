@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from patent_embeddings.core.command import run
+from patent_embeddings.core.command import Landscape, run
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def main(landscape: str) -> None:
+def main(landscape: Landscape) -> None:
     """Write every view of the registry for one landscape."""
     from patent_embeddings.core import costs, layout, params, tables
     from patent_embeddings.corpus.schemas import FAMILIES, VIEW

@@ -15,10 +15,7 @@ QUERIES, FAMILIES = 12, 30
 DEPTH = 20
 SYSTEMS = ("bm25", "dense", "rrf", "interpolation")
 # Rank of the relevant family of each query in the dense run; 0: not found. Of the other systems it is always 2.
-DENSE = {
-    "zero-shot": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0],
-    "r1": [1, 1, 1, 1, 1, 1, 1, 1, 12, 11, 11, 12],
-}
+DENSE = {"zero-shot": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0], "r1": [1, 1, 1, 1, 1, 1, 1, 1, 12, 11, 11, 12]}
 PIPELINE = f"""\
 stages:
   metrics:

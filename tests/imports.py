@@ -35,22 +35,21 @@ def empty(file: str, root: Path = ROOT) -> bool:
     return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in tree(root / file).body)
 
 
-def imported(file: str, root: Path = ROOT, *, types: bool = False) -> set[str]:
+@cache
+def imported(file: str, root: Path = ROOT, *, types: bool = False) -> frozenset[str]:
     """Files of this repository that a file imports at any depth of it; with `types` also those for type checking."""
-    parsed = tree(root / file)
-    blocks = [
-        node for node in ast.walk(parsed) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-    ]
+    nodes = list(ast.walk(tree(root / file)))
+    blocks = [node for node in nodes if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
     skipped = {id(node) for block in blocks for part in block.body for node in ast.walk(part)}
     names: list[str] = []
-    for node in ast.walk(parsed):
+    for node in nodes:
         if id(node) in skipped and not types:
             continue
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in CODE:
             names += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names if alias.name.split(".")[0] in CODE]
-    return {path for name in names if (path := module_file(name, root)) and not empty(path, root)} - {file}
+    return frozenset(path for name in names if (path := module_file(name, root)) and not empty(path, root)) - {file}
 
 
 def closure(files: Iterable[str], exempt: Collection[str] = (), root: Path = ROOT) -> set[str]:

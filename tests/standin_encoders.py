@@ -252,10 +252,7 @@ def flash(vocabulary: int, prefix: str) -> Shapes:
 
 def flash_config(size: int, model: str, architecture: str, **more: Any) -> dict[str, Any]:
     code = "jinaai/xlm-roberta-flash-implementation--"
-    named = {
-        "AutoConfig": f"{code}configuration_xlm_roberta.XLMRobertaFlashConfig",
-        "AutoModel": f"{code}{model}",
-    }
+    named = {"AutoConfig": f"{code}configuration_xlm_roberta.XLMRobertaFlashConfig", "AutoModel": f"{code}{model}"}
     rotary = {"emb_pooler": None, "position_embedding_type": "rotary", "rotary_emb_base": 20000.0}
     rotary |= {"use_flash_attn": True, "use_reg_tokens": False, "truncate_dim": None, "torch_dtype": "bfloat16"}
     return xlmr_config(size, architecture, auto_map=named, **rotary, **more)

@@ -14,7 +14,6 @@ import pytest
 from benchmarks import (
     bm25,
     comparison,
-    encode,
     evaluation,
     exports,
     find,
@@ -26,7 +25,7 @@ from benchmarks import (
     weeks,
     workspace,
 )
-from benchmarks.comparison import Agreement, Contest, Measurement
+from benchmarks.comparison import Contest, Measurement
 from benchmarks.hardware import record
 from benchmarks.timing import Sample, command, function, in_turn, ratio
 from patent_embeddings.core import layout, tables
@@ -48,9 +47,8 @@ def refuse():
 
 
 def test_a_ratio_is_of_medians_and_its_range_of_turns() -> None:
-    found = ratio(peer=[4.0, 6.0, 9.0], ours=[2.0, 2.0, 3.0])
-    assert (found.value, found.low, found.high) == (3.0, 2.0, 3.0)
-    with pytest.raises(ValueError, match="3 and 2"):
+    assert ratio(peer=[4.0, 6.0, 9.0], ours=[2.0, 2.0, 3.0]) == (3.0, 2.0, 3.0)
+    with pytest.raises(ValueError, match="shorter"):
         ratio([1.0, 1.0, 1.0], [1.0, 1.0])
 
 
@@ -74,8 +72,10 @@ def contest(ours: float, theirs: float) -> Contest:
         "ours": lambda: Sample(2.0, 100.0, {"answer": ours}),
         "peer": lambda: Sample(5.0, 300.0, {"answer": theirs}),
     }
-    nearness = Agreement("difference", 0.1, lambda a, b: abs(a.values["answer"] - b.values["answer"]))
-    return Contest("toy", "case 1", "peer", answers, nearness, ("numpy",))
+    return Contest(
+        "toy", "case 1", "peer", answers, "difference", 0.1,
+        lambda a, b: abs(a.values["answer"] - b.values["answer"]), ("numpy",),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("theirs", [1.2, float("nan")])
@@ -165,7 +165,7 @@ def payloads(tmp_path: Path) -> Path:
 
 
 def test_a_process_is_measured_from_outside(payloads: Path) -> None:
-    small, large = (function("payloads:allocate", {"mib": mib}, payloads) for mib in (1, 300))
+    small, large = (function("payloads:allocate", payloads, mib=mib) for mib in (1, 300))
     assert large.values["held"] == 300 << 20
     assert 250 < large.peak_mib - small.peak_mib < 350
     assert 0 < small.seconds < 30
@@ -176,7 +176,7 @@ def test_a_process_is_measured_from_outside(payloads: Path) -> None:
 
 def test_a_failing_process_is_named_with_its_last_line(payloads: Path) -> None:
     with pytest.raises(UserError, match="ended with 2: error: no such valve"):
-        function("payloads:refuse", {}, payloads)
+        function("payloads:refuse", payloads)
     with pytest.raises(UserError, match="ended with 3"):
         command(["-c", "raise SystemExit(3)"], payloads)
 
@@ -202,6 +202,12 @@ def test_the_exponent_of_a_stage_is_its_slope_between_sizes() -> None:
 def test_long_descriptions_have_the_length_asked_for_and_differ() -> None:
     made = texts.lengthened(["abc", "de", "f"], 12)
     assert made == ["abc\nde\nf\nabc", "de\nf\nabc\nde", "f\nabc\nde\nf\na"]
+
+
+def test_as_many_texts_are_written_as_are_asked_for(tmp_path: Path) -> None:
+    for count in (2, 60):  # fewer than a landscape has, and more
+        texts.write("tac", count, str(tmp_path / "texts.json"))
+        assert len(texts.read(str(tmp_path / "texts.json"))) == count
 
 
 def test_a_simulated_week_has_the_length_of_a_real_one_and_is_read_as_lxml_parses_it(tmp_path: Path) -> None:
@@ -263,7 +269,7 @@ def test_a_workspace_is_one_cell_on_the_simulated_landscape(monkeypatch: pytest.
     from patent_embeddings.corpus.entries import landscape_entry
     from patent_embeddings.grid import check
 
-    with workspace.workspace(70, "ta", model="minilm", dtype="bfloat16") as folder:
+    with workspace.workspace(70, "ta", dtype="bfloat16") as folder:
         monkeypatch.chdir(folder)
         cell = params.load()
         assert (cell.evaluate_on, cell.recipe, cell.embed.dtype) == (["bench"], "zero-shot", "bfloat16")
@@ -275,11 +281,11 @@ def test_a_workspace_is_one_cell_on_the_simulated_landscape(monkeypatch: pytest.
 @pytest.mark.slow
 @pytest.mark.pipeline
 def test_mteb_scores_the_same() -> None:
-    with workspace.workspace(60, "ta", model=encode.MODEL) as folder:
+    with workspace.workspace(60, "ta") as folder:
         for stage in ("check", "download", "views", "tasks", "pairs", "finetune"):
             command(["-m", f"stages.{stage}", *(["bench"] if stage in ("download", "views", "tasks") else [])], folder)
-        ours = function("benchmarks.evaluation:together", {"landscape": "bench"}, folder)
-        theirs = function("benchmarks.evaluation:by_mteb", {"view": "ta"}, folder)
+        ours = function("benchmarks.evaluation:together", folder, landscape="bench")
+        theirs = function("benchmarks.evaluation:by_mteb", folder, view="ta")
     assert 0 < ours.values["nDCG@10"] < 1
     assert evaluation.difference(ours, theirs) <= 1e-6
 

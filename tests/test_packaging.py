@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -10,23 +9,16 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from workspaces import ROOT
+from workspaces import ROOT, copy_tracked, tracked
 
 CODE = ("patent_embeddings", "stages")
 
 
-def tracked(*folders: str) -> list[str]:
-    done = subprocess.run(["git", "ls-files", "-z", *folders], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
-
-
 @pytest.mark.pipeline
 def test_a_wheel_holds_every_module_template_and_word_list(tmp_path: Path) -> None:
-    for name in (*tracked(*CODE), "pyproject.toml", "README.md"):
-        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / "source" / name)
-    command = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), "."]
-    subprocess.run([sys.executable, *command], cwd=tmp_path / "source", check=True)
+    copy_tracked(tmp_path / "source", *CODE, "pyproject.toml", "README.md")
+    code = f"from setuptools import build_meta; build_meta.build_wheel({str(tmp_path)!r})"  # as pip asks for it
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "source", check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         assert not set(tracked(*CODE)) - set(wheel.namelist())
 

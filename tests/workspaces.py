@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,22 @@ def prepare(folder: Path) -> None:
     """Copy params.yaml and the registry into an existing folder."""
     shutil.copy(ROOT / "params.yaml", folder)
     shutil.copytree(ROOT / "registry", folder / "registry")
+
+
+def tracked(*patterns: str) -> list[str]:
+    """Files of this checkout that git tracks, or would: all, or those that match git's patterns."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def copy_tracked(folder: Path, *patterns: str) -> list[str]:
+    """Copy `tracked` files into a folder, and return their names."""
+    names = tracked(*patterns)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    return names
 
 
 def change(folder: Path, **changed: Any) -> None:

@@ -15,15 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from patent_embeddings.core import distributed, gpus, layout
 from patent_embeddings.core.errors import UserError, user_message
 
 if TYPE_CHECKING:
     import psutil
-    import typer
 
+Landscape = Annotated[str, typer.Argument(help="Id of the landscape, one of `evaluate_on` in params.yaml.")]
 _NAMES = "check download views tasks lengths pairs finetune embed bm25 search fuse rerank metrics report"
 STAGES = tuple(_NAMES.split())
 MODELS = ("finetune", "embed", "rerank")  # stages that use a GPU if there is one; `search` decides itself
@@ -50,6 +52,9 @@ def run(app: typer.Typer) -> None:
             # A terminal that cannot show a character shows its escape.
             stream.reconfigure(errors="backslashreplace")
     try:
+        # Libraries in Rust take paths as UTF-8, and are given others under another locale.
+        if sys.getfilesystemencoding() != "utf-8" and not str(Path.cwd()).isascii():
+            raise UserError("this folder's path is not ASCII and the locale not UTF-8; set PYTHONUTF8=1, or move it")
         with alone():
             app()
     except Exception as error:

@@ -1,10 +1,13 @@
-"""The processes of a distributed training: those that torchrun started, whatever other variables say."""
+"""Several processes: those of a training that torchrun started, whatever other variables say, and a Ray cluster."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+from typing import Any
 
+from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say
 
 _LOCAL = ("LOCAL_RANK", "LOCAL_WORLD_SIZE")
@@ -48,3 +51,22 @@ def by_torchrun() -> bool:
     (rank, size), (local, here) = ranks
     named = all(os.environ.get(name) for name in ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT"))
     return named and rank < size and local < here <= size
+
+
+def joined(option: str) -> tuple[Any, dict[str, float]]:
+    """Ray, connected to the cluster that RAY_ADDRESS names or to this machine as one, and its resources, such as `CPU`.
+
+    `option` is the key of params.yaml that asked for Ray. Raises UserError if Ray is not installed.
+    """
+    try:
+        import ray  # an optional library
+    except ImportError:
+        mend = "run `pip install -e '.[ray]'`, or set it to local"
+        raise UserError(f"{option} is ray, which is not installed; {mend}") from None
+    # Ray's core logs an error for each worker that it could not restart if this process ended.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level="ERROR")
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    return ray, ray.cluster_resources()

@@ -25,16 +25,20 @@ def pins(path: Path) -> dict[str, str]:
     return {name: version for name, _, version in (line.partition("==") for line in lines if line)}
 
 
+def installed(name: str) -> str:
+    """Version of an installed library, or "absent"."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
 def verify() -> None:
     """Raise UserError if a library that can change numbers is absent or not of the locked version.
 
     Builds of one version, such as torch's `2.13.0+cpu`, count as that version.
     """
     for name, locked in pins(_OURS).items():
-        try:
-            found = version(name)
-        except PackageNotFoundError:
-            found = "absent"
-        if found.split("+")[0] != locked:
+        if (found := installed(name)).split("+")[0] != locked:
             mend = f"`make install` brings that, or, to change it for all, edit {CONSTRAINTS} and run `make lock`"
             raise UserError(f"{name} is {found} here, and {locked} in {LOCK}, under which results are kept; {mend}")

@@ -172,40 +172,33 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: damaged JSON ({error}); delete it and run `dvc repro`") from None
 
 
+def parse_yaml(text: str) -> Any:
+    """The value of a YAML text as DVC reads it, by YAML 1.2: `yes` is text, `1e3` a number, `010` ten."""
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe").load(text)
+
+
 def read_yaml(path: Path, shown: Path | None = None) -> Any:
-    """Read a YAML file; error messages name it by `shown`, or by its path.
+    """`parse_yaml` of a file; error messages name it by `shown`, or by its path.
 
-    Raises UserError if it is absent, not UTF-8 or not YAML, has a key twice, or a number that DVC reads as another.
+    Raises UserError if it is absent, not UTF-8 or not YAML, or has a key twice.
     """
-    import yaml
+    from ruamel.yaml.error import YAMLError
 
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """Refuses a key that stands twice, as after a merge in git: the last one would silently count."""
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            if len(set(keys)) < len(keys):
-                twice = next(key for key in keys if keys.count(key) > 1)
-                raise UserError(f"{shown}: {twice!r} stands there twice; keep one of them")
-            return super().construct_mapping(node, deep)
-
-        def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-            """Refuse `010` and `1:30`: 8 and 90 in YAML 1.1, which is read here, 10 and text in DVC's YAML 1.2."""
-            if re.fullmatch(r"[-+]?0[0-9_]+|.*:.*", node.value):
-                mend = "write a number as a decimal without leading zeros, and text in quotes"
-                raise UserError(f"{shown}: YAML 1.1 and 1.2 read {node.value} differently; {mend}")
-            return int(super().construct_yaml_int(node))
-
-    Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
     shown = shown or path
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+        return parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{shown}: no such file here; run from the repository's root") from None
     except UnicodeDecodeError:
         raise UserError(f"{shown}: not UTF-8; save it in that encoding") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: 2001-99-99
-        raise UserError(f"{shown}: not valid YAML: {error}") from None
+    except (YAMLError, ValueError) as error:  # ValueError: 2001-99-99
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+        mark = getattr(error, "problem_mark", None)
+        if twice := re.match(r'found duplicate key "(.+?)" with value', problem):
+            raise UserError(f"{shown}: {twice[1]!r} stands there twice; keep one of them") from None
+        raise UserError(f"{shown}: not valid YAML{f' in line {mark.line + 1}' if mark else ''}: {problem}") from None
 
 
 def sha256(path: Path) -> str:

@@ -135,8 +135,9 @@ def account() -> Path:
 
 def _own(variable: str, default: str) -> Path:
     """This project's folder in one of the user's directories. Raises UserError where nothing says where that is."""
-    base = os.environ.get(variable)
+    base = Path(os.environ.get(variable, ""))
     try:
-        return (Path(base) if base else Path.home() / default) / "patent-embeddings"
+        # By the XDG specification a relative path is not followed: each copy of the repository would have its own.
+        return (base if base.is_absolute() else Path.home() / default) / "patent-embeddings"
     except RuntimeError:
         raise UserError(f"this user has no home directory; set {variable} to a folder that can be written") from None

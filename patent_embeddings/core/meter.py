@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Any
 
 PERIOD = 0.2  # seconds between queries of the GPU's driver, which updates up to six times a second
 
@@ -18,21 +18,12 @@ def significant(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-class Device(Protocol):
-    """A device that computes; notified of the first batch and of the end of every batch, and read once at the end."""
-
-    def begin(self) -> None:
-        """The first batch starts."""
-
-    def mark(self) -> None:
-        """A batch has been handed in; the last one counts."""
-
-    def read(self) -> dict[str, Any]:
-        """`computing_seconds` from the first batch to the last, `busy` (0 to 1), `busy_by`, and figures of its own."""
-
-
 class Processor:
-    """The processors that this process may use; `busy` is the share of their time that its threads used."""
+    """The processors that this process may use; `busy` is the share of their time that its threads used.
+
+    Like `Gpu`, it is told of the first batch and of the end of every batch, and read once at the end:
+    `computing_seconds` from the first batch to the last, `busy` (0 to 1), `busy_by`, and figures of its own.
+    """
 
     def begin(self) -> None:
         """The first batch starts."""
@@ -109,6 +100,9 @@ class Gpu:
             with suppress(Exception):
                 watts = self.cuda.power_draw(number) / 1000  # of milliwatts
                 self.watts.append((time.perf_counter() - start, watts))
+
+
+Device = Processor | Gpu
 
 
 class Meter:

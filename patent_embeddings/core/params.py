@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from patent_embeddings.core import layout
-from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.core.files import read_json, read_yaml
 
+IDS = "ids are made of a-z, 0-9 and '-' only"
+_BLOCK = "must be a block of keys"
+# In place of pydantic's words for these kinds of fault.
+CAUSES = {
+    "dict_type": _BLOCK, "model_type": _BLOCK, "model_attributes_type": _BLOCK, "list_type": "must be a list: [a, b]",
+    "string_type": "must be text; put it in quotes", "extra_forbidden": "no such key", "missing": "is missing",
+}  # fmt: skip
+
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-
-
-def _no_truth(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise PydanticCustomError("float_type", "Input should be a valid number")
-    return value
-
-
-# YAML's `yes` must not pass as 1. A strict float would refuse `5e-4`, which YAML 1.1 reads as text.
-Number = Annotated[float, BeforeValidator(_no_truth)]
-Positive = Annotated[int, Field(gt=0, strict=True)]
+Number = Annotated[float, Field(strict=True)]  # whole ones pass, `true` does not
+Positive = Annotated[int, Field(gt=0, lt=1 << 31, strict=True)]
 Seed = Annotated[int, Field(ge=0, lt=1 << 32, strict=True)]  # numpy takes no others
 
 
@@ -61,21 +60,8 @@ def resolve(type_: type[V], source: Callable[[str], Any]) -> dict[str, Any]:
         value = source(first)
         for part in rest:
             value = getattr(value, part)
-        values[name] = _attributes(value)
+        values[name] = value
     return type_.model_validate(values, from_attributes=True).model_dump(mode="json")
-
-
-class _Attributes:
-    """The fields of a model as attributes, so that another type can take those that it declares."""
-
-    def __init__(self, model: BaseModel) -> None:
-        self.__dict__.update({name: getattr(model, name) for name in type(model).model_fields})
-
-
-def _attributes(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return _Attributes(value)
-    return {key: _attributes(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def read(stage: str, type_: type[V], landscape: str = layout.CELL) -> V:
@@ -225,14 +211,24 @@ def load() -> Params:
     try:
         return Params.model_validate(read_yaml(layout.PARAMS))
     except ValidationError as error:
-        raise UserError(f"{layout.PARAMS}: {explain(error)}") from None
+        raise UserError(f"{layout.PARAMS}: {explain(error, Params)}") from None
 
 
-def explain(error: ValidationError) -> str:
-    """The first fault of a pydantic error in one line: its place and what is wrong."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "top level"
-    pattern = "String should match pattern '^[a-z0-9-]+$'"
-    message = first["msg"].replace(pattern, "ids are made of a-z, 0-9 and '-' only")
-    rest = error.error_count() - 1
-    return f"{where}: {message} (got {first['input']!r:.80})" + (f", and {rest} more" if rest else "")
+def explain(error: ValidationError, type_: Any = None) -> str:
+    """The first fault of a pydantic error in one line: its place and what is wrong.
+
+    `type_` is the model that was validated, if its keys are to be suggested for one that is unknown.
+    """
+    errors = error.errors()
+    # A misspelt key comes before the one that it should be, which is missing.
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+    kind, place, given = first["type"], first["loc"], first["input"]
+    message = CAUSES.get(kind, first["msg"]).replace("String should match pattern '^[a-z0-9-]+$'", IDS)
+    if kind == "extra_forbidden" and type_:
+        for part in place[:-1]:
+            type_ = type_.model_fields[part].annotation
+        message += nearest(str(place[-1]), list(type_.model_fields))
+    if kind not in ("missing", "extra_forbidden"):
+        message += f" (got {given})" if isinstance(given, date) else f" (got {given!r:.80})"
+    where, rest = ".".join(map(str, place)) or "top level", error.error_count() - 1
+    return f"{where}: {message}" + (f", and {rest} more" if rest else "")

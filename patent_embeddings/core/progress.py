@@ -1,9 +1,9 @@
-"""Progress of long work: a bar on a terminal, a plain line now and then elsewhere."""
+"""Lines for a terminal: progress of long work, aligned columns, information."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -54,3 +54,10 @@ class _Lines:
 def say(text: str) -> None:
     """Print an informational line on stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """One line per row, two blanks between columns; the columns numbered in `right` are right-aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    form = "  ".join(f"{{:{'>' if place in right else '<'}{width}}}" for place, width in enumerate(widths))
+    return [form.format(*row).rstrip() for row in rows]

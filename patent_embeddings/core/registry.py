@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.core.files import read_yaml
-from patent_embeddings.core.params import explain
+from patent_embeddings.core.params import IDS, explain
 
 IDENTIFIER = re.compile(r"[a-z0-9-]+")
 
@@ -42,7 +42,7 @@ def validated(kind: str, name: str, block: Any, type_: Any) -> Any:
     """Validate one block of a registry. Raises UserError as `entry`."""
     path = layout.registry(kind)
     if not IDENTIFIER.fullmatch(name):
-        raise UserError(f"{path}: id {name!r}: ids are made of a-z, 0-9 and '-' only")
+        raise UserError(f"{path}: id {name!r}: {IDS}")
     try:
         return TypeAdapter(type_).validate_python(block)
     except ValidationError as error:
@@ -54,6 +54,6 @@ def _read(path: Path) -> dict[str, Any]:
     blocks = read_yaml(path, shown := layout.registry(path.stem))
     if not isinstance(blocks, dict):
         raise UserError(f"{shown}: must map ids to entries")
-    if wrong := [key for key in blocks if not isinstance(key, str)]:  # `on`, `123`
+    if wrong := [key for key in blocks if not isinstance(key, str)]:  # `1e3`, `123`
         raise UserError(f"{shown}: id {wrong[0]!r} is not text in YAML; choose another id")
     return blocks

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,12 +118,14 @@ def empty(table: Table) -> pd.DataFrame:
 def write(frame: pd.DataFrame, path: Path, table: Table, metadata: dict[str, str] | None = None) -> None:
     """Check a frame, sort it by key and write it atomically, with `metadata` in the file's footer.
 
-    Text may be categorical if its categories ascend. Raises UserError if the frame breaks a rule or the disk is full.
+    Raises UserError if the frame breaks a rule or the disk is full.
     """
     ordered = frame[list(table.columns)]
+    for name in table.key:  # pandas sorts categories by their place, which is to be that of their text
+        if hasattr(ordered[name], "cat") and not (categories := ordered[name].cat.categories).is_monotonic_increasing:
+            ordered = ordered.assign(**{name: ordered[name].cat.reorder_categories(categories.sort_values())})
     # A run that is already sorted is not copied.
-    sorts = table.ranked and hasattr(ordered["query_id"], "cat")
-    if not (sorts and run_rules.ordered(ordered)):
+    if not (table.ranked and hasattr(ordered["query_id"], "cat") and run_rules.ordered(ordered)):
         ordered = ordered.sort_values(list(table.key), kind="stable", ignore_index=True)
     with writing(path, table, metadata) as add:
         add(ordered)
@@ -198,14 +200,12 @@ def read(
     damaged, or breaks a rule.
     """
     if columns is not None:
-        table = Table(
-            {name: table.columns[name] for name in columns},
+        table = replace(
+            table,
+            columns={name: table.columns[name] for name in columns},
             key=table.key if set(table.key) <= set(columns) else (),
-            among={name: table.among[name] for name in columns if name in table.among},
-            finite=tuple(name for name in columns if name in table.finite),
             around={name: pair for name, pair in table.around.items() if {name, *pair} <= set(columns)},
-            filled=tuple(name for name in columns if name in table.filled),
-            mend=table.mend,
+            ranked=False,
         )
     with _reading(path, table):
         ids = _categories(path, table)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from safetensors.numpy import load, save
 
-from patent_embeddings.core import ray_cluster
+from patent_embeddings.core import distributed
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders.specification import Specification
 from patent_embeddings.encoders.values import Embedder, Side
@@ -75,7 +75,7 @@ def _ray(model: Specification, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[
 
     Ray hands the shards of a lost worker to another, so that each is computed once.
     """
-    ray, resources = ray_cluster.joined("embed.engine")
+    ray, resources = distributed.joined("embed.engine")
     unit = "GPU" if resources.get("GPU") else "CPU"
     workers = min(len(jobs), max(1, int(resources[unit])))
     rows = [{"job": number, "key": job.key, "side": job.side, "texts": job.texts} for number, job in enumerate(jobs)]

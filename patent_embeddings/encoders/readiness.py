@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from patent_embeddings.core.columns import aligned
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.progress import aligned
 from patent_embeddings.encoders import devices, weights
 from patent_embeddings.encoders.devices import Device
 from patent_embeddings.encoders.entries import Terms

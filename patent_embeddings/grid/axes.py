@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
+from ruamel.yaml.error import YAMLError
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError, nearest
+from patent_embeddings.core.files import parse_yaml
 from patent_embeddings.core.params import Params, explain
 from patent_embeddings.corpus.entries import landscape_entry, view_entry
 from patent_embeddings.encoders.entries import model_entry
@@ -33,8 +34,8 @@ def parse(settings: Sequence[str]) -> dict[str, list[Any]]:
             raise UserError(f"-S {key} is set twice; write its values in one: -S {key}=value1,value2")
         try:
             # Commas within brackets belong to one value.
-            axes[key] = [yaml.safe_load(value) for value in re.findall(r"(?:\[[^\]]*\]|[^,\[])+", values)]
-        except yaml.YAMLError:
+            axes[key] = [parse_yaml(value) for value in re.findall(r"(?:\[[^\]]*\]|[^,\[])+", values)]
+        except (YAMLError, ValueError):  # ValueError: 2001-99-99
             axes[key] = []
         if not (key and equals and axes[key]):
             raise UserError(f"-S {setting!r}: write -S key=value1,value2 with a key of {layout.PARAMS}")

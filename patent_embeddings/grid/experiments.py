@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.files import as_json
+from patent_embeddings.core.files import as_json, parse_yaml
 from patent_embeddings.core.git import git
 from patent_embeddings.core.params import Params
 from patent_embeddings.core.progress import say
@@ -216,8 +215,7 @@ def show(commit: str, path: str) -> str:
 @cache
 def parsed(commit: str, path: str) -> Any:
     """A YAML file at a commit."""
-    # The parser in C reads a lock file of a thousand lines in milliseconds.
-    return yaml.load(show(commit, path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return parse_yaml(show(commit, path))
 
 
 @cache

@@ -15,7 +15,7 @@ import pandas as pd
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.arrays import Booleans
-from patent_embeddings.core.columns import aligned
+from patent_embeddings.core.progress import aligned
 from patent_embeddings.corpus.schemas import FAMILIES
 from patent_embeddings.handover.spreadsheet import plain
 from patent_embeddings.retrieval import filters

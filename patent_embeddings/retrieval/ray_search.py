@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from patent_embeddings.core import ray_cluster
+from patent_embeddings.core import distributed
 from patent_embeddings.core.arrays import Floats, Integers, Search
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import track
@@ -56,7 +56,7 @@ def _jobs(
 
     Ray gives the jobs of a lost worker to another one; the shards are stored by this machine.
     """
-    ray, resources = ray_cluster.joined(OPTION)
+    ray, resources = distributed.joined(OPTION)
     workers = max(1, int(resources["CPU"]))
     size = max(1, min(shard, -(-len(documents) // workers)))
     firsts = range(0, len(documents), size)

@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import typer.main
 import yaml
 from workspaces import ROOT
 
@@ -167,3 +169,12 @@ def test_every_stage_of_the_pipeline_is_held_and_nothing_else() -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     commands = {body.get("do", body)["cmd"].split()[2].removeprefix("stages.") for body in stages.values()}
     assert set(command.STAGES) == commands == set(stages)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "stages").glob("[!_]*.py")))
+def test_every_command_and_each_of_its_arguments_and_options_is_explained(name: str) -> None:
+    group = typer.main.get_command(import_module(f"stages.{name}").app)
+    for one in getattr(group, "commands", {"": group}).values():
+        assert one.help
+        for parameter in one.params:
+            assert getattr(parameter, "help", ""), f"{name} {one.name}: {parameter.name}"

@@ -60,6 +60,17 @@ def test_a_terminal_of_ascii_shows_numbers_for_letters() -> None:
     assert done.stdout.decode() == "Prüfung – \\udce4 試\n"  # what is no letter at all
 
 
+def test_a_path_that_libraries_would_be_given_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "größe"
+    folder.mkdir()
+    code = "from patent_embeddings.core import command\ncommand.run(lambda: print('ran'))"
+    for cwd, mode, ran in ((folder, "0", False), (folder, "1", True), (tmp_path, "0", True)):
+        posix = {"LC_ALL": "POSIX", "PYTHONUTF8": mode, "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=cwd, env=os.environ | posix)
+        assert (done.returncode, done.stdout) == ((0, b"ran\n") if ran else (2, b"")), done.stderr
+        assert ran or (b"set PYTHONUTF8=1" in done.stderr and done.stderr.count(b"\n") == 1)
+
+
 @pytest.mark.parametrize("what", ["memory", "hidden"])
 def test_no_memory_is_the_cause_whoever_met_it(what: str) -> None:
     done = program(what)
@@ -94,6 +105,10 @@ def test_no_home_is_one_line_and_no_account(monkeypatch: pytest.MonkeyPatch, tmp
     assert costs.account() == ""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert layout.scratch() == tmp_path / "patent-embeddings"
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    for relative in ("", "cache", "./cache"):  # would be another folder in every copy of the repository
+        monkeypatch.setenv("XDG_CACHE_HOME", relative)
+        assert layout.scratch() == tmp_path / ".cache/patent-embeddings"
 
 
 def numpy() -> None:

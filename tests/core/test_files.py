@@ -169,19 +169,34 @@ def test_a_file_that_cannot_be_read_is_not_called_one_that_cannot_be_written(tmp
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("number", ["010", "-0_1", "1:30"])
-def test_a_number_that_dvc_reads_as_another_is_refused(tmp_path: Path, number: str) -> None:
+@pytest.mark.pipeline
+@pytest.mark.parametrize("text", ["010", "-0_1", "1:30", "yes", "on", "1e3", "0o17", "12:30:45", ".5", "2020-01-01"])
+def test_a_value_is_what_dvc_reads(tmp_path: Path, text: str) -> None:
+    from dvc.utils.serialize import load_yaml
+
     path = tmp_path / "params.yaml"
-    path.write_text(f"seed: {number}\n")
-    with pytest.raises(UserError, match=f"params.yaml: YAML 1.1 and 1.2 read {number} differently"):
-        read_yaml(path)
+    path.write_text(f"seed: {text}\n")
+    assert repr(read_yaml(path)) == repr(load_yaml(str(path)))
 
 
-def test_a_day_that_is_none_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed: 2001-99-99", r"not valid YAML: month must be in 1\.\.12"),
+        ("tasks:\n\tseed: 1", "not valid YAML in line 2: found character that cannot start any token"),
+        ("seed: *other", "not valid YAML in line 1: found undefined alias"),
+        ("seed: 1\n---\nseed: 2", "not valid YAML in line 2: but found another document"),
+        ("seed: \a", "not valid YAML: control characters are not allowed"),
+        ("seed: !!python/tuple [1]", "not valid YAML in line 1: could not determine a constructor"),
+        ("tasks:\n  seed: 1\n  fold: 0\n  seed: 1", "'seed' stands there twice; keep one of them"),
+    ],
+)
+def test_what_is_no_yaml_is_one_line(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text("seed: 2001-99-99\n")
-    with pytest.raises(UserError, match=r"params\.yaml: not valid YAML: month must be in 1\.\.12"):
+    path.write_text(text)
+    with pytest.raises(UserError, match=rf"params\.yaml: {said}") as caught:
         read_yaml(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_file_where_a_folder_is_needed_is_said(tmp_path: Path) -> None:

@@ -99,13 +99,21 @@ def test_only_landscapes_of_ones_own_are_replaced_or_removed(
     assert everything() == before
 
 
-@pytest.mark.parametrize(("name", "read"), [("on", "True"), ("123", "123")])
+@pytest.mark.parametrize(("name", "read"), [("1e3", "1000.0"), ("123", "123")])
 def test_an_id_that_yaml_reads_as_something_else_is_named(added: Path, name: str, read: str) -> None:
     path = layout.registry("landscapes")
     path.write_text(path.read_text(encoding="utf-8").replace("own:", f"{name}:"), encoding="utf-8")
     registry._read.cache_clear()
     with pytest.raises(UserError, match=f"landscapes.yaml: id {read} is not text in YAML"):
         registry.ids("landscapes")
+
+
+@pytest.mark.parametrize("text", ["1e3", "0o17", "yes", "12:30"])
+def test_a_description_that_yaml_reads_as_something_else_is_kept_as_text(added: Path, text: str) -> None:
+    listed = layout.registry("landscapes").read_text(encoding="utf-8")
+    block = entries()["own"] | {"description": text}
+    assert files.parse_yaml(registration.appended(listed, "second", block))["second"] == block
+    assert files.parse_yaml(registration.swapped(listed, "own", block))["own"] == block
 
 
 def test_a_file_that_two_entries_name_stays_with_the_other(added: Path) -> None:

@@ -100,7 +100,7 @@ def test_settings_are_read_as_yaml_lists_in_brackets() -> None:
         ({"landscape": ["orbit"]}, "not one of evaluate_on"),
         ({"evaluate_on": [["nowhere"]], "landscape": ["nowhere"]}, "nowhere"),
         ({"view": ["tca"]}, "did you mean ta, tac"),
-        ({"recipe": [[]]}, r"-S recipe=\[\]: recipe: .*string"),
+        ({"recipe": [[]]}, r"-S recipe=\[\]: recipe: must be text"),
         ({"recipe": ["zero-shot"], "evaluate_on": [[]]}, "evaluate_on: List should have at least 1 item"),
         ({"landscape": ["EACH"], "evaluate_on": [5]}, r"-S evaluate_on=5: evaluate_on: .*list"),
     ],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 
 import ir_measures
 import numpy as np
 import pandas as pd
 import pytest
+import started
 import workspaces
 import yaml
 
@@ -23,6 +24,7 @@ from patent_embeddings.retrieval.schemas import FUSION, RUN
 pytestmark = pytest.mark.pipeline
 
 L = "sim-alpha"
+stages = partial(started.stages, L)
 BEFORE = ("check", "download", "views", "tasks", "lengths", "pairs", "finetune")
 AFTER = ("embed", "bm25", "search", "fuse", "rerank", "metrics")
 METRICS = ("nDCG@10", "nDCG@100", "R@100", "AP", "RR")
@@ -38,12 +40,6 @@ def ranked(system: str) -> pd.DataFrame:
     ids = (tables.read(layout.task(L, name), kind).iloc[:, 0].tolist() for name, kind in named)
     legs = fusion.legs((tables.parts(layout.run(L, leg), RUN) for leg in ("bm25", "dense")), *ids, 1000)
     return pd.concat([part[method] for part in fusion.fused(legs, {method: float(value)}, 1000)])
-
-
-def stages(*names: str) -> None:
-    """Run stages in the current folder, in this process."""
-    for name in names:
-        import_module(f"stages.{name}").main(*([] if name in ("check", "pairs", "finetune", "report") else [L]))
 
 
 @pytest.fixture(scope="module")
@@ -169,10 +165,3 @@ def test_no_family_is_in_two_splits(cell: Path) -> None:
     queries = tables.read(layout.task(L, "queries"), QUERIES)[["query_id", "split"]]
     queries = queries.rename(columns={"query_id": "family_id"})
     assert pd.concat([labels, pool, queries]).drop_duplicates()["family_id"].is_unique
-
-
-def test_the_page_shows_no_second_stage_where_none_was_chosen(cell: Path) -> None:
-    stages("report")
-    page = (cell / layout.PAGE).read_text(encoding="utf-8")
-    assert "A worked example" in page and "<h4>interpolation</h4>" in page
-    assert "<h4>reranked</h4>" not in page

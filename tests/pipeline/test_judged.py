@@ -6,13 +6,14 @@ import math
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 
 import ir_measures
 import numpy as np
 import pandas as pd
 import pytest
+import started
 import tiny
 import workspaces
 
@@ -32,16 +33,11 @@ from stages import find
 pytestmark = pytest.mark.pipeline
 
 L = "mine"
+stages = partial(started.stages, L)
 THINGS = ("pump", "valve", "rope", "wheel", "seal", "lamp", "drum", "hinge", "spring", "blade")
 STAGES = ("check", "download", "views", "tasks", "lengths", "pairs", "finetune", "embed", "bm25", "search", "fuse",
           "rerank", "metrics", "report")  # fmt: skip
-OF_A_CELL = ("check", "pairs", "finetune", "report")
 BINARY = ("R@100", "AP", "RR")
-
-
-def stages(*names: str) -> None:
-    for name in names:
-        import_module(f"stages.{name}").main(*([] if name in OF_A_CELL else [L]))
 
 
 def written(folder: Path, dates: bool = True) -> tuple[Path, Path, Path]:
@@ -205,6 +201,8 @@ def test_the_page_says_what_was_judged_and_chosen(cell: Path) -> None:
     assert "20 of 20 queries are texts, not families" in page
     assert "Judged@10" in page and "how does a" in page and "cross-fitted" in page
     assert "each query is a family" not in page
+    # No second stage is shown where none was chosen.
+    assert "A worked example" in page and "<h4>interpolation</h4>" in page and "<h4>reranked</h4>" not in page
     assert "Judged@10" in (cell / layout.SCORES).read_text(encoding="utf-8")
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 from imports import BODIES, CODE, closure, imported, modules, tree
-from workspaces import ROOT
+from workspaces import ROOT, copy_tracked
 
 from patent_embeddings.core import environment
 from patent_embeddings.grid import keys
@@ -18,7 +17,6 @@ from patent_embeddings.grid import keys
 # Modules that cannot change a number of a table, and why. All others that a stage imports are dependencies of it.
 EXEMPT = {
     "patent_embeddings/core/arrays.py": "names of types",
-    "patent_embeddings/core/ray_cluster.py": "joins machines, whose workers are compared with this one",
     "patent_embeddings/core/costs.py": "writes seconds and memory, outside every comparison",
     "patent_embeddings/core/environment.py": "refuses, or changes nothing; what it compares with is a dependency",
     "patent_embeddings/core/errors.py": "words of messages",
@@ -26,7 +24,7 @@ EXEMPT = {
     "patent_embeddings/core/gpus.py": "which of several GPUs, all of one make, computes",
     "patent_embeddings/core/layout.py": "paths: another one would be another output in dvc.yaml",
     "patent_embeddings/core/meter.py": "counts tokens and reads clocks beside a model",
-    "patent_embeddings/core/distributed.py": "how many processes share a training, which gives what one alone does",
+    "patent_embeddings/core/distributed.py": "how many processes share work, which gives what one alone does",
     "patent_embeddings/core/progress.py": "lines on a terminal",
     "patent_embeddings/core/run_rules.py": "refuses a run, or changes nothing",
     "patent_embeddings/core/command.py": "starts and ends a stage",
@@ -195,12 +193,8 @@ def test_check_tracks_the_whole_of_params_and_registry_and_every_key_is_commente
 
 def test_a_clone_has_the_same_bytes_whatever_git_makes_of_line_ends(tmp_path: Path) -> None:
     """Dependencies are hashed as they lie there: with CRLF every stage would be out of date."""
-    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    tracked = [name for name in names.split("\0") if name and (ROOT / name).is_file()]
     source = tmp_path / "source"
-    for name in tracked:
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, source / name)
+    tracked = copy_tracked(source)
     who = ["-c", "user.name=t", "-c", "user.email=t@t"]
     for command in (["init", "-q"], ["add", "--all"], [*who, "commit", "-qm", "all"]):
         subprocess.run(["git", *command], cwd=source, check=True, capture_output=True)

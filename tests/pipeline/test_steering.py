@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from workspaces import ROOT
+from workspaces import ROOT, copy_tracked
 
 pytestmark = pytest.mark.pipeline
 
@@ -35,17 +34,7 @@ BAD = (
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What DVC reads of this repository, with the user's own files beside it."""
     folder = tmp_path_factory.mktemp("steering") / "checkout"
-    tracked = subprocess.run(
-        ["git", "ls-files", "-z", ":!tests", ":!reports", ":!benchmarks"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in filter(None, tracked.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    copy_tracked(folder, ":!tests", ":!reports", ":!benchmarks")
     run(folder, "git", "init", "--quiet")
     for name in KEPT:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +115,7 @@ STAGES = {name: body for name, body in PIPELINE.items() if "do" in body}
 
 
 def walked() -> Iterator[str]:
-    parts = ("..", ".", "data", "costs", "views", "raw", "x", "checkout")
+    parts = ("..", ".", "data", "costs", "raw", "checkout")
     yield "/docs"
     for length in range(1, 4):
         yield from map("/".join, itertools.product(parts, repeat=length))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
+from ruamel.yaml.error import YAMLError
 
 from patent_embeddings.core import files, layout, registry
 from patent_embeddings.core.errors import UserError
@@ -85,7 +87,7 @@ def edited(text: str, name: str, block: dict[str, Any] | None) -> str:
     The blank line below an entry stays, so that git merges this with what another clone appends there. Raises UserError
     where the result would not be read as meant.
     """
-    old, lines = yaml.safe_load(text), text.splitlines(keepends=True)
+    old, lines = files.parse_yaml(text), text.splitlines(keepends=True)
     if name in old:
         top: Any = yaml.compose(text)
         first = next(key.start_mark.line for key, _ in top.value if key.value == name)
@@ -100,8 +102,8 @@ def edited(text: str, name: str, block: dict[str, Any] | None) -> str:
         gap = len(text) - len(text.rstrip())  # line ends that removed entries left
         lines = [text.rstrip(), "\n" * max(2, gap), _line(name, block), "\n"]
     new, meant = "".join(lines), {key: value for key, value in old.items() if key != name}
-    with suppress(yaml.YAMLError):
-        if yaml.safe_load(new) == meant | ({name: block} if block else {}):
+    with suppress(YAMLError, ValueError):
+        if files.parse_yaml(new) == meant | ({name: block} if block else {}):
             return new
     raise UserError(f"{LISTED}: the entry would not be read as one; write every entry as an indented block")
 
@@ -113,6 +115,8 @@ def _line(name: str, block: dict[str, Any]) -> str:
         if not block[key].isprintable():
             raise UserError(f"--{key} {block[key]!r:.80}: has a character that cannot be printed; write plain text")
     entry = yaml.safe_dump(block, sort_keys=False, allow_unicode=True, width=10**9, default_flow_style=True)
+    if files.parse_yaml(entry) != block:  # such as the text `1e3`, which PyYAML leaves without quotes
+        entry = json.dumps(block, ensure_ascii=False)
     return f"{name}: {entry.rstrip()}\n"
 
 
@@ -131,7 +135,7 @@ def _alone(name: str, *, there: bool) -> Iterator[str]:
         raise UserError(f"{layout.ADDING}: cannot write ({error.strerror}); check permissions and free space") from None
     with lock:
         text = LISTED.read_text(encoding="utf-8")
-        if (name in yaml.safe_load(text)) != there:
+        if (name in files.parse_yaml(text)) != there:
             what = "removed from" if there else "added to"
             raise UserError(f"landscape {name!r} has just been {what} {LISTED} by someone else; see `landscape list`")
         yield text

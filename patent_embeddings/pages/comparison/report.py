@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from patent_embeddings.core import layout
-from patent_embeddings.core.columns import aligned
 from patent_embeddings.core.files import write_text
 from patent_embeddings.core.params import Params
+from patent_embeddings.core.progress import aligned
 from patent_embeddings.corpus.entries import landscape_entry
 from patent_embeddings.encoders.entries import model_entry
 from patent_embeddings.evaluation.sign_test import EVEN, Wins, wins
