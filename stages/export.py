@@ -6,7 +6,7 @@ To export another cell, run `dvc exp apply NAME` first. Exports go to exports/, 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -38,17 +38,22 @@ def _cell(*stages: str, landscape: str | None = None) -> tuple[Subject, list[str
     return cell, names
 
 
+def _each(kind: Any, out: Path, *stages: str, landscape: str | None = None) -> None:
+    """Write a folder for each landscape by a module of `handover`; those of landscapes no longer evaluated go."""
+    from patent_embeddings.handover.exported_cell import drop_others
+
+    cell, names = _cell(*stages, landscape=landscape)
+    for name in names:
+        print(f"{out / name}: {kind.write(out / name, name, cell)}")
+    drop_others(out, kind.MARKS, kind.FILES, cell.params.evaluate_on)
+
+
 @app.command()
 def trec(out: Out = OUT / "trec") -> None:
     """Write a run file for each system and qrels of the test queries for each scope, by landscape."""
-    from patent_embeddings.corpus.entries import landscape_entry
     from patent_embeddings.handover import trec
 
-    cell, names = _cell("metrics@")
-    for landscape in names:
-        judged = landscape_entry(landscape).relevance == "judged"
-        trec.write(out / landscape, landscape, earlier=cell.params.tasks.pool == "earlier", judged=judged)
-    print(f"{out}: try `ir_measures {out}/LANDSCAPE/qrels.all.txt {out}/LANDSCAPE/dense.run nDCG@10`")
+    _each(trec, out, "metrics@")
 
 
 @app.command()
@@ -90,10 +95,7 @@ def vectors(out: Out = OUT / "vectors", landscape: Landscape = None) -> None:
     """Write the documents' vectors with their ids, as parquet and as faiss indexes, and the loss of each index."""
     from patent_embeddings.handover import vectors
 
-    cell, names = _cell("metrics@", landscape=landscape)
-    for name in names:
-        vectors.write(out / name, name, cell)
-        print(f"{out / name}: {vectors.LOSSES} has the loss of each index, README.md how to search them")
+    _each(vectors, out, "metrics@", landscape=landscape)
 
 
 @app.command()
@@ -101,10 +103,7 @@ def dataset(out: Out = OUT / "dataset", landscape: Landscape = None) -> None:
     """Write queries, corpus and judgements, as a folder of the Hugging Face hub and as BEIR's files."""
     from patent_embeddings.handover import dataset
 
-    cell, names = _cell("views@", "tasks@", landscape=landscape)
-    for name in names:
-        dataset.write(out / name, name, cell)
-        print(f"{out / name}: try `datasets.load_dataset({str(out / name)!r}, 'corpus')`")
+    _each(dataset, out, "views@", "tasks@", landscape=landscape)
 
 
 @app.command()
@@ -135,7 +134,7 @@ def table(
     from patent_embeddings.core import params
     from patent_embeddings.core.files import write_text
     from patent_embeddings.grid.freshness import require_current
-    from patent_embeddings.handover.latex import latex
+    from patent_embeddings.handover.sheets import latex
     from patent_embeddings.handover.spreadsheet import comma_separated
     from patent_embeddings.pages.cell.page import SHEETS
     from patent_embeddings.pages.sheets import sheet

@@ -31,6 +31,7 @@ def main(landscape: Landscape) -> None:
             pool.require_dates(asked, landscape)
         judged = relations if len(relations) else judgements.judgements(citations, families, values.relevance)
         judged = judgements.scoped(relations, families, asked) if own else judged
+        judgements.require_grade(judged, values.threshold, landscape)
         splits = split_of([*families["family_id"], *asked["query_id"]], values.seed, values.fold)
         scored = dict.fromkeys(splits, "test") if values.cross_fitted is not None else splits
         tables.write(judgements.queries(judged, scored, asked), layout.task(landscape, "queries"), QUERIES)

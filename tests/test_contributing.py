@@ -206,7 +206,7 @@ TOYS = {
         assert [row[1] for row in scores.retrieval(cell).rows if row[0] == L].index("toy") == 4
         assert "toy" in COLOURS and {row["system"] for row in pictures.PLOTS["headline"].data(cell)} >= {"toy", "dense"}
         assert reads("toy", "search.depth") and reads("toy", "bm25.k1")  # whatever is not said
-        trec.write(Path("out"), L, earlier=False)
+        trec.write(Path("out"), L, exported_cell.subject(params.load()))
         assert len(Path("out/toy.run").read_text().splitlines()) == 39 * len(queries)
         """,
     ),
@@ -298,7 +298,7 @@ PAGE = (ROOT / layout.TEMPLATE_PAGE).read_text()
 if set(sys.argv[3::2]) & {"a system of retrieval", "a metric of retrieval", "a picture of a cell"}:
     from patent_embeddings.evaluation import outcomes, systems
     from patent_embeddings.evaluation.schemas import ORACLES, SCORES
-    from patent_embeddings.handover import trec
+    from patent_embeddings.handover import exported_cell, trec
     from patent_embeddings.pages import charts, shell
     from patent_embeddings.pages.cell import pictures, report, scores
     from patent_embeddings.pages.cell.page import page

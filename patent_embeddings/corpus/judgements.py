@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from patent_embeddings.core import tables
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.codes import classes, scope
 from patent_embeddings.corpus.schemas import QUERIES
 
@@ -43,6 +44,15 @@ def scoped(relations: pd.DataFrame, families: pd.DataFrame, asked: pd.DataFrame)
     of |= domains(families)
     pairs = zip(relations["query_id"], relations["family_id"], strict=True)
     return relations.assign(scope=pd.Series([scope(of[query], of[family]) for query, family in pairs], dtype="str"))
+
+
+def require_grade(judged: pd.DataFrame, threshold: int, landscape: str) -> None:
+    """Raise UserError where no judgement, rows of `QRELS`, has the least grade that R, AP and RR count as relevant."""
+    highest = int(judged["relevance"].max()) if len(judged) else 0
+    if 0 < highest < threshold:
+        why = f"the highest grade of its judgements is {highest}, so that R@100, AP and RR would be 0"
+        where = f"{layout.registry('landscapes')}: threshold {threshold} of landscape {landscape!r}"
+        raise UserError(f"{where}: {why}; set it to {highest} or less")
 
 
 def queries(judged: pd.DataFrame, splits: dict[str, str], asked: pd.DataFrame) -> pd.DataFrame:

@@ -125,5 +125,6 @@ class TasksValues(Values):
     seed: int = Field(alias="tasks.seed")
     fold: int = Field(alias="tasks.fold")
     relevance: Literal["cited", "linked", "judged"] = Field(alias="landscape.relevance")
+    threshold: int = Field(alias="landscape.threshold")  # refused where no judgement reaches it
     dated: bool  # judged queries need a date, as only earlier families are ranked
     cross_fitted: int | None  # every query is scored, see `FuseValues`; None: only those of the test split

@@ -134,7 +134,7 @@ def _through_the_queue(missing: Sequence[Cell], commit: str, jobs: int) -> None:
         with FileLock(layout.QUEUING):  # a second `grid run` would queue the same cells
             found = queue.state(commits)
             lost = found.running if found.running and not queue.workers() else set()
-            queue.clear((found.failed | lost) & names, commits)
+            queue.clear((found.failed | found.done | lost) & names, commits)
             waiting = (found.queued | found.running) - lost
             for cell in missing:
                 if cell.name not in waiting:

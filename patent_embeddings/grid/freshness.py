@@ -10,7 +10,7 @@ from patent_embeddings.core.files import read_json
 from patent_embeddings.core.params import Params
 from patent_embeddings.grid import keys
 from patent_embeddings.grid.cell import flat
-from patent_embeddings.sharing import status
+from patent_embeddings.sharing import repository
 
 
 def require_current(cell: Params, *stages: str) -> None:
@@ -21,7 +21,7 @@ def require_current(cell: Params, *stages: str) -> None:
     """
     if not layout.VALUES.is_dir():
         raise UserError("there is no current cell: nothing is computed here; run `dvc repro`, or `make restore`")
-    if (found := status.changes(stages)) is None:
+    if (found := repository.changes(stages)) is None:
         places = ", ".join(cell.evaluate_on)
         raise UserError(f"no stage {' or '.join(stages)}: {layout.PARAMS} evaluates on {places}")
     computing = found.keys() - {"check"}  # which depends on all of params.yaml and the registry

@@ -10,19 +10,17 @@ from typing import Any
 import pandas as pd
 import pyarrow
 import pyarrow.parquet as pq
-import yaml
 
 from patent_embeddings.core import layout, params, tables
 from patent_embeddings.core.arrays import Booleans
-from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import replacing, write_text
-from patent_embeddings.core.params import Tasks
 from patent_embeddings.core.tables import SPLITS
 from patent_embeddings.corpus import texts
 from patent_embeddings.corpus.pool import reachable
 from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
 from patent_embeddings.corpus.values import TasksValues
-from patent_embeddings.handover.exported_cell import Subject
+from patent_embeddings.handover.cards import card
+from patent_embeddings.handover.exported_cell import Subject, require_ours
 from patent_embeddings.handover.mteb import dataset_revision
 
 TEXT = pyarrow.string()
@@ -31,12 +29,9 @@ ASKED = pyarrow.schema([("_id", TEXT), ("text", TEXT), ("date", TEXT)])
 JUDGED = pyarrow.schema([("query-id", TEXT), ("corpus-id", TEXT), ("score", pyarrow.int32()), ("scope", TEXT)])
 Parts = Mapping[str, pd.DataFrame]
 BEIR = "beir"
+MARKS = (f"{BEIR}/*.jsonl",)
+FILES = ("README.md", "corpus.parquet", "queries.parquet", "qrels/*.parquet", *MARKS, f"{BEIR}/qrels/*.tsv")
 JUDGEMENTS = ("default", "qrels")  # tools look for either name
-EARLIER = (
-    "Only what is earlier is ranked for a query: families whose `date` is before that of the query, which is its "
-    "priority, or its publication where that is unknown. The formats know no such rule: apply it to your results. "
-    "Queries without an earlier relevant family have no judgements here."
-)
 RELEVANT = {
     "cited": "relevant is a family that the query cites",
     "linked": "relevant is a family that the query cites or is cited by",
@@ -44,14 +39,13 @@ RELEVANT = {
 }
 
 
-def write(out: Path, landscape: str, subject: Subject) -> None:
-    """Write the folder of a landscape, with texts in the cell's views and the judgements of each split of queries.
+def write(out: Path, landscape: str, subject: Subject) -> str:
+    """Write the folder of a landscape, and return how to load it.
 
-    A folder of an earlier export is replaced. Raises UserError where a table is absent or damaged, or the folder holds
-    something else.
+    It has texts in the cell's views, and the judgements of each split of queries. A folder of an earlier export is
+    replaced. Raises UserError where a table is absent or damaged, or the folder holds something else.
     """
-    if out.exists() and not (out / BEIR).exists():
-        raise UserError(f"{out}: exists and holds no dataset of an earlier export; name another folder with --out")
+    require_ours(out, "holds no dataset", BEIR)
     cell = subject.params
     queries = tables.read(layout.task(landscape, "queries"), QUERIES)
     qrels = tables.read(layout.task(landscape, "qrels"), QRELS)
@@ -69,8 +63,10 @@ def write(out: Path, landscape: str, subject: Subject) -> None:
         _lines(asked[["_id", "text"]], folder / BEIR / "queries.jsonl")
         for name, part in parts.items():
             _parquet(part, JUDGED, folder / "qrels" / f"{name}.parquet")
-            write_text(folder / BEIR / "qrels" / f"{name}.tsv", _tabbed(part[["query-id", "corpus-id", "score"]]))
-        write_text(folder / "README.md", card(landscape, subject, (len(corpus), len(asked)), parts, crossed=crossed))
+            rows = part[["query-id", "corpus-id", "score"]].to_csv(sep="\t", index=False, lineterminator="\n")
+            write_text(folder / BEIR / "qrels" / f"{name}.tsv", rows)
+        write_text(folder / "README.md", readme(landscape, subject, (len(corpus), len(asked)), parts, crossed=crossed))
+    return f"try `datasets.load_dataset({str(out)!r}, 'corpus')`"
 
 
 def _texts(found: dict[str, str], pool: pd.DataFrame, date: str) -> pd.DataFrame:
@@ -104,16 +100,12 @@ def _lines(rows: pd.DataFrame, path: Path) -> None:
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows.to_dict("records")))
 
 
-def _tabbed(rows: pd.DataFrame) -> str:
-    return str(rows.to_csv(sep="\t", index=False, lineterminator="\n"))
-
-
-def card(landscape: str, subject: Subject, sizes: tuple[int, int], parts: Parts, *, crossed: bool) -> str:
+def readme(landscape: str, subject: Subject, sizes: tuple[int, int], parts: Parts, *, crossed: bool) -> str:
     """Dataset card: configuration for `datasets`, contents, relevance, splits, source and licence.
 
     `sizes`: numbers of documents and queries; `parts`: judgements by split; `crossed`: all queries are test queries.
     """
-    entry, cell = subject.landscapes[landscape], subject.params
+    entry = subject.landscapes[landscape]
     front = {
         "license": "other",
         "license_name": entry.licence,
@@ -126,48 +118,12 @@ def card(landscape: str, subject: Subject, sizes: tuple[int, int], parts: Parts,
             *[_config(name, {split: f"qrels/{split}.parquet" for split in parts}) for name in JUDGEMENTS if parts],
         ],
     }
-    warning = "**Simulated landscape: what is scored on it says nothing about real patents.**"
-    grades = f", of which {entry.threshold} and more are relevant to R@k, AP and RR" if entry.threshold > 1 else ""
-    own = ", or in their own words where they are no families" if getattr(entry, "queries", None) else ""
-    lines = [
-        *["---", yaml.safe_dump(front, sort_keys=False, width=1000).strip(), "---", ""],
-        *[f"# {landscape}", "", *([warning, ""] if entry.simulated else []), entry.description, ""],
-        f"- Corpus: {sizes[0]:,} patent families in view {cell.document_view}; queries: {sizes[1]:,} in view "
-        f"{cell.query_view}{own}. A view is one text, with its titles in it: the column `title` is empty.",
-        *[
-            f"- Judgements, {split}: {len(rows):,} of {rows['query-id'].nunique():,} queries"
-            for split, rows in parts.items()
-        ],
-        f"- Relevance: {RELEVANT[entry.relevance]}{grades}. `scope` is `in` where query and family share a class or "
-        "domain, `out` where they share none, `unknown` where a side has none.",
-        f"- {_splits(cell.tasks, crossed=crossed)}",
-        "- A query that is a family is in the corpus under the same id, and is never its own result: leave identical "
-        "ids out, as BEIR does by itself, and mteb with `ignore_identical_ids`.",
-        *([f"- {EARLIER}"] if cell.tasks.pool == "earlier" else []),
-        f"- Source: {entry.source}, {dataset_revision(entry.model_dump())}",
-        *["", "## Licence", "", _terms(entry), ""],
-    ]
-    return "\n".join(lines)
-
-
-def _splits(tasks: Tasks, *, crossed: bool) -> str:
-    if crossed:
-        return "Splits: every query is in `test`, as few were judged; the cell's fusion is cross-fitted over them."
-    return f"Splits: by family, seed {tasks.seed}, fold {tasks.fold}; scores are those of `test`."
+    return card(
+        "dataset", front, landscape=landscape, entry=entry, cell=subject.params, parts=parts, crossed=crossed,
+        documents=sizes[0], queries=sizes[1], relevant=RELEVANT[entry.relevance],
+        revision=dataset_revision(entry.model_dump()),
+    )  # fmt: skip
 
 
 def _config(name: str, files: Mapping[str, str]) -> dict[str, Any]:
     return {"config_name": name, "data_files": [{"split": split, "path": path} for split, path in files.items()]}
-
-
-def _terms(entry: Any) -> str:
-    """The licence of the texts, and its terms where they are not ours."""
-    if entry.source == "table":
-        return f"As whoever added the landscape put it: {entry.licence}."
-    if entry.source != "hub":
-        return f"{entry.licence}."
-    return (
-        f"{entry.licence}. Texts and judgements are those of {entry.hub}, which this project never redistributes: this "
-        "folder is for your own use, and whoever passes it on does so under that licence"
-        f"{', so not for commercial use' if 'NC' in entry.licence else ''}."
-    )

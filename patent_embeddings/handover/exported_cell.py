@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from patent_embeddings.core import layout
@@ -25,23 +26,18 @@ class Subject:
 
     @property
     def homes(self) -> list[str]:
-        """Landscapes that the model was trained on; none for zero-shot."""
-        return self.params.trained_on(self.recipe)
+        """Landscapes that the scored model was trained on; none where the adapter has no weight in it."""
+        return self.params.trained_on(self.recipe) if self.weight else []
 
     @property
     def weight(self) -> float:
         """Weight of the trained adapter in the scored model, by recipe and cell; 0 where nothing was trained."""
-        return self.recipe.weight * self.params.embed.adapter_scale if self.homes else 0.0
-
-    @property
-    def tuned(self) -> bool:
-        """Whether the scored model has an adapter with a weight above 0."""
-        return self.weight > 0
+        return self.recipe.weight * self.params.embed.adapter_scale if self.recipe.signals else 0.0
 
     @property
     def made(self) -> str:
         """How the model was made, for a text such as "minilm fine-tuned with r1 on sim-alpha"."""
-        return f"fine-tuned with {self.params.recipe} on {', '.join(self.homes)}" if self.tuned else "zero-shot"
+        return f"fine-tuned with {self.params.recipe} on {', '.join(self.homes)}" if self.homes else "zero-shot"
 
     def chosen(self, landscape: str | None) -> list[str]:
         """The given landscape, or all of the cell's. Raises UserError where the cell is not scored on it."""
@@ -60,3 +56,25 @@ def subject(params: Params) -> Subject:
     """The cell with its entries. Raises UserError where an id is in no registry, or its entry is wrong."""
     landscapes = {name: landscape_entry(name) for name in params.evaluate_on}
     return Subject(params, model_entry(params.model), recipe_entry(params.recipe), landscapes)
+
+
+def require_ours(out: Path, what: str, *marks: str) -> None:
+    """Raise UserError where a folder exists and has none of the files of an earlier export, which may be replaced."""
+    if out.exists() and not any((out / name).exists() for name in marks):
+        raise UserError(f"{out}: exists and {what} of an earlier export; name another folder with --out")
+
+
+def drop_others(out: Path, marks: Collection[str], files: Collection[str], kept: Collection[str]) -> None:
+    """Remove an earlier export's files from the folders below `out`, but for those of some landscapes.
+
+    `files` are patterns of what the export writes into a folder, and `marks` those by which an export is known. A
+    folder that holds something else as well keeps that.
+    """
+    for folder in sorted(out.glob("*/")):
+        if folder.name in kept or folder.is_symlink() or not any(any(folder.glob(mark)) for mark in marks):
+            continue
+        for path in [path for name in files for path in folder.glob(name)]:
+            path.unlink()
+        for place in sorted(folder.glob("**/"), reverse=True):
+            if not any(place.iterdir()):
+                place.rmdir()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import textwrap
@@ -17,7 +15,7 @@ from patent_embeddings.core import layout, tables
 from patent_embeddings.core.arrays import Booleans
 from patent_embeddings.core.progress import aligned
 from patent_embeddings.corpus.schemas import FAMILIES
-from patent_embeddings.handover.spreadsheet import plain
+from patent_embeddings.handover.spreadsheet import written
 from patent_embeddings.retrieval import filters
 from patent_embeddings.retrieval.find import Finder, Question
 
@@ -124,14 +122,9 @@ def beside(family: Any, passage: str) -> str:
 
 def as_csv(found: Found) -> str:
     """One row for each hit; a list is one cell, and no cell is run as a formula by a spreadsheet."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Hit))
-    for answer in found.answers:
-        for hit in answer.hits:
-            cells = ("; ".join(value) if isinstance(value, list) else value for value in asdict(hit).values())
-            writer.writerow("" if cell is None else plain(cell) for cell in cells)
-    return text.getvalue()
+    hits = (asdict(hit).values() for answer in found.answers for hit in answer.hits)
+    rows = (("; ".join(value) if isinstance(value, list) else value for value in hit) for hit in hits)
+    return written([field.name for field in fields(Hit)], rows)
 
 
 def as_json(found: Found, indent: int | None = 2) -> str:
@@ -150,7 +143,8 @@ def _lines(answer: Answer, width: int, filtered: bool) -> Iterator[str]:
     yield from textwrap.wrap(question, width, max_lines=2, placeholder=" …")
     head = ["rank", "of all", "score", "bm25", "dense", "publication", "date", "priority", "office"]
     rows = [
-        [str(hit.rank), str(hit.rank_of_all), f"{hit.score:.4f}", _rank(hit.bm25_rank), _rank(hit.dense_rank),
+        [str(hit.rank), str(hit.rank_of_all), f"{hit.score:.4f}",
+         *("–" if rank is None else str(rank) for rank in (hit.bm25_rank, hit.dense_rank)),
          shown(hit.publication)[:40], hit.date, hit.priority, shown(hit.jurisdiction)]
         for hit in answer.hits
     ]  # fmt: skip
@@ -182,10 +176,6 @@ def _wrapped(text: str, width: int, lines: int) -> list[str]:
     return textwrap.wrap(
         shown(text), width, initial_indent=indent, subsequent_indent=indent, max_lines=lines, placeholder=" …"
     )
-
-
-def _rank(value: int | None) -> str:
-    return "–" if value is None else str(value)
 
 
 def shown(text: str) -> str:

@@ -6,9 +6,7 @@ Harman, 2005): a system whose hits were not judged would look worse than it is.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
 from collections.abc import Sequence
 from contextlib import closing
@@ -20,11 +18,11 @@ import pandas as pd
 
 from patent_embeddings.core.arrays import Booleans
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.files import replacing
+from patent_embeddings.core.files import write_text
 from patent_embeddings.corpus.reading import sheet
 from patent_embeddings.corpus.reading.source import Source
 from patent_embeddings.handover.hits import beside, name, shown
-from patent_embeddings.handover.spreadsheet import plain
+from patent_embeddings.handover.spreadsheet import plain, written
 from patent_embeddings.retrieval.find import Finder, Question
 
 COLUMNS = ("query_id", "family_id", "relevance", "question", "publication", "title", "passage", "found_by")
@@ -89,13 +87,9 @@ def write(path: Path, rows: Sequence[Row], asked: Sequence[Question], cell: str)
         one = merged.setdefault(key, row | {"found_by": ""})
         one["found_by"] = _joined(one["found_by"], row["found_by"], cell)
     places = {question.id: place for place, question in enumerate(asked)}
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(plain, names))
-    for key in sorted(merged, key=lambda key: (places[key[0]], _hash(key))):
-        writer.writerow(plain(merged[key].get(column, "")) for column in names)
-    with replacing(path) as temporary:
-        temporary.write_bytes(f"{_MARK}{text.getvalue()}".encode())
+    ordered = sorted(merged, key=lambda key: (places[key[0]], _hash(key)))
+    text = written(names, ([merged[key].get(column, "") for column in names] for key in ordered))
+    write_text(path, f"{_MARK}{text}")
     judged = sum(bool(row["relevance"].strip()) for row in merged.values())
     return Judging(len(merged), len(merged) - len(held), judged)
 

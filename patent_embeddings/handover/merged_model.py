@@ -17,7 +17,7 @@ from patent_embeddings.encoders.base import Encoder
 from patent_embeddings.encoders.loading import offline
 from patent_embeddings.encoders.values import EmbedValues
 from patent_embeddings.handover import model
-from patent_embeddings.handover.exported_cell import Subject
+from patent_embeddings.handover.exported_cell import Subject, require_ours
 from patent_embeddings.training import adapters
 
 _NAMED = {"classification": "Classification", "clustering": "Clustering"}  # names of these prompts in mteb
@@ -30,7 +30,7 @@ def write(out: Path, subject: Subject, scores: pd.DataFrame) -> str:
     earlier export is replaced. Raises UserError where the folder holds something else, the model needs code that a
     folder cannot hold, or the model or its adapter is not on this machine.
     """
-    model.require_ours(out)
+    require_ours(out, *model.OURS)
     with offline(), replacing(out) as folder:
         return save(folder, subject, scores)
 
@@ -39,15 +39,15 @@ def opened(subject: Subject) -> Encoder:
     """Load the model of the current cell as it was evaluated. Raises UserError as `write`."""
     landscape = subject.params.landscape
     values = params.read("embed", EmbedValues, landscape)
-    if values.model.remote_code:
-        mend = f"export the adapter alone, and load {values.model.hub} with trust_remote_code"
-        raise UserError(f"{values.model.hub} runs code of its own repository, which no folder can bring; {mend}")
-    if values.model.native == "nomic-moe":
-        what = f"{values.model.hub} is read into a network of ours, which transformers lacks and no folder can bring"
-        raise UserError(f"{what}; export the adapter alone, and load {values.model.hub} with it")
-    if values.model.tasks:
-        what = f"{values.model.hub} switches adapters by task, which no folder of sentence-transformers does by itself"
-        raise UserError(f"{what}; export the adapter alone, and load {values.model.hub} with it")
+    hub, own_code, ours = values.model.hub, values.model.remote_code, values.model.native == "nomic-moe"
+    reasons = {
+        "runs code of its own repository, which no folder can bring": own_code,
+        "is read into a network of ours, which transformers lacks and no folder can bring": ours,
+        "switches adapters by task, which no folder of sentence-transformers does by itself": values.model.tasks,
+    }
+    if what := next((what for what, holds in reasons.items() if holds), None):
+        mend = f"export the adapter alone, and load {hub} with {'trust_remote_code' if own_code else 'it'}"
+        raise UserError(f"{hub} {what}; {mend}")
     adapter = adapters.sealed(layout.ADAPTER, values.model, values.trained)
     dtype = values.dtype
     if dtype == "auto":  # the type that the vectors were computed in
@@ -75,7 +75,7 @@ def save(folder: Path, subject: Subject, scores: pd.DataFrame) -> str:
         whole.truncate_dim = subject.params.search.dimensions
     whole.save(str(folder), create_model_card=False)
     kind = type(whole).__name__
-    (folder / model.README).write_text(model.card(subject, scores, f"{kind}(FOLDER)"), encoding="utf-8")
+    (folder / model.README).write_text(model.readme(subject, scores, f"{kind}(FOLDER)"), encoding="utf-8")
     share(folder)
     return kind
 

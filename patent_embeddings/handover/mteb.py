@@ -10,7 +10,7 @@ import pandas as pd
 
 from patent_embeddings.core import environment, layout
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.files import read_json, write_json
+from patent_embeddings.core.files import as_json, read_json, replacing
 from patent_embeddings.evaluation.scores import records
 from patent_embeddings.evaluation.systems import HEADLINE_LABELS, LEADING, METRICS, label_place
 from patent_embeddings.handover.exported_cell import Subject
@@ -37,54 +37,57 @@ def write(out: Path, subject: Subject, scores: pd.DataFrame, digest: str, commit
     hub, homes = subject.model.hub, subject.homes
     name = f"{hub}-{subject.params.recipe}-{'+'.join(homes)}" if homes else hub
     revision = f"{commit[0] if homes else subject.model.revision or 'none-pinned'}-{digest}"
-    folder = out / "results" / name.replace("/", "__").replace(" ", "_") / revision
-    write_json(folder / "model_meta.json", model_meta(subject, name, revision))
+    files = {"model_meta": model_meta(subject, name, revision)}
     for task, (system, _) in LEADING.items():
         led = scores[(scores["task"] == task) & (scores["system"] == system)]
-        for landscape in sorted(set(led["landscape"])):
-            title = task_name(landscape, task)
-            ours = led[led["landscape"] == landscape]
-            write_json(folder / f"{title}.json", task_result(ours, title, landscape, subject, commit[1]))
+        for landscape, ours in led.groupby("landscape"):
+            scopes = sorted(set(ours["scope"]), key=lambda name: label_place(name, ("all", *HEADLINE_LABELS)))
+            # mteb's score of a task is the mean of its subsets, so each scope is a task; the leading one has its name.
+            for scope in scopes:
+                title = task_name(str(landscape), task, "" if scope == scopes[0] else scope)
+                files[title] = task_result(ours[ours["scope"] == scope], title, subject, commit[1])
+    with replacing(out / "results" / name.replace("/", "__").replace(" ", "_") / revision) as folder:
+        folder.mkdir()
+        for title, content in files.items():
+            (folder / f"{title}.json").write_text(as_json(content), encoding="utf-8")
     return f"{name}, revision {revision}"
 
 
-def task_name(landscape: str, task: str) -> str:
-    """Name of a landscape's task in MTEB: `SimAlphaPatentRetrieval`."""
-    return f"{''.join(word.capitalize() for word in landscape.split('-'))}Patent{task.capitalize()}"
+def task_name(landscape: str, task: str, scope: str = "") -> str:
+    """Name of a landscape's task in MTEB: `SimAlphaPatentRetrieval`, or with a scope `SimAlphaPatentRetrievalOut`."""
+    words = (word.capitalize() for part in (landscape, "patent", task, scope) for word in part.split("-"))
+    return "".join(words)
 
 
-def task_result(rows: pd.DataFrame, title: str, landscape: str, subject: Subject, date: str) -> dict[str, Any]:
-    """Result of one task in MTEB's format; its subsets are the scopes or label sets, the leading one first.
+def task_result(rows: pd.DataFrame, title: str, subject: Subject, date: str) -> dict[str, Any]:
+    """Result of one task in MTEB's format.
 
-    `rows` are the scores of one system on one landscape and task; `date` is ISO. The result also holds the cell's
-    parameters and the versions of the libraries that can change numbers.
+    `rows` are the scores of one system on one landscape in one scope or label set; `date` is ISO. The result also holds
+    the cell's parameters and the versions of the libraries that can change numbers.
     """
-    scopes = sorted(set(rows["scope"]), key=lambda name: label_place(name, ("all", *HEADLINE_LABELS)))
+    names = {one.name: one.mteb.format(depth=subject.params.search.depth) for one in METRICS}
+    scored = {row["metric"]: row for row in records(rows)}
+    main = scored[LEADING[rows["task"].iloc[0]][1]]
+    landscape = main["landscape"]
+    bounds = {name: [row["ci_low"], row["ci_high"]] for name, row in scored.items() if row["ci_low"] == row["ci_low"]}
+    subset = {
+        **{names[name]: row["value"] for name, row in scored.items()},
+        "main_score": main["value"],
+        "hf_subset": main["scope"],
+        "languages": ["eng-Latn"] if subject.english([landscape]) else [],
+        "n": main["n"],
+        "interval_95": {names[name]: both for name, both in bounds.items()},
+    }
     costs = [path for stage in TIMED if (path := layout.cost(stage, landscape)).exists()]
     return {
         "task_name": title,
         "dataset_revision": dataset_revision(subject.landscapes[landscape].model_dump()),
         "mteb_version": None,  # not computed by MTEB
-        "scores": {"test": [_subset(rows[rows["scope"] == scope], scope, landscape, subject) for scope in scopes]},
+        "scores": {"test": [subset]},
         "evaluation_time": round(sum(read_json(path)["seconds"] for path in costs), 2) if costs else None,
         "date": date,
         "parameters": subject.params.model_dump(mode="json"),
         "versions": environment.pins(environment.LOCK),
-    }
-
-
-def _subset(rows: pd.DataFrame, scope: str, landscape: str, subject: Subject) -> dict[str, Any]:
-    names = {one.name: one.mteb.format(depth=subject.params.search.depth) for one in METRICS}
-    scored = {row["metric"]: row for row in records(rows)}
-    main = scored[LEADING[rows["task"].iloc[0]][1]]
-    bounds = {name: [row["ci_low"], row["ci_high"]] for name, row in scored.items() if row["ci_low"] == row["ci_low"]}
-    return {
-        **{names[name]: row["value"] for name, row in scored.items()},
-        "main_score": main["value"],
-        "hf_subset": scope,
-        "languages": ["eng-Latn"] if subject.english([landscape]) else [],
-        "n": main["n"],
-        "interval_95": {names[name]: both for name, both in bounds.items()},
     }
 
 

@@ -1,9 +1,14 @@
-"""Content of tables for people, independent of their form (HTML, CSV, LaTeX)."""
+"""Content of tables for people, independent of their form (HTML, CSV, LaTeX), and as LaTeX."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import pandas as pd
+
+_WORDS = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_ESCAPED = str.maketrans({**{sign: f"\\{sign}" for sign in "&%$#_{}"}, **_WORDS})
 
 
 @dataclass(frozen=True)
@@ -39,3 +44,19 @@ class Sheet:
         rows = [[row[place] for place in kept] for row in self.rows]
         texts = sum(place < self.texts for place in kept)
         return replace(self, head=[self.head[place] for place in kept], rows=rows, texts=texts)
+
+
+def latex(sheet: Sheet) -> str:
+    """A sheet as LaTeX for documents that use booktabs; everything in it is escaped."""
+    frame = pd.DataFrame([[_words(value) for value in row] for row in sheet.rows], columns=list(sheet.head))
+    columns = "l" * sheet.texts + "r" * (len(sheet.head) - sheet.texts)
+    caption = sheet.caption.translate(_ESCAPED) or None
+    return frame.to_latex(index=False, escape=True, column_format=columns, caption=caption)
+
+
+def _words(value: Shown) -> str:
+    if isinstance(value, Score):
+        return f"{value.value:.4f}" + (f" [{value.low:.3f}, {value.high:.3f}]" if value.low == value.low else "")
+    if value is None:
+        return "--"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from patent_embeddings.handover.sheets import Score, Sheet, Shown
@@ -18,14 +18,17 @@ def comma_separated(sheet: Sheet) -> str:
     A column of scores becomes three columns, values and both bounds, and a fourth where there are notes.
     """
     columns = [_columns([row[place] for row in sheet.rows]) for place in range(len(sheet.head))]
+    head = [f"{head} {one}" if one else head for head, parts in zip(sheet.head, columns, strict=True) for one in parts]
+    pairs = (zip(row, columns, strict=True) for row in sheet.rows)
+    return written(head, ([_part(value, one) for value, parts in row for one in parts] for row in pairs))
+
+
+def written(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV; no cell is a formula, None and NaN are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        [f"{head} {one}" if one else head for head, parts in zip(sheet.head, columns, strict=True) for one in parts]
-    )
-    for row in sheet.rows:
-        cells = [_part(value, one) for value, parts in zip(row, columns, strict=True) for one in parts]
-        writer.writerow(["" if one is None or one != one else plain(one) for one in cells])
+    writer.writerow(map(plain, head))
+    writer.writerows(["" if one is None or one != one else plain(one) for one in row] for row in rows)
     return text.getvalue()
 
 

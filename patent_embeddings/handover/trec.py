@@ -11,34 +11,40 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import write_text
 from patent_embeddings.corpus.pool import reachable
 from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
+from patent_embeddings.evaluation.retrieval import SCOPES
 from patent_embeddings.evaluation.systems import ORACLES, RETRIEVAL
+from patent_embeddings.handover.exported_cell import Subject
 from patent_embeddings.retrieval.schemas import RUN
 
-_SCOPES = ("all", "in", "out", "in-paired", "out-paired")
+FILES = (*(f"{system}.run" for system in (*RETRIEVAL, *ORACLES)), *(f"qrels.{scope}.txt" for scope in SCOPES))
+MARKS = FILES
 
 
-def write(folder: Path, landscape: str, *, earlier: bool, judged: bool = False) -> None:
-    """Write the files of a landscape; a run that does not exist or has no rows is left out.
+def write(folder: Path, landscape: str, subject: Subject) -> str:
+    """Write the files of a landscape, and return how to measure by them.
 
-    `earlier`: only families published before a query are ranked for it. `judged`: the landscape has judgements of the
-    user's own, and those that are not relevant in a scope are written with relevance 0. Raises UserError where an id
-    has white space, or a table is absent or damaged.
+    A run that does not exist or has no rows is left out. Where the judgements are the user's own, those that are not
+    relevant in a scope are written with relevance 0. Raises UserError where an id has white space, or a table is absent
+    or damaged.
     """
+    entry = subject.landscapes[landscape]
     queries = tables.read(layout.task(landscape, "queries"), QUERIES)
     qrels = tables.read(layout.task(landscape, "qrels"), QRELS)
     pool = tables.read(layout.task(landscape, "pool"), POOL)
-    reach = reachable(qrels, pool, earlier=earlier)
+    reach = reachable(qrels, pool, earlier=subject.params.tasks.pool == "earlier")
     tests = qrels["query_id"].isin(queries.loc[queries["split"] == "test", "query_id"])
-    for name in (*(f"{system}.run" for system in (*RETRIEVAL, *ORACLES)), *(f"qrels.{scope}.txt" for scope in _SCOPES)):
-        if (folder / name).is_file():  # from another cell, which may have had files that this one lacks
+    for name in FILES:  # from another cell, which may have had files that this one lacks
+        if (folder / name).is_file():
             (folder / name).unlink()
     for scope, rows in scopes(qrels.assign(reachable=reach)[tests]).items():
-        kept = [rows, irrelevant(qrels, rows)] if judged else [rows]
+        kept = [rows, irrelevant(qrels, rows)] if entry.relevance == "judged" else [rows]
         write_text(folder / f"qrels.{scope}.txt", qrels_text(pd.concat(kept)))
     for system in RETRIEVAL:
         path = layout.run(landscape, system)
         if path.exists() and len(found := tables.read(path, RUN)):
             write_text(folder / f"{system}.run", run_text(found, system))
+    recall = "R@100" if entry.threshold == 1 else f"'R(rel={entry.threshold})@100'"  # and so AP and RR
+    return f"try `ir_measures {folder}/qrels.all.txt {folder}/dense.run nDCG@10 {recall}`"
 
 
 def scopes(qrels: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -66,8 +72,7 @@ def run_text(found: pd.DataFrame, tag: str) -> str:
     Our rank is authoritative, while other tools sort by score and break ties in their own way. Raises UserError where
     an id has white space, which the format cannot hold.
     """
-    depth = int(found["rank"].max()) if len(found) else 0
-    lines = found.assign(q0="Q0", falling=depth + 1 - found["rank"], tag=tag)
+    lines = found.assign(q0="Q0", falling=found["rank"].max() + 1 - found["rank"], tag=tag)
     return _lines(lines[["query_id", "q0", "family_id", "rank", "falling", "tag"]])
 
 

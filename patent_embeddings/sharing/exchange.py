@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Iterable
+from typing import Any
 
 from dvc.repo import Repo
 from dvc.repo.experiments.utils import exp_refs
+from scmrepo.git.backend.base import SyncStatus
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError
@@ -19,7 +21,8 @@ from patent_embeddings.sharing.repository import transfer
 def exchange(repo: Repo, command: str, name: str | None = None) -> None:
     """Push or pull the git references of one experiment by name, or of all; without a git remote, do nothing.
 
-    Raises UserError where the remote cannot be reached, or refuses.
+    An experiment of which the other side holds another version is named, and neither version is replaced. Raises
+    UserError where the remote cannot be reached, or refuses.
     """
     remotes = list(repo.scm.pygit2.repo.remotes.names())
     if not remotes:
@@ -27,21 +30,24 @@ def exchange(repo: Repo, command: str, name: str | None = None) -> None:
         return
     remote = "origin" if "origin" in remotes else remotes[0]
     with transfer(f"git remote {remote!r}", command):
-        known = [ref.name for ref in exp_refs(repo.scm, remote if command == "pull" else None)]
-        if known and (name is None or name in known):
-            action = repo.experiments.push if command == "push" else repo.experiments.pull
-            exchanged = action(remote, all_commits=name is None, exp_names=name)
-            if command == "pull":
-                _look_at(repo, set(exchanged))
-        say(f"{remote}: {len(known)} experiments")
+        refs = [ref for ref in exp_refs(repo.scm, remote if command == "pull" else None) if name in (None, ref.name)]
+        action = repo.scm.push_refspecs if command == "push" else repo.scm.fetch_refspecs
+        done = action(remote, [f"{ref}:{ref}" for ref in refs]) if refs else {}
+        by = {status: [ref for ref in refs if done[str(ref)] is status] for status in SyncStatus}
+    if command == "pull":
+        _look_at(repo, by[SyncStatus.SUCCESS])
+    say(f"{remote}: {len(refs) - len(by[SyncStatus.DIVERGED])} experiments")
+    if diverged := sorted({ref.name for ref in by[SyncStatus.DIVERGED]}):
+        what = f"{remote} holds another experiment of the same name and base, and each side keeps its own"
+        say(f"experiments not exchanged: {', '.join(diverged)}: {what}; `dvc exp rename` gives yours another name")
 
 
-def _look_at(repo: Repo, names: Collection[str]) -> None:
+def _look_at(repo: Repo, refs: Iterable[Any]) -> None:
     """Name the experiments that change more than parameters and results, since whoever applies one runs its code.
 
-    Experiments with unsafe YAML are removed, since DVC reads the YAML of every experiment.
+    `refs` are DVC's references to them. Experiments with unsafe YAML are removed, as DVC reads the YAML of each.
     """
-    for ref in [ref for ref in exp_refs(repo.scm) if ref.name in names]:
+    for ref in refs:
         base, commit = ref.baseline_sha, repo.scm.get_ref(str(ref))
         try:
             public = git("for-each-ref", "--count=1", "--contains", base, "refs/heads", "refs/remotes", "refs/tags")

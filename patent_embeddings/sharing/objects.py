@@ -5,18 +5,21 @@ A folder is an object that lists its files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dvc.exceptions import DvcException
+from dvc.fs.callbacks import TqdmCallback
 from dvc.repo import Repo
 from dvc.repo.experiments.utils import resolve_name
 from dvc_data.hashfile.db import HashFileDB
 from dvc_data.hashfile.hash import file_md5
 from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.transfer import transfer as copy
 from dvc_objects.fs.local import LocalFileSystem
 
 from patent_embeddings.core.errors import UserError
@@ -33,8 +36,8 @@ _AT_ONCE = 64  # records or lists of a remote held in memory
 def named(repo: Repo, *, push: bool = False, only: str | None = None) -> dict[str, HashInfo]:
     """Objects that the workspace, all branches, tags and experiments name, by hash.
 
-    `push`: without outputs that are not to be pushed. `only`: of the workspace and this experiment. Raises UserError
-    where there is no such experiment.
+    `push`: without outputs that are not to be pushed. `only`: of this experiment alone. Raises UserError where there is
+    no such experiment.
     """
     revisions: dict[str, Any] = {"all_branches": True, "all_tags": True, "all_experiments": True}
     if only is not None:
@@ -45,6 +48,8 @@ def named(repo: Repo, *, push: bool = False, only: str | None = None) -> dict[st
         revisions = {"revs": [repo.scm.get_ref(str(ref))]}
     found = {}
     for revision in repo.brancher(**revisions):
+        if only is not None and revision == "workspace":
+            continue
         try:
             outs = repo.index.outs
         except DvcException as error:
@@ -79,14 +84,10 @@ class Folders:
         lists = ((name(one), self.lists.get(str(one.value), {})) for one in found)
         return found | {_info(oid, f"{folder}/{path}") for folder, files in lists for path, oid in files.items()}
 
-    def complete(self, one: Record) -> bool:
-        """Whether the list of every folder that a record names is known."""
-        return all(oid in self.lists for oid in one.outs.values() if oid.endswith(".dir"))
-
-    def needs(self, one: Record) -> set[str]:
-        """Hashes of everything that a record names."""
-        within = (oid for folder in one.outs.values() for oid in self.lists.get(folder, {}).values())
-        return {*one.outs.values(), *within}
+    def lacks(self, one: Record, gone: set[str]) -> bool:
+        """Whether the list of a folder that a record names is unknown, or something that it names is gone."""
+        unknown = any(oid.endswith(".dir") and oid not in self.lists for oid in one.outs.values())
+        return unknown or any(gone.intersection([oid, *self.lists.get(oid, {}).values()]) for oid in one.outs.values())
 
     def refused(self, one: Record) -> str | None:
         """Why a folder that a record names was refused, if one was."""
@@ -138,29 +139,75 @@ def contents(fs: Any, paths: list[str]) -> Iterator[bytes]:
             yield from pool.map(content, paths[first : first + _AT_ONCE])
 
 
-def refuse_damaged(repo: Repo, found: Folders, named: Iterable[HashInfo]) -> None:
-    """Raise UserError at the first folder whose list in this clone's cache is damaged."""
+def exchanged(repo: Repo, remote: Any, command: str, named: Iterable[HashInfo]) -> Folders:
+    """`folders` before a push or pull. Raises UserError at the first whose list in this clone's cache is damaged."""
+    with transfer(called(remote), command):
+        found = folders(repo, remote, named)
     for one in named:
         oid = str(one.value)
         if oid in found.unfit and has(repo.cache.local, one):
-            raise _damaged(one, why(found.unfit[oid]))
+            raise _damaged(name(one), why(found.unfit[oid]))
+    return found
 
 
-def absent(repo: Repo, objects: set[HashInfo], remote: Any) -> tuple[set[HashInfo], set[HashInfo]]:
-    """Objects that are here and not on the remote, and objects that are on neither."""
+def sizes(fs: Any, folder: str) -> dict[tuple[str, str], int]:
+    """Size in bytes of every file below a folder of a cache or remote, by the names of its own folder and of itself."""
+    walked = fs.fs.walk(folder, detail=True)
+    return {(fs.name(place), name): found["size"] for place, _, files in walked for name, found in files.items()}
+
+
+def send(repo: Repo, remote: Any, folders: Folders, objects: Iterable[HashInfo]) -> tuple[int, set[str]]:
+    """Send the objects that the remote lacks; return their number, and the hashes of those that are nowhere.
+
+    Raises UserError where a content does not have its hash, so that no damage is sent, or something cannot be sent.
+    """
+    # By sizes, and not by DVC's index of the remote: for that every file of a folder is there as long as its list is,
+    # while somebody may have deleted one, and a broken connection leaves half a file under its name.
     with transfer(called(remote), "push"):
-        compared = repo.cloud.status(objects, odb=remote.odb)
-    if compared.missing:
-        first = name(min(compared.missing, key=name))
-        say(f"{len(compared.missing)} files are neither here nor on the remote, such as {first}")
-    return set(compared.new), set(compared.missing)
+        there = sizes(remote.odb.fs, remote.odb.path)
+    cache = repo.cache.local
+    names = {str(one.value): name(one) for one in objects}
+    here = {oid: path.stat().st_size for oid in names if (path := Path(cache.oid_to_path(oid))).exists()}
+    gone = {oid for oid in names if oid not in here and (oid[:2], oid[2:]) not in there}
+    new = sorted(oid for oid, size in here.items() if there.get((oid[:2], oid[2:])) != size)
+    if gone:
+        say(f"{len(gone)} files are neither here nor on the remote, such as {min(names[oid] for oid in gone)}")
+    for oid in track(new, len(new), "check", unit="files"):
+        if not intact(cache, oid):
+            raise _damaged(names[oid])
+    lists = [oid for oid in new if oid in folders.lists]
+    with transfer(called(remote), "push"):
+        _add(cache, remote.odb, [oid for oid in new if oid not in folders.lists], there)
+        # A list says that its files are there, so it comes last, and not without them.
+        _add(cache, remote.odb, [oid for oid in lists if not gone.intersection(folders.lists[oid].values())], there)
+    return len(new), gone
 
 
-def refuse_broken(repo: Repo, objects: set[HashInfo]) -> None:
-    """Raise UserError at the first object whose content does not have its hash, so that no damage is pushed."""
-    for one in track(sorted(objects, key=name), len(objects), "check", unit="files"):
-        if not intact(repo.cache.local, str(one.value)):
-            raise _damaged(one)
+def _add(cache: HashFileDB, target: HashFileDB, oids: list[str], there: Collection[tuple[str, str]]) -> None:
+    """Copy objects from the cache to a remote, in place of what is there. Raises UserError where some cannot be."""
+    failed: list[BaseException] = []
+    for oid in oids:
+        if (oid[:2], oid[2:]) in there:
+            with suppress(FileNotFoundError):  # somebody else's push removed it
+                target.delete(oid)
+    paths = [cache.oid_to_path(oid) for oid in oids]
+    with TqdmCallback(desc=f"Pushing to {target.path}", unit="file") as bar:
+        target.add(paths, cache.fs, oids, check_exists=False, callback=bar, on_error=lambda _, why: failed.append(why))
+    if failed:
+        raise UserError(f"{len(failed)} of {len(oids)} files are not sent") from failed[0]
+
+
+def receive(repo: Repo, remote: Any, objects: set[HashInfo]) -> set[str]:
+    """Receive the objects that this clone lacks, and return their hashes; damaged ones are not kept.
+
+    Raises UserError where something cannot be received.
+    """
+    cache = repo.cache.local
+    with transfer(called(remote), "pull"), TqdmCallback(desc=f"Fetching from {remote.path}", unit="file") as bar:
+        result = copy(remote.odb, cache, objects, cache_odb=cache, verify=True, callback=bar)
+        if result.failed:
+            raise UserError(f"{len(result.failed)} of {len(objects)} files are not here yet")
+    return {str(one.value) for one in result.transferred}
 
 
 def intact(cache: HashFileDB, oid: str) -> bool:
@@ -183,8 +230,8 @@ def why(reason: str) -> str:
     return "" if reason == records.DAMAGED else f" ({reason})"
 
 
-def _damaged(one: HashInfo, reason: str = "") -> UserError:
-    return UserError(f"{name(one)}: damaged in DVC's cache{reason}; {MEND}")
+def _damaged(path: str, reason: str = "") -> UserError:
+    return UserError(f"{path}: damaged in DVC's cache{reason}; {MEND}")
 
 
 def _info(oid: str, path: str) -> HashInfo:

@@ -18,10 +18,10 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.files import workplace
 from patent_embeddings.core.progress import say
 from patent_embeddings.sharing import records
-from patent_embeddings.sharing.objects import contents
+from patent_embeddings.sharing.objects import contents, sizes
 from patent_embeddings.sharing.records import Record
 
-_PATH = re.compile(r"runs/[0-9a-f]{2}/([0-9a-f]{64})/([0-9a-f]{64})$")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _SHOWN = 100  # most records that a message names, and most messages
 
 Pair = tuple[str, str]  # key and value of a record
@@ -34,7 +34,8 @@ def here(repo: Repo) -> tuple[list[Record], dict[Pair, str]]:
     """
     good, bad = [], {}
     for folder in sorted(Path(repo.stage_cache.cache_dir).glob("*/*")):
-        for path in sorted(folder.iterdir()):
+        # Any other name is of a record that a clone which shares this cache is writing now.
+        for path in sorted(path for path in folder.iterdir() if _HASH.fullmatch(path.name)):
             try:
                 with path.open("rb") as file:
                     good.append(records.read(file.read(records.LARGEST + 1), folder.name, path.name))
@@ -49,13 +50,14 @@ def here(repo: Repo) -> tuple[list[Record], dict[Pair, str]]:
 
 
 def send(source: HashFileDB, target: HashFileDB, pairs: list[Pair]) -> int:
-    """Copy the records that the target lacks, and return their number."""
-    lacking = sorted(set(pairs) - _pairs(target))
+    """Copy the records that the target lacks or has in part, and return their number."""
+    there = _pairs(target)
+    lacking = sorted(pair for pair in pairs if there.get(pair) != Path(_path(source, pair)).stat().st_size)
     if lacking:
-        there = [_path(target, pair) for pair in lacking]
-        for folder in sorted({target.fs.parent(path) for path in there}):
+        copies = [_path(target, pair) for pair in lacking]
+        for folder in sorted({target.fs.parent(path) for path in copies}):
             target.fs.makedirs(folder, exist_ok=True)
-        copy(source.fs, [_path(source, pair) for pair in lacking], target.fs, there)
+        copy(source.fs, [_path(source, pair) for pair in lacking], target.fs, copies)
     return len(lacking)
 
 
@@ -75,7 +77,7 @@ def fetch(
     `known` are the stages of dvc.yaml; `allowed` are the records in reports/records.txt, if it exists.
     """
     odb = remote.legacy_odb
-    lacking = sorted(_pairs(odb) - _pairs(repo.cache.legacy))
+    lacking = sorted(_pairs(odb).keys() - _pairs(repo.cache.legacy).keys())
     left = {pair: f"not in {layout.RECORDS}" for pair in lacking if allowed is not None and pair not in allowed}
     wanted = [pair for pair in lacking if pair not in left]
     good = []
@@ -112,12 +114,10 @@ def name_each(reasons: Mapping[Pair, str], what: str) -> None:
         say(f"{sum(map(len, list(names.values())[_SHOWN:]))} records more {what}")
 
 
-def _pairs(odb: HashFileDB) -> set[Pair]:
-    """Key and value of each record of a cache or a remote."""
-    folder = odb.fs.join(odb.path, "runs")
-    found = odb.fs.find(folder) if odb.fs.exists(folder) else []
-    matches = (_PATH.search(Path(path).as_posix()) for path in found)
-    return {(match[1], match[2]) for match in matches if match}
+def _pairs(odb: HashFileDB) -> dict[Pair, int]:
+    """Size of each record of a cache or a remote, by its key and value."""
+    found = sizes(odb.fs, odb.fs.join(odb.path, "runs"))
+    return {pair: size for pair, size in found.items() if all(map(_HASH.fullmatch, pair))}
 
 
 def _path(odb: HashFileDB, pair: Pair) -> str:

@@ -5,6 +5,8 @@ DVC's workers have their own process group, so an interrupt ends only the watchi
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -17,11 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dvc.repo import Repo
-
 from patent_embeddings.core import gpus, layout
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say
+from patent_embeddings.sharing.repository import unlocked
 
 POLL = 3.0  # seconds between two polls of the queue
 _BUSY = 180.0  # seconds for which a command is retried while DVC is locked, as long as its workers wait
@@ -42,36 +43,43 @@ class State:
 def baselines() -> dict[str, set[str]]:
     """Names of the experiments that are queued or running, by baseline commit."""
     found: dict[str, set[str]] = {}
-    with _queue() as queue:
-        for entry in (*queue.iter_queued(), *queue.iter_active()):
-            found.setdefault(entry.baseline_rev, set()).add(entry.name)
+    for entry in itertools.chain(*_entries("queued", "running")):
+        found.setdefault(entry.baseline_rev, set()).add(entry.name)
     return found
 
 
 def state(commits: Collection[str]) -> State:
     """State of the experiments in DVC's queue whose baseline is one of some commits."""
-    with _queue() as queue:
-        queued, running = _names(queue.iter_queued(), commits), _names(queue.iter_active(), commits)
-        done, failed = (
-            _names((entry for entry, _ in some), commits) for some in (queue.iter_success(), queue.iter_failed())
-        )
+    queued, running, done, failed = _names(commits, "queued", "running", "done", "failed")
     # A killed task stays among the failed ones even if its cell has been computed since.
     return State(queued, running, done, failed - done)
 
 
-def pending(commits: Collection[str]) -> tuple[set[str], set[str]]:
+def pending(commits: Collection[str]) -> list[set[str]]:
     """Queued and running experiments as in `state`, without the ended ones, which are slow to read."""
+    return _names(commits, "queued", "running")
+
+
+def _names(commits: Collection[str], *states: str) -> list[set[str]]:
+    return [{entry.name for entry in found if entry.baseline_rev in commits} for found in _entries(*states)]
+
+
+def _entries(*states: str) -> list[list[Any]]:
+    """Entries of DVC's queue in each of some states."""
     with _queue() as queue:
-        return _names(queue.iter_queued(), commits), _names(queue.iter_active(), commits)
-
-
-def _names(entries: Iterable[Any], commits: Collection[str]) -> set[str]:
-    return {entry.name for entry in entries if entry.baseline_rev in commits}
+        every = {
+            "queued": queue.iter_queued, "running": queue.iter_active, "done": queue.iter_success,
+            "failed": queue.iter_failed,
+        }  # fmt: skip
+        # An ended one comes with its result.
+        return [[one[0] if isinstance(one, tuple) else one for one in every[state]()] for state in states]
 
 
 def add(name: str, overrides: Mapping[str, Any]) -> None:
     """Queue one cell under the name of its experiment; `overrides` are values by dotted key of params.yaml."""
-    settings = [part for key, value in overrides.items() for part in ("-S", f"{key}={_override(value)}")]
+    # As JSON, in which an id such as "2024" stays text.
+    said = {key: json.dumps(value, separators=(",", ":")) for key, value in overrides.items()}
+    settings = [part for key, value in said.items() for part in ("-S", f"{key}={value}")]
     _dvc("exp", "run", "--queue", "--name", name, *settings)
 
 
@@ -100,23 +108,18 @@ def room() -> int:
     return shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists())).free
 
 
-def clear(names: set[str], commits: Collection[str]) -> None:
-    """Remove failed tasks, and tasks whose worker was killed, from the queue, so that they can be queued again."""
-    running, failed = _tasks(names, commits)
+def clear(names: Collection[str], commits: Collection[str]) -> None:
+    """Remove ended tasks, and tasks whose worker was killed, from the queue, so that they can be queued again."""
+    running, done, failed = (_revisions(found, names, commits) for found in _entries("running", "done", "failed"))
     if running:
-        _dvc("queue", "kill", "--force", *sorted(running))
-    if running or failed:
-        _dvc("queue", "remove", *sorted({*running, *failed}))
+        _dvc("queue", "kill", "--force", *running)
+    if every := sorted({*running, *done, *failed}):
+        _dvc("queue", "remove", *every)
 
 
-def _tasks(names: Collection[str], commits: Collection[str]) -> list[dict[str, str]]:
-    """Names of running and of failed tasks by revision, since experiments of other commits may have the same names."""
-    with _queue() as queue:
-        running, failed = queue.iter_active(), (entry for entry, _ in queue.iter_failed())
-        return [
-            {entry.stash_rev: entry.name for entry in entries if entry.name in names and entry.baseline_rev in commits}
-            for entries in (running, failed)
-        ]
+def _revisions(found: Iterable[Any], names: Collection[str], commits: Collection[str]) -> list[str]:
+    """Revisions of tasks by name and baseline: experiments of other commits may have the same names."""
+    return sorted(one.stash_rev for one in found if one.name in names and one.baseline_rev in commits)
 
 
 def workers() -> int:
@@ -179,7 +182,8 @@ def watch(names: Sequence[str], commits: Collection[str], jobs: int) -> State:
 
 def error_line(name: str, commits: Collection[str]) -> str:
     """The line of a failed cell's log that gives the cause."""
-    _, said = _run("queue", "logs", next(iter(_tasks([name], commits)[1]), name))
+    (failed,) = _entries("failed")
+    _, said = _run("queue", "logs", *(_revisions(failed, [name], commits) or [name])[:1])
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     # The stage's own line comes before DVC's summary of it.
     telling = [line for line in lines if line.startswith("error:")] or [line for line in lines if "ERROR" in line]
@@ -201,18 +205,9 @@ def _span(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def _override(value: Any) -> str:
-    """A value in the syntax of DVC's -S."""
-    if value is None:
-        return "null"
-    if isinstance(value, list):
-        return f"[{','.join(map(_override, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 @contextmanager
 def _queue() -> Iterator[Any]:
-    with Repo() as repo:
+    with unlocked() as repo:
         yield repo.experiments.celery_queue
 
 

@@ -6,7 +6,7 @@ after them, so that no record on the remote names a file that is missing there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +33,13 @@ def push() -> None:
         found, bad = past_runs.here(repo)
         past_runs.name_each(bad, "removed")
         every = [*objects.named(repo, push=True).values(), *objects.of_records(found)]
-        with transfer(called(remote), "push"):
-            folders = objects.folders(repo, remote, every)
-        objects.refuse_damaged(repo, folders, every)
+        folders = objects.exchanged(repo, remote, "push", every)
         wanted = folders.objects(every)
-        new, missing = objects.absent(repo, wanted, remote)
-        gone = {one.value for one in missing}
-        objects.refuse_broken(repo, new)
+        new, gone = objects.send(repo, remote, folders, wanted)
         with transfer(called(remote), "push"):
-            result = repo.cloud.push(new)
-            if result.failed:
-                raise UserError(f"{len(result.failed)} of {len(new)} files are not sent")
-            full = [one for one in found if folders.complete(one) and not folders.needs(one) & gone]
+            full = [one for one in found if not folders.lacks(one, gone)]
             sent = past_runs.send(repo.cache.legacy, remote.legacy_odb, [(one.key, one.value) for one in full])
-        say(f"{remote.name}: {len(new)} files and {sent} records of past runs sent; {len(wanted)} files in all")
+        say(f"{remote.name}: {new} files and {sent} records of past runs sent; {len(wanted)} files in all")
         if left := len(found) - len(full):
             why = "files that they name are neither here nor there (`dvc gc` removes such)"
             say(f"{left} records of past runs not sent: {why}")
@@ -74,21 +67,14 @@ def pull(experiment: str | None = None) -> None:
                 new, left = past_runs.fetch(repo, remote, inbox, known, allowed)
         named = objects.named(repo, only=experiment)
         every = [*named.values(), *objects.of_records([*here, *new])]
-        with transfer(called(remote), "pull"):
-            folders = objects.folders(repo, remote, every)
-        objects.refuse_damaged(repo, folders, every)
+        folders = objects.exchanged(repo, remote, "pull", every)
         wanted = folders.objects(every)
-        with transfer(called(remote), "pull"):
-            remote.odb.verify = True  # damaged files are not kept
-            result = repo.cloud.pull(wanted, odb=remote.odb)
-            if result.failed:
-                raise UserError(f"{len(result.failed)} of {len(wanted)} files are not here yet")
-        received = set(result.transferred)
-        absent = {one.value for one in wanted if not objects.has(repo.cache.local, one)}
+        received = objects.receive(repo, remote, wanted)
+        absent = {str(one.value) for one in wanted if not objects.has(repo.cache.local, one)}
         for one in new:
             if reason := folders.refused(one):
                 left[one.key, one.value] = reason
-            elif not folders.complete(one) or folders.needs(one) & absent:
+            elif folders.lacks(one, absent):
                 left[one.key, one.value] = "files that it names are damaged, or not there"
             else:
                 past_runs.take_in(repo, inbox, one)
@@ -98,16 +84,21 @@ def pull(experiment: str | None = None) -> None:
             why = f"as nobody keeps {layout.RECORDS} (docs/sharing.md, `Whom a restore trusts`)"
             say(f"what these runs gave is believed, {why}")
         past_runs.name_each(left, "left out")
-        _refuse_damaged(remote, named, folders, {one.value for one in received} & absent)
+        _refuse_damaged(remote, named, folders, received & absent)
+        lost = [one for one in folders.objects(named.values()) if one.value in absent]
+        lost += [one for oid, one in named.items() if one.isdir and oid not in folders.lists]
         if experiment is None:
+            if lost:
+                first = min(map(objects.name, lost))
+                say(f"{len(lost)} files of commits are neither here nor on the remote, such as {first}")
             _checkout(repo)
+        elif lost:
+            raise _not_shared(map(objects.name, lost))
         else:
             say(f"`dvc exp apply {experiment}` brings it into the workspace")
 
 
-def _refuse_damaged(
-    remote: Any, named: Mapping[str, HashInfo], folders: objects.Folders, damaged: set[str | None]
-) -> None:
+def _refuse_damaged(remote: Any, named: Mapping[str, HashInfo], folders: objects.Folders, damaged: set[str]) -> None:
     """Raise UserError, with the first names, where objects of commits are damaged on the remote."""
     gone = sorted(objects.name(one) for one in folders.objects(named.values()) if one.value in damaged)
     gone += sorted(f"{objects.name(named[oid])}: {folders.unfit[oid]}" for oid in folders.unfit.keys() & named.keys())
@@ -167,10 +158,13 @@ def _checkout(repo: Repo) -> None:
     try:
         stats = repo.checkout()["stats"]
     except CheckoutError as error:
-        lacking = ", ".join(sorted(error.target_infos)[:5])
-        mend = "who computed it runs `make share`, or `dvc repro` computes it here"
-        raise UserError(f"not on the remote: {lacking}; {mend}") from None
+        raise _not_shared(error.target_infos) from None
     say(f"workspace: {stats['added']} files added, {stats['modified']} changed, {stats['deleted']} removed")
+
+
+def _not_shared(paths: Iterable[str]) -> UserError:
+    mend = "who computed it runs `make share`, or `dvc repro` computes it here"
+    return UserError(f"not on the remote: {', '.join(sorted(paths)[:5])}; {mend}")
 
 
 def _links(repo: Repo, oids: list[str]) -> list[Path]:

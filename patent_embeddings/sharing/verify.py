@@ -57,7 +57,8 @@ def verified(found: pd.DataFrame) -> tuple[list[str], dict[str, int]]:
         where = "  ".join(line[key] for key in KEYS[1:])
         bounds = f"OK within {ok:g}, close within {close:g}"
         lines.append(f"{line['verdict']:<5} {where}  {value}, expected {line['value']:.4f} ({bounds})")
-    lines += [f"-     {name}: no expected scores" for name in sorted(set(found["cell"]) - set(compared["cell"]))]
+    others = found.loc[~found["parameters"].isin(expected["parameters"]), "cell"]
+    lines += [f"-     {name}: no expected scores" for name in sorted(set(others))]
     counts = compared["verdict"].value_counts()
     return lines, {verdict: int(counts.get(verdict, 0)) for verdict in ("OK", "close", "FAIL")}
 
@@ -100,9 +101,15 @@ def origins() -> list[str]:
 
 def _expected() -> pd.DataFrame:
     try:
-        return pd.read_csv(layout.EXPECTED, keep_default_na=False, dtype={"parameters": "str"})
+        kinds = dict.fromkeys(KEYS, "str") | {"value": "float64"}
+        rows = pd.read_csv(layout.EXPECTED, keep_default_na=False, dtype=kinds)[list(kinds)]
     except FileNotFoundError:
         return pd.DataFrame(columns=[*KEYS, "value"])
+    except (ValueError, KeyError):
+        rows = None
+    if rows is None or not rows["parameters"].str.fullmatch("[0-9a-f]{12}").all():
+        raise UserError(f"{layout.EXPECTED}: no table of scores; merge both sides' lines, or take the file from git")
+    return rows
 
 
 def _read(path: Path, hashes: Mapping[str, str]) -> str:

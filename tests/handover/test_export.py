@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ import pytest
 import queried
 import yaml
 from cells import write_cell
+from workspaces import change, register
 
 from patent_embeddings.core import layout, params, registry, tables
 from patent_embeddings.core.errors import UserError
@@ -29,9 +31,8 @@ from patent_embeddings.evaluation.schemas import SCORES
 from patent_embeddings.handover import mteb as mteb_
 from patent_embeddings.handover import trec
 from patent_embeddings.handover.exported_cell import subject
-from patent_embeddings.handover.latex import latex
-from patent_embeddings.handover.model import card
-from patent_embeddings.handover.sheets import Score, Sheet
+from patent_embeddings.handover.model import readme
+from patent_embeddings.handover.sheets import Score, Sheet, latex
 from patent_embeddings.handover.spreadsheet import comma_separated
 from patent_embeddings.retrieval.schemas import RUN
 from patent_embeddings.training import adapters
@@ -108,8 +109,7 @@ def test_ir_measures_gives_our_scores_from_the_files(cell: Path) -> None:
 
 def test_judgements_of_the_earlier_pool_are_of_the_queries_that_are_scored(cell: Path) -> None:
     planted_run()
-    text = layout.PARAMS.read_text(encoding="utf-8").replace("pool: all", "pool: earlier")
-    layout.PARAMS.write_text(text, encoding="utf-8")
+    change(cell, tasks__pool="earlier")
     ids = [f"F{number:03d}" for number in range(80)]
     dates = [f"200{number % 10}-01-01" for number in range(30)] + [f"200{number % 7 + 3}-06-01" for number in range(50)]
     pool = pd.DataFrame({"family_id": ids, "date": dates, "before": dates, "split": "test", "ranked": True})
@@ -135,7 +135,7 @@ def test_languages_are_those_of_the_texts_or_not_said(cell: Path) -> None:
         return list(result["scores"]["test"][0]["languages"])
 
     assert languages() == ["eng-Latn"] and "languages" not in json.loads((folder / "model_meta.json").read_text())
-    assert "language: en" in card(subject(params.load()), tables.read(layout.scores(L), SCORES))
+    assert "language: en" in readme(subject(params.load()), tables.read(layout.scores(L), SCORES))
     blocks = yaml.safe_load(layout.registry("landscapes").read_text(encoding="utf-8"))
     blocks[L] = {
         "source": "table",
@@ -148,7 +148,7 @@ def test_languages_are_those_of_the_texts_or_not_said(cell: Path) -> None:
     registry._read.cache_clear()
     export_stage.mteb(cell / "out")
     assert languages() == []
-    assert "language: en" not in card(subject(params.load()), tables.read(layout.scores(L), SCORES))
+    assert "language: en" not in readme(subject(params.load()), tables.read(layout.scores(L), SCORES))
     registry._read.cache_clear()
 
 
@@ -168,18 +168,27 @@ def test_mteb_results_hold_scores_prompts_revision_and_versions(cell: Path) -> N
     result = json.loads((folder / "SimAlphaPatentRetrieval.json").read_text())
     scores = tables.read(layout.scores(L), SCORES)
     dense = scores[(scores["system"] == "dense") & (scores["scope"] == "out") & (scores["metric"] == "nDCG@10")]
-    (subset,) = (one for one in result["scores"]["test"] if one["hf_subset"] == "out")
+    (subset,) = json.loads((folder / "SimAlphaPatentRetrievalOut.json").read_text())["scores"]["test"]
     assert subset["main_score"] == subset["ndcg_at_10"] == pytest.approx(dense["value"].iloc[0])
     assert result["versions"]["torch"]
     assert result["parameters"]["recipe"] == "r3"
     assert result["dataset_revision"] == f"seed-{landscape_entry(L).seed}-families-{landscape_entry(L).families}"
 
 
+def test_an_adapter_without_weight_is_no_fine_tuned_model(cell: Path) -> None:
+    """Its scores are those of the published model, so that they stand under that name."""
+    change(cell, embed__adapter_scale=0.0)
+    export_stage.mteb(cell / "out")
+    (folder,) = (cell / "out/results").glob("*/*")
+    assert folder.parent.name == "sentence-transformers__all-MiniLM-L6-v2"
+    assert folder.name.startswith(str(model_entry("minilm").revision))
+    text = readme(subject(params.load()), pd.read_csv(layout.SCORES), "SentenceTransformer(FOLDER)")
+    assert "# minilm zero-shot" in text and "kept at 0 of" in text and "(home)" not in text
+
+
 def test_mteb_is_told_how_deep_average_precision_looked(cell: Path) -> None:
-    text = layout.PARAMS.read_text(encoding="utf-8")
     for depth in (1000, 200):
-        # Only the name is at stake: the scores are those at hand.
-        layout.PARAMS.write_text(text.replace("depth: 1000\n", f"depth: {depth}\n"), encoding="utf-8")
+        change(cell, search__depth=depth)  # only the name is at stake: the scores are those at hand
         export_stage.mteb(cell / f"out-{depth}")
         (path,) = (cell / f"out-{depth}/results").glob("*/*/SimAlphaPatentRetrieval.json")
         whole = json.loads(path.read_text())["scores"]["test"][0]
@@ -193,22 +202,25 @@ def test_mteb_loads_its_files(cell: Path) -> None:
     export_stage.mteb(cell / "out")
     paths = mteb.ResultCache(cell / "out").get_cache_paths(include_remote=False)
     found = {path.stem: mteb.results.TaskResult.from_disk(path) for path in paths}
-    assert set(found) == {
-        f"{place}Patent{task}"
-        for place in ("SimAlpha", "SimBeta")
-        for task in ("Retrieval", "Classification", "Clustering")
-    }
+    tasks = ["Classification", "Clustering", *(f"Retrieval{one}" for one in ("", "In", "Out", "InPaired", "OutPaired"))]
+    assert set(found) == {f"{place}Patent{task}" for place in ("SimAlpha", "SimBeta") for task in tasks}
     scores = tables.read(layout.scores(L), SCORES)
     f1 = scores[(scores["system"] == "probe") & (scores["metric"] == "micro-F1")]["value"].iloc[0]
     loaded = found["SimAlphaPatentClassification"]
     assert loaded.scores["test"][0]["main_score"] == pytest.approx(f1)
     assert loaded.date is not None
+    # mteb's score of a task is the mean of its subsets: each must be a score of ours.
+    dense = scores[(scores["system"] == "dense") & (scores["metric"] == "nDCG@10")].set_index("scope")["value"]
+    shutil.move(cell / "out", cell / "moved")
+    table = mteb.ResultCache(cell / "moved").load_results().to_dataframe().set_index("task_name").iloc[:, -1]
+    for scope, suffix in (("all", ""), ("out", "Out"), ("in-paired", "InPaired")):
+        assert table[f"SimAlphaPatentRetrieval{suffix}"] == pytest.approx(dense[scope])
+    assert table["SimAlphaPatentClassification"] == pytest.approx(f1)
 
 
 def test_cells_of_one_model_are_results_of_their_own(cell: Path) -> None:
-    text = layout.PARAMS.read_text(encoding="utf-8")
     for view in ("tac", "ta"):
-        layout.PARAMS.write_text(text.replace("query_view: tac", f"query_view: {view}"), encoding="utf-8")
+        change(cell, query_view=view)
         export_stage.mteb(cell / "out")
     assert len(list((cell / "out/results").glob("*/*/model_meta.json"))) == 2
 
@@ -235,16 +247,15 @@ def test_a_folder_of_others_is_not_replaced_by_a_model(cell: Path) -> None:
 
 def test_a_part_of_the_adapter_is_exported_as_that_part(cell: Path) -> None:
     config = trained(cell)
-    text = layout.PARAMS.read_text(encoding="utf-8")
-    layout.PARAMS.write_text(text.replace("adapter_scale: 1.0", "adapter_scale: 0.25"), encoding="utf-8")
+    change(cell, embed__adapter_scale=0.25)
     export_stage.model(cell / "model")
     assert json.loads((cell / "model/adapter_config.json").read_text()) == {**config, "lora_alpha": 8}
     assert "kept at 0.25 of what was trained" in (cell / "model/README.md").read_text()
     assert json.loads((layout.ADAPTER / "adapter_config.json").read_text())["lora_alpha"] == 32
     ours = subject(params.load())
     half = dataclasses.replace(ours, recipe=ours.recipe.model_copy(update={"weight": 0.5}))
-    assert "kept at 0.125 of what was trained" in card(half, pd.read_csv(layout.SCORES))
-    layout.PARAMS.write_text(text.replace("adapter_scale: 1.0", "adapter_scale: 0"), encoding="utf-8")
+    assert "kept at 0.125 of what was trained" in readme(half, pd.read_csv(layout.SCORES))
+    change(cell, embed__adapter_scale=0)
     with pytest.raises(UserError, match="the zero-shot model"):
         export_stage.model(cell / "model")
 
@@ -255,11 +266,10 @@ def test_quotes_in_ids_stay_as_they_are() -> None:
 
 
 def test_two_landscapes_of_one_name_to_mteb_are_refused(cell: Path) -> None:
-    changed = {**yaml.safe_load(layout.PARAMS.read_text()), "evaluate_on": ["sim-alpha", "field-1", "field1"]}
-    layout.PARAMS.write_text(yaml.safe_dump(changed))
-    blocks = yaml.safe_load(layout.registry("landscapes").read_text(encoding="utf-8"))
-    blocks |= dict.fromkeys(["field-1", "field1"], blocks[L])
-    layout.registry("landscapes").write_text(yaml.safe_dump(blocks), encoding="utf-8")
+    change(cell, evaluate_on=["sim-alpha", "field-1", "field1"])
+    for name in ("field-1", "field1"):
+        register(cell, "landscapes", name, landscape_entry(L).model_dump(exclude_defaults=True))
+    registry._read.cache_clear()
     with pytest.raises(UserError, match="field-1 and field1 would both be Field1Patent"):
         export_stage.mteb(cell / "out")
     assert not (cell / "out").exists()
@@ -284,6 +294,30 @@ def test_no_run_of_another_cell_stays_beside_those_of_this_one(cell: Path) -> No
     assert (cell / f"out/{L}/mine.run").exists()
 
 
+def test_a_landscape_that_is_no_longer_evaluated_leaves_the_exported_runs(cell: Path) -> None:
+    """Whoever reads all runs below the folder would mix two cells."""
+    planted_run()
+    for name in ("sim-gone", "sim-noted", L):
+        (cell / f"out/{name}").mkdir(parents=True)
+        for old in ("reranked.run", "qrels.all.txt"):
+            (cell / f"out/{name}/{old}").write_text("of another cell", encoding="utf-8")
+    for other in ("sim-noted/mine.txt", "theirs/thesis.txt"):
+        (cell / "out" / other).parent.mkdir(exist_ok=True)
+        (cell / "out" / other).write_text("mine", encoding="utf-8")
+    export_stage.trec(cell / "out")
+    found = {str(path.relative_to(cell / "out")) for path in (cell / "out").rglob("*") if path.is_file()}
+    assert not (cell / "out/sim-gone").exists() and {"sim-noted/mine.txt", "theirs/thesis.txt"} <= found
+    assert {name.split("/")[0] for name in found if name.endswith((".run", "qrels.all.txt"))} == {L, "sim-beta"}
+
+
+def test_results_of_mteb_are_those_of_this_export_alone(cell: Path) -> None:
+    export_stage.mteb(cell / "out")
+    (folder,) = (cell / "out/results").glob("*/*")
+    (folder / "SimGonePatentRetrieval.json").write_text("{}", encoding="utf-8")
+    export_stage.mteb(cell / "out")
+    assert not (folder / "SimGonePatentRetrieval.json").exists() and len(list(folder.iterdir())) == 15
+
+
 def test_a_file_in_the_place_of_the_folder_is_said(cell: Path) -> None:
     (cell / "out").write_text("mine")
     with pytest.raises(UserError, match="a file is where a folder is needed"):
@@ -304,8 +338,7 @@ def test_what_is_out_of_date_is_not_exported(cell: Path, monkeypatch: pytest.Mon
 
 
 def test_zero_shot_has_no_model_to_export(cell: Path) -> None:
-    text = layout.PARAMS.read_text(encoding="utf-8")
-    layout.PARAMS.write_text(text.replace("recipe: r3", "recipe: zero-shot"), encoding="utf-8")
+    change(cell, recipe="zero-shot")
     with pytest.raises(UserError, match="no adapter"):
         export_stage.model(cell / "out")
 
@@ -313,16 +346,16 @@ def test_zero_shot_has_no_model_to_export(cell: Path) -> None:
 def test_the_licence_of_a_tuned_model_names_that_of_its_texts(cell: Path) -> None:
     ours = subject(params.load())
     home = ours.landscapes[L].model_copy(update={"licence": "CC BY-NC-SA 4.0"})
-    text = card(dataclasses.replace(ours, landscapes={**ours.landscapes, L: home}), pd.read_csv(layout.SCORES))
+    text = readme(dataclasses.replace(ours, landscapes={**ours.landscapes, L: home}), pd.read_csv(layout.SCORES))
     assert "license: other\nlicense_name: apache-2.0, CC BY-NC-SA 4.0\n" in text
     # Scored on such texts, but not made of them.
     abroad = {name: home if name != L else entry for name, entry in ours.landscapes.items()}
-    assert "license: apache-2.0\n" in card(dataclasses.replace(ours, landscapes=abroad), pd.read_csv(layout.SCORES))
+    assert "license: apache-2.0\n" in readme(dataclasses.replace(ours, landscapes=abroad), pd.read_csv(layout.SCORES))
 
 
 def test_the_card_says_where_it_was_trained_and_how_it_does(cell: Path) -> None:
     scores = pd.read_csv(layout.SCORES)
-    text = card(subject(params.load()), scores)
+    text = readme(subject(params.load()), scores)
     assert "license: apache-2.0" in text
     assert "base_model: sentence-transformers/all-MiniLM-L6-v2" in text
     assert "abstract of a family with its claims" in text
@@ -336,11 +369,22 @@ def test_the_card_says_where_it_was_trained_and_how_it_does(cell: Path) -> None:
     assert "V-measure" not in text
     assert re.search(r"\| out \| nDCG@10 \| 0\.\d{4} \| - \| 5 \|", text)
     dense = scores[(scores["landscape"] == L) & (scores["system"] == "dense")]
-    result = mteb_.task_result(dense, "T", L, subject(params.load()), "2020-01-01")  # fmt: skip
-    intervals = {one["hf_subset"]: one["interval_95"] for one in result["scores"]["test"]}
-    assert intervals["out"] == {}
-    assert len(intervals["all"]) == 5
+    for scope, bounds_ in (("out", 0), ("all", 5)):
+        result = mteb_.task_result(dense[dense["scope"] == scope], "T", subject(params.load()), "2020-01-01")
+        assert len(result["scores"]["test"][0]["interval_95"]) == bounds_
     assert f"- sim-beta: {landscape_entry('sim-beta').licence}" in text
+
+
+def test_the_card_says_what_the_scores_need_beside_the_model(cell: Path) -> None:
+    """Whoever measures the model alone would not get them."""
+    plain = readme(subject(params.load()), pd.read_csv(layout.SCORES))
+    assert "Scored" not in plain
+    change(cell, search__centre="landscape", search__dimensions=128, search__passages="top3", tasks__pool="earlier",
+           embed__passages__tokens=64)  # fmt: skip
+    text = readme(subject(params.load()), pd.read_csv(layout.SCORES))
+    for said in ("mean of a landscape's documents subtracted", "first 128 dimensions", "passages of 64 tokens",
+                 "mean of its best three", "published before a query"):  # fmt: skip
+        assert said in text
 
 
 @pytest.mark.pipeline

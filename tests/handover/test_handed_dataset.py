@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES, VIEW
 from patent_embeddings.handover import dataset, vectors
 from patent_embeddings.handover.exported_cell import subject
 from patent_embeddings.retrieval.schemas import RUN
+from stages import export as export_stage
 
 
 @pytest.fixture
@@ -173,6 +175,24 @@ def test_the_same_bytes_again_and_another_folder_is_left_alone(cell: Path) -> No
     assert [path.name for path in (cell / "mine").iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.parametrize("kind", ["dataset", "vectors"])
+def test_a_landscape_that_is_no_longer_evaluated_leaves_the_exports(
+    cell: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed.write(cell)
+    monkeypatch.setattr("patent_embeddings.grid.freshness.require_current", lambda *_: None)
+    getattr(export_stage, kind)(cell / "out")
+    for name in ("gone", "noted"):
+        shutil.copytree(cell / "out" / L, cell / "out" / name)
+    (cell / "out/noted/mine.txt").write_text("x")
+    (cell / "out/theirs").mkdir()
+    (cell / "out/theirs/README.md").write_text("x")
+    getattr(export_stage, kind)(cell / "out")
+    assert {path.name for path in (cell / "out").iterdir()} == {L, "noted", "theirs"}
+    assert [path.name for path in (cell / "out/noted").iterdir()] == ["mine.txt"]
+    assert (cell / "out/theirs/README.md").exists() and len(list((cell / "out" / L).iterdir())) > 3
+
+
 def test_questions_that_are_no_families_are_asked_in_their_own_words(cell: Path) -> None:
     handed.write(cell)
     queries, pool = tables.read(layout.task(L, "queries"), QUERIES), tables.read(layout.task(L, "pool"), POOL)
@@ -206,6 +226,7 @@ def test_a_landscape_that_nobody_asks_of_is_handed_over_without_scores(cell: Pat
     assert [one["config_name"] for one in yaml.safe_load(front)["configs"]] == ["corpus", "queries"]
     assert "Judgements" not in body and len(pd.read_parquet(cell / "out/corpus.parquet")) == 37
     handed.measure()
-    assert vectors.write(cell / "vectors", L, subject(params.load())).empty
+    vectors.write(cell / "vectors", L, subject(params.load()))
+    assert pd.read_csv(cell / "vectors/losses.csv").empty
     assert "Nothing was measured: no test query" in (cell / "vectors/README.md").read_text(encoding="utf-8")
     assert (cell / "vectors/int8.faiss").exists()

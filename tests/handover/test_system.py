@@ -222,6 +222,24 @@ def test_what_the_file_cannot_rank_is_refused(similarity: str, query_side: bool,
         writer.require_plain(here, cell)
 
 
+def test_no_system_is_called_best_where_none_was_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A landscape without citations has no test query."""
+    monkeypatch.chdir(tmp_path)
+    workspaces.prepare(tmp_path)
+    here: Any = SimpleNamespace(
+        name="sim-alpha", families=["a"], bm25=SimpleNamespace(bm25=SimpleNamespace(k1=0.9, b=0.4)),
+        search=SimpleNamespace(window=None, pool="all"), fuse=SimpleNamespace(cross_fitted=None),
+        rerank=SimpleNamespace(reranker=None),
+    )  # fmt: skip
+    settings = {
+        "system": "interpolation", "systems": ["bm25", "dense"], "passages": 1, "depth": {"bm25": 10, "dense": 10},
+        "fusion": {"rrf": {"dense": 60}, "interpolation": {"dense": 0.5}}, "rerank": None,
+    }  # fmt: skip
+    none = pd.DataFrame(columns=list(SCORES.columns))
+    text = writer.readme(here, subject(params.load()), settings, none)
+    assert "No system was scored on this landscape: `interpolation` ranks" in text and "has the highest" not in text
+
+
 def test_the_file_is_short_and_needs_three_libraries() -> None:
     text = Path(writer.__file__).with_name(writer.SCRIPT).read_text(encoding="utf-8")
     lines = text.splitlines()

@@ -17,7 +17,7 @@ import started
 import tiny
 import workspaces
 
-from patent_embeddings.core import command, layout, tables
+from patent_embeddings.core import command, layout, params, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import sha256
 from patent_embeddings.corpus import own
@@ -26,6 +26,7 @@ from patent_embeddings.corpus.splits import fold_of
 from patent_embeddings.corpus.user import judgement_files, stored_judgements
 from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
 from patent_embeddings.handover import trec
+from patent_embeddings.handover.exported_cell import subject
 from patent_embeddings.pages.find import search
 from patent_embeddings.retrieval.schemas import FUSION, RUN
 from stages import find
@@ -177,7 +178,8 @@ def by_hand(
 
 
 def test_exported_runs_and_qrels_give_the_same_scores(cell: Path) -> None:
-    trec.write(cell / "trec", L, earlier=False, judged=True)
+    said = trec.write(cell / "trec", L, subject(params.load()))
+    assert "nDCG@10 'R(rel=2)@100'" in said
     scores = tables.read(layout.scores(L), SCORES).set_index(["system", "scope", "metric"])["value"]
     checked = 0
     for scope in ("all", "in", "out", "in-paired", "out-paired"):
@@ -214,6 +216,18 @@ def test_without_dates_what_is_earlier_cannot_be_ranked(cell: Path, tmp_path: Pa
         registered(tmp_path, dates=False)
         stages("check", "download")
         with pytest.raises(UserError, match=r"20 of the 20 queries .*no families have no date, such as 'q00'"):
+            stages("tasks")
+
+
+def test_a_threshold_above_every_grade_is_refused_before_anything_is_embedded(tmp_path: Path) -> None:
+    """Set by hand: `landscape add` refuses it. R@100, AP and RR would be 0 for every system."""
+    workspaces.prepare(tmp_path)
+    workspaces.change(tmp_path, recipe="zero-shot", landscape=L, evaluate_on=[L])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        registered(tmp_path, threshold=4)
+        stages("check", "download")
+        with pytest.raises(UserError, match=r"threshold 4 of landscape 'mine': the highest grade .* is 3, .*or less"):
             stages("tasks")
 
 

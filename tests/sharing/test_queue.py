@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.sharing import queue
@@ -86,6 +87,39 @@ def test_a_cell_that_was_computed_after_a_killed_task_of_its_name_has_not_failed
     )
     monkeypatch.setattr(queue, "_queue", lambda: nullcontext(tasks))
     assert queue.state({"c"}) == queue.State(queued={"d"}, done={"a"}, failed={"b"})
+
+
+def test_what_ended_is_removed_before_a_cell_of_its_name_is_queued_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a cell that fails now would count as done, as it once was, and not as failed."""
+
+    def task(name: str, baseline: str = "c") -> SimpleNamespace:
+        return SimpleNamespace(name=name, baseline_rev=baseline, stash_rev=f"{name}-{baseline}")
+
+    tasks = SimpleNamespace(
+        iter_queued=lambda: [task("a")],
+        iter_active=lambda: [task("b")],
+        iter_success=lambda: [(task("a"), None), (task("a", "other"), None), (task("d"), None)],
+        iter_failed=lambda: [(task("a"), None), (task("c"), None)],
+    )
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(queue, "_queue", lambda: nullcontext(tasks))
+    monkeypatch.setattr(queue, "_dvc", lambda *arguments: ran.append(arguments))
+    queue.clear({"a", "b", "c"}, {"c"})
+    assert ran == [("queue", "kill", "--force", "b-c"), ("queue", "remove", "a-c", "b-c", "c-c")]
+
+
+def test_the_values_of_a_cell_reach_its_experiment_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By DVC's own reader of settings: an id of digits is text, and no number."""
+    from dvc.utils.hydra import apply_overrides
+
+    values = {"landscape": "2024", "evaluate_on": ["2024", "a-b"], "dtype": None, "rate": 0.5, "side": True, "depth": 9}
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(queue, "_dvc", lambda *arguments: ran.append(arguments))
+    queue.add("cell", values)
+    params = tmp_path / "params.yaml"
+    params.write_text(yaml.safe_dump(dict.fromkeys(values, "before")))
+    apply_overrides(params, list(ran[0][6::2]))
+    assert yaml.safe_load(params.read_text()) == values
 
 
 @pytest.mark.parametrize("jobs", [1, 3])

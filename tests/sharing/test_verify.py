@@ -11,7 +11,7 @@ from unittest import mock
 import pandas as pd
 import pytest
 import yaml
-from workspaces import ROOT
+from workspaces import ROOT, change
 
 from patent_embeddings.core import command, costs, layout, registry
 from patent_embeddings.core.errors import UserError
@@ -87,8 +87,7 @@ def test_a_missing_score_fails_and_a_new_one_does_not(accepted: Path) -> None:
 
 
 def test_another_cell_has_no_expectations(accepted: Path) -> None:
-    params = layout.PARAMS.read_text(encoding="utf-8")
-    layout.PARAMS.write_text(params.replace("fold: 0", "fold: 1"), encoding="utf-8")
+    change(accepted, tasks__fold=1)
     done = verified()
     assert done.returncode == 2
     assert "no expected scores for minilm-r3-sim-alpha-tac-fold1" in done.stderr
@@ -111,16 +110,30 @@ def test_scores_of_before_a_change_are_neither_compared_nor_accepted(
     assert layout.EXPECTED.read_bytes() == before
 
 
+def test_a_cell_of_a_name_that_is_expected_for_other_parameters_is_named(accepted: Path) -> None:
+    """Its scores were compared with nothing."""
+    found = verify.scored(layout.SCORES.read_text(encoding="utf-8"), "one", "a" * 12)
+    verify.accept(found)
+    lines, counts = verify.verified(pd.concat([found, found.assign(parameters="b" * 12)]))
+    assert lines[-1] == "-     one: no expected scores" and counts == {"OK": 2, "close": 0, "FAIL": 0}
+
+
+@pytest.mark.parametrize("mark", ["<<<<<<< HEAD", "=======", "a,b,c,d,e,f,g,h,i,j,k"])
+def test_expected_scores_that_were_not_merged_to_the_end_are_said(accepted: Path, mark: str) -> None:
+    head, *lines = layout.EXPECTED.read_text(encoding="utf-8").splitlines()
+    layout.EXPECTED.write_text("\n".join([head, mark, *lines, ""]), encoding="utf-8")
+    done = verified()
+    assert done.returncode == 2 and done.stderr.startswith(f"error: {layout.EXPECTED}: no table of scores; merge")
+
+
 def test_accepting_another_cell_keeps_the_first(accepted: Path) -> None:
-    params = layout.PARAMS.read_text(encoding="utf-8")
-    layout.PARAMS.write_text(params.replace("recipe: r3", "recipe: zero-shot"), encoding="utf-8")
+    change(accepted, recipe="zero-shot")
     scores(0.3)
     assert verified("--accept").returncode == 0
     # Where a zero-shot model would have been trained makes no other cell.
-    elsewhere = params.replace("recipe: r3", "recipe: zero-shot").replace("landscape: sim-alpha", "landscape: sim-beta")
-    layout.PARAMS.write_text(elsewhere, encoding="utf-8")
+    change(accepted, landscape="sim-beta")
     assert "2 OK" in verified().stdout
-    layout.PARAMS.write_text(params, encoding="utf-8")
+    change(accepted, landscape="sim-alpha", recipe="r3")
     assert "FAIL" in verified().stdout
     assert len(set(pd.read_csv(layout.EXPECTED)["parameters"])) == 2
 

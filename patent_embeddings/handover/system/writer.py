@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +12,26 @@ import numpy as np
 import pandas as pd
 import torch
 
-from patent_embeddings.core import layout, tables, vectors
+from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import replacing, write_json
 from patent_embeddings.corpus.schemas import FAMILIES
 from patent_embeddings.encoders import rerankers
+from patent_embeddings.encoders.entries import reranker_entry
 from patent_embeddings.encoders.loading import offline
 from patent_embeddings.evaluation.systems import REQUIRED, metrics
-from patent_embeddings.handover import merged_model, model
-from patent_embeddings.handover.exported_cell import Subject
-from patent_embeddings.handover.system import card
+from patent_embeddings.handover import cards, merged_model, model
+from patent_embeddings.handover.exported_cell import Subject, require_ours
 from patent_embeddings.retrieval import lucene, quantised
 from patent_embeddings.retrieval.fusion_settings import UNTUNED, tuned_to
 from patent_embeddings.retrieval.landscape import Landscape
-from patent_embeddings.retrieval.vector_space import Searched, searched
+from patent_embeddings.retrieval.vector_space import Searched, read, searched
 
-SCRIPT, SETTINGS = "search.py", "settings.json"
-LEADING = metrics("retrieval")[0]
+SCRIPT, SETTINGS, VECTORS = "search.py", "settings.json", "vectors.faiss"
+NEEDS = ("sentence-transformers", "transformers", "torch", "faiss-cpu", "numpy", "pyserini")  # that can change ranks
+LEADING, *_ = SHOWN = metrics("retrieval")[:3]
 _SPARE = 16  # hits beyond the depth, for the question's own family and ties at the cut
-_SHOWN = ["family_id", "publication", "title", "date", "url"]
+_FIELDS = ["family_id", "publication", "title", "date", "url"]
 
 
 def write(out: Path, landscape: str, subject: Subject, scores: pd.DataFrame) -> dict[str, Any]:
@@ -39,21 +41,20 @@ def write(out: Path, landscape: str, subject: Subject, scores: pd.DataFrame) -> 
     A folder of an earlier export is replaced. Raises UserError where the script cannot rank as the cell does, the model
     or reranker is not on this machine, or the folder holds something else.
     """
-    if out.exists() and not ((out / SCRIPT).exists() and (out / SETTINGS).exists()):
-        raise UserError(f"{out}: exists and is no system of an earlier export; name another with --out")
+    require_ours(out, "is no system", VECTORS)
     here = Landscape(landscape)
     require_plain(here, subject)
-    windows = {"documents": here.search.window, "queries": None}
-    sides = {side: vectors.read(landscape, side, ragged=window is not None) for side, window in windows.items()}
-    found = searched(sides, np.isin(sides["documents"].ids, here.families), here.search)
+    sides, ranked, families = read(landscape, here.pool, here.search)
+    found = searched(sides, ranked, here.search)
     settings = said(here, found, best(here, scores))
     with replacing(out) as folder, offline():
         folder.mkdir()
         shutil.copyfile(Path(__file__).with_name(SCRIPT), folder / SCRIPT)
         write_json(folder / SETTINGS, settings)
-        (folder / "requirements.txt").write_text(card.requirements(), encoding="ascii")
+        needs = "".join(f"{name}=={version(name).split('+')[0]}\n" for name in NEEDS)
+        (folder / "requirements.txt").write_text(needs, encoding="ascii")
         _families(folder, here)
-        _vectors(folder, here, found)
+        _vectors(folder, families, found)
         index = folder.resolve() / "lucene"  # Java does not follow where this process moves
         lucene.build(list(here.documents.values()), index, f"bm25 {landscape}: index", here.families)
         merged_model.save(folder / "model", subject, scores)
@@ -62,8 +63,22 @@ def write(out: Path, landscape: str, subject: Subject, scores: pd.DataFrame) -> 
             cross.activation_fn = torch.nn.Identity()  # logits, as they were ranked by
             cross.save_pretrained(str(folder / "reranker"))
             merged_model.share(folder / "reranker")
-        (folder / model.README).write_text(card.text(here, subject, settings, scores), encoding="utf-8")
+        (folder / model.README).write_text(readme(here, subject, settings, scores), encoding="utf-8")
     return settings
+
+
+def readme(here: Landscape, subject: Subject, settings: dict[str, Any], scores: pd.DataFrame) -> str:
+    """README of a system; `settings` as `said` makes them, `scores` are rows of reports/scores.csv."""
+    rows = scores[(scores["landscape"] == here.name) & (scores["scope"] == "all")].set_index(["system", "metric"])
+    known = rows.to_dict("index")
+    scored = {name: [known[name, one] for one in SHOWN if (name, one) in known] for name in settings["systems"]}
+    second = subject.params.rerank.model
+    return cards.card(
+        "system/system", here=here, subject=subject, cell=subject.params, model=subject.model, settings=settings,
+        first=" and ".join(f"{number:,}" for number in dict.fromkeys(settings["depth"].values())), metrics=SHOWN,
+        rows=[(name, found) for name, found in scored.items() if found],
+        second=second and reranker_entry(second).licence, texts=list(dict.fromkeys([here.name, *subject.homes])),
+    )  # fmt: skip
 
 
 def require_plain(here: Landscape, subject: Subject) -> None:
@@ -117,16 +132,16 @@ def best(here: Landscape, scores: pd.DataFrame) -> str:
 
 def _families(folder: Path, here: Landscape) -> None:
     """Write the metadata of each family, and the text that it was ranked by."""
-    table = tables.read(layout.families(here.name), FAMILIES, _SHOWN).set_index("family_id", drop=False)
+    table = tables.read(layout.families(here.name), FAMILIES, _FIELDS).set_index("family_id", drop=False)
     rows = table.loc[here.families].to_dict("records")
     texts = here.documents
     entries = {str(row["family_id"]): row | {"text": texts[str(row["family_id"])]} for row in rows}
     (folder / "families.json").write_text(json.dumps(entries, indent=0), encoding="ascii")
 
 
-def _vectors(folder: Path, here: Landscape, found: Searched) -> None:
+def _vectors(folder: Path, families: list[str], found: Searched) -> None:
     """Write the vectors as they are searched, the family of each, and the mean that was subtracted."""
-    (folder / "vectors.faiss").write_bytes(quantised.as_bytes(quantised.built("float32", found.documents)))
+    (folder / VECTORS).write_bytes(quantised.as_bytes(quantised.built("float32", found.documents)))
     mean = np.zeros(found.documents.shape[1], np.float32) if found.mean is None else found.mean
-    owners = np.repeat(np.array(here.families), np.diff(found.starts))
+    owners = np.repeat(np.array(families), np.diff(found.starts))
     np.savez(folder / "arrays.npz", mean=mean, family=owners)
