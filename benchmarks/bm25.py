@@ -100,8 +100,7 @@ def tokens(file: str, queries: int, out: str) -> None:
     """Score every posting as we do, without Java."""
     from patent_embeddings.core import params
     from patent_embeddings.core.threads import threads
-    from patent_embeddings.retrieval.exhaustive import Exhaustive
-    from patent_embeddings.retrieval.term_counts import counted
+    from patent_embeddings.retrieval.bm25 import Exhaustive, counted
 
     counts = counted(document.split(" ") for document in texts.read(file))
     index = Exhaustive(counts, **params.load().bm25.model_dump(include={"k1", "b", "query_side"}))
@@ -163,15 +162,14 @@ def apart(file: str, queries: int) -> dict[str, int]:
     """Count our scores that differ from those of Lucene's searcher in any bit, over all queries and ranks."""
     from patent_embeddings.core import params
     from patent_embeddings.core.threads import threads
-    from patent_embeddings.retrieval import lucene, ranking
-    from patent_embeddings.retrieval.exhaustive import Exhaustive
-    from patent_embeddings.retrieval.term_counts import counted
+    from patent_embeddings.retrieval import indexes, lucene, ranking
+    from patent_embeddings.retrieval.bm25 import Exhaustive, counted
 
     options = params.load().bm25.model_dump(include={"k1", "b", "query_side"})
     documents, found = texts.read(file), 0
     counts = counted(lucene.analysed(documents, "apart"))
     exhaustive = Exhaustive(counts, **options)
-    with threads() as pool, lucene.index(documents, **options, label="apart") as index:
+    with threads() as pool, indexes.index(documents, **options, label="apart") as index:
         for start in range(0, queries, 256):
             part = slice(start, min(start + 256, queries))
             theirs, _ = index.search(documents[part], DEPTH)

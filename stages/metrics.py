@@ -20,7 +20,7 @@ def main(landscape: Landscape) -> None:
     from patent_embeddings.evaluation import outcomes, systems
     from patent_embeddings.evaluation.schemas import COMPRESSION, ORACLES, OUTCOMES, SCORES
     from patent_embeddings.evaluation.values import MetricsValues
-    from patent_embeddings.retrieval import compression
+    from patent_embeddings.retrieval import quantised
     from patent_embeddings.retrieval.schemas import RUN
 
     with costs.measured(layout.cost("metrics", landscape)) as cost:
@@ -41,7 +41,7 @@ def main(landscape: Landscape) -> None:
             tables.read(layout.oracles(landscape), ORACLES),
             values,
         )
-        compressed = compression.measure(landscape, judged, pool, values)
+        compressed = quantised.measure(landscape, judged, pool, values)
         tables.write(rows, layout.outcomes(landscape), OUTCOMES)
         tables.write(scores, layout.scores(landscape), SCORES)
         tables.write(compressed, layout.compression(landscape), COMPRESSION)

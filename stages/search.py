@@ -13,9 +13,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(landscape: Landscape) -> None:
     """Rank the documents of one landscape for each of its queries by their vectors."""
-    from patent_embeddings.core import costs, gpus, params, tables, vectors
+    from patent_embeddings.core import costs, gpus, params, tables
     from patent_embeddings.corpus.schemas import POOL, QUERIES
-    from patent_embeddings.retrieval import exact
+    from patent_embeddings.retrieval import exact, vector_space
     from patent_embeddings.retrieval.schemas import RUN
     from patent_embeddings.retrieval.values import SearchValues
 
@@ -23,11 +23,7 @@ def main(landscape: Landscape) -> None:
         values = params.read("search", SearchValues, landscape)
         asked = tables.read(layout.task(landscape, "queries"), QUERIES)["query_id"].tolist()
         pool = tables.read(layout.task(landscape, "pool"), POOL)
-        windows = {"documents": values.window, "queries": None}
-        sides = {
-            side: vectors.read(landscape, side, ragged=vectors.several(values.similarity, window))
-            for side, window in windows.items()
-        }
+        sides = vector_space.sides(landscape, values)
         # Only late interaction waits for a GPU: one vector per document is searched on processors too.
         with gpus.apart(wait=values.similarity == "maxsim"):
             found = exact.run(landscape, asked, pool, sides, values)

@@ -20,7 +20,7 @@ from patent_embeddings.evaluation.retrieval import per_query
 from patent_embeddings.evaluation.schemas import COMPRESSION
 from patent_embeddings.evaluation.values import MetricsValues
 from patent_embeddings.grid import keys
-from patent_embeddings.retrieval import compression
+from patent_embeddings.retrieval import quantised
 from patent_embeddings.retrieval.schemas import RUN
 
 L, DIMENSION = "sim-alpha", 20
@@ -68,7 +68,7 @@ def measure() -> None:
     reach = reachable(qrels, pool, earlier=values.pool == "earlier")
     queries = tables.read(layout.task(L, "queries"), QUERIES)
     judged = Judged(queries, qrels, reach, pd.DataFrame(), threshold=values.threshold)
-    tables.write(compression.measure(L, judged, pool, values), layout.compression(L), COMPRESSION)
+    tables.write(quantised.measure(L, judged, pool, values), layout.compression(L), COMPRESSION)
 
 
 def scored(reachable: Any = None) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.core.errors import UserError
@@ -15,8 +16,11 @@ def texts(landscape: str, view: str, ids: Iterable[str] | None = None) -> dict[s
     path = layout.view(landscape, view)
     table = tables.read(path, VIEW, ["family_id", "text"])
     every = dict(zip(table["family_id"], table["text"], strict=True))
-    if ids is None:
-        return every
+    return every if ids is None else chosen(every, ids, path)
+
+
+def chosen(every: dict[str, str], ids: Iterable[str], path: Path) -> dict[str, str]:
+    """Some of the texts of a view's file, in the order of `ids`. Raises UserError if an id is not there."""
     wanted = list(dict.fromkeys(ids))
     if missing := [family for family in wanted if family not in every]:
         raise UserError(f"{path}: family {missing[0]!r} of the landscape's pool is not there; run `dvc repro`")

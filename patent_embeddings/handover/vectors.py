@@ -17,7 +17,7 @@ from patent_embeddings.corpus.schemas import FAMILIES, POOL
 from patent_embeddings.evaluation.schemas import COMPRESSION
 from patent_embeddings.handover.cards import card
 from patent_embeddings.handover.exported_cell import Subject, require_ours
-from patent_embeddings.retrieval import compression, quantised
+from patent_embeddings.retrieval import quantised
 from patent_embeddings.retrieval.values import SearchValues
 from patent_embeddings.retrieval.vector_space import Searched, read, searched
 
@@ -88,5 +88,5 @@ def readme(landscape: str, subject: Subject, values: SearchValues, found: Search
         "vectors", landscape=landscape, subject=subject, entry=subject.landscapes[landscape], model=subject.model,
         cell=subject.params, values=values, found=found, families=len(found.starts) - 1, rows=rows, dimension=dimension,
         forms=[(form, scored.to_dict("records")) for form, scored in every], metrics=quantised.METRICS,
-        queries=int(lost["n"].max()) if len(lost) else 0, rescore=quantised.RESCORE, largest=compression.LARGEST,
+        queries=int(lost["n"].max()) if len(lost) else 0, rescore=quantised.RESCORE, largest=quantised.LARGEST,
     )  # fmt: skip

@@ -12,9 +12,9 @@ from patent_embeddings.core.vectors import Vectors
 from patent_embeddings.corpus.pool import candidates
 from patent_embeddings.retrieval import ranking, ray_search
 from patent_embeddings.retrieval.values import SearchValues
-from patent_embeddings.retrieval.vector_space import Space, ranked_among
+from patent_embeddings.retrieval.vector_space import Space, ranked_among, require_queries
 
-BLOCK = 4096  # queries searched at once
+_BLOCK = 4096  # queries searched at once
 
 
 def run(
@@ -29,17 +29,14 @@ def run(
     if values.engine == "ray" and vectors["documents"].first is not None:
         several = "one vector a document, this cell has one a token or passage; set it to local"
         raise UserError(f"{layout.PARAMS}: search.engine is ray, which searches {several}")
-    if vectors["queries"].ids != queries:
-        found = layout.vector_ids(landscape, "queries")
-        raise UserError(f"{found}: not the queries of {layout.task(landscape, 'queries')}; run `dvc repro`")
+    require_queries(vectors["queries"], queries, landscape)
     documents = vectors["documents"].ids
     ranked = ranked_among(documents, pool, landscape)
     space, label = Space(vectors["documents"], ranked, values), f"search {landscape}"
-    margin: float | None
     if values.engine == "ray":
-        search, margin = ray_search.search(space.asked(vectors["queries"]), space.rows, label=f"{label} on Ray"), None
+        search = ray_search.search(space.asked(vectors["queries"]), space.rows, label=f"{label} on Ray")
     else:
-        search, margin = space.search(vectors["queries"])
+        search = space.search(vectors["queries"])
     open_ = candidates(documents, queries, pool, earlier=values.pool == "earlier")
-    scores, rows = ranking.retrieve(search, open_, values.search.depth, label=label, block=BLOCK, margin=margin)
+    scores, rows = ranking.retrieve(search, open_, values.search.depth, label=label, block=_BLOCK)
     return ranking.parts(queries, documents, scores, rows)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from patent_embeddings.retrieval.legs import Lexical
+from patent_embeddings.retrieval.lucene import tokens
 
 LETTERS = 300  # of an excerpt, at most
 SENTENCES = 3
@@ -34,7 +35,6 @@ class Excerpts:
     def __init__(self, documents: Mapping[str, str], lexical: Lexical) -> None:
         self._documents, self._lexical = documents, lexical
         self._sentences: dict[str, list[_Part]] = {}
-        self._idf: dict[str, float] = {}
         self._asked: tuple[str, dict[str, float]] = ("", {})  # the last question and the weights of its terms
 
     def best(self, question: str, family: str) -> str:
@@ -68,16 +68,13 @@ class Excerpts:
 
     def _weights(self, question: str) -> dict[str, float]:
         if self._asked[0] != question:
-            index = self._lexical.index
-            counts = Counter(index.tokens(question))
-            self._idf.update({term: index.idf(term) for term in counts if term not in self._idf})
-            self._asked = (question, {term: count * self._idf[term] for term, count in counts.items()})
+            counts, idf = Counter(tokens(question)), self._lexical.index.idf
+            self._asked = (question, {term: count * idf(term) for term, count in counts.items()})
         return self._asked[1]
 
     def _of(self, family: str) -> list[_Part]:
         """Sentences of a family with their terms; those longer than an excerpt in parts."""
         if family not in self._sentences:
-            tokens = self._lexical.index.tokens
             self._sentences[family] = [
                 _Part(part, frozenset(tokens(part)), begun=place > 0, goes_on=place < len(parts) - 1)
                 for parts in (textwrap.wrap(one, _ROOM) for one in _END.split(self._documents[family]))

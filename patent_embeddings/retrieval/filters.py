@@ -89,7 +89,9 @@ def _classes(asked: Filters, families: pd.DataFrame) -> tuple[Booleans, Booleans
 
 def _countries(asked: Filters, families: pd.DataFrame) -> tuple[Booleans, Booleans, str]:
     pairs = zip(families["jurisdiction"], families["publications"], strict=True)
-    offices = [{office.upper()} - {""} | {number[:2].upper() for number in numbers} for office, numbers in pairs]
+    # A number without a country says nothing.
+    each = ([office, *(number[:2] for number in numbers)] for office, numbers in pairs)
+    offices = [{office.upper() for office in found if office.isalpha()} for found in each]
     return _each(offices, lambda found: not found.isdisjoint(asked.select.jurisdictions))
 
 

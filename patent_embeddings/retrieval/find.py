@@ -30,11 +30,11 @@ from patent_embeddings.corpus.splits import fold_of
 from patent_embeddings.retrieval import excerpts, fusion, fusion_settings
 from patent_embeddings.retrieval.landscape import Landscape
 from patent_embeddings.retrieval.legs import Dense, Lexical, Order, stored
-from patent_embeddings.retrieval.query_models import Asking
-from patent_embeddings.retrieval.stopwatch import Clock
+from patent_embeddings.retrieval.query_models import Asking, Clock
 
 _SYSTEMS = ("bm25", "dense", "rrf", "interpolation")
 _RERANKED = "reranked"
+_COLUMNS = ("query_id", "system", "family_id", "rank", "rank_of_all", "score", "bm25_rank", "dense_rank")
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,7 @@ class Finder:
         for question in questions:
             with self._clock.timing("rank"):
                 found += self._ranked(question, systems, k, passing)
-        columns = ["query_id", "system", "family_id", "rank", "rank_of_all", "score", "bm25_rank", "dense_rank"]
-        return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+        return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(_COLUMNS))
 
     def _ranked(self, question: Question, systems: Sequence[str], k: int, passing: Booleans) -> Iterator[pd.DataFrame]:
         """The hits of one question by each system."""
@@ -135,29 +134,20 @@ class Finder:
             "bm25": self._lexical.order(question.text, open_),
             "dense": self._dense.order(question.text, known, open_),
         }
-        ranks = {f"{name}_rank": leg.ranks(len(self.families)) for name, leg in legs.items()}
-        orders = dict(legs)
+        ranks = [leg.ranks(len(self.families)) for leg in legs.values()]
         for system in systems:
             first = here.rerank.system if system == _RERANKED else system
-            if first not in orders:
-                orders[first] = self._fused(legs, first, known, open_)
+            order = legs[first] if first in legs else self._fused(legs, first, known, open_)
             if system == _RERANKED:
-                rows, scores, places = self._reranked(question.text, known, orders[first], passing)
+                rows, scores, places = self._reranked(question.text, known, order, passing)
             else:
-                order = orders[system]
-                places = np.flatnonzero(passing[order.rows])[:k]
+                places = np.flatnonzero(passing[order.rows])
                 rows, scores, places = order.rows[places], order.scores[places], places + 1
             rows = rows[:k]
-            hits = {
-                "query_id": question.id,
-                "system": system,
-                "family_id": pd.Series([self.families[row] for row in rows], dtype="str"),
-                "rank": np.arange(1, len(rows) + 1),
-                "rank_of_all": places[:k],
-                "score": scores[:k].astype(np.float32),
-            }
-            known_ranks = {name: pd.arrays.IntegerArray(rank[rows], rank[rows] == 0) for name, rank in ranks.items()}
-            yield pd.DataFrame({**hits, **known_ranks})
+            names = pd.Series([self.families[row] for row in rows], dtype="str")
+            in_legs = [pd.arrays.IntegerArray(rank[rows], rank[rows] == 0) for rank in ranks]
+            hits = [question.id, system, names, np.arange(1, len(rows) + 1), places[:k], scores[:k].astype(np.float32)]
+            yield pd.DataFrame(dict(zip(_COLUMNS, [*hits, *in_legs], strict=True)))
 
     def _fused(self, legs: dict[str, Order], method: str, known: str | None, open_: Booleans) -> Order:
         """A fusion with its tuned setting, followed by the families that neither leg ranks, with score 0."""
@@ -173,10 +163,8 @@ class Finder:
         left = open_.copy()
         left[rows] = False
         rest = np.flatnonzero(left)
-        nearness = np.zeros(len(rest))
-        for leg in legs.values():
-            rank = leg.ranks(len(open_))[rest]
-            nearness += np.divide(1.0, rank, out=np.zeros(len(rest)), where=rank > 0)
+        ranks = np.array([leg.ranks(len(open_))[rest] for leg in legs.values()])
+        nearness = np.divide(1.0, ranks, out=np.zeros(ranks.shape), where=ranks > 0).sum(axis=0)
         rest = rest[np.lexsort((rest, -nearness))]
         depth = min(here.fuse.fuse.depth, len(rows))
         zeros = np.zeros(len(rest), np.float32)

@@ -12,7 +12,7 @@ from patent_embeddings.core.arrays import Doubles, Floats, Integers, Places
 from patent_embeddings.core.ids import places
 from patent_embeddings.core.progress import track
 from patent_embeddings.core.threads import threads
-from patent_embeddings.retrieval.ranking import best, frame, matrices, portions
+from patent_embeddings.retrieval.ranking import ascending, best, frame, matrices, portions
 
 Setting = float | Doubles  # one for all queries, or one for each, [queries]
 _HELD = 1 << 17  # candidates of both legs that a thread holds at once: they stay in a cache
@@ -30,8 +30,7 @@ class Legs:
 
     def blocks(self, queries: Integers) -> list[Integers]:
         """Split positions of queries into blocks of at most `_HELD` candidates."""
-        step = max(1, _HELD // max(1, self.bm25[1].shape[1] + self.dense[1].shape[1]))
-        return [queries[start : start + step] for start in range(0, len(queries), step)]
+        return portions(queries, self.bm25[1].shape[1] + self.dense[1].shape[1], _HELD)
 
 
 def legs(runs: Iterable[Iterable[pd.DataFrame]], queries: list[str], families: list[str], depth: int) -> Legs:
@@ -63,14 +62,12 @@ def both(legs: Legs, part: Integers) -> Both:
     rows = np.concatenate([legs.bm25[1][part], legs.dense[1][part]], axis=1)
     ranks, scores = np.full(shape, np.inf), np.zeros(shape)
     columns_of = slice(0, widths[0]), slice(widths[0], sum(widths))
-    for place, (leg, columns) in enumerate(zip((legs.bm25, legs.dense), columns_of, strict=True)):
-        ranks[place, :, columns] = np.arange(1, leg[1].shape[1] + 1)
-        scores[place, :, columns] = min_max(leg[0][part])
-    # Sort by family, absent ones (-1) last, and BM25 before dense: family and column as one number of 64 bits.
-    keys = rows.astype(np.uint32).astype(np.uint64) << np.uint64(32) | np.arange(rows.shape[1], dtype=np.uint64)
-    keys.sort(axis=1)
-    order = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    rows = (keys >> np.uint64(32)).astype(np.uint32).view(np.int32)
+    for place, (leg, own) in enumerate(zip((legs.bm25, legs.dense), columns_of, strict=True)):
+        ranks[place, :, own] = np.arange(1, leg[1].shape[1] + 1)
+        scores[place, :, own] = min_max(leg[0][part])
+    # By family, absent ones (-1) last, and BM25 before dense.
+    families, columns = ascending(rows.view(np.uint32), np.arange(rows.shape[1]), rows.shape[1])
+    rows, order = families.astype(np.uint32).view(np.int32), columns.astype(np.int64)
     ranks, scores = (np.take_along_axis(values, order[None], axis=2) for values in (ranks, scores))
     # A family that both legs rank occurs twice: join the two.
     twice = (rows[:, 1:] == rows[:, :-1]) & (rows[:, 1:] >= 0)

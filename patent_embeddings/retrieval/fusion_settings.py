@@ -88,23 +88,34 @@ def tune(
         say(f"{label}: {lacking}; {fixed} are used untuned")
         grids = {method: [*grid, UNTUNED[method]] for method, grid in grids.items()}
     grids = {method: list(dict.fromkeys(grid)) for method, grid in grids.items()}
-    outcomes = _outcomes(legs, judged, asked, grids, settings, label, threshold)
+    settled = [(method, value) for method, grid in grids.items() for value in grid] if len(asked) else []
+    judged = judged[judged["query_id"].isin(asked["query_id"])]
+    outcomes = {}  # `split` and `value` of the metric for each method and value, a row for each query of `asked`
+    for key, rank in zip(settled, ranks(legs, settled, settings.depth, judged, label), strict=True):
+        scored = retrieval.Found(rank, np.zeros(len(asked), np.int64))
+        values = retrieval.outcomes(scored, judged, asked, [settings.metric], threshold=threshold)
+        outcomes[key] = values.loc[values["scope"] == "all", ["split", "value"]]
     means = {
         (*key, str(split)): float(mean)
-        for key, values in outcomes.items()
-        for split, mean in values.groupby("split")["value"].mean().items()
+        for key, one in outcomes.items()
+        for split, mean in one.groupby("split")["value"].mean().items()
     }
     for fold, rows_ in tuned_on.items():
         if folds is not None and len(rows_):
             means |= {(*key, fold): float(one["value"].iloc[rows_].mean()) for key, one in outcomes.items()}
 
+    def best(method: str, split: str, otherwise: float) -> float:
+        """The best value on a split, the first of the grid among equals; `otherwise` where the split has no scores."""
+        scored = [value for value in grids[method] if (method, value, split) in means]
+        return max(scored, key=lambda value: means[method, value, split], default=otherwise)
+
     chosen: dict[str, Setting] = {}
     oracle: dict[str, float] = {}
     flags: dict[tuple[str, str], set[float]] = {}  # method and split -> values chosen there
-    for method, grid in grids.items():
-        found = {part: _best(grid, means, method, part, UNTUNED[method]) for part in tuned_on}
+    for method in grids:
+        found = {part: best(method, part, UNTUNED[method]) if tunable else UNTUNED[method] for part in tuned_on}
         chosen[method] = found["dev"] if folds is None else np.array([found[f"fold-{folds[q]}"] for q in legs.queries])
-        oracle[method] = _best(grid, means, method, "test", found.get("dev", UNTUNED[method]))
+        oracle[method] = best(method, "test", found.get("dev", UNTUNED[method]))
         flags |= {(method, part): {value} for part, value in found.items()}
         flags[method, "test"] = set(found.values())
     rows = [
@@ -124,31 +135,3 @@ def tuned_to(table: pd.DataFrame, method: str, fold: int | None, *, cross_fitted
     if fold is not None:
         found = found[found["split"] == f"fold-{fold}"]
     return float(found["value"].iloc[0]) if len(found) else UNTUNED[method]
-
-
-def _best(
-    grid: list[float], means: dict[tuple[str, float, str], float], method: str, split: str, otherwise: float
-) -> float:
-    """The best value on a split, the first of the grid among equals; `otherwise` where the split has no scores."""
-    scored = [value for value in grid if (method, value, split) in means]
-    return max(scored, key=lambda value: means[method, value, split], default=otherwise)
-
-
-def _outcomes(
-    legs: Legs,
-    judged: pd.DataFrame,
-    asked: pd.DataFrame,
-    grids: dict[str, list[float]],
-    settings: Fuse,
-    label: str,
-    threshold: int,
-) -> dict[tuple[str, float], pd.DataFrame]:
-    """`split` and `value` of the metric for each method and value, a row for each query of `asked`, in its order."""
-    settled = [(method, value) for method, grid in grids.items() for value in grid]
-    judged = judged[judged["query_id"].isin(asked["query_id"])]
-    scored = {}
-    for key, rank in zip(settled, ranks(legs, settled, settings.depth, judged, label), strict=True):
-        found = retrieval.Found(rank, np.zeros(len(asked), np.int64))
-        values = retrieval.outcomes(found, judged, asked, [settings.metric], threshold=threshold)
-        scored[key] = values.loc[values["scope"] == "all", ["split", "value"]]
-    return scored if len(asked) else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,37 +24,31 @@ _FILES = "files.json"  # SHA-256 of every other file
 def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False, label: str) -> Iterator[lucene.Index]:
     """Open the scratch's index of these texts for the time of the block; build it where there is none.
 
-    Of two processes that need it at once, one builds and the other waits. A damaged index is built again, with a
-    message. Raises UserError: no usable Java, or no space.
+    The options are those of `lucene.Index`. Of two processes that need it at once, one builds and the other waits. A
+    damaged index is built again, with a message. Raises UserError: no usable Java, or no space.
     """
     place = layout.scratch() / "lucene" / _key(texts)
     with writable(place):
         place.parent.mkdir(parents=True, exist_ok=True)
-    with lucene.threads() as pool:
-        # Locked until its files are open: open files can be read even if removed. The lock ends with its process.
-        with writable(place), _held(FileLock(place.with_suffix(".lock")), label):
-            if made := not _whole(place):
-                with replacing(place) as folder:
-                    _build(texts, folder, label)
-            opened = lucene.Index(place / "index", k1, b, query_side, pool, np.load(place / _ROWS))
-        if made:
-            scratch.clean(layout.scratch())
-        with closing(opened):
-            yield opened
+    # Locked until its files are open: open files can be read even if removed. The lock ends with its process.
+    with writable(place), _acquired(FileLock(place.with_suffix(".lock")), label):
+        if made := not _whole(place):
+            with replacing(place) as folder:
+                _build(texts, folder, label)
+        opened = lucene.Index(place / "index", k1, b, query_side, np.load(place / _ROWS))
+    if made:
+        scratch.clean(layout.scratch())
+    with closing(opened):
+        yield opened
 
 
-@contextmanager
-def _held(lock: FileLock, label: str) -> Iterator[None]:
-    """Hold a lock, with a message while another process holds it."""
+def _acquired(lock: FileLock, label: str) -> AbstractContextManager[object]:
+    """Acquire a lock for a block, with a message while another process holds it."""
     try:
-        lock.acquire(timeout=1)
+        return lock.acquire(timeout=1)
     except Timeout:
         say(f"{label}: another process builds it; waiting")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def _key(texts: Sequence[str]) -> str:
@@ -67,7 +61,7 @@ def _key(texts: Sequence[str]) -> str:
 
 def _build(texts: Sequence[str], folder: Path, label: str) -> None:
     lucene.build(texts, folder / "index", label)
-    with lucene.threads() as pool, closing(lucene.Index(folder / "index", 0.9, 0.4, False, pool)) as built:
+    with closing(lucene.Index(folder / "index", 0.9, 0.4, False)) as built:
         np.save(folder / _ROWS, built.rows)
     write_json(folder / _FILES, _digests(folder))
 

@@ -37,11 +37,7 @@ class Landscape:
         self.pool = tables.read(layout.task(name, "pool"), POOL)
         self.families: list[str] = self.pool.loc[self.pool["ranked"], "family_id"].tolist()
         every = texts.texts(name, self.bm25.document_view)
-        missing = next((family for family in self.families if family not in every), None)
-        if missing is not None:
-            path = layout.view(name, self.bm25.document_view)
-            raise UserError(f"{path}: family {missing!r} of the landscape's pool is not there; run `dvc repro`")
-        self.documents = {family: every[family] for family in self.families}
+        self.documents = texts.chosen(every, self.families, layout.view(name, self.bm25.document_view))
         same = self.bm25.query_view == self.bm25.document_view
         self.views = every if same else texts.texts(name, self.bm25.query_view)  # every family in the query view
         asked = tables.read(layout.task(name, "queries"), QUERIES, ["query_id", "text"])
@@ -57,12 +53,12 @@ class Landscape:
         Of several the one that `id` names, else the first by id with exactly this text, with a message.
         """
         found = self._alike(text)
-        exact = [one for one in found if self.text(one) == text] or found
-        if not exact:
+        if not found:
             return None
-        chosen = id if id in found else exact[0]
-        if len(found) > 1 and id not in found:
-            say(f"{self.name}: {len(found)} families or queries have this text; taken for {chosen}, the first by id")
+        chosen = id if id in found else found[0]
+        same = [one for one in found if self.text(one) == text] or found
+        if len(same) > 1 and id not in found:
+            say(f"{self.name}: {len(same)} families or queries have this text; taken for {chosen}, the first by id")
         return chosen, self.text(chosen)
 
     def text(self, id: str) -> str:
@@ -70,9 +66,10 @@ class Landscape:
         return self.own_words[id] if id in self.own_words else self.views[id]
 
     def _alike(self, text: str) -> list[str]:
-        """Ids of families and queries with the same words as a text."""
+        """Ids of families and queries with the same words as a text, those with exactly this text first, then by id."""
         words = text.split()
-        return [id for id in self._by_start.get(_start(text), []) if self.text(id).split() == words]
+        found = [id for id in self._by_start.get(_start(text), []) if self.text(id).split() == words]
+        return sorted(found, key=lambda id: self.text(id) != text)
 
     @cached_property
     def _by_start(self) -> dict[tuple[str, ...], list[str]]:
@@ -96,15 +93,13 @@ class Landscape:
                 say(f"{self.name}: a question of its own has no date, so that all families are ranked for it")
                 self._warned = True
             return np.ones(len(self.families), dtype=bool)
-        place = self._pool_place[known]
+        place = self._open.queries.index(known)
         open_: Booleans = self._open.born < self._open.before[place]
         if self._open.own[place] >= 0:
             open_[self._open.own[place]] = False
+        if self.search.pool == "earlier" and not open_.any():
+            say(f"{self.name}: no family is known to be earlier than {known!r}, so that none is ranked for it")
         return open_
-
-    @cached_property
-    def _pool_place(self) -> dict[str, int]:
-        return {id: place for place, id in enumerate(self.pool["family_id"])}
 
     @cached_property
     def _open(self) -> Candidates:

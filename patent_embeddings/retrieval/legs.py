@@ -8,20 +8,15 @@ from functools import cached_property
 
 import numpy as np
 
-from patent_embeddings.core import layout, tables, vectors
-from patent_embeddings.core.arrays import Booleans, Floats, Integers, Search
-from patent_embeddings.core.errors import UserError
+from patent_embeddings.core import layout, tables
+from patent_embeddings.core.arrays import Booleans, Floats, Integers
 from patent_embeddings.core.vectors import Vectors
 from patent_embeddings.retrieval import indexes, ranking
-from patent_embeddings.retrieval.exact import BLOCK
 from patent_embeddings.retrieval.landscape import Landscape
 from patent_embeddings.retrieval.lucene import Index
-from patent_embeddings.retrieval.query_models import Asking
+from patent_embeddings.retrieval.query_models import Asking, Clock
 from patent_embeddings.retrieval.schemas import RUN
-from patent_embeddings.retrieval.stopwatch import Clock
-from patent_embeddings.retrieval.vector_space import Space, ranked_among
-
-_AGAIN = 1 << 21  # scores of a block of the run, at most, that are computed again for one of its queries
+from patent_embeddings.retrieval.vector_space import Space, ranked_among, require_queries, sides
 
 
 @dataclass(frozen=True)
@@ -80,13 +75,9 @@ class Dense:
         """Read the vectors. Raises UserError: a file is missing, damaged or of another run."""
         name, values = landscape.name, landscape.search
         self._landscape, self._asking, self._clock = landscape, asking, clock
-        self._block: tuple[int, Floats] | None = None  # of the run: its first query, and scores [queries, documents]
-        several = vectors.several(values.similarity, values.window)
-        self.documents = vectors.read(name, "documents", ragged=several)
-        self._queries = vectors.read(name, "queries", ragged=vectors.several(values.similarity, None))
-        if self._queries.ids != landscape.queries:
-            found = layout.vector_ids(name, "queries")
-            raise UserError(f"{found}: not the queries of {layout.task(name, 'queries')}; run `dvc repro`")
+        found = sides(name, values)
+        self.documents, self._queries = found["documents"], found["queries"]
+        require_queries(self._queries, landscape.queries, name)
         self._place = {query: place for place, query in enumerate(self._queries.ids)}
         self.rows = {family: row for row, family in enumerate(self.documents.ids)}
         self._ranked = ranked_among(self.documents.ids, landscape.pool, name)
@@ -96,13 +87,6 @@ class Dense:
         """The prepared documents."""
         with self._clock.timing("open"):
             return Space(self.documents, self._ranked, self._landscape.search)
-
-    @cached_property
-    def _search(self) -> Search:
-        """The run's search, of all queries of the landscape."""
-        space = self.space
-        with self._clock.timing("open"):
-            return space.search(self._queries)[0]
 
     @cached_property
     def _sides_are_one(self) -> bool:
@@ -125,34 +109,15 @@ class Dense:
     def order(self, text: str, known: str | None, open_: Booleans) -> Order:
         """Order every open family; for a query of the landscape those of its run come first, in the run's order.
 
-        Without the run, a small product of passages is computed in the run's block, because rounding depends on it.
+        The run may be of a machine that rounds otherwise.
         """
-        listed = stored(self._landscape, "dense", known)
-        scores = self._again(known) if listed is None else None
-        scores = self.space.every(self.vector(text, known)) if scores is None else scores
+        listed, scores = stored(self._landscape, "dense", known), self.space.every(self.vector(text, known))
         order = ordered(scores[self._ranked], open_, self._landscape.search.search.depth)
         if listed is None:
             return order
         rest = ~np.isin(order.rows, listed[1])
         rows, scores = np.append(listed[1], order.rows[rest]), np.append(listed[0], order.scores[rest])
         return Order(rows, scores, len(listed[1]))
-
-    def _again(self, known: str | None) -> Floats | None:
-        """Scores of all documents computed as in the run, [documents]; None: not a query, or the product is large.
-
-        None also without passages, where a query's scores do not depend on the other queries.
-        """
-        if self._landscape.search.window is None:
-            return None
-        size, place = len(self.documents.ids), self._place.get(known or "", -1)
-        first = place - place % BLOCK
-        block = np.arange(first, min(len(self._place), first + BLOCK))
-        if place < 0 or len(block) * size > _AGAIN:
-            return None
-        if self._block is None or self._block[0] != first:
-            scores, rows = self._search(block, size)
-            self._block = (first, np.take_along_axis(scores, rows.argsort(axis=1), axis=1))
-        return self._block[1][place - first]
 
 
 def stored(landscape: Landscape, system: str, query: str | None) -> tuple[Floats, Integers] | None:
@@ -170,8 +135,8 @@ def stored(landscape: Landscape, system: str, query: str | None) -> tuple[Floats
 
 def _only(vectors: Vectors, place: int) -> Vectors:
     """The vectors of one id."""
-    if vectors.first is None:
-        return Vectors(vectors.path, vectors.ids[place : place + 1], vectors.rows[place : place + 1], None)
-    starts = np.append(vectors.first, len(vectors.rows))
-    rows = vectors.rows[starts[place] : starts[place + 1]]
-    return Vectors(vectors.path, vectors.ids[place : place + 1], rows, np.zeros(1, np.int64))
+    ids, first = vectors.ids[place : place + 1], vectors.first
+    if first is None:
+        return Vectors(vectors.path, ids, vectors.rows[place : place + 1], None)
+    starts = np.append(first, len(vectors.rows))
+    return Vectors(vectors.path, ids, vectors.rows[starts[place] : starts[place + 1]], np.zeros(1, np.int64))

@@ -16,7 +16,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +27,6 @@ import psutil
 
 from patent_embeddings.core.arrays import Floats, Integers
 from patent_embeddings.core.errors import MORE_MEMORY, UserError, tells_of_memory
-from patent_embeddings.core.files import workplace
 from patent_embeddings.core.progress import track
 
 JAVA = 21  # oldest Java that reads Anserini's classes
@@ -138,7 +136,7 @@ def analysed(texts: Sequence[str], label: str) -> Iterator[list[str]]:
     """`tokens` of each text, by several threads."""
     tokens("")  # jnius looks up methods at their first call; two threads that do so at once crash Java
     parts = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
-    with threads() as pool:
+    with ThreadPoolExecutor(_count()) as pool:
         for part in track(pool.map(_listed, parts), total=len(texts), label=label, weight=_BATCH):
             yield from map(_split, part)
 
@@ -163,16 +161,13 @@ def _heap() -> int:
 class Index:
     """A Lucene index that can be searched by text."""
 
-    def __init__(
-        self,
-        folder: Path,
-        k1: float,
-        b: float,
-        query_side: bool,
-        threads: ThreadPoolExecutor,
-        rows: Integers | None = None,
-    ) -> None:
-        """Open an index that `build` wrote; see `index`. `rows`: the attribute of an earlier opening, to save time."""
+    def __init__(self, folder: Path, k1: float, b: float, query_side: bool, rows: Integers | None = None) -> None:
+        """Open an index that `build` wrote.
+
+        `k1` saturates term frequency, `b` normalises by length. `query_side` weights a query's terms by BM25 with the
+        same k1 and b, as if the query were a document, instead of by their frequency (Anserini's query-side BM25, as
+        BRIGHT uses it: Su et al., arXiv:2407.12883). `rows`: the attribute of an earlier opening, to save time.
+        """
         java = _lucene()
         from jnius import cast  # the import starts the JVM, with the options that `_jvm` has set
 
@@ -181,7 +176,7 @@ class Index:
         searcher = java("org.apache.lucene.search.IndexSearcher")(cast("org.apache.lucene.index.IndexReader", reader))
         searcher.setSimilarity(java("org.apache.lucene.search.similarities.BM25Similarity")(k1, b))
         self._reader, self._searcher = reader, searcher
-        self._threads = threads
+        self._threads = ThreadPoolExecutor(_count())  # unlike those of `core.threads`, they limit no products
         weighed, bag = (f"io.anserini.search.query.{name}QueryGenerator" for name in ("QuerySideBm25", "BagOfWords"))
         self._queries = java(weighed)(k1, b, reader) if query_side else java(bag)()
         self._json = java("com.fasterxml.jackson.databind.ObjectMapper")()
@@ -213,10 +208,6 @@ class Index:
         # One JSON string for all hits: reading Java objects field by field takes longer than the search.
         return json.loads(self._json.writeValueAsString(self._searcher.search(query, k)))["scoreDocs"]
 
-    def tokens(self, text: str) -> list[str]:
-        """Terms of a text by Lucene's analysis, in order."""
-        return tokens(text)
-
     def idf(self, token: str) -> float:
         """BM25's inverse document frequency: log(1 + (N - n + .5) / (n + .5)), where n of N documents have the term."""
         term = _jvm()("org.apache.lucene.index.Term")(_FIELD, token)
@@ -224,27 +215,13 @@ class Index:
         return math.log(1 + (count - having + 0.5) / (having + 0.5))
 
     def close(self) -> None:
-        """Close Lucene's reader."""
+        """Close Lucene's reader, and end the threads."""
+        self._threads.shutdown()
         self._reader.close()
 
 
-@contextmanager
-def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False, label: str) -> Iterator[Index]:
-    """Index texts in a temporary folder that is removed at the end of the block.
-
-    A row is the position of a text; an empty text is never found. `k1` saturates term frequency, `b` normalises by
-    length. `query_side` weights a query's terms by BM25 with the same k1 and b, as if the query were a document,
-    instead of by their frequency (Anserini's query-side BM25, as BRIGHT uses it: Su et al., arXiv:2407.12883). Raises
-    UserError: no usable Java; see `java_home`.
-    """
-    with workplace("lucene") as place, threads() as pool:
-        build(texts, place / "index", label)
-        with closing(Index(place / "index", k1, b, query_side, pool)) as opened:
-            yield opened
-
-
 def build(texts: Sequence[str], folder: Path, label: str, ids: Sequence[str] | None = None) -> None:
-    """Index texts into a new folder under their ids, by default their rows; see `index`.
+    """Index texts into a new folder under their ids, by default their rows; an empty text is never found.
 
     Raises UserError: no usable Java.
     """
@@ -257,11 +234,6 @@ def build(texts: Sequence[str], folder: Path, label: str, ids: Sequence[str] | N
     for batch in track(batches, total=len(filled), label=label, unit="documents", weight=_BATCH):
         indexer.add_batch_dict([{"id": ids[row] if ids else str(row), "contents": texts[row]} for row in batch])
     indexer.close()
-
-
-def threads() -> ThreadPoolExecutor:
-    """Threads to search Lucene with. Unlike those of `core.threads`, they limit no products while they are open."""
-    return ThreadPoolExecutor(_count())
 
 
 def _count() -> int:

@@ -2,69 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
-from patent_embeddings.core.arrays import Floats, Integers, Search
+from patent_embeddings.core.arrays import Doubles, Floats, Integers, Search
 from patent_embeddings.core.vectors import blocks
+from patent_embeddings.retrieval import proposals, ranking
+from patent_embeddings.retrieval.passages import rows_of
 
+_BLOCK = 1 << 15  # tokens of documents held at once: bounds memory, not the result
 _PART = 1024  # tokens of a query held at once
+_GRID = 2.0**-24  # exact scores are of vectors rounded to multiples of it
+_STEP = 2.0**-36  # and sums of products rounded to multiples of it
 
 
-def by_document(queries: Floats, firsts: Integers, documents: Floats, first: Integers) -> Search:
-    """Return a search by MaxSim for `ranking.retrieve`.
+def search(queries: Floats, firsts: Integers, documents: Floats, first: Integers) -> Search:
+    """Return an exact search by MaxSim: for each token of the query the best token of the document, summed.
 
-    Vectors are float32 [tokens of all queries or documents, dimension]; `firsts` and `first` are int64, the first row
-    of each query and document.
-    """
-    starts = np.append(firsts, len(queries))
-    counts = np.diff(starts)
+    The sum of Khattab and Zaharia, "ColBERT" (SIGIR 2020), equation 3. A document without tokens scores 0. Products in
+    float32 propose documents. Their exact scores are of vectors rounded to multiples of 2^-24, whose products float64
+    holds without an error, as it holds the sum of up to 100,000 of them rounded to multiples of 2^-36: they depend
+    neither on what is computed together nor on the device. That needs vectors of a length of at most 5; tokens are of
+    unit length. Equal scores are ordered by row. Memory is bounded, whatever the number of documents.
 
-    def nearest(part: Integers, k: int) -> tuple[Floats, Integers]:
-        tokens = np.concatenate([queries[starts[place] : starts[place + 1]] for place in part])
-        begin = np.cumsum(counts[part]) - counts[part]
-        return search(tokens, begin, documents, first, k)
-
-    return nearest
-
-
-def search(
-    queries: Floats, begins: Integers, documents: Floats, offsets: Integers, depth: int, block: int = 1 << 15
-) -> tuple[Floats, Integers]:
-    """Exact MaxSim: for each token of the query the best token of the document, summed.
-
-    The sum of Khattab and Zaharia, "ColBERT" (SIGIR 2020), equation 3. Memory is bounded by
-    `block`, whatever the number of documents.
-
-    Vectors and first rows are as in `by_document`; `documents` may be a memory map, of which `block` rows are held at
-    once. Returns scores, float32 [queries, at most depth], falling, and rows of documents, int64 likewise; equal scores
-    by row. A document without tokens scores 0.
+    Vectors are float32 [tokens of all queries or documents, dimension], those of documents possibly a memory map;
+    `firsts` and `first` are int64, the first row of each query and document.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    tokens = torch.from_numpy(np.ascontiguousarray(queries, np.float32)).to(device)
-    split = tokens.tensor_split(torch.from_numpy(begins[1:].astype(np.int64)))
-    starts = np.append(offsets, len(documents))
-    scores, rows = np.zeros((len(begins), 0), np.float32), np.zeros((len(begins), 0), np.int64)
-    for first, last in blocks(starts, block):
-        chunk = torch.from_numpy(np.array(documents[starts[first] : starts[last]], np.float32)).to(device)
-        counts = torch.from_numpy(np.diff(starts[first : last + 1]))
-        owner = torch.arange(last - first).repeat_interleave(counts).to(device)
-        found = torch.stack([_maxsim(query, chunk, owner, last - first) for query in split]).cpu().numpy()
-        # Stable, and earlier blocks come first: equal scores stay in order of row.
-        scores = np.concatenate([scores, found], axis=1)
-        rows = np.concatenate([rows, np.broadcast_to(np.arange(first, last), found.shape)], axis=1)
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
-        scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
-    return scores, rows
+    torch.backends.cuda.matmul.allow_tf32 = False
+    asks, starts = np.append(firsts, len(queries)), np.append(first, len(documents))
+    dimension = queries.shape[1]
+
+    def held(rows: Floats, exact: bool) -> torch.Tensor:
+        tokens = torch.from_numpy(np.array(rows, np.float32)).to(device)
+        return tokens.double().div_(_GRID).round_() if exact else tokens
+
+    def scored(asked: list[Floats], exact: bool) -> Iterator[tuple[int, Floats, float]]:
+        """The first document of each block, the block's scores, and the length of its longest token."""
+        tokens = [held(query, exact) for query in asked]
+        for here, last in blocks(starts, _BLOCK):
+            rows = documents[starts[here] : starts[last]]
+            counts, chunk = np.diff(starts[here : last + 1]), held(rows, exact)
+            yield here, np.stack([_maxsim(query, chunk, counts) for query in tokens]), proposals.longest(rows)
+
+    def run(part: Integers, k: int) -> tuple[Floats, Integers]:
+        asked = [queries[asks[place] : asks[place + 1]] for place in part]
+        if k >= len(first):  # nothing to choose from
+            found = np.hstack([scores for _, scores, _ in scored(asked, exact=True)])
+            return ranking.best(found, np.tile(np.arange(len(first)), (len(part), 1)), k)
+        tokens = np.array([len(query) for query in asked])
+        length = np.array([proposals.lengths(query).sum() for query in asked])
+
+        def proposed() -> Iterator[tuple[int, Floats, Doubles]]:
+            for here, scores, longest in scored(asked, exact=False):
+                rounded = proposals.sums(3 * dimension + tokens + 2) * length * longest
+                moved = dimension**0.5 * _GRID / 2  # by which a vector on the grid is off, at most
+                error = rounded + moved * length + tokens * (moved * (longest + moved) + _STEP)
+                yield here, scores, error if proposals.unforced() else np.full(len(part), np.inf)
+
+        def exact(query: Integers, document: Integers) -> Floats:
+            found = np.empty(len(query), np.float32)
+            counts = np.diff(starts)[document]
+            portion = np.stack([query, np.cumsum(counts) // _BLOCK])
+            for pairs in np.split(np.arange(len(query)), np.flatnonzero(np.diff(portion).any(axis=0)) + 1):
+                rows = documents[rows_of(starts, document[pairs])]
+                found[pairs] = _maxsim(held(asked[query[pairs[0]]], True), held(rows, True), counts[pairs])
+            return found
+
+        return ranking.proposed(proposed(), exact, len(part), k)
+
+    return run
 
 
-def _maxsim(query: torch.Tensor, chunk: torch.Tensor, owner: torch.Tensor, documents: int) -> torch.Tensor:
-    """Scores of one query, float32 [documents]; `owner` is the document of each row of `chunk`."""
-    total = torch.zeros(documents, device=chunk.device)
+def _maxsim(query: torch.Tensor, chunk: torch.Tensor, counts: Integers) -> Floats:
+    """Scores of one query, float32 [documents]; `chunk` has so many rows of each document. In float64 of the grid."""
+    documents, device, exact = len(counts), chunk.device, chunk.dtype == torch.float64
+    owner = torch.arange(documents).repeat_interleave(torch.from_numpy(counts)).to(device)
+    total = torch.zeros(documents, device=device, dtype=chunk.dtype)
     for start in range(0, len(query), _PART):
         part = query[start : start + _PART]
         similarity = chunk @ part.T
-        best = torch.full((documents, len(part)), -torch.inf, device=chunk.device)
+        best = torch.full((documents, len(part)), -torch.inf, device=device, dtype=chunk.dtype)
         best.scatter_reduce_(0, owner[:, None].expand_as(similarity), similarity, "amax")
-        total += best.sum(1)
-    return total.nan_to_num(neginf=0.0)
+        total += (best * (_GRID**2 / _STEP)).round().sum(1) if exact else best.sum(1)
+    found: Floats = (total.nan_to_num(neginf=0.0) * (_STEP if exact else 1.0)).float().cpu().numpy()
+    return found

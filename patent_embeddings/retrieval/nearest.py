@@ -81,7 +81,7 @@ def _nearest(
         halves = (_nearest(products, half, documents, k, doubt) for half in np.array_split(queries, 2))
         scores, rows = (np.concatenate(each) for each in zip(*halves, strict=True))
         return scores, rows
-    final = product.cut(np.partition(_table(proposed, counts, k, -np.inf), -k, axis=1)[:, -k], error)
+    final = product.cut(np.partition(ranking.table(proposed, counts, k, -np.inf), -k, axis=1)[:, -k], error)
     settled = np.isneginf(cut) | (counts >= k) & (final >= cut)
     kept = np.flatnonzero(proposed >= np.repeat(np.where(settled, final, np.inf), counts).astype(np.float32))
     counts = _counts(kept, np.cumsum(counts))
@@ -89,7 +89,7 @@ def _nearest(
     exact = np.empty(len(kept), np.float32)
     order = _by_document(document, len(documents))  # so that a document stays in the cache
     exact[order] = score(queries, documents, query[order], document[order])
-    scores, rows = ranking.best(_table(exact, counts, k, -np.inf), _table(document, counts, k, -1), k)
+    scores, rows = ranking.best(ranking.table(exact, counts, k, -np.inf), ranking.table(document, counts, k, -1), k)
     if not settled.all():
         again = ~settled
         scores[again], rows[again] = _nearest(products, queries[again], documents, k, 8 * doubt)
@@ -170,14 +170,6 @@ def _counts(places: Integers, ends: Integers) -> Integers:
 def _by_document(document: Places, size: int) -> Integers:
     """Order of pairs by document; from 65,536 documents on, by groups of neighbouring documents."""
     return np.argsort((document >> max(0, (size - 1).bit_length() - 16)).astype(np.uint16), kind="stable")
-
-
-def _table(values: npt.NDArray[Any], counts: Integers, least: int, empty: float) -> npt.NDArray[Any]:
-    """Spread values, `counts` of each query in turn, over [queries, at least `least`], with `empty` past the end."""
-    there = np.arange(max(least, counts.max(initial=0))) < counts[:, None]
-    table = np.full(there.shape, empty, values.dtype)
-    table[there] = values
-    return table
 
 
 def score(queries: Floats, documents: Floats, query: npt.NDArray[Any], document: npt.NDArray[Any]) -> Floats:

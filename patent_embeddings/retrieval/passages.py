@@ -9,95 +9,59 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from patent_embeddings.core.arrays import Booleans, Floats, Integers, Places, Search
-from patent_embeddings.core.params import Search as Settings
-from patent_embeddings.core.vectors import Vectors, blocks
-from patent_embeddings.retrieval import ranking
-from patent_embeddings.retrieval.geometry import centre, centred, cut
+from patent_embeddings.core.arrays import Doubles, Floats, Integers, Places, Search
+from patent_embeddings.core.vectors import blocks
+from patent_embeddings.retrieval import nearest, proposals, ranking
 
 Ready = Callable[[Floats], Floats]
 BEST = {"best": 1, "top3": 3}  # how many of a family's passages its score is the mean of
 _HELD = 1 << 23  # numbers of a block of scores or vectors: bounds memory, not the result
-_ROWS = 1 << 14  # passages that the mean is taken over at once: its sums are of such blocks
 
 
-def opened(
-    documents: Vectors, ranked: Booleans, settings: Settings, similarity: str
-) -> tuple[Floats, Floats | None, Ready]:
-    """Return the passages as stored, their mean where the landscape is centred, and the function that prepares rows.
+def search(queries: Floats, documents: Floats, starts: Integers, best: int, ready: Ready) -> Search:
+    """Return an exact search over passages; a family scores the mean of the inner products of its `best` passages.
 
-    `ranked` marks the families that may be retrieved, [families]; `similarity` is `cosine` or `dot`. The mean is
-    float32 [dimension], to be subtracted from the queries too.
-    """
-    stored, offsets = documents.rows, documents.first
-    assert offsets is not None
-
-    def ready(part: Floats) -> Floats:
-        return cut(part, settings.dimensions, similarity)
-
-    if settings.centre == "none":
-        return stored, None, ready
-    mask = np.repeat(ranked, np.diff(np.append(offsets, len(stored))))
-    places = (slice(start, start + _ROWS) for start in range(0, len(stored), _ROWS))
-    parts = ((ready(stored[place]), mask[place]) for place in places)
-    mean = centre(parts, ready(stored[:1]).shape[1], similarity)
-    return stored, mean, lambda part: centred(ready(part), mean, similarity)
-
-
-def longest(documents: Floats, offsets: Integers, ready: Ready) -> float:
-    """Length of the longest prepared passage; arrays as in `search`."""
-    starts = np.append(offsets, len(documents))
-    parts = blocks(starts, max(1, _HELD // max(1, documents.shape[1])))
-    return max((ranking.longest(ready(documents[starts[first] : starts[last]])) for first, last in parts), default=0.0)
-
-
-def search(
-    queries: Floats, documents: Floats, offsets: Integers, best: int, ready: Ready, most: float | None = None
-) -> tuple[Search, float]:
-    """Return a search by inner product over passages, and its margin; a family scores the mean of its `best` passages.
-
-    Memory is bounded, whatever the number of documents. Scores within the margin of each other are computed again in
-    float64, each pair by itself, so that equal families score the same in every row.
+    Matrix products propose families, whose passages are then scored each by itself, as in `nearest`: equal families
+    score the same in every row, and equal scores are ordered by row. Memory is bounded, whatever the number of
+    documents.
 
     `queries` are float32 [queries, dimension]; `documents` float32 [passages of all families, dimension], possibly a
-    memory map, whose blocks `ready` prepares; `offsets` int64 [families], the first row of each family, which has at
-    least one. A family with fewer passages than `best` scores the mean of all. `most`: `longest`, where it is known.
+    memory map, whose blocks `ready` prepares; `starts` int64 [families + 1], the first row of each family, which has at
+    least one, and past the last row. A family with fewer passages than `best` scores the mean of all.
     """
-    starts = np.append(offsets, len(documents))
-    width = max(1, queries.shape[1])
-    most = longest(documents, offsets, ready) if most is None else most
-    margin = ranking.margin(ranking.longest(queries), most)
+    families = np.arange(len(starts) - 1)
+
+    def proposed(asked: Floats) -> Iterator[tuple[int, Floats, Doubles]]:
+        for first, last in blocks(starts, max(1, _HELD // max(1, *asked.shape))):
+            rows = ready(documents[starts[first] : starts[last]])
+            near = _mean_of_best(asked @ rows.T, starts[first : last + 1] - starts[first], best)
+            # Three roundings for each dimension, as `proposals` counts them, and one of each mean.
+            yield first, near, proposals.bound(asked, proposals.longest(rows), 3 * asked.shape[1] + 2)
 
     def run(part: Integers, k: int) -> tuple[Floats, Integers]:
-        asked = queries[part]
-        scores, rows = np.zeros((len(part), 0), np.float32), np.zeros((len(part), 0), np.int64)
-        for first, last in blocks(starts, max(1, _HELD // max(len(part), width))):
-            similar = asked @ ready(documents[starts[first] : starts[last]]).T
-            found = _mean_of_best(similar, starts[first : last + 1] - starts[first], best)
-            scores = np.concatenate([scores, found], axis=1)
-            rows = np.concatenate([rows, np.broadcast_to(np.arange(first, last), found.shape)], axis=1)
-            if scores.shape[1] > k:
-                kept = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-                scores, rows = np.take_along_axis(scores, kept, 1), np.take_along_axis(rows, kept, 1)
-        order = np.argsort(-scores, axis=1, kind="stable")
-        scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
-        for query, place in _portions(ranking.near(scores, margin), rows, starts, width):
-            scores[query, place] = _exact(asked[query], rows[query, place], documents, starts, best, ready)
-        return scores, rows
+        asked = np.ascontiguousarray(queries[part])
+        if k >= len(families):  # nothing to choose from
+            rows = np.tile(families, (len(part), 1))
+            return ranking.best(scored(asked, documents, starts, best, rows, ready), rows, k)
 
-    return run, margin
+        def exact(query: Integers, family: Integers) -> Floats:
+            return _exact(asked, query, family, documents, starts, best, ready)
+
+        return ranking.proposed(proposed(asked), exact, len(part), k)
+
+    return run
 
 
-def scored(queries: Floats, documents: Floats, offsets: Integers, best: int, rows: Places) -> Floats:
+def scored(
+    queries: Floats, documents: Floats, starts: Integers, best: int, rows: Places | Integers, ready: Ready
+) -> Floats:
     """Score given families for each query, [queries, k]: `rows` are the families' positions, -1 for none (score -inf).
 
-    The other arrays are as in `search`, with prepared passages. Each pair is scored by itself.
+    The other arrays are as in `search`. Each pair is scored by itself.
     """
-    scores, starts = np.full(rows.shape, -np.inf, np.float32), np.append(offsets, len(documents))
-    families = rows.astype(np.int64)
-    for query, place in _portions(families >= 0, families, starts, max(1, queries.shape[1])):
-        found = _exact(queries[query], families[query, place], documents, starts, best, lambda part: part)
-        scores[query, place] = found
+    scores, there = np.full(rows.shape, -np.inf, np.float32), np.nonzero(rows >= 0)
+    asked, families = np.ascontiguousarray(queries), rows[there].astype(np.int64)
+    scores[there] = _exact(asked, there[0], families, documents, starts, best, ready)
     return scores
 
 
@@ -108,28 +72,33 @@ def _mean_of_best(similar: Floats, starts: Integers, best: int) -> Floats:
     for count in np.unique(counts):
         same = np.flatnonzero(counts == count)
         part, kept = similar[:, starts[same][:, None] + np.arange(count)], min(best, count)
-        out[:, same] = np.partition(part, count - kept, axis=2)[:, :, -kept:].mean(axis=2)
+        if kept == 1:
+            out[:, same] = part.max(axis=2)
+        else:  # in order, so that the sum does not depend on the order of the passages
+            top = np.sort(np.partition(part, count - kept, axis=2)[:, :, -kept:], axis=2)
+            out[:, same] = top.sum(axis=2, dtype=np.float64) / kept
     return out
 
 
-def _portions(near: Booleans, rows: Integers, starts: Integers, width: int) -> Iterator[tuple[Integers, Integers]]:
-    """Positions of the marked pairs, in portions whose passages fit in memory."""
-    query, place = np.nonzero(near)
-    passages = np.cumsum(np.diff(starts)[rows[query, place]])
-    portion = passages // max(1, _HELD // width)
-    for part in np.split(np.arange(len(query)), np.flatnonzero(np.diff(portion)) + 1):
-        if len(part):
-            yield query[part], place[part]
+def _exact(
+    queries: Floats, query: Integers, family: Integers, documents: Floats, starts: Integers, best: int, ready: Ready
+) -> Floats:
+    """Scores of pairs of a query and a family, float32 [pairs], in portions of families that fit in memory."""
+    found = np.empty(len(query), np.float32)
+    order = np.argsort(family, kind="stable")  # so that passages of a family are prepared once
+    counts = np.diff(starts)[family[order]]
+    portion = np.cumsum(counts) // max(1, _HELD // max(1, documents.shape[1]))
+    for part in np.split(np.arange(len(order)), np.flatnonzero(np.diff(portion)) + 1):
+        pairs, count = order[part], counts[part]
+        held, own = np.unique(family[pairs], return_inverse=True)
+        place = rows_of(np.append(0, np.cumsum(np.diff(starts)[held])), own)  # among the rows of these families
+        prepared = ready(documents[rows_of(starts, held)])
+        similar = nearest.score(queries, prepared, np.repeat(query[pairs], count), place)
+        found[pairs] = _mean_of_best(similar[None], np.append(0, np.cumsum(count)), best)[0]
+    return found
 
 
-def _exact(asked: Floats, families: Integers, documents: Floats, starts: Integers, best: int, ready: Ready) -> Floats:
-    """Scores of pairs of a query [pairs, dimension] and a family [pairs], each by itself in float64."""
-    counts = np.diff(starts)[families]
-    begin = np.cumsum(counts) - counts
-    pair = np.repeat(np.arange(len(families)), counts)
-    passage = np.arange(len(pair)) - begin[pair] + starts[families][pair]
-    similar = np.einsum("ij,ij->i", asked[pair], ready(documents[passage]), dtype=np.float64)
-    falling = similar[np.lexsort((-similar, pair))]
-    among = np.arange(len(pair)) - begin[pair] < best
-    totals = np.add.reduceat(np.where(among, falling, 0.0), begin)
-    return (totals / np.minimum(best, counts)).astype(np.float32)
+def rows_of(starts: Integers, ids: Integers) -> Integers:
+    """Rows of some ids, one id behind the other; `starts` is the first row of each id, and the end of the last."""
+    counts = np.diff(starts)[ids]
+    return np.arange(counts.sum()) + np.repeat(starts[ids] - np.cumsum(counts) + counts, counts)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -35,59 +35,49 @@ _LEAST_LENGTH = 2.0**-55  # more than a vector has whose squares are all 0
 _FORCED = ("NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")
 
 
-class Product(Protocol):
-    """Products of documents with queries, in some precision."""
-
-    size: int  # documents
-    tile: int  # scores of a tile, at most
-    strided: bool  # whether `scores` takes any slice; else only one of `tiles`
-
-    def ask(self, queries: Floats) -> tuple[Any, Doubles]:
-        """Return the queries in the product's precision, and their bounds e, [queries]."""
-
-    def cut(self, scores: Floats, error: Doubles) -> Floats:
-        """r(t - u|t| - 2e) of `nearest`, float32 [queries]."""
-
-    def scores(self, asked: Any, rows: slice, out: Any = None) -> Any:
-        """Scores of some documents, [queries, documents]; written into `out`, which is at least as large."""
-
-    def high(self, scores: Any, cut: Floats) -> tuple[Integers, Floats]:
-        """Flat places, ascending, and values of the scores that reach their query's cut."""
-
-    def ranked(self, scores: Any, rank: int) -> Floats:
-        """The score at a rank, from 1, of each query, float32 [queries]."""
-
-
 class _Float32:
-    """float32 by numpy, whose OpenBLAS is as fast as oneDNN and MKL."""
+    """Products of documents with queries in float32 by numpy, whose OpenBLAS is as fast as oneDNN and MKL.
+
+    Attributes:
+        size: number of documents.
+        tile: scores of a tile, at most.
+        strided: whether `scores` takes any slice; else only one of `tiles`.
+    """
 
     strided = True
 
     def __init__(self, documents: Floats) -> None:
-        self.documents, self.size, self.tile, self.longest = documents, len(documents), _TILE, _longest(documents)
+        self.documents, self.size, self.tile, self.longest = documents, len(documents), _TILE, longest(documents)
 
     def ask(self, queries: Floats) -> tuple[Floats, Doubles]:
-        n = queries.shape[1]
-        return queries, (_sums(2 * n) + _sums(n)) * _lengths(queries) * self.longest + _TINY
+        """Return the queries in the product's precision, and their bounds e, [queries]."""
+        return queries, bound(queries, self.longest, 3 * queries.shape[1])
 
     def cut(self, scores: Floats, error: Doubles) -> Floats:
+        """r(t - u|t| - 2e) of `nearest`, float32 [queries]."""
         return _lowered(scores, 2.0**-24, error).astype(np.float32)
 
     def scores(self, asked: Floats, rows: slice, out: Floats | None = None) -> Floats:
+        """Scores of some documents, [queries, documents]; written into `out`, which is at least as large."""
         part = self.documents[rows]
         found: Floats = np.matmul(asked, part.T, out=_within(out, len(asked), len(part)))
         return found
 
     def high(self, scores: Floats, cut: Floats) -> tuple[Integers, Floats]:
+        """Flat places, ascending, and values of the scores that reach their query's cut."""
         places = np.flatnonzero(scores >= cut[:, None])
         return places, scores.ravel()[places]
 
     def ranked(self, scores: Floats, rank: int) -> Floats:
+        """The score at a rank, from 1, of each query, float32 [queries]."""
         return _ranked(scores, rank)
 
 
 class _Torch:
-    """torch: on a processor bfloat16, where oneDNN sums in float32 and rounds once; on a GPU float32."""
+    """The methods of `_Float32` by torch.
+
+    On a processor in bfloat16, where oneDNN sums in float32 and rounds once; on a GPU in float32.
+    """
 
     strided = False
 
@@ -113,7 +103,7 @@ class _Torch:
             rounded = torch.from_numpy(part).to(self.dtype)
             if self.held is not None:
                 self._part(rows).copy_(rounded)
-            return _longest(part), _longest(part - rounded.float().numpy())
+            return longest(part), longest(part - rounded.float().numpy())
 
         with threads() as pool:
             lengths = [(0.0, 0.0), *pool.map(placed, tiles(self.size, _LEAST))]
@@ -121,10 +111,10 @@ class _Torch:
 
     def ask(self, queries: Floats) -> tuple[Any, Doubles]:
         n, asked = queries.shape[1], self.torch.from_numpy(queries).to(self.dtype)
-        length, lost = _lengths(queries), _lengths(queries - asked.float().numpy())
+        length, lost = lengths(queries), lengths(queries - asked.float().numpy())
         # A rounded vector is no longer than itself and what it lost.
         error = lost * self.longest + (length + lost) * self.lost
-        error += _sums(2 * n) * (length + lost) * (self.longest + self.lost) + _sums(n) * length * self.longest
+        error += sums(2 * n) * (length + lost) * (self.longest + self.lost) + sums(n) * length * self.longest
         with self._room():
             return asked.to(self.device), error + _TINY
 
@@ -170,6 +160,9 @@ class _Torch:
             raise MemoryError(str(fault)) from fault
 
 
+Product = _Float32 | _Torch
+
+
 def products(queries: int, documents: Floats, halved: bool | None) -> list[Product]:
     """Products that can propose documents for this number of queries, the fastest first; the last needs no GPU.
 
@@ -177,13 +170,17 @@ def products(queries: int, documents: Floats, halved: bool | None) -> list[Produ
     bfloat16 where the processor has it.
     """
     large = halved is None and 2.0 * queries * documents.size > _LARGE
-    whole = all(os.environ.get(name, "") in ("", "0") for name in _FORCED)
-    if large and whole and devices.planned().kind == "cuda" and devices.loaded().kind == "cuda":
+    if large and unforced() and devices.planned().kind == "cuda" and devices.loaded().kind == "cuda":
         with suppress(MemoryError):
             return [_Torch(documents, "float32", "cuda"), _Float32(documents)]
     if halved or (large and devices.processor().halves):
         return [_Torch(documents, "bfloat16"), _Float32(documents)]
     return [_Float32(documents)]
+
+
+def unforced() -> bool:
+    """Whether NVIDIA's libraries multiply float32 with all bits."""
+    return all(os.environ.get(name, "") in ("", "0") for name in _FORCED)
 
 
 def step(size: int) -> int:
@@ -224,17 +221,23 @@ def _lowered(scores: Floats, unit: float, error: Doubles) -> Doubles:
     return np.where(np.isnan(cut), -np.inf, cut)
 
 
-def _longest(rows: Floats) -> float:
-    return float(_lengths(rows).max(initial=0.0))
+def bound(queries: Floats, longest: float, roundings: int) -> Doubles:
+    """Largest error of inner products after so many roundings of their terms, float64 [queries]; see the module."""
+    return sums(roundings) * lengths(queries) * longest + _TINY
 
 
-def _lengths(rows: Floats) -> Doubles:
+def longest(rows: Floats) -> float:
+    """Upper bound of the length of the longest row, 0 without rows."""
+    return float(lengths(rows).max(initial=0.0))
+
+
+def lengths(rows: Floats) -> Doubles:
     """Upper bound of each row's length, float64 [rows]: squares are rounded, and the smallest become 0."""
     squares = np.einsum("ij,ij->i", rows, rows).astype(np.float64)
-    found: Doubles = np.sqrt(squares) * (1 + _sums(rows.shape[1])) + _LEAST_LENGTH
+    found: Doubles = np.sqrt(squares) * (1 + sums(rows.shape[1])) + _LEAST_LENGTH
     return found
 
 
-def _sums(n: int) -> float:
-    """g(n) of the module's docstring."""
+def sums(n: Any) -> Any:
+    """g(n) of the module's docstring, for a number or an array."""
     return n * 2.0**-24 / (1 - n * 2.0**-24)

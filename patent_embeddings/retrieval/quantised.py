@@ -1,4 +1,4 @@
-"""Compressed vectors: faiss's forms with fewer bytes, and what each loses against the exact run.
+"""Compressed vectors: forms with fewer bytes or dimensions, and what each loses against the exact run.
 
 Half precision and eight bits use faiss's scalar quantiser, binary its binary index: a flat index would store bytes as
 floats and save nothing. Queries are not compressed. Eight bits are 256 levels between the least and the greatest value
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -21,57 +22,49 @@ import pandas as pd
 
 from patent_embeddings.core import tables
 from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Integers, Places
-from patent_embeddings.corpus.pool import Candidates
+from patent_embeddings.core.progress import say
+from patent_embeddings.core.vectors import Vectors
+from patent_embeddings.corpus.pool import Candidates, candidates
+from patent_embeddings.evaluation.outcomes import Judged
 from patent_embeddings.evaluation.retrieval import per_query
 from patent_embeddings.evaluation.schemas import COMPRESSION
 from patent_embeddings.evaluation.statistics import FEWEST, compare
+from patent_embeddings.evaluation.values import MetricsValues
 from patent_embeddings.retrieval import nearest, passages, ranking
-from patent_embeddings.retrieval.vector_space import Searched
+from patent_embeddings.retrieval.values import SearchValues
+from patent_embeddings.retrieval.vector_space import Searched, read, require_queries, searched
 
 RESCORE = 4  # times the depth: how many documents nearest in bits are ranked again
 METRICS = ("R@100", "nDCG@10")
 SCOPES = ("all", "in", "out")
-Figures = tuple[float, float, float, float, int]  # score, difference, its bounds, queries
 _DEPTH = 100  # that the metrics look at
 _RESAMPLES = 2000  # of the intervals
 MOST = 2000  # test queries that are searched; of more, those whose ids have the least hashes
 _BLOCK = 4096  # queries searched at once
+LARGEST = 1 << 29  # numbers of a landscape's vectors: a form takes up to five times their 2 GiB while it is measured
+FEWER = {"half": 2, "quarter": 4}  # forms that are cut, and what their dimensions are divided by
 
 
-def _flat(documents: Floats) -> Any:
-    index = faiss.IndexFlatIP(documents.shape[1])
-    index.add(documents)
-    return index
+def _scalar(kind: int) -> Callable[[int], Any]:
+    return lambda dimension: faiss.IndexScalarQuantizer(dimension, kind, faiss.METRIC_INNER_PRODUCT)
 
 
-def _scalar(kind: int) -> Callable[[Floats], Any]:
-    def build(documents: Floats) -> Any:
-        index = faiss.IndexScalarQuantizer(documents.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
-        index.train(documents)
-        index.add(documents)
-        return index
-
-    return build
-
-
-def _bits(documents: Floats) -> Any:
-    packed = np.packbits(documents > 0, axis=1)
-    index = faiss.IndexBinaryFlat(8 * packed.shape[1])
-    index.add(packed)
-    return index
-
-
-FORMS: dict[str, Callable[[Floats], Any]] = {
-    "float32": _flat,
+# An empty index of so many dimensions; of bits those that fill whole bytes.
+FORMS: dict[str, Callable[[int], Any]] = {
+    "float32": faiss.IndexFlatIP,
     "float16": _scalar(faiss.ScalarQuantizer.QT_fp16),
     "int8": _scalar(faiss.ScalarQuantizer.QT_8bit),
-    "binary": _bits,
+    "binary": lambda dimension: faiss.IndexBinaryFlat(-(-dimension // 8) * 8),
 }
 
 
 def built(form: str, documents: Floats) -> Any:
     """Build faiss's index of a form over documents, float32 [rows, dimension]; equal documents give equal bytes."""
-    return FORMS[form](np.ascontiguousarray(documents))
+    index = FORMS[form](documents.shape[1])
+    rows = np.packbits(documents > 0, axis=1) if form == "binary" else np.ascontiguousarray(documents)
+    index.train(rows)
+    index.add(rows)
+    return index
 
 
 def as_bytes(index: Any) -> bytes:
@@ -107,16 +100,52 @@ def retrieve(
     """
     kept = held(index, found.documents.shape[1])
     if not isinstance(index, faiss.IndexBinary):
-        search, margin = found.search(found.queries, kept)
-        return ranking.retrieve(search, open_, depth, label=label, block=_BLOCK, margin=margin)
-    search, margin = found.search(_signs(found.queries > 0), kept)
-    _, rows = ranking.retrieve(search, open_, rescore * depth, label=label, block=_BLOCK, margin=margin)
+        return ranking.retrieve(found.search(found.queries, kept), open_, depth, label=label, block=_BLOCK)
+    search = found.search(_signs(found.queries > 0), kept)
+    _, rows = ranking.retrieve(search, open_, rescore * depth, label=label, block=_BLOCK)
     if found.several:
-        scores = passages.scored(found.queries, kept, found.starts[:-1], found.best, rows)
+        scores = passages.scored(found.queries, kept, found.starts, found.best, rows, lambda part: part)
     else:
         scores, there = np.full(rows.shape, -np.inf, np.float32), np.nonzero(rows >= 0)
         scores[there] = nearest.score(np.ascontiguousarray(found.queries), kept, there[0], rows[there])
     return ranking.best(scores, rows, depth)
+
+
+def measure(landscape: str, judged: Judged, pool: pd.DataFrame, values: MetricsValues) -> pd.DataFrame:
+    """Rows of `COMPRESSION` for one landscape.
+
+    There are none for late interaction, which no index ranks by, without test queries, or for vectors of more than
+    `LARGEST` numbers, which a message says. `pool` are rows of `POOL`. Raises UserError: the vectors are absent,
+    damaged, or of other queries.
+    """
+    search = SearchValues.model_validate(values, from_attributes=True)
+    if values.similarity == "maxsim" or not (judged.queries["split"] == "test").any():
+        return tables.empty(COMPRESSION)
+    sides, ranked, families = read(landscape, pool, search)
+    require_queries(sides["queries"], judged.queries["query_id"].tolist(), landscape)
+    if (numbers := sides["documents"].rows.size) > LARGEST:
+        say(f"{landscape}: its vectors are {numbers:,} numbers; what fewer bytes lose is measured up to {LARGEST:,}")
+        return tables.empty(COMPRESSION)
+    return losses(
+        searched(sides, ranked, search),
+        candidates(families, sides["queries"].ids, pool, earlier=values.pool == "earlier"),
+        judged.queries,
+        judged.qrels,
+        judged.reachable,
+        threshold=judged.threshold,
+        depth=min(100, values.search.depth),
+        label=f"compression {landscape}",
+        fewer=_fewer(sides, ranked, search),
+    )
+
+
+def _fewer(sides: dict[str, Vectors], ranked: Booleans, values: SearchValues) -> Iterator[tuple[str, Searched]]:
+    """The vectors cut as by `search.dimensions`, form by form: centred and normalised after the cut."""
+    whole = values.search.dimensions or sides["documents"].rows.shape[1]
+    for form, parts in FEWER.items():
+        if kept := whole // parts:
+            cut = values.search.model_copy(update={"dimensions": kept})
+            yield form, searched(sides, ranked, values.model_copy(update={"search": cut}))
 
 
 def losses(
@@ -150,21 +179,27 @@ def losses(
     tests = _tests(queries, qrels if reachable is None else qrels[reachable])
     if not len(tests):
         return tables.empty(COMPRESSION)
-    asked = queries.iloc[tests]
+    names = [open_.queries[place] for place in tests]
+    open_ = replace(open_, queries=names, own=open_.own[tests], before=open_.before[tests])
     rows: list[tuple[Any, ...]] = []
-    exact = None
-    for form, kind, vectors in chain(
-        ((form, form, found) for form in FORMS), ((form, "float32", less) for form, less in fewer)
-    ):
-        part, candidates = _of(vectors, open_, tests)
+    exact: dict[Any, Doubles] = {}
+    whole = ((form, form, found) for form in FORMS)
+    for form, kind, vectors in chain(whole, ((form, "float32", less) for form, less in fewer)):
+        part = replace(vectors, queries=vectors.queries[tests])
         index = built(kind, part.documents)
         total, dimensions = size(index), part.documents.shape[1]
-        ranks = retrieve(index, part, candidates, depth, label=f"{label} {form}")
-        run = ranking.frame(candidates.queries, candidates.families, *ranks)
-        outcomes = per_query(run, qrels, asked, METRICS, reachable, threshold)
-        exact = outcomes if exact is None else exact
-        sizes = dimensions, total, total / len(open_.families)
-        rows += [(form, metric, scope, *figures, *sizes) for metric, scope, figures in _compared(outcomes, exact)]
+        run = ranking.frame(names, open_.families, *retrieve(index, part, open_, depth, label=f"{label} {form}"))
+        outcomes = per_query(run, qrels, queries.iloc[tests], METRICS, reachable, threshold)
+        groups = outcomes.groupby(["metric", "scope"], observed=True)["value"]
+        values = {key: value.to_numpy() for key, value in groups if key[1] in SCOPES}
+        exact = exact or values
+        for key, value in values.items():  # of the same queries, in order
+            change = compare(value, exact[key], _RESAMPLES, seed=0)
+            # Rounding must not put a bound past the difference.
+            bounds = min(change.low, change.difference), max(change.high, change.difference)
+            low, high = bounds if change.n >= FEWEST else (np.nan, np.nan)
+            figures = float(value.mean()), change.difference, low, high, change.n
+            rows.append((form, *key, *figures, dimensions, total, total / len(open_.families)))
     return tables.typed(pd.DataFrame(rows, columns=list(COMPRESSION.columns)), COMPRESSION)
 
 
@@ -180,30 +215,3 @@ def _tests(queries: pd.DataFrame, qrels: pd.DataFrame) -> Integers:
 
 def _signs(positive: Any) -> Floats:
     return np.where(positive, np.float32(1), np.float32(-1))
-
-
-def _of(found: Searched, open_: Candidates, queries: Integers) -> tuple[Searched, Candidates]:
-    """Vectors and candidates of some of the queries."""
-    names = [open_.queries[place] for place in queries]
-    some = Candidates(open_.families, names, open_.own[queries], open_.born, open_.before[queries])
-    return Searched(found.queries[queries], found.documents, found.starts, found.best, found.mean), some
-
-
-def _compared(
-    ours: pd.DataFrame, exact: pd.DataFrame
-) -> Iterator[tuple[str, str, tuple[float, float, float, float, int]]]:
-    """Figures of each metric and scope; both have the same queries in order."""
-    for metric in METRICS:
-        for scope in SCOPES:
-            first, second = (_values(frame, metric, scope) for frame in (ours, exact))
-            if not len(first):
-                continue
-            change = compare(first, second, _RESAMPLES, seed=0)
-            # Rounding must not put a bound past the difference.
-            bounds = min(change.low, change.difference), max(change.high, change.difference)
-            low, high = bounds if change.n >= FEWEST else (np.nan, np.nan)
-            yield metric, scope, (float(first.mean()), change.difference, low, high, change.n)
-
-
-def _values(frame: pd.DataFrame, metric: str, scope: str) -> Doubles:
-    return frame.loc[(frame["metric"] == metric) & (frame["scope"] == scope), "value"].to_numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,12 +19,40 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.vectors import Vectors
 from patent_embeddings.encoders.prompts import head
 from patent_embeddings.retrieval.landscape import Landscape
-from patent_embeddings.retrieval.stopwatch import Clock
 from patent_embeddings.training import adapters
 
 if TYPE_CHECKING:
     from patent_embeddings.encoders.base import Encoder
     from patent_embeddings.encoders.cross import Cross
+
+
+PARTS = ("open", "model", "encode", "rank", "rerank")
+
+
+class Clock:
+    """A stopwatch for nested work: while an inner block runs, the outer one is paused."""
+
+    def __init__(self) -> None:
+        self.took = dict.fromkeys(PARTS, 0.0)
+        self._at_work: list[str] = []
+        self._since = time.perf_counter()
+
+    @contextmanager
+    def timing(self, part: str) -> Iterator[None]:
+        """Add the block's seconds to one of `PARTS`."""
+        self._count()
+        self._at_work.append(part)
+        try:
+            yield
+        finally:
+            self._count()
+            self._at_work.pop()
+
+    def _count(self) -> None:
+        now = time.perf_counter()
+        if self._at_work:
+            self.took[self._at_work[-1]] += now - self._since
+        self._since = now
 
 
 class Asking:
@@ -33,7 +62,6 @@ class Asking:
         self._landscape, self._clock = landscape, clock
         self._vectors: dict[str, Vectors] = {}
         self._scores: dict[str, dict[str, float]] = {}  # of a question's text, by family
-        self._windows: dict[str, list[str]] = {}
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -116,10 +144,8 @@ class Asking:
 
     def windows(self, family: str) -> list[str]:
         """The passages of a family, as the stage `embed` cuts them."""
-        if family not in self._windows:
-            passages, text = self._landscape.embed.passages, self._landscape.documents[family]
-            assert passages.tokens is not None
-            from patent_embeddings.encoders import windows
+        passages, text = self._landscape.embed.passages, self._landscape.documents[family]
+        assert passages.tokens is not None
+        from patent_embeddings.encoders import windows
 
-            self._windows[family], _ = windows.cut([text], self._tokenizer, passages.tokens, passages.stride)
-        return self._windows[family]
+        return windows.cut([text], self._tokenizer, passages.tokens, passages.stride)[0]

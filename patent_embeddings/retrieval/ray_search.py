@@ -69,13 +69,9 @@ def _jobs(
         for place, other in enumerate(shards)
     ]
     pool = ray.data.ActorPoolStrategy(size=min(workers, len(jobs)))
+    given = (k, queries.shape[1], _probe(queries.shape[1]))
     mapped = ray.data.from_items(jobs, override_num_blocks=len(jobs)).map_batches(
-        Worker,
-        fn_constructor_args=(k, queries.shape[1], _probe(queries.shape[1])),
-        batch_size=1,
-        batch_format="pandas",
-        compute=pool,
-        num_cpus=1,
+        Worker, fn_constructor_args=given, batch_size=1, batch_format="pandas", compute=pool, num_cpus=1
     )
     for row in track(mapped.iter_rows(), total=len(jobs), label=label, unit="shards"):
         if not row["alike"]:
@@ -100,10 +96,8 @@ class Worker:
         part, shard, asked, held = (batch[name].iloc[0] for name in ("part", "shard", "asked", "documents"))
         queries, documents = ray.get([asked, held])
         scores, rows = nearest.search(queries, documents)(np.arange(len(queries)), self.k)
-        columns = {"part": int(part), "shard": int(shard), "alike": self.alike}
-        return {
-            name: [value] for name, value in (columns | {"scores": scores.tobytes(), "rows": rows.tobytes()}).items()
-        }
+        columns = {"part": int(part), "shard": int(shard), "alike": self.alike, "scores": scores.tobytes()}
+        return {name: [value] for name, value in (columns | {"rows": rows.tobytes()}).items()}
 
 
 def _probe(dimension: int) -> bytes:

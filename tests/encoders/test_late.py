@@ -13,7 +13,7 @@ from started import start
 
 from patent_embeddings.corpus.schemas import POOL, QUERIES, VIEW
 from patent_embeddings.encoders import factory
-from patent_embeddings.retrieval.maxsim import search
+from patent_embeddings.retrieval import maxsim
 from patent_embeddings.retrieval.schemas import RUN
 
 pytestmark = pytest.mark.pipeline
@@ -93,6 +93,10 @@ def ragged(rng: np.random.Generator, sizes: list[int]) -> tuple[Any, Any]:
     return vectors, np.cumsum([0, *sizes[:-1]]).astype(np.int64)
 
 
+def search(queries: Any, begins: Any, documents: Any, offsets: Any, depth: int) -> tuple[Any, Any]:
+    return maxsim.search(queries, begins, documents, offsets)(np.arange(len(begins)), min(depth, len(offsets)))
+
+
 def brute(queries: list[Any], documents: list[Any], depth: int) -> tuple[Any, Any]:
     """MaxSim by a double loop in float64."""
     scores = np.zeros((len(queries), len(documents)))
@@ -104,10 +108,11 @@ def brute(queries: list[Any], documents: list[Any], depth: int) -> tuple[Any, An
 
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 15])
-def test_maxsim_equals_a_double_loop(block: int) -> None:
+def test_maxsim_equals_a_double_loop(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maxsim, "_BLOCK", block)
     rng = np.random.default_rng(0)
     queries, documents = ragged(rng, [3, 1, 5]), ragged(rng, [4, 1, 9, 2, 2, 30, 1, 6])
-    scores, rows = search(*queries, *documents, depth=5, block=block)
+    scores, rows = search(*queries, *documents, depth=5)
     wanted, order = brute(split(*queries), split(*documents), 5)
     np.testing.assert_array_equal(rows, order)
     np.testing.assert_allclose(scores, wanted, rtol=1e-5)
@@ -115,18 +120,44 @@ def test_maxsim_equals_a_double_loop(block: int) -> None:
     assert rows.dtype == np.int64
 
 
-def test_equal_scores_keep_the_order_of_rows() -> None:
+def test_equal_scores_keep_the_order_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     vector = np.ones((1, 8), np.float32)
     documents = np.ones((6, 8), np.float32)
     offsets = np.arange(6, dtype=np.int64)
     for block in (1, 2, 100):
-        _, rows = search(vector, np.zeros(1, np.int64), documents, offsets, depth=4, block=block)
+        monkeypatch.setattr(maxsim, "_BLOCK", block)
+        _, rows = search(vector, np.zeros(1, np.int64), documents, offsets, depth=4)
         assert rows.tolist() == [[0, 1, 2, 3]]
 
 
-def test_a_long_query_and_a_document_without_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    from patent_embeddings.retrieval import maxsim
+def test_blocks_change_no_byte_and_equal_documents_tie_across_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    unit = lambda rows: rows / np.linalg.norm(rows, axis=1, keepdims=True)  # noqa: E731
+    sizes = rng.integers(1, 40, 60).tolist()
+    parts = [unit(rng.standard_normal((size, 61)).astype(np.float32)) for size in sizes]
+    twins = [5, 17, 31, 32, 58]
+    for twin in twins:
+        parts[twin] = parts[5]
+    parts[44] = parts[43][::-1]  # the same tokens in another order
+    documents = np.concatenate(parts), np.cumsum([0, *map(len, parts[:-1])]).astype(np.int64)
+    asked = [unit(rng.standard_normal((size, 61)).astype(np.float32)) for size in (3, 32, 120)]
+    queries = np.concatenate(asked), np.array([0, 3, 35])
+    found = []
+    for block in (1, 33, 100, 1 << 15):
+        monkeypatch.setattr(maxsim, "_BLOCK", block)
+        for depth in (7, 60):
+            scores, rows = search(*queries, *documents, depth=depth)
+            found.append((depth, scores.tobytes(), rows.tobytes()))
+            for score, row in zip(scores, rows, strict=True):
+                for alike in (twins, [43, 44]):
+                    tied = np.isin(row, alike)
+                    assert len(set(score[tied])) <= 1 and row[tied].tolist() == sorted(row[tied])
+    assert len(set(found)) == 2
+    first, all_ = (search(*queries, *documents, depth=depth) for depth in (7, 60))
+    assert all(one.tobytes() == other[:, :7].tobytes() for one, other in zip(first, all_, strict=True))
 
+
+def test_a_long_query_and_a_document_without_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maxsim, "_PART", 2)
     rng = np.random.default_rng(1)
     queries, documents = ragged(rng, [7]), ragged(rng, [2, 0, 3])
@@ -173,10 +204,12 @@ def test_memory_does_not_grow_with_the_pool(tmp_path: Path) -> None:
     small = """
 from patent_embeddings.retrieval.maxsim import search
 queries = np.ones((64, 64), np.float32)
-search(queries, np.array([0, 32]), vectors[:32 * 2_000], np.arange(2_000) * 32, 10)
+def go(n):
+    return search(queries, np.array([0, 32]), vectors[:32 * n], np.arange(n) * 32)(np.arange(2), 10)
+go(2_000)
 """
     large = """
-scores, rows = search(queries, np.array([0, 32]), vectors, np.arange(20_000) * 32, 10)
+scores, rows = go(20_000)
 print(rows.tolist() == [list(range(10))] * 2)
 """
     assert memory.searched(tmp_path, 20_000 * 32, 64, small, large) == ["True", "whole: no"]

@@ -25,7 +25,7 @@ from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES
 from patent_embeddings.evaluation.outcomes import Judged
 from patent_embeddings.evaluation.schemas import COMPRESSION, FORMS
 from patent_embeddings.evaluation.values import MetricsValues
-from patent_embeddings.retrieval import compression, quantised
+from patent_embeddings.retrieval import quantised
 from patent_embeddings.retrieval.schemas import RUN
 
 CELLS: dict[str, dict[str, Any]] = {
@@ -146,18 +146,18 @@ def values(**changed: Any) -> MetricsValues:
 def test_what_cannot_be_measured_has_no_rows(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     handed.write(here)
     pool, queries = tables.read(layout.task(L, "pool"), POOL), judged().queries
-    assert len(compression.measure(L, judged(), pool, values()))
+    assert len(quantised.measure(L, judged(), pool, values()))
     for case in (
-        compression.measure(L, judged(), pool, values(similarity="maxsim")),
-        compression.measure(L, judged(queries=queries.assign(split="train")), pool, values()),
-        compression.measure(L, judged(reachable=np.zeros(len(judged().qrels), bool)), pool, values()),
+        quantised.measure(L, judged(), pool, values(similarity="maxsim")),
+        quantised.measure(L, judged(queries=queries.assign(split="train")), pool, values()),
+        quantised.measure(L, judged(reachable=np.zeros(len(judged().qrels), bool)), pool, values()),
     ):
         tables.write(case, layout.compression(L), COMPRESSION)
         assert tables.read(layout.compression(L), COMPRESSION).empty
     with pytest.raises(UserError, match="not the queries of"):
-        compression.measure(L, judged(queries=queries.iloc[1:]), pool, values())
-    monkeypatch.setattr(compression, "LARGEST", 40 * handed.DIMENSION - 1)
-    assert compression.measure(L, judged(), pool, values()).empty
+        quantised.measure(L, judged(queries=queries.iloc[1:]), pool, values())
+    monkeypatch.setattr(quantised, "LARGEST", 40 * handed.DIMENSION - 1)
+    assert quantised.measure(L, judged(), pool, values()).empty
     assert f"its vectors are {40 * handed.DIMENSION} numbers" in capsys.readouterr().err
 
 
@@ -167,7 +167,7 @@ def test_of_many_queries_those_of_the_least_hashes_are_asked(here: Path, monkeyp
     tests = whole.queries.loc[whole.queries["split"] == "test", "query_id"]
     chosen = sorted(tests, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:6]
     monkeypatch.setattr(quantised, "MOST", 6)
-    mine = compression.measure(L, whole, pool, values()).set_index(["form", "scope", "metric"])
+    mine = quantised.measure(L, whole, pool, values()).set_index(["form", "scope", "metric"])
     assert (mine.xs("all", level="scope")["n"] == 6).all()
     exact = measured(tables.read(layout.run(L, "dense"), RUN)).loc[chosen]
     for metric in METRICS.values():
@@ -178,7 +178,7 @@ def test_the_same_rows_again_in_every_form(here: Path) -> None:
     handed.write(here)
     before = layout.compression(L).read_bytes()
     tables.write(
-        compression.measure(L, judged(), tables.read(layout.task(L, "pool"), POOL), values()),
+        quantised.measure(L, judged(), tables.read(layout.task(L, "pool"), POOL), values()),
         layout.compression(L),
         COMPRESSION,
     )

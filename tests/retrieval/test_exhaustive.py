@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from patent_embeddings.core.arrays import Floats, Integers
 from patent_embeddings.core.threads import threads
-from patent_embeddings.retrieval import exhaustive, lucene, ranking
-from patent_embeddings.retrieval.exhaustive import Exhaustive
-from patent_embeddings.retrieval.term_counts import counted
+from patent_embeddings.retrieval import bm25, indexes, lucene, ranking
+from patent_embeddings.retrieval.bm25 import Exhaustive, counted
 
 # Made-up words that neither the stemmer nor the stop list touches, and some that Lucene cuts up.
 WORDS = np.array(
@@ -19,11 +19,16 @@ WORDS = np.array(
 )
 
 
+@pytest.fixture(autouse=True)
+def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def searched(
     documents: Sequence[str], queries: Sequence[str], k: int, *, k1: float, b: float, query_side: bool = False
 ) -> tuple[tuple[Floats, Integers], tuple[Floats, Integers]]:
     """What Lucene's searcher finds, and what is found by scoring every posting."""
-    with lucene.index(documents, k1=k1, b=b, query_side=query_side, label="test") as index:
+    with indexes.index(documents, k1=k1, b=b, query_side=query_side, label="test") as index:
         truth = index.search(queries, k)
     counts = counted(lucene.analysed([*documents, *queries], "test"))
     with threads() as pool:
@@ -63,8 +68,8 @@ def test_scores_are_lucenes_to_the_last_bit(k1: float, b: float, query_side: boo
 @pytest.mark.pipeline
 @pytest.mark.parametrize("dense", [1 << 30, 3000 * 5 * 10, 0])
 def test_the_best_of_many_are_lucenes(monkeypatch: pytest.MonkeyPatch, dense: int) -> None:
-    monkeypatch.setattr(exhaustive, "_DENSE", dense)  # many, ten or no terms in the product
-    monkeypatch.setattr(exhaustive, "_HELD", 9_000)  # three queries at a time
+    monkeypatch.setattr(bm25, "_DENSE", dense)  # many, ten or no terms in the product
+    monkeypatch.setattr(bm25, "_HELD", 9_000)  # three queries at a time
     documents = texts(3000, 60, 1)
     (scores, _), (found, places) = searched(documents, documents[:200], 20, k1=0.9, b=0.4)
     assert np.array_equal(found, scores)
@@ -82,8 +87,8 @@ def test_without_documents() -> None:
 def test_what_may_be_among_the_best_is_found_whatever_the_sample_says(raised: float, hits: int) -> None:
     scores = np.zeros(2000, np.float32)
     scores[:hits] = np.random.default_rng(2).permutation(hits) + 20_000
-    scores[: hits : exhaustive._SAMPLE] += np.float32(raised)
-    places = exhaustive._near(scores, 100, 1.5)
+    scores[: hits : bm25._SAMPLE] += np.float32(raised)
+    places = bm25._near(scores, 100, 1.5)
     least = max(np.sort(scores)[-100] - 3, 1)  # in steps of 1: three places beyond the hundredth
     assert places.tolist() == [place for place, score in enumerate(scores.tolist()) if score >= least]
 
@@ -91,11 +96,11 @@ def test_what_may_be_among_the_best_is_found_whatever_the_sample_says(raised: fl
 def test_lengths_keep_four_bits_beyond_24() -> None:
     # As Lucene's SmallFloat has them: 24 and eight more exactly, then in steps of 2, 4, 8.
     given = np.array([0, 1, 23, 24, 39, 40, 41, 42, 55, 56, 59, 60, 87, 88, 1000])
-    assert exhaustive.rounded(given).tolist() == [0, 1, 23, 24, 39, 40, 40, 42, 54, 56, 56, 60, 84, 88, 984]
+    assert bm25.rounded(given).tolist() == [0, 1, 23, 24, 39, 40, 40, 42, 54, 56, 56, 60, 84, 88, 984]
 
 
 def test_terms_are_counted_over_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("patent_embeddings.retrieval.term_counts._BATCH", 2)
+    monkeypatch.setattr(bm25, "_TEXTS", 2)
     counts = counted([["b", "a", "b"], [], ["c"], ["a", "c", "c", "c"]])
     assert counts.toarray().tolist() == [[2, 1, 0], [0, 0, 0], [0, 0, 1], [0, 1, 3]]
     assert counted([]).shape == (0, 0)

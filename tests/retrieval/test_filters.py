@@ -56,6 +56,9 @@ def test_before_looks_at_the_priority_else_the_publication(day: str, wanted: str
 def test_countries_are_those_of_all_members() -> None:
     assert passing(jurisdiction="US") == "abc"
     assert passing(jurisdiction="ep,DE") == "a"
+    numbers = frame([{"family_id": "a", "publications": ["2970120"]}, {"family_id": "b", "publications": ["EP1A1"]}])
+    _, (line,) = mask(filters("", "", "EP", ()), numbers, "alpha")
+    assert line.endswith("1 of unknown countries are left out")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from patent_embeddings.core.files import read_json, write_json
 from patent_embeddings.corpus.schemas import POOL, QRELS, QUERIES, VIEW
 from patent_embeddings.corpus.splits import fold_of
 from patent_embeddings.retrieval import find
+from patent_embeddings.retrieval.landscape import Landscape
 from patent_embeddings.retrieval.schemas import FUSION, RUN
 from patent_embeddings.training import adapters
 
@@ -237,11 +238,17 @@ def test_a_filter_chooses_among_all_and_leaves_scores_and_ranks_as_they_are(cell
                     assert hits[column].tolist() == expected[column].tolist(), (system, column)
 
 
-def test_a_new_question_is_encoded_as_a_query_and_ranked_against_all(cell: Cell) -> None:
+def test_a_new_question_is_encoded_as_a_query_and_ranked_against_all(
+    cell: Cell, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What the cell's model alone gives, in a cell of what was earlier too: a question has no date."""
     from sentence_transformers import SentenceTransformer
 
     cell(pool="earlier")
+    undated = IDS[0]  # as every fourth is
+    with find.opened(L) as finder:
+        assert finder.rank([finder.like(undated)], ["dense"], 3).empty
+    assert f"no family is known to be earlier than {undated!r}" in capsys.readouterr().err
     text = "a rope that lifts a drum by a gear"
     rows = np.load(layout.vectors(L, "documents"))
     vector = SentenceTransformer("model", device="cpu").encode([text])[0]
@@ -298,6 +305,19 @@ def test_who_a_text_is(cell: Cell, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(UserError, match=r"system 'reranked': this cell has bm25, dense, rrf, interpolation"):
             finder.rank([finder.question("a pump")], ["reranked"], 5)
         assert finder.rank([], ["bm25"], 5).empty
+
+
+def test_of_queries_with_the_same_words_the_one_with_exactly_this_text_is_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    here = object.__new__(Landscape)
+    here.name, here.views, here.own_words = L, {}, {"a": "a  pump turns", "b": "a pump turns", "c": "a pump\nturns"}
+    for query, text in here.own_words.items():
+        assert here.asks(text, "q1") == (query, text)
+        assert here.known(text, None, "q1") == query  # whose vector and date the question then has
+    assert capsys.readouterr().err == ""
+    assert here.asks(" a pump turns", "c") == ("c", "a pump\nturns")
+    assert here.known("a pump\nturns", None, "c") == "c"
 
 
 def test_the_best_passage_is_the_window_that_scores_best(cell: Cell) -> None:

@@ -247,6 +247,16 @@ def test_queries_of_one_fold_are_fused_untuned(capsys: pytest.CaptureFixture[str
     assert "the scored queries are all of one fold" in capsys.readouterr().err
 
 
+def test_what_is_said_to_be_untuned_is_untuned_for_every_query() -> None:
+    """All scored queries in one fold: there is nothing to tune its queries on."""
+    folds = {query: 3 if place < 6 else 1 for place, query in enumerate(ASKED)}
+    judged = qrels()[qrels()["query_id"].isin(ASKED[:6])]
+    coarse = SETTINGS.model_copy(update={"rrf_k": [10], "weights": [0.0, 1.0]})
+    every = QUERIES.assign(split="test")
+    tuned = fusion_settings.tune(legs(run(1), run(2)), judged, every, coarse, label="test", folds=folds)
+    assert not tuned.on_dev and tuned.said == {"rrf": [60.0], "interpolation": [0.5]}
+
+
 def test_without_any_judgement_there_is_no_table_but_a_choice() -> None:
     tuned = fusion_settings.tune(legs(run(1), run(2)), qrels()[:0], QUERIES, SETTINGS, label="test")
     assert tuned.table.empty and tuned.oracle == tuned.chosen == {"rrf": 60.0, "interpolation": 0.5}

@@ -13,7 +13,12 @@ import pytest
 from workspaces import ROOT
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.retrieval import lucene
+from patent_embeddings.retrieval import indexes, lucene
+
+
+@pytest.fixture(autouse=True)
+def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 def java(home: Path, script: str) -> Path:
@@ -144,7 +149,7 @@ def by_hand(query: str, k1: float, b: float, query_side: bool) -> dict[int, floa
 @pytest.mark.parametrize(("k1", "b"), [(0.9, 0.4), (1.2, 0.75), (2.0, 0.0)])
 def test_scores_are_bm25(k1: float, b: float, query_side: bool) -> None:
     asked = ["zorb", "zorb zorb quux", "krag vosk flim quux zorb", "tolm nowhere", "nowhere", "", "the of and"]
-    with lucene.index(DOCUMENTS, k1=k1, b=b, query_side=query_side, label="test") as index:
+    with indexes.index(DOCUMENTS, k1=k1, b=b, query_side=query_side, label="test") as index:
         scores, rows = index.search(asked, len(DOCUMENTS))
     for query, found, row in zip(asked, scores, rows, strict=True):
         expected = by_hand(query, k1, b, query_side)
@@ -157,7 +162,7 @@ def test_scores_are_bm25(k1: float, b: float, query_side: bool) -> None:
 @pytest.mark.pipeline
 def test_a_query_of_thousands_of_terms_is_counted_whole() -> None:
     words = [f"w{i}x" for i in range(6000)]
-    with lucene.index([words[0], words[5999], "other"], k1=0.9, b=0.4, label="test") as index:
+    with indexes.index([words[0], words[5999], "other"], k1=0.9, b=0.4, label="test") as index:
         alone, _ = index.search([words[5999]], 3)
         scores, rows = index.search([" ".join(words)], 3)
     assert sorted(rows[0].tolist()) == [-1, 0, 1]
@@ -166,12 +171,12 @@ def test_a_query_of_thousands_of_terms_is_counted_whole() -> None:
 
 @pytest.mark.pipeline
 def test_text_of_any_characters_and_an_empty_index() -> None:
-    with lucene.index(
+    with indexes.index(
         ["emoji \U0001f600 \x00 und Größe", '(a AND b) OR "c:d" ~2 [x TO y]'], k1=0.9, b=0.4, label="test"
     ) as index:
         assert index.search(["größe \U0001f600", "c:d) AND ("], 1)[1].tolist() == [[0], [1]]
     for nothing in ([], ["", " "]):
-        with lucene.index(nothing, k1=0.9, b=0.4, label="test") as index:
+        with indexes.index(nothing, k1=0.9, b=0.4, label="test") as index:
             assert index.search(["word"], 2)[1].tolist() == [[-1, -1]]
 
 
@@ -180,7 +185,7 @@ def test_pyserinis_own_searcher_agrees(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     words = np.array([f"t{i}x" for i in range(400)])
     texts = [" ".join(rng.choice(words, rng.integers(5, 120))) for _ in range(300)]
-    with lucene.index(texts, k1=0.9, b=0.4, label="test") as index:
+    with indexes.index(texts, k1=0.9, b=0.4, label="test") as index:
         scores, rows = index.search(texts[:20], 50)
     from pyserini.index.lucene import LuceneIndexer
 
@@ -202,11 +207,16 @@ def test_no_torch_and_nothing_left_behind(tmp_path: Path) -> None:
     code = (
         "import os, sys; from stages import bm25\nfrom patent_embeddings.corpus import schemas, texts\n"
         "from patent_embeddings.core import costs, params, tables\n"
-        "from patent_embeddings.retrieval import bm25, lucene, schemas, values\n"
-        "with lucene.index(['word'], k1=.9, b=.4, label='test') as index: index.search(['word'], 1)\n"
+        "from patent_embeddings.retrieval import bm25, indexes, schemas, values\n"
+        "with indexes.index(['word'], k1=.9, b=.4, label='test') as index: index.search(['word'], 1)\n"
         "assert 'torch' not in sys.modules and 'OPENAI_API_KEY' not in os.environ\n"
     )
-    env = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    env = {
+        "TMPDIR": str(tmp_path),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(ROOT),
+    }
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "" and list(tmp_path.glob("lucene-*")) == []

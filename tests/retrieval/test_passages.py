@@ -103,8 +103,8 @@ def test_search_equals_loops_over_every_passage(best: int, held: int, monkeypatc
     documents = [rng.standard_normal((count, 8)).astype(np.float32) for count in rng.integers(1, 9, 40)]
     documents[11] = documents[29] = documents[4]
     queries = rng.standard_normal((6, 8)).astype(np.float32)
-    offsets = np.cumsum([0, *map(len, documents)])[:-1]
-    search, margin = passages.search(queries, np.concatenate(documents), offsets, best, lambda part: part)
+    starts = np.cumsum([0, *map(len, documents)])
+    search = passages.search(queries, np.concatenate(documents), starts, best, lambda part: part)
     wanted = loops(queries.astype(float), [part.astype(float) for part in documents], best)
     scores, rows = search(np.arange(6), 40)
     np.testing.assert_allclose(scores, np.take_along_axis(wanted, rows, 1), atol=1e-5)
@@ -114,15 +114,37 @@ def test_search_equals_loops_over_every_passage(best: int, held: int, monkeypatc
     few, kept = search(np.array([4, 2]), 7)
     order = np.argsort(-wanted[[4, 2]], axis=1, kind="stable")[:, :7]
     assert [set(row) - {4, 11, 29} for row in kept] == [set(row) - {4, 11, 29} for row in order]
-    assert few.shape == (2, 7) and margin > 0
+    assert few.shape == (2, 7)
+
+
+@pytest.mark.parametrize("best", [1, 3])
+def test_neither_blocks_nor_other_queries_nor_the_depth_change_a_byte(
+    best: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(best)
+    documents = [rng.standard_normal((count, 61)).astype(np.float32) + 1 for count in rng.integers(1, 9, 200)]
+    for twin in (3, 90, 91, 199):
+        documents[twin] = documents[3][:: 1 if twin % 2 else -1]  # its passages in another order
+    queries = rng.standard_normal((40, 61)).astype(np.float32)
+    starts = np.cumsum([0, *map(len, documents)])
+    search = passages.search(queries, np.concatenate(documents), starts, best, lambda part: part)
+    whole = search(np.arange(40), 200)
+    for score, row in zip(*whole, strict=True):
+        assert len(set(score[np.isin(row, [3, 90, 91, 199])])) == 1
+    for held in (1, 4000, 1 << 23):
+        monkeypatch.setattr(passages, "_HELD", held)
+        monkeypatch.setattr(ranking, "_HELD", held)
+        for part in (np.arange(40), np.array([7]), np.array([39, 7])):
+            found = search(part, 30)
+            assert [one.tobytes() for one in found] == [one[part, :30].tobytes() for one in whole]
 
 
 def test_ready_is_applied_to_every_row_before_it_is_compared() -> None:
     rng = np.random.default_rng(0)
     stored = rng.standard_normal((30, 8)).astype(np.float32)
-    offsets = np.arange(0, 30, 3)
+    starts = np.arange(0, 31, 3)
     queries = rng.standard_normal((2, 8)).astype(np.float32)
-    search, _ = passages.search(queries, stored, offsets, 1, lambda part: 2 * part)
+    search = passages.search(queries, stored, starts, 1, lambda part: 2 * part)
     wanted = 2 * loops(queries, np.split(stored, 10), 1)
     scores, rows = search(np.arange(2), 10)
     np.testing.assert_allclose(scores, np.take_along_axis(wanted, rows, 1), rtol=1e-5)
@@ -201,7 +223,7 @@ def test_memory_does_not_grow_with_the_pool(tmp_path: Path) -> None:
 from patent_embeddings.retrieval import passages
 queries = np.ones((8, 64), np.float32)
 def go(n):
-    search, _ = passages.search(queries, vectors[:32 * n], np.arange(n) * 32, 3, lambda part: part * 1)
+    search = passages.search(queries, vectors[:32 * n], np.arange(n + 1) * 32, 3, lambda part: part * 1)
     return search(np.arange(8), 10)
 passages._HELD = 1 << 20
 go(1_000)
@@ -220,10 +242,10 @@ def test_the_dense_stage_ranks_like_before_where_every_family_is_one_passage() -
     documents = rng.standard_normal((50, 8)).astype(np.float32)
     queries = rng.standard_normal((5, 8)).astype(np.float32)
     plain = nearest.search(queries, documents)
-    cut, margin = passages.search(queries, documents, np.arange(50), 1, lambda part: part)
+    cut = passages.search(queries, documents, np.arange(51), 1, lambda part: part)
     pool = pd.DataFrame({"family_id": [f"{i:02d}" for i in range(50)], "date": "", "before": "", "ranked": True})
     asked = [f"{i:02d}" for i in range(5)]
     open_ = pool_.candidates(pool["family_id"].tolist(), asked, pool, earlier=False)
-    one, two = (ranking.retrieve(find, open_, 20, label="", block=3, margin=margin) for find in (plain, cut))
+    one, two = (ranking.retrieve(find, open_, 20, label="", block=3) for find in (plain, cut))
     np.testing.assert_array_equal(one[1], two[1])
     np.testing.assert_allclose(one[0], two[0], atol=1e-6)
