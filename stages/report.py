@@ -22,7 +22,6 @@ def main(
     from patent_embeddings.core.progress import say
     from patent_embeddings.encoders import weights
     from patent_embeddings.grid import keys
-    from patent_embeddings.grid.values import ReportValues
     from patent_embeddings.pages.cell.last_lines import kept
 
     if show:
@@ -39,7 +38,7 @@ def main(
         return
     cell = None  # the scores may have come with git, and what lies in data/ be of another cell
     if not show:
-        cell = report.gather(params.read("report", ReportValues))
+        cell = report.gather(params.read("report", keys.ReportValues))
         report.write(cell)
     print(report.summary(cell))
 

@@ -18,10 +18,10 @@ def main(
 ) -> None:
     """Print OK, close or FAIL for each expected score of the current cell, and where each stage's output comes from."""
     from patent_embeddings.core import layout, params
-    from patent_embeddings.grid import cell_scores
+    from patent_embeddings.grid import gather
     from patent_embeddings.sharing import verify
 
-    found = cell_scores.experiments() if grid else cell_scores.workspace(params.load())
+    found = gather.scores_of_experiments() if grid else gather.scores_at_hand(params.load())
     if accept:
         verify.accept(found)
         print(f"{layout.EXPECTED}: {len(set(found['parameters']))} cells, {len(found)} scores; commit it")

@@ -54,10 +54,8 @@ def test_files_are_there(page: Path) -> None:
 @EVERY
 def test_commands_have_their_options(page: Path) -> None:
     for module, *arguments in commands(TEXTS[page]):
-        if module.startswith("studies."):
-            assert (ROOT / module.replace(".", "/") / "__main__.py").exists(), module
-            continue
-        command = typer.main.get_command(import_module(module).app)
+        name = f"{module}.__main__" if module.startswith("studies.") else module
+        command = typer.main.get_command(import_module(name).app)
         if choices := getattr(command, "commands", None):
             if not arguments:
                 continue

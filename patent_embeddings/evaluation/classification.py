@@ -8,12 +8,10 @@ that has it. Macro-F1 is the mean over the labels of the test families. Families
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.special import stdtrit
@@ -23,7 +21,7 @@ from patent_embeddings.core.arrays import Booleans, Doubles, Floats, Integers
 from patent_embeddings.core.ids import places
 from patent_embeddings.core.tables import SPLITS
 from patent_embeddings.evaluation import logistic, statistics
-from patent_embeddings.evaluation.statistics import LEVEL, Z
+from patent_embeddings.evaluation.statistics import LEVEL, Result, Z
 
 INVERSE_PENALTIES = (0.003, 0.01, 0.03, 0.1)  # scikit-learn's C, on standardised features
 NEIGHBOURS = 10
@@ -35,18 +33,6 @@ _ROUNDED = 4e-6  # more than two float32 products of unit vectors can differ by 
 
 Near = tuple[Doubles, Integers]
 Golds = list[tuple[Booleans, Booleans]]
-
-
-@dataclass(frozen=True)
-class Result:
-    """Outcomes and scores of one classifier on the test families."""
-
-    family_id: npt.NDArray[Any]  # the test families [n]
-    # Of each family [n]: `LRAP`, and the numbers of labels that are true positive, false positive and false negative,
-    # whose sums over families give their micro-F1, 2 tp / (2 tp + fp + fn).
-    outcomes: dict[str, Doubles]
-    # Of `micro-F1`, `macro-F1`, `LRAP`: value, lower and upper bound; the bounds are NaN where there is no interval.
-    scores: dict[str, tuple[float, float, float]]
 
 
 def neighbours(train: Floats, others: Floats) -> Near:
@@ -207,7 +193,11 @@ CLASSIFIERS: dict[str, Callable[[list[Floats], Near, Golds], Iterator[Floats]]] 
 
 
 def _result(family_id: Any, scores: Floats, predicted: Booleans, gold: Booleans) -> Result:
-    """Outcomes of the test families, and scores with intervals."""
+    """Outcomes of the test families, and scores with intervals.
+
+    The sums over families of the numbers of labels that are true positive, false positive and false negative give their
+    micro-F1, 2 tp / (2 tp + fp + fn).
+    """
     outcomes = {
         "LRAP": ranking_precision(scores, gold),
         "tp": (predicted & gold).sum(axis=1, dtype=np.float64),
@@ -222,7 +212,7 @@ def _result(family_id: Any, scores: Floats, predicted: Booleans, gold: Booleans)
         "LRAP": (outcomes["LRAP"].mean(), *statistics.mean_interval(outcomes["LRAP"])),
     }
     found = {name: (float(value), float(low), float(high)) for name, (value, low, high) in bounds.items()}
-    return Result(family_id, outcomes, found)
+    return Result(family_id, outcomes, found, len(family_id))
 
 
 def macro_f1(predicted: Booleans, gold: Booleans) -> tuple[float, float]:

@@ -7,12 +7,10 @@ families of a bootstrap resample would cluster together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import pandas as pd
-from numpy.random import RandomState
 from scipy.special import comb, entr, gammaln
 from sklearn.cluster import KMeans
 from sklearn.preprocessing import normalize
@@ -20,7 +18,7 @@ from sklearn.preprocessing import normalize
 from patent_embeddings.core.arrays import Doubles, Floats, Integers
 from patent_embeddings.core.ids import places
 from patent_embeddings.core.threads import threads
-from patent_embeddings.evaluation.statistics import score_interval
+from patent_embeddings.evaluation.statistics import Result, score_interval
 from patent_embeddings.evaluation.systems import FEWEST_OF, metrics
 
 METRICS = metrics("clustering")
@@ -28,16 +26,6 @@ Known = dict[tuple[bytes, int], dict[str, Integers]]  # partitions by families a
 SHARE = 0.8  # share of the families in a subsample
 SUBSAMPLES = 40
 _TAIL = 45.0  # terms of a probability below exp(-45) are left out of the expected information
-
-
-@dataclass(frozen=True)
-class Result:
-    """Scores of the k-means runs of one system."""
-
-    runs: Doubles  # `METRICS` of each run, [runs, 3]
-    low: Doubles  # lower bound of the interval of their mean, [3], or NaN
-    high: Doubles  # upper bound, likewise
-    n: int  # families
 
 
 def cluster(
@@ -61,7 +49,15 @@ def cluster(
         rows = np.asarray(vectors[place], dtype=np.float32)
         chance = random_partitions(n, rows.shape[1], len(names), runs, seed)
         known[key] = {"kmeans": partitions(rows, len(names), runs, seed), "random": chance}
-    return {name: Result(scores(truth, parts), *intervals(truth, parts, seed), n) for name, parts in known[key].items()}
+    return {name: _result(truth, parts, seed) for name, parts in known[key].items()}
+
+
+def _result(truth: Integers, found: Integers, seed: int) -> Result:
+    """`METRICS` of each run, named `seed-0`, `seed-1`, ..., and their means with intervals."""
+    each, bounds = scores(truth, found), intervals(truth, found, seed)
+    means = zip(METRICS, each.mean(axis=0), *bounds, strict=True)
+    runs, outcomes = [f"seed-{run}" for run in range(len(found))], dict(zip(METRICS, each.T, strict=True))
+    return Result(runs, outcomes, {metric: (value, low, high) for metric, value, low, high in means}, len(truth))
 
 
 def partitions(vectors: Floats, clusters: int, runs: int, seed: int) -> Integers:
@@ -84,33 +80,8 @@ def random_partitions(families: int, dimensions: int, clusters: int, runs: int, 
 
 def _partition(unit: Floats, clusters: int, seed: int) -> Integers:
     """Cluster of each unit vector, [families]."""
-    model = KMeans(clusters, init=spread, n_init=1, max_iter=100, random_state=seed)
+    model = KMeans(clusters, n_init=1, max_iter=100, random_state=seed)
     return np.asarray(model.fit_predict(unit), dtype=np.int64)
-
-
-def spread(vectors: Floats, clusters: int, random_state: RandomState) -> Floats:
-    """Initial centres [clusters, dimensions] by greedy k-means++, the same draws as scikit-learn's.
-
-    scikit-learn converts all vectors to float64 for each centre, which takes longer than k-means itself.
-    """
-    n, trials, ones = len(vectors), 2 + int(np.log(clusters)), np.ones(len(vectors), dtype=np.float32)
-    wide = vectors.astype(np.float64)
-    squares = np.einsum("ij,ij->i", wide, wide)
-
-    def distances(rows: Integers) -> Floats:
-        found = -2 * (wide[rows] @ wide.T) + squares[rows][:, None] + squares
-        return np.maximum(found.astype(np.float32), 0)
-
-    chosen = [random_state.choice(n, p=ones / ones.sum())]
-    nearest = distances(np.array(chosen))[0]
-    for _ in range(1, clusters):
-        drawn = random_state.uniform(size=trials) * (nearest @ ones)
-        tried = np.minimum(np.searchsorted(np.cumsum(nearest), drawn), n - 1)
-        left = np.minimum(nearest, distances(tried))
-        best = int(np.argmin(left @ ones))
-        nearest = left[best]
-        chosen.append(tried[best])
-    return vectors[chosen]
 
 
 def scores(truth: Integers, found: Integers) -> Doubles:

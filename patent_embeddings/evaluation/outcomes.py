@@ -15,12 +15,12 @@ from patent_embeddings.core.arrays import Booleans, Floats, Integers
 from patent_embeddings.core.ids import category, places
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.evaluation.classification import classify
-from patent_embeddings.evaluation.clustering import METRICS, Known, cluster
+from patent_embeddings.evaluation.clustering import Known, cluster
 from patent_embeddings.evaluation.retrieval import Found
 from patent_embeddings.evaluation.retrieval import found as lookup
 from patent_embeddings.evaluation.retrieval import outcomes as of_queries
 from patent_embeddings.evaluation.schemas import OUTCOMES, SCORES
-from patent_embeddings.evaluation.statistics import mean_interval
+from patent_embeddings.evaluation.statistics import Result, mean_interval
 from patent_embeddings.evaluation.systems import FEWEST_OF, OPTIONAL, ORACLES, RETRIEVAL, metrics
 from patent_embeddings.evaluation.values import MetricsValues
 
@@ -117,20 +117,8 @@ def classification(families: list[str], rows: Floats, labels: pd.DataFrame) -> P
 
     `rows` are the vectors, float32 [families, dimension].
     """
-    outcomes, scores = [], []
-    sets = labels["label_set"].nunique()
-    for label_set, results in track(classify(rows, families, labels), sets, "classification", unit="label sets"):
-        if not results:
-            say(f"{label_set}: train, dev or test has no labelled family; not classified")
-        for system, result in results.items():
-            key = {"task": "classification", "system": system, "scope": label_set}
-            for metric, value in result.outcomes.items():
-                frame = pd.DataFrame({"query_id": result.family_id, "metric": metric, "value": value})
-                outcomes.append(frame.assign(split="test", **key))
-            bounds = [(metric, *three) for metric, three in result.scores.items()]
-            table = pd.DataFrame(bounds, columns=["metric", "value", "ci_low", "ci_high"])
-            scores.append(table.assign(n=len(result.family_id), **key))
-    return outcomes, scores
+    lacking = "train, dev or test has no labelled family; not classified"
+    return _tables("classification", classify(rows, families, labels), labels["label_set"].nunique(), lacking)
 
 
 def clustering(families: list[str], rows: Floats, labels: pd.DataFrame, values: MetricsValues) -> Parts:
@@ -138,20 +126,27 @@ def clustering(families: list[str], rows: Floats, labels: pd.DataFrame, values: 
 
     `rows` are the vectors, float32 [families, dimension]; `values` have the number of runs and the first seed.
     """
-    outcomes, scores, known = [], [], Known()
+    how, known = values.metrics, Known()
     sets = labels.groupby("label_set", sort=True)
-    for label_set, part in track(sets, sets.ngroups, "clustering", unit="label sets"):
-        results = cluster(rows, families, part, values.metrics.clusterings, values.metrics.seed, known)
+    found = ((name, cluster(rows, families, part, how.clusterings, how.seed, known)) for name, part in sets)
+    lacking = "fewer than two labels, or than two test families a label; not clustered"
+    return _tables("clustering", found, sets.ngroups, lacking)
+
+
+def _tables(task: str, found: Iterable[tuple[Any, dict[str, Result]]], sets: int, lacking: str) -> Parts:
+    """Outcomes and scores of the systems of a task on a number of label sets; `lacking`: why one has none."""
+    outcomes, scores = [], []
+    for label_set, results in track(found, sets, task, unit="label sets"):
         if not results:
-            say(f"{label_set}: fewer than two labels, or than two test families a label; not clustered")
+            say(f"{label_set}: {lacking}")
         for system, result in results.items():
-            key = {"task": "clustering", "system": system, "scope": label_set}
-            units = [f"seed-{run}" for run in range(len(result.runs))]
-            for metric, value in zip(METRICS, result.runs.T, strict=True):
-                frame = pd.DataFrame({"query_id": units, "metric": metric, "value": value})
+            key = {"task": task, "system": system, "scope": label_set}
+            for metric, value in result.outcomes.items():
+                frame = pd.DataFrame({"query_id": result.units, "metric": metric, "value": value})
                 outcomes.append(frame.assign(split="test", **key))
-            found = {"metric": METRICS, "value": result.runs.mean(axis=0), "ci_low": result.low, "ci_high": result.high}
-            scores.append(pd.DataFrame(found).assign(n=result.n, **key))
+            bounds = [(metric, *three) for metric, three in result.scores.items()]
+            table = pd.DataFrame(bounds, columns=["metric", "value", "ci_low", "ci_high"])
+            scores.append(table.assign(n=result.n, **key))
     return outcomes, scores
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,40 +20,20 @@ _TILE = 64, 2048  # signs and units that are numbers at once (1 MiB), which shou
 _STEPS = 6  # of Newton's method; fewer give a looser bound, not a wrong one
 
 
-def sign_flip(
-    differences: Doubles, resamples: int, seed: int, alternative: Literal["two-sided", "greater"] = "two-sided"
-) -> Doubles:
-    """P-value of the paired randomisation test, which flips the signs of the differences.
+def sign_flip(differences: Doubles, resamples: int, seed: int) -> float:
+    """One-sided p-value of the paired randomisation test, which flips the signs of the differences [units].
 
-    Enumerates all sign assignments where there are at most `resamples` of them; units whose differences are all 0 are
-    left out, as they change nothing. Otherwise draws `resamples` assignments and returns (b + 1) / (m + 1), which is
-    never 0 (Phipson and Smyth 2010).
-
-    `differences` are [units] or [units, columns]; columns share the signs. `alternative`: the mean differs from 0, or
-    is greater. Returns p-values, [] or [columns].
+    The alternative is a mean above 0. Enumerates all sign assignments where there are at most `resamples` of them;
+    differences of 0 are left out, as they change nothing. Otherwise draws `resamples` assignments and returns
+    (b + 1) / (m + 1), which is never 0 (Phipson and Smyth 2010).
     """
-    table = differences.reshape(len(differences), -1)
-    table = table[(table != 0).any(axis=1)]
-    n, total = len(table), table.sum(axis=0)
-    exact = _enumerable(n, resamples)
-    count = np.zeros(table.shape[1])
+    table = differences[differences != 0, None]
+    n, count = len(table), 0
     # Equal sums can differ in their last bits, by the order of addition: they count as ties.
-    observed = (total if alternative == "greater" else np.abs(total)) - 1e-12 * np.abs(table).sum(axis=0)
+    observed = table.sum() - 1e-12 * len(differences)
     for flipped in _flipped(table, resamples, seed):
-        count += ((flipped if alternative == "greater" else np.abs(flipped)) >= observed).sum(axis=0)
-    p = count / 2**n if exact else (count + 1) / (resamples + 1)
-    return np.asarray(p.reshape(differences.shape[1:]))
-
-
-def non_inferiority(differences: Doubles, margin: float, resamples: int, seed: int) -> Doubles:
-    """P-value of the non-inferiority test, whose null hypothesis is a mean difference of -`margin` or less.
-
-    `differences` are candidate minus reference; `margin` is the largest loss that does not matter. Raises ValueError:
-    the margin is not positive.
-    """
-    if margin <= 0:
-        raise ValueError(f"a non-inferiority margin must be positive, not {margin}")
-    return sign_flip(differences + margin, resamples, seed, alternative="greater")
+        count += int((flipped >= observed).sum())
+    return count / 2**n if _enumerable(n, resamples) else (count + 1) / (resamples + 1)
 
 
 def exchange(numerators: Doubles, denominators: Doubles, ends: Integers, resamples: int, seed: int) -> Doubles:

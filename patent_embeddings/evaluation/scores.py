@@ -41,7 +41,8 @@ def parse_scores(text: str) -> pd.DataFrame:
     """Parse the text of `reports/scores.csv`. Raises UserError: it is damaged."""
     try:
         none = {bound: [""] for bound in SCORES.around["value"]}
-        return pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=none)[list(SCORES.columns)]
+        texts = {name: str for name, kind in SCORES.columns.items() if kind == "text"}  # a landscape may be called 1e5
+        return pd.read_csv(io.StringIO(text), dtype=texts, keep_default_na=False, na_values=none)[list(SCORES.columns)]
     except (ValueError, KeyError):
         raise UserError(f"{layout.SCORES}: damaged; `dvc repro report` writes it again") from None
 

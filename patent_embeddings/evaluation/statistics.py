@@ -7,10 +7,11 @@ resamples, so that differences between columns are paired.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from patent_embeddings.core.arrays import Doubles
 from patent_embeddings.evaluation.randomisation import exchange, few, one_thread
@@ -19,6 +20,7 @@ Pairs = list[tuple[int, int]]
 LEVEL = 0.95
 Z = 1.959964  # half the width of such an interval, in standard errors
 FEWEST = 6  # units that an interval needs: with fewer its coverage is too low
+EVEN = 1e-9  # closer outcomes are ties: sums of the same gains in another order differ in their last bits
 _DRAWN = 1 << 18  # units drawn at once (2 MiB), which should stay in the processor's cache
 _END = 1 / 8  # pseudo-outcomes added at either end of the scale
 
@@ -35,16 +37,60 @@ class Comparison:
     n: int
 
 
+@dataclass(frozen=True)
+class Result:
+    """Outcomes and scores of one system on one label set."""
+
+    units: Sequence[str]  # test families, or runs
+    outcomes: dict[str, Doubles]  # of each unit, by metric
+    scores: dict[str, tuple[float, float, float]]  # by metric: value, lower and upper bound; NaN without interval
+    n: int  # test families
+
+
+@dataclass(frozen=True)
+class Wins:
+    """Queries that the first of two systems won, lost and tied, the p-value, and the mean difference."""
+
+    won: int
+    lost: int
+    tied: int
+    p: float
+    difference: float
+
+    @property
+    def n(self) -> int:
+        """Queries compared."""
+        return self.won + self.lost + self.tied
+
+
 def compare(first: Doubles, second: Doubles, resamples: int, seed: int) -> Comparison:
     """Compare two systems on the same units, first minus second.
 
     Their outcomes [units] have the same order. Raises ValueError: the shapes differ or there are no units.
     """
-    if first.shape != second.shape or first.ndim != 1 or not len(first):
-        raise ValueError(f"paired outcomes must be two equal, filled vectors, not {first.shape} and {second.shape}")
+    _check_paired(first, second)
     both = np.column_stack([first, second])
     (found,) = compare_ratios(both, np.ones_like(both), [(0, 1)], resamples, seed)
     return found
+
+
+def wins(first: Doubles, second: Doubles) -> Wins:
+    """Count the queries on which the first of two systems is better, worse, and equal.
+
+    Outcomes [queries] have the same order, and higher is better. The p-value is that of the exact two-sided sign test
+    (Conover 1999, section 3.4), which ignores ties; it is 1 where all are ties. Raises ValueError: the shapes differ or
+    there are no queries.
+    """
+    _check_paired(first, second)
+    change = first - second
+    won, lost = int((change > EVEN).sum()), int((change < -EVEN).sum())
+    p = float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
+    return Wins(won, lost, len(change) - won - lost, p, float(np.mean(change)))
+
+
+def _check_paired(first: Doubles, second: Doubles) -> None:
+    if first.shape != second.shape or first.ndim != 1 or not len(first):
+        raise ValueError(f"paired outcomes must be two equal, filled vectors, not {first.shape} and {second.shape}")
 
 
 def compare_ratios(
@@ -172,18 +218,6 @@ def ratio_interval(numerators: Doubles, denominators: Doubles) -> tuple[Doubles,
     return score_interval(score, (linear**2).sum() / max(n - 1, 1), n)
 
 
-def interval(values: Doubles, resamples: int, seed: int) -> tuple[Doubles, Doubles]:
-    """Bootstrap percentile interval of the mean of paired differences; for a score see `mean_interval`.
-
-    `values` are [units] or [units, columns]; columns share the resamples. Returns lower and upper bound, each [] or
-    [columns]. Raises ValueError: there are no units.
-    """
-    if not len(values):
-        raise ValueError("no units to resample")
-    means = resampled(values.reshape(len(values), -1), resamples, seed) / len(values)
-    return percentiles(means.reshape(resamples, *values.shape[1:]))
-
-
 def holm(p: Doubles) -> Doubles:
     """Holm's step-down adjustment of p-values [hypotheses] for multiple testing (Holm 1979)."""
     order = np.argsort(p, kind="stable")
@@ -196,11 +230,11 @@ def holm(p: Doubles) -> Doubles:
 def effect_sizes(differences: Doubles) -> Doubles:
     """Cohen's d_z of each column of paired differences [units, columns]: mean over standard deviation.
 
-    0 where all differences are 0 or there is one unit only; infinite where all are equal and not 0.
+    Where all differences are equal but for rounding (`EVEN`), it is infinite, or 0 where they are 0; NaN of one unit.
     """
     mean = differences.mean(axis=0)
     if len(differences) < 2:
-        return np.zeros(len(mean))
+        return np.full(len(mean), np.nan)
     deviation = differences.std(axis=0, ddof=1)
-    equal = np.where(mean == 0, 0.0, np.copysign(np.inf, mean))
-    return np.divide(mean, deviation, out=equal, where=deviation > 0)
+    equal = np.where(np.abs(mean) <= EVEN, 0.0, np.copysign(np.inf, mean))
+    return np.divide(mean, deviation, out=equal, where=deviation > EVEN)

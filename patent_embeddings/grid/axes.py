@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
@@ -15,8 +14,7 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.core.files import parse_yaml
 from patent_embeddings.core.params import Params, explain
-from patent_embeddings.corpus.entries import landscape_entry, view_entry
-from patent_embeddings.encoders.entries import model_entry
+from patent_embeddings.corpus.entries import landscape_entry
 from patent_embeddings.grid.cell import SIDES, ZERO_SHOT, Cell, flat, used
 from patent_embeddings.pairs.entries import recipe_entry
 
@@ -26,15 +24,17 @@ _EACH: dict[str, Callable[[str], Any]] = {"landscape": str, "finetune.held_out":
 
 
 def parse(settings: Sequence[str]) -> dict[str, list[Any]]:
-    """Axes from `key=v1,v2`; values are YAML, a list is one value in brackets. Raises UserError at any other form."""
+    """Axes from `key=v1,v2`; values are YAML, a list is one value in brackets.
+
+    Raises UserError at any other form, and at a number that params.yaml may not hold either.
+    """
     axes: dict[str, list[Any]] = {}
     for setting in settings:
         key, equals, values = setting.partition("=")
         if key in axes:
             raise UserError(f"-S {key} is set twice; write its values in one: -S {key}=value1,value2")
         try:
-            # Commas within brackets belong to one value.
-            axes[key] = [parse_yaml(value) for value in re.findall(r"(?:\[[^\]]*\]|[^,\[])+", values)]
+            axes[key] = parse_yaml(f"[{values}]")
         except (YAMLError, ValueError):  # ValueError: 2001-99-99
             axes[key] = []
         if not (key and equals and axes[key]):
@@ -59,31 +59,30 @@ def expand(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[C
             `finetune.held_out` is every landscape that the cell is scored on, one at a time.
 
     Raises:
-        UserError: an unknown key, an id that is in no registry, a value of the wrong type, a landscape of
-            training that is not among `evaluate_on`, or two cells of one name.
+        UserError: an unknown key, a recipe or landscape of training that is in no registry, a value of the wrong
+            type, or two cells of one name. The other ids are checked as those of params.yaml are (`check.validate`).
     """
     known = [VIEW, *flat(base)]
     for key in axes:
         if key not in known:
             raise UserError(f"axis {key!r} is no key of {layout.PARAMS}{nearest(key, known)}; name keys as block.key")
+    if VIEW in axes and (twice := next((side for side in SIDES if side in axes), None)):
+        mend = f"name {' and '.join(SIDES)} instead of {VIEW}"
+        raise UserError(f"axes {VIEW} and {twice} both set {twice}; {mend}")
     products = itertools.product(*axes.values())
-    changes = [each for values in products for each in _each(base, dict(_sides(zip(axes, values, strict=True))))]
-    return distinct(_cell(base, each) for each in changes)
+    keys = [SIDES if key == VIEW else (key,) for key in axes]
+    chosen = ({key: value for names, value in zip(keys, values, strict=True) for key in names} for values in products)
+    return distinct(_cell(base, each) for changes in chosen for each in _each(base, changes))
 
 
 def distinct(cells: Iterable[Cell]) -> list[Cell]:
     """Each cell once, zero-shot ones first. Raises UserError where two cells that differ have one name."""
     found: dict[str, Cell] = {}
     for cell in cells:
-        if found.setdefault(cell.name, cell).overrides != cell.overrides:
+        if found.setdefault(cell.name, cell).told != cell.told:
             mend = "choose values that differ in letters and digits"
             raise UserError(f"two different cells would be called {cell.name}; {mend}")
     return sorted(found.values(), key=lambda cell: cell.params.recipe != ZERO_SHOT)
-
-
-def _sides(changes: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    for key, value in changes:
-        yield from ((side, value) for side in SIDES) if key == VIEW else [(key, value)]
 
 
 def _each(base: Mapping[str, Any], changes: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -102,12 +101,7 @@ def _each(base: Mapping[str, Any], changes: dict[str, Any]) -> Iterator[dict[str
 
 def _cell(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Cell:
     changes = _used(base, changes, _typed(base, changes))  # a value that is not used must be valid, too
-    typed = _typed(base, changes)
-    _check_ids(typed)
-    # YAML reads 5e-4 as text: the same number must be the same cell, however it is written.
-    numbers = flat(typed.model_dump(mode="json"))
-    changes = {key: numbers[key] if isinstance(value, str) else value for key, value in changes.items()}
-    return Cell.over(base, typed, changes)
+    return Cell.over(_typed(base, {}), _typed(base, changes), changes)
 
 
 def _typed(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Params:
@@ -127,23 +121,11 @@ def _typed(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Params:
 
 
 def _used(base: Mapping[str, Any], changes: Mapping[str, Any], cell: Params) -> dict[str, Any]:
-    """The changes that can change an outcome of the cell."""
+    """The changes that can change an outcome of the cell, or how it is computed."""
     recipe = recipe_entry(cell.recipe)
+    landscape_entry(cell.landscape)  # where it is not used, nothing else would find a misspelt id
     trains, at_home = bool(recipe.signals), recipe.landscapes == "home"
     kept = {key: value for key, value in changes.items() if used(cell, trains, at_home, key)}
     if not (trains and at_home):  # it must still be one of evaluate_on
-        kept["landscape"] = base["landscape"] if base["landscape"] in cell.evaluate_on else cell.evaluate_on[0]
+        kept["landscape"] = base["landscape"] if base["landscape"] in cell.evaluate_on else min(cell.evaluate_on)
     return kept
-
-
-def _check_ids(cell: Params) -> None:
-    """Raise UserError at the first id of the cell that is in no registry; the recipe is known to be in one."""
-    model_entry(cell.model)
-    for landscape in cell.evaluate_on:
-        landscape_entry(landscape)
-    for view in (cell.query_view, cell.document_view):
-        view_entry(view)
-    if cell.landscape not in cell.evaluate_on:
-        mend = "add -S 'evaluate_on=[...]' with every landscape of the grid"
-        scored = ", ".join(cell.evaluate_on)
-        raise UserError(f"landscape {cell.landscape!r} is not one of evaluate_on ({scored}); {mend}")

@@ -17,8 +17,9 @@ from functools import cached_property
 from typing import Any
 
 from patent_embeddings.core.params import Params
+from patent_embeddings.encoders.entries import model_entry
 from patent_embeddings.evaluation.systems import CLUSTERING, RETRIEVAL
-from patent_embeddings.grid.precision import reranks_in, settled
+from patent_embeddings.grid.keys import ENGINES, ordered, reranks_in, settled, usual
 from patent_embeddings.grid.wording import WORDS
 from patent_embeddings.pairs.entries import Recipe, recipe_entry
 
@@ -31,12 +32,12 @@ _UNREAD = {"dense": ("bm25", "fuse", "rerank"), "rrf": ("rerank",), "interpolati
 # Classification and clustering use the document vectors as they are embedded, whole and not centred.
 _UNREAD_BY_LABELS = ("bm25", "search", "fuse", "rerank")
 _LEXICAL = ("bm25", "tasks")  # all that BM25 depends on
-_DTYPE, _RERANK_DTYPE = "embed.dtype", "rerank.dtype"
+_DTYPE, _LENGTH, _RERANK_DTYPE = "embed.dtype", "embed.length", "rerank.dtype"
 # Not among the options of a `Config`: its other fields, and what only sets where, on which queries and with which seed
 # a cell is scored.
 _NO_OPTION = {
     "model", "recipe", "landscape", "evaluate_on", "query_view", "document_view", "search.dimensions", "tasks.fold",
-    "finetune.seed", "finetune.held_out",
+    "finetune.seed", "finetune.held_out", *ENGINES,
 }  # fmt: skip
 
 
@@ -60,10 +61,10 @@ class Config:
     def of(cls, params: Params, base: Mapping[str, Any]) -> Config:
         """The configuration of a cell; `base` is params.yaml by dotted key (`flat`)."""
         recipe = recipe_entry(params.recipe)
-        embed = params.embed.model_copy(update={"dtype": base.get(_DTYPE)})
-        # Types of number that params.yaml leaves to the entries are those of this cell's model and reranker.
-        usual = flat(decisive(params.model_copy(update={"embed": embed}), recipe))
-        before = {**base, **{key: usual.get(key) for key in (_DTYPE, _RERANK_DTYPE)}}
+        embed = params.embed.model_copy(update={"dtype": base.get(_DTYPE), "length": base.get(_LENGTH)})
+        # What params.yaml leaves to the entries is what those of this cell's model and reranker say.
+        left = flat(decisive(params.model_copy(update={"embed": embed}), recipe))
+        before = {**base, **{key: left.get(key) for key in (_DTYPE, _LENGTH, _RERANK_DTYPE)}}
         changed = {key: value for key, value in flat(decisive(params, recipe)).items() if before.get(key) != value}
         return cls(
             params.model, params.recipe, tuple(params.trained_on(recipe)), params.query_view, params.document_view,
@@ -153,11 +154,16 @@ class Cell:
     params: Params = field(repr=False, compare=False)
 
     @classmethod
-    def over(cls, base: Mapping[str, Any], params: Params, changes: Mapping[str, Any]) -> Cell:
-        """A cell over params.yaml (`base`); `changes` are by dotted key, and those equal to the base are dropped."""
-        before = flat(base)
-        changed = {key: value for key, value in changes.items() if value != before[key]}
-        return cls(_name(params, changed, list(before)), changed, params)
+    def over(cls, base: Params, params: Params, keys: Iterable[str]) -> Cell:
+        """A cell over params.yaml (`base`), of which it may change some dotted keys; equal values change nothing."""
+        before, now = (flat(ordered(one).model_dump(mode="json")) for one in (base, params))
+        changed = {key: now[key] for key in keys if now[key] != before[key]}
+        return cls(_name(params, changed, before), changed, params)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What it changes that can change an outcome."""
+        return {key: value for key, value in self.overrides.items() if key not in ENGINES}
 
 
 def _name(params: Params, changed: Mapping[str, Any], keys: Iterable[str]) -> str:
@@ -172,7 +178,7 @@ def _name(params: Params, changed: Mapping[str, Any], keys: Iterable[str]) -> st
     if set(changed) & set(SIDES):
         parts.append(_sides(params))
     for key, value in changed.items():
-        if key not in ("model", "recipe", "landscape", *SIDES):
+        if key not in ("model", "recipe", "landscape", *SIDES, *ENGINES):
             words = "-".join(str(one).lower() for one in (value if isinstance(value, list) else [value]))
             end = key.split(".")[-1]
             parts.append(("on-" if key == "evaluate_on" else end if ends[end] == 1 else key.replace(".", "-")) + words)
@@ -206,10 +212,13 @@ def digest(params: Params, recipe: Recipe | None = None) -> str:
 def decisive(params: Params, recipe: Recipe, *, defaults: bool = True) -> dict[str, Any]:
     """The parameters that the outcomes of a cell depend on, with the types of number that entries decide filled in.
 
-    Without `defaults`, options at the default of their schema are left out. Raises UserError where the model or
-    reranker is in no registry.
+    A length that is that of the model's entry is left to it. Without `defaults`, options at the default of their schema
+    are left out. Raises UserError where the model or reranker is in no registry.
     """
-    values = settled(params).model_dump(mode="json", exclude_defaults=not defaults)
+    values = settled(usual(params)).model_dump(mode="json", exclude_defaults=not defaults)
+    model = model_entry(params.model)
+    if model.kept(params.embed.length) == model.kept(None):
+        values["embed"]["length"] = None
     if params.rerank.model and (defaults or reranks_in(params) != values["embed"]["dtype"]):
         values["rerank"]["dtype"] = reranks_in(params)
     return only(values, lambda key: used(params, bool(recipe.signals), recipe.landscapes == "home", key))

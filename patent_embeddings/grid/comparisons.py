@@ -21,6 +21,7 @@ from patent_embeddings.grid.intervals import ALPHA, FEWEST, RESAMPLES, honest
 from patent_embeddings.grid.units import UNIT, objects, units
 
 Candidate = tuple[Config, str]  # a cell under a system
+_SIDES = [f"{part}_{side}" for part in ("numerator", "denominator") for side in ("first", "second")]  # of `paired`
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,7 @@ class Tested:
 
 def pooled(pairs: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> Comparison:
     """Compare over all units of rows of `paired`; a unit's outcomes are averaged over the cells that share it."""
-    values = pairs.groupby(UNIT, observed=True)[
-        ["numerator_first", "numerator_second", "denominator_first", "denominator_second"]
-    ].mean()
-    table = values.to_numpy(dtype=float)
+    table = pairs.groupby(UNIT, observed=True)[_SIDES].mean().to_numpy(dtype=float)
     (result,) = statistics.compare_ratios(table[:, :2], table[:, 2:], [(0, 1)], resamples, seed)
     return honest(result)
 
@@ -80,17 +78,12 @@ def of_recipes(result: Comparison, pairs: pd.DataFrame) -> Comparison | None:
     """
     if not (pairs[["seeds_first", "seeds_second"]] > 0).any(axis=None):
         return result
-    sides = ("first", "second")
-    values = [f"{part}_{side}" for part in ("numerator", "denominator") for side in sides]
-    table = pairs.groupby(UNIT, observed=True)[values].mean()
-    sums = table.sum()
-    scores = {side: sums[f"numerator_{side}"] / sums[f"denominator_{side}"] for side in sides}
-    parts = {
-        side: (table[f"numerator_{side}"] - scores[side] * table[f"denominator_{side}"]) / sums[f"denominator_{side}"]
-        for side in sides
-    }
+    table = pairs.groupby(UNIT, observed=True)[_SIDES].mean()
+    top, bottom = np.split(table.to_numpy(dtype=float), 2, axis=1)
+    whole = bottom.sum(axis=0)
+    parts = (top - top.sum(axis=0) / whole * bottom) / whole
     # The linearised contribution of each unit to the difference; these sum to 0.
-    linear = parts["first"] - parts["second"]
+    linear = pd.Series(parts[:, 0] - parts[:, 1], table.index)
     alone = pairs[["luck_first", "luck_second"]].isna().any(axis=None)
     if alone:
         folds = linear.groupby(level=["landscape", "fold"], observed=True).sum()
@@ -102,9 +95,8 @@ def of_recipes(result: Comparison, pairs: pd.DataFrame) -> Comparison | None:
         cells = pairs.assign(share=share).groupby(["config", "landscape", "fold"], observed=True)
         added = [_variance(linear)]
         degrees = [len(linear) - 1.0]
-        for side in sides:
-            whole = f"denominator_{side}"
-            weight = (pairs[whole] * share).groupby(cells.ngroup()).sum() / sums[whole]
+        for side, total in zip(("first", "second"), whole, strict=True):
+            weight = (pairs[f"denominator_{side}"] * share).groupby(cells.ngroup()).sum() / total
             luck, seeds = (cells[f"{name}_{side}"].first().to_numpy() for name in ("luck", "seeds"))
             added += list(weight.to_numpy() ** 2 * luck)
             degrees += list(seeds - 1.0)
@@ -217,12 +209,14 @@ def _pairs(keys: Sequence[Candidate], compares: str) -> list[tuple[int, int]]:
     if compares in ("cells", "candidates"):
         return list(itertools.combinations(range(len(keys)), 2))
     place = {key: number for number, key in enumerate(keys)}
-    out = []
+    out: dict[tuple[Candidate, Candidate], tuple[int, int]] = {}
     for config, system in keys:
         other = (config, "dense") if compares == "systems" else (config.base, system)
         if other != (config, system) and other in place:
-            out.append((place[config, system], place[other]))
-    return out
+            # Cells that differ only in what neither side reads are one hypothesis, which Holm must count once.
+            sides = (config.read_by(system), system), (other[0].read_by(other[1]), other[1])
+            out.setdefault(sides, (place[config, system], place[other]))
+    return list(out.values())
 
 
 def _compare(

@@ -15,7 +15,7 @@ from patent_embeddings.encoders import catalogue, readiness
 from patent_embeddings.grid import axes, check, experiments, forecast
 from patent_embeddings.grid.cell import Cell
 from patent_embeddings.grid.entries import Axes, Preset
-from patent_embeddings.grid.precision import embeds_in, reranks_in
+from patent_embeddings.grid.keys import embeds_in, reranks_in
 from patent_embeddings.sharing import queue
 
 

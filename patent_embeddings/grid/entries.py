@@ -65,7 +65,7 @@ class Harm(_Finding):
     """Tuning on one landscape lowers the score on others."""
 
     rule: Literal["harm"]
-    task: Task
+    task: Literal["retrieval"]  # relative changes are of means, which micro-F1 is not
     margin: Share  # relative loss that does not matter
     share: Share  # of the comparisons that must show harm
 
@@ -74,7 +74,7 @@ class Strength(_Finding):
     """The change out of domain falls as the zero-shot score of the model rises."""
 
     rule: Literal["strength"]
-    task: Task
+    task: Literal["retrieval"]
     models: Annotated[int, Field(ge=3)]  # fewest that give a slope
 
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -48,7 +50,7 @@ def head() -> str:
 
 def clean() -> None:
     """Raise UserError where something that a cell depends on is not committed: DVC queues a copy of HEAD."""
-    code = _code("HEAD", ("report",))
+    code = _code(head(), ("report",))
     changed = git("status", "--porcelain", "--", *map(str, (layout.PIPELINE, layout.PARAMS, layout.REGISTRY)), *code)
     if lines := changed.splitlines():
         more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
@@ -62,7 +64,7 @@ def by_inputs() -> dict[str, Experiment]:
     for name, commit in outputs.experiments():
         params = finished(commit)
         if params is not None:
-            key = _hash(commit, params, _locked(commit))
+            key = _hash(commit, params, _locked(commit, params))
             found.setdefault(key, Experiment(name, commit, params, key))
     return found
 
@@ -85,7 +87,7 @@ def of_this_code(commit: str) -> bool:
     params = finished(commit)
     if params is None:
         return False
-    return _same(head(), Experiment("", commit, params, _hash(commit, params, _locked(commit))))
+    return _same(head(), Experiment("", commit, params, _hash(commit, params, _locked(commit, params))))
 
 
 def _same(commit: str, one: Experiment) -> bool:
@@ -100,28 +102,31 @@ def finished(commit: str) -> Params | None:
     needed = (layout.LOCK, layout.SCORES, layout.PARAMS, layout.PIPELINE, layout.registry("recipes"))
     if not {path.as_posix() for path in needed} <= set(_tree(commit)):
         return None
-    params = parsed(commit, layout.PARAMS.as_posix())
-    lock = parsed(commit, layout.LOCK.as_posix())
-    if not _reported(lock["stages"], params):
-        return None
+    params = _typed(parsed(commit, layout.PARAMS.as_posix()))
+    made = params is not None and _reported(parsed(commit, layout.LOCK.as_posix())["stages"], params)
+    return params if made else None
+
+
+def _typed(params: Any) -> Params | None:
+    """Parameters as types, whose numbers are equal however they are written (`5e-4` is text to YAML 1.1)."""
     try:
         return Params.model_validate(params)
     except ValidationError:
         return None
 
 
-def _reported(stages: Mapping[str, Any], params: Any) -> bool:
+def _reported(stages: Mapping[str, Any], params: Params) -> bool:
     """Whether the report in a dvc.lock was made from these parameters, so that the cell was computed to its end.
 
     Either the report tracks them itself, or it depends on the values that `check` wrote for them.
     """
     check, report = (stages.get(name, {}) for name in ("check", "report"))
-    tracked = {name: body.get("params", {}).get(layout.PARAMS.as_posix()) for name, body in stages.items()}
+    of_check, of_report = (_typed(body.get("params", {}).get(layout.PARAMS.as_posix())) for body in (check, report))
     written, read = (
         {part["path"]: part["md5"] for part in body.get(kind, [])}.get(layout.VALUES.as_posix())
         for body, kind in ((check, "outs"), (report, "deps"))
     )
-    return tracked.get("report") == params or (tracked.get("check") == params and written == read is not None)
+    return of_report == params or (of_check == params and written == read is not None)
 
 
 def inputs(commit: str, params: Params) -> str:
@@ -136,22 +141,21 @@ def inputs(commit: str, params: Params) -> str:
         for name in params.evaluate_on
         if dep.startswith(f"{layout.VALUES}/")
     }
-    places = [(layout.CELL, keys.CELL), *((name, keys.LANDSCAPE) for name in params.evaluate_on)]
-    files = {layout.values(stage, name).as_posix(): (stage, name) for name, stages in places for stage in stages}
-    return _hash(commit, params, {path: _md5(keys.resolved(params, *files[path])) for path in named})
+    return _hash(commit, params, {path: _md5(keys.usual(params), path) for path in named})
 
 
-def _md5(values: Any) -> str:
-    """Hash that DVC computes for a file of values."""
+def _md5(params: Params, path: str) -> str:
+    """Hash that DVC computes for a file of values of a cell."""
+    values = keys.resolved(params, Path(path).stem, Path(path).parent.name)
     return hashlib.md5(as_json(values).encode(), usedforsecurity=False).hexdigest()
 
 
-def _locked(commit: str) -> dict[str, str]:
-    """Hash of each file of values that a commit's cell was computed with, by path."""
+def _locked(commit: str, params: Params) -> dict[str, str]:
+    """Hash of each file of values that a commit's cell was computed with, by path; as of the usual engines."""
     # A dvc.lock keeps the stages of landscapes that are no longer evaluated.
-    scored = {layout.CELL, *parsed(commit, layout.PARAMS.as_posix())["evaluate_on"]}
+    scored = {layout.CELL, *params.evaluate_on}
     stages: Mapping[str, Any] = parsed(commit, layout.LOCK.as_posix())["stages"]
-    return {
+    held: dict[str, str] = {
         dep["path"]: dep["md5"]
         for name, body in stages.items()
         for dep in body.get("deps", [])
@@ -159,6 +163,11 @@ def _locked(commit: str) -> dict[str, str]:
         and dep["path"].startswith(f"{layout.VALUES}/")
         and dep["path"].split("/")[-2] in scored
     }
+    if keys.usual(params) != keys.ordered(params):
+        with suppress(UserError):  # an entry that is gone makes it a cell of another version anyway
+            same = [path for path, md5 in held.items() if md5 == _md5(params, path)]
+            held |= {path: _md5(keys.usual(params), path) for path in same}
+    return held
 
 
 def _hash(commit: str, params: Params, values: Mapping[str, str]) -> str:
@@ -167,11 +176,11 @@ def _hash(commit: str, params: Params, values: Mapping[str, str]) -> str:
     trains, at_home = bool(recipe.get("signals")), recipe.get("landscapes", "home") == "home"
 
     def wanted(key: str) -> bool:
-        # The values hold the type of number that an entry decides where params.yaml leaves it open.
-        return key != "embed.dtype" and used(params, trains, at_home, key)
+        # The values hold the type of number and the length that an entry decides where params.yaml leaves them open.
+        return key not in ("embed.dtype", "embed.length") and used(params, trains, at_home, key)
 
     content = {
-        "params": only(params.model_dump(mode="json"), wanted),
+        "params": only(keys.usual(params).model_dump(mode="json"), wanted),
         "stages": _stages(commit),
         "code": _hashes(commit, _code(commit)),
         "values": values,

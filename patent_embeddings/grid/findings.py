@@ -7,7 +7,7 @@ finding about patents. Nothing here reads or writes a file.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -80,11 +80,8 @@ def judge(
 
 def _judgement(name: str, ground: str, finding: Any, found: Found) -> Judgement:
     chances = adjusted([result for _, result in found.hypotheses])
-    hypotheses = [
-        {"hypothesis": text, "difference": result.difference, "low": result.low, "high": result.high, "p": result.p,
-         "p_holm": p, "effect": result.effect, "n": result.n}
-        for (text, result), p in zip(found.hypotheses, chances, strict=True)
-    ]  # fmt: skip
+    both = zip(found.hypotheses, chances, strict=True)
+    hypotheses = [{"hypothesis": text, **asdict(result), "p_holm": p} for (text, result), p in both]
     found = enough(found)
     cells = sorted(set(found.used["cell"])) if found.used is not None and "cell" in found.used else []
     needs = finding.cells if found.verdict in ("not tested", "undetermined") else {}

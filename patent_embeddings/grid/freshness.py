@@ -38,6 +38,6 @@ def _values(cell: Params, stage: str) -> Iterator[str]:
     place = landscape or layout.CELL
     if (path := layout.values(name, place)).exists():
         held, now = flat(read_json(path)), flat(keys.resolved(cell, name, place))
-        for key in sorted(held.keys() | now.keys()):
+        for key in sorted((held.keys() | now.keys()) - {"engine"}):  # which changes no outcome
             if held.get(key) != now.get(key):
                 yield f"stage {stage} ran with {key} {held.get(key)!r:.60}, it is {now.get(key)!r:.60} now"

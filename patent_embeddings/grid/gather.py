@@ -25,9 +25,11 @@ from patent_embeddings.core.progress import say, track
 from patent_embeddings.corpus.entries import landscape_entry
 from patent_embeddings.corpus.splits import fold_of
 from patent_embeddings.evaluation.scores import parse_scores
-from patent_embeddings.grid.cell import Config, flat
-from patent_embeddings.grid.experiments import Experiment, parsed, show
+from patent_embeddings.grid.cell import Config, digest, flat, full_name
+from patent_embeddings.grid.experiments import Experiment, current, parsed, show
+from patent_embeddings.grid.freshness import require_current
 from patent_embeddings.grid.units import where
+from patent_embeddings.sharing import verify
 from patent_embeddings.sharing.outputs import Outputs, cache
 
 METRICS = ("nDCG@10", "V-measure", "tp", "fp", "fn")  # that the comparisons use
@@ -112,6 +114,21 @@ def seconds(one: Experiment) -> float:
     if any(record.get("computed", record.get("texts")) != record.get("texts") for record in found):
         raise UserError(f"{one.name}: some of its vectors were taken from the scratch, so its time is not known")
     return float(sum(record["seconds"] for record in found))
+
+
+def scores_at_hand(params: Params) -> pd.DataFrame:
+    """The scores of the current cell, which has these parameters, for `verify`: `verify.KEYS` and `value`.
+
+    Raises UserError where there are none, or they were computed before a change.
+    """
+    require_current(params, "report")
+    return verify.scored(verify.at_hand(), full_name(params), digest(params))
+
+
+def scores_of_experiments() -> pd.DataFrame:
+    """The scores of every experiment of this code version, for `verify`: `verify.KEYS` and `value`."""
+    every = [(show(one.commit, layout.SCORES.as_posix()), one.params) for one in current()]
+    return pd.concat([verify.scored(text, full_name(cell), digest(cell)) for text, cell in every])
 
 
 def _named(found: Sequence[Experiment]) -> Iterator[tuple[str, Experiment]]:

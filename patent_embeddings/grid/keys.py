@@ -12,17 +12,28 @@ from typing import Any
 from patent_embeddings.core import layout, registry
 from patent_embeddings.core.files import as_json, replacing
 from patent_embeddings.core.params import Params, Values, resolve
-from patent_embeddings.corpus.entries import landscape_entry, view_entry
+from patent_embeddings.corpus.entries import Landscape, View, landscape_entry, view_entry
 from patent_embeddings.corpus.values import DownloadValues, TasksValues, ViewsValues
 from patent_embeddings.encoders.entries import Model, model_entry, reranker_entry
 from patent_embeddings.encoders.values import EmbedValues, LengthsValues
 from patent_embeddings.evaluation.values import MetricsValues
-from patent_embeddings.grid.precision import embeds_in, reranks_in, settled
-from patent_embeddings.grid.values import ReportValues
-from patent_embeddings.pairs.entries import recipe_entry
+from patent_embeddings.pairs.entries import Recipe, recipe_entry
 from patent_embeddings.pairs.values import PairsValues
 from patent_embeddings.retrieval.values import Bm25Values, FuseValues, RerankValues, SearchValues
 from patent_embeddings.training.values import FinetuneValues
+
+ENGINES = ("embed.engine", "search.engine")  # options that change no outcome, only how it is computed
+
+
+class ReportValues(Values):
+    """Values of the stage `report`: all that its page may show."""
+
+    cell: Params
+    model: Model
+    recipe: Recipe
+    landscapes: dict[str, Landscape]
+    views: dict[str, View]
+
 
 CELL: dict[str, type[Values]] = {"pairs": PairsValues, "finetune": FinetuneValues, "report": ReportValues}
 LANDSCAPE: dict[str, type[Values]] = {
@@ -46,7 +57,7 @@ SOURCES: dict[str, Callable[[Params, str], Any]] = {
     "cross_fitted": lambda cell, place: cell.tasks.seed if _judged(place) and not _trains(cell) else None,
     "dated": lambda cell, place: _judged(place) and cell.tasks.pool == "earlier",
     "dtype": lambda cell, place: embeds_in(cell.model, cell.embed.dtype),
-    "judged": lambda cell, place: [name for name in cell.evaluate_on if _judged(name)],
+    "judged": lambda cell, place: [name for name in ordered(cell).evaluate_on if _judged(name)],
     "landscape": lambda cell, place: landscape_entry(place),
     "landscapes": lambda cell, place: {name: landscape_entry(name) for name in cell.evaluate_on},
     "model": lambda cell, place: _cut(cell, cell.embed.length),
@@ -79,7 +90,7 @@ def resolved(cell: Params, stage: str, landscape: str = layout.CELL) -> dict[str
     """The values that one stage reads, as plain JSON. Raises UserError as `write`."""
 
     def source(name: str) -> Any:
-        return SOURCES[name](cell, landscape) if name in SOURCES else getattr(cell, name)
+        return SOURCES[name](cell, landscape) if name in SOURCES else getattr(ordered(cell), name)
 
     return resolve({**CELL, **LANDSCAPE}[stage], source)
 
@@ -87,6 +98,35 @@ def resolved(cell: Params, stage: str, landscape: str = layout.CELL) -> dict[str
 def report(cell: Params) -> ReportValues:
     """Values of `report` for a cell, whether computed or not. Raises UserError as `write`."""
     return ReportValues.model_validate(resolved(cell, "report"))
+
+
+def embeds_in(model: str, asked: str | None) -> str:
+    """Type of number that a model embeds in: the one asked for, or else that of its entry."""
+    return asked or str(model_entry(model).dtype)
+
+
+def reranks_in(params: Params) -> str:
+    """Type of number that the reranker scores in: that of params.yaml, or else of the reranker's entry."""
+    model = params.rerank.model
+    return params.embed.dtype or (reranker_entry(model).dtype if model else "float32")
+
+
+def settled(params: Params) -> Params:
+    """The parameters with `embed.dtype` filled in."""
+    own = params.embed.model_copy(update={"dtype": embeds_in(params.model, params.embed.dtype)})
+    return params.model_copy(update={"embed": own})
+
+
+def ordered(params: Params) -> Params:
+    """The parameters with their lists of landscapes sorted, whose order changes no outcome."""
+    tuning = params.finetune.model_copy(update={"held_out": sorted(params.finetune.held_out)})
+    return params.model_copy(update={"evaluate_on": sorted(params.evaluate_on), "finetune": tuning})
+
+
+def usual(params: Params) -> Params:
+    """The parameters with what changes no outcome as everywhere: landscapes in order, local engines."""
+    blocks = {name: getattr(params, name).model_copy(update={"engine": "local"}) for name in ("embed", "search")}
+    return ordered(params).model_copy(update=blocks)
 
 
 def _judged(landscape: str) -> bool:

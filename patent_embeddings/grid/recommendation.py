@@ -39,16 +39,6 @@ class Lead:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a cell cost, averaged over its runs that computed all their vectors."""
-
-    training: float  # seconds
-    embedding: float  # seconds, all landscapes together
-    rate: float  # texts embedded a second; NaN: unknown
-    device: str
-
-
-@dataclass(frozen=True)
 class Advice:
     """The best candidate, which is a cell under a system, and what is reported about it."""
 
@@ -66,7 +56,7 @@ class Advice:
     second: Candidate
     second_score: float
     lead: Lead | None  # None: the two share no unit
-    cost: Cost | None  # None: BM25, or no time was recorded
+    cost: str  # in words, a mean over its runs; "": BM25, or nothing was recorded
 
     @property
     def metric(self) -> str:
@@ -99,7 +89,7 @@ def advise(grid: Grid, landscape: str, task: Task) -> Advice:
         best=best, score=scores[best], low=low, high=high, units=len(sides[best]), candidates=len(scores),
         left_out=left_out, floor=_floor(grid, best, landscape) if task == "clustering" else None,
         second=second, second_score=scores[second], lead=_lead(tested, best, second, sides),
-        cost=None if best[1] == "bm25" else _cost(grid.costs, best),
+        cost="" if best[1] == "bm25" else _cost(grid.costs, best),
     )  # fmt: skip
 
 
@@ -127,7 +117,7 @@ def lines(advice: Advice, grid: Grid) -> list[str]:
         f"optimistic: the best of {advice.candidates} candidates, chosen on the same units",
         f"  next best: {words(*advice.second)}, {advice.second_score:.4f}",
         f"  lead: {lead_words(advice.lead)}",
-        *([f"  cost: {cost_words(advice.cost)}"] if advice.cost else []),
+        *([f"  cost: {advice.cost}"] if advice.cost else []),
         *_elsewhere(grid, advice.best, advice.landscape, advice.task),
     ]
     if advice.left_out:
@@ -141,11 +131,10 @@ def lines(advice: Advice, grid: Grid) -> list[str]:
 def words(config: Config, system: str) -> str:
     """A candidate in words."""
     if system == "bm25":
-        extra = "".join(f", {word}" for word in config.extra)
-        return f"BM25, view {config.views}{extra}"
+        return ", ".join(["BM25", f"view {config.views}", *config.extra])
     trained = f" trained on {'+'.join(config.trained_on)}" if config.trained_on else ""
-    extra = "".join(f", {word}" for word in config.extra)
-    return f"{config.model}, {config.recipe}{trained}, view {config.views}{extra}, system {system}"
+    about = [config.model, f"{config.recipe}{trained}", f"view {config.views}", *config.extra]
+    return ", ".join([*about, f"system {system}"])
 
 
 def lead_words(lead: Lead | None) -> str:
@@ -157,14 +146,6 @@ def lead_words(lead: Lead | None) -> str:
         so_few = f"cannot be decided: so few units give no p-value below {ALPHA} {among}"
         return f"{lead.result.difference:+.4f}{_bracketed(lead.result.low, lead.result.high, '+')}, {so_few}"
     return f"{_change(lead.result, lead.significant)} (p {lead.p_holm:.2g} {among})"
-
-
-def cost_words(cost: Cost) -> str:
-    """Seconds of training and of embedding, and the device."""
-    speed = f" ({cost.rate:{',.0f' if cost.rate >= 10 else '.2g'}} texts a second)" if cost.rate == cost.rate else ""
-    embedding = f"{cost.embedding:,.0f} s of embedding every landscape{speed}"
-    training = f"{cost.training:,.0f} s of training" if cost.training else "no training"
-    return f"{training}, {embedding}, on {cost.device}"
 
 
 def _comparable(outcomes: pd.DataFrame, task: Task) -> tuple[pd.DataFrame, int]:
@@ -205,18 +186,17 @@ def _floor(grid: Grid, best: Candidate, landscape: str) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _cost(costs: pd.DataFrame, best: Candidate) -> Cost | None:
+def _cost(costs: pd.DataFrame, best: Candidate) -> str:
+    """Seconds of training and of embedding, and the device."""
     ours = _of(timed(costs), best)
     if ours.empty:
-        return None
-    runs = ours["cell"].nunique()
-    embed = ours[ours["stage"] == "embed"]
-    return Cost(
-        training=float(ours.loc[ours["stage"] == "finetune", "seconds"].sum() / runs),
-        embedding=float(embed["seconds"].sum() / runs),
-        rate=float(embed["texts_per_second"].mean()),
-        device=", ".join(sorted(set(embed["device"].dropna()))) or "an unnamed device",
-    )
+        return ""
+    embed, runs = ours[ours["stage"] == "embed"], ours["cell"].nunique()
+    spent, rate = ours.loc[ours["stage"] == "finetune", "seconds"].sum() / runs, embed["texts_per_second"].mean()
+    training = f"{spent:,.0f} s of training" if spent else "no training"
+    speed = f" ({rate:{',.0f' if rate >= 10 else '.2g'}} texts a second)" if rate == rate else ""
+    device = ", ".join(sorted(set(embed["device"].dropna()))) or "an unnamed device"
+    return f"{training}, {embed['seconds'].sum() / runs:,.0f} s of embedding every landscape{speed}, on {device}"
 
 
 def _of(rows: pd.DataFrame, candidate: Candidate) -> pd.DataFrame:

@@ -10,7 +10,6 @@ from typing import Any
 
 _PARTS = {0: "none", 0.25: "a quarter", 0.5: "half", 0.75: "three quarters", 1: "all"}
 _DTYPES = {"auto": "bfloat16 where the device has it"}
-_ENGINES = {"local": "embedded by one process", "ray": "embedded on a Ray cluster"}
 _POOLS = {"all": "whole landscape ranked", "earlier": "only earlier families ranked"}
 _PASSAGES = {"best": "scored by the best passage", "top3": "scored by the best three passages"}
 
@@ -38,7 +37,6 @@ WORDS: dict[str, Callable[[Any], str]] = {
     "embed.dtype": lambda dtype: f"embedded in {_DTYPES.get(dtype, dtype)}" if dtype else "embedded as its entry says",
     "embed.length": lambda length: f"texts of {length} tokens" if length else "texts of the model's own length",
     "embed.adapter_scale": lambda scale: f"{_PARTS.get(scale, scale)} of the adapter",
-    "embed.engine": lambda engine: _ENGINES.get(engine, f"embedded by {engine}"),
     "embed.passages.tokens": lambda tokens: f"passages of {tokens} tokens" if tokens else "whole documents",
     "embed.passages.stride": lambda stride: f"a passage every {stride} tokens",
     "bm25.k1": lambda k1: f"BM25 with k1 {k1}",
@@ -47,7 +45,6 @@ WORDS: dict[str, Callable[[Any], str]] = {
     "bm25.depth": lambda depth: f"best {depth} of BM25",
     "search.centre": lambda centre: {"none": "not centred", "landscape": "centred"}.get(centre, f"centred on {centre}"),
     "search.passages": lambda scored: _PASSAGES.get(scored, f"scored by passages, {scored}"),
-    "search.engine": lambda engine: f"searched {'by one process' if engine == 'local' else 'on a Ray cluster'}",
     "search.depth": lambda depth: f"best {depth} of the dense run",
     "fuse.metric": lambda metric: f"fused for {metric}",
     "fuse.rrf_k": lambda values: f"k of RRF among {_listed(values)}",

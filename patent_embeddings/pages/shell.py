@@ -55,7 +55,7 @@ def _csv_address(text: str) -> str:
 
 
 def _number(value: Shown) -> str:
-    if value is None:
+    if value is None or value != value:
         return "–"
     if isinstance(value, float):
         if 0 < abs(value) < 5e-5:

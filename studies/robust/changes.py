@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from patent_embeddings.evaluation import statistics
+from patent_embeddings.grid.intervals import ALPHA, FEWEST
 from studies.robust.record import CELL, SHARED, UNIT, against_zero_shot, units
 
 Floats = npt.NDArray[np.float64]
@@ -18,9 +19,7 @@ Change = tuple[float, Floats, str]  # value, resamples, `TRAINED_ON on LANDSCAPE
 
 BASELINE = "r1"  # plain citation pairs, which other recipes and settings are compared with
 RESAMPLES = 2000  # of intervals that no test uses
-LEVEL = 0.05
 POWER = 0.8
-FEWEST = 6  # queries: with fewer no two-sided exact test can reach 5 %
 
 
 def frontier(rows: pd.DataFrame, margin: float, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
@@ -161,7 +160,7 @@ def bounds(drawn: Floats) -> tuple[float, float]:
 def sensitivity() -> float:
     """Distance of an effect from its bound, in standard errors, at which a two-sided 5 % test has a power of 80 %."""
     normal = NormalDist()
-    return normal.inv_cdf(1 - LEVEL / 2) + normal.inv_cdf(POWER)
+    return normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)
 
 
 def _by_side(group: pd.DataFrame, resamples: int, seed: int) -> tuple[list[Change], list[Change]]:

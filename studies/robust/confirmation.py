@@ -37,12 +37,15 @@ def table(outcomes: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> 
     """
     out = []
     for scope, rows in outcomes.groupby("scope"):
-        drawn = _Drawn(rows, resamples, seed)
+        means = _means(rows, resamples, seed)
         for against, base in (("zero-shot", ZERO), ("centring", ("zero-shot", "", "landscape"))):
-            for cell in drawn.cells:
+            for cell, ours in means.items():
                 if cell == base or (against == "centring" and cell[2] == "none"):
                     continue
-                values, resampled = drawn.changes(cell, base)
+                # On each landscape as a share of the zero-shot score there.
+                parts = {name: (ours[name] - means[base][name]) / means[ZERO][name][0] for name in ours}
+                values = {name: float(part[0]) for name, part in parts.items()}
+                resampled = np.mean([part[1:] for part in parts.values()], axis=0)
                 low, high = statistics.percentiles(resampled)
                 p = 2 * min((resampled <= 0).mean(), (resampled >= 0).mean())
                 row = {"scope": scope, **dict(zip(CELL, cell, strict=True)), "against": against}
@@ -54,32 +57,20 @@ def table(outcomes: pd.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> 
     return found
 
 
-class _Drawn:
-    """Means of every cell on every landscape, observed and resampled with the same draws of queries for all cells."""
-
-    def __init__(self, rows: pd.DataFrame, resamples: int, seed: int) -> None:
-        self.cells: list[tuple[str, str, str]] = sorted(rows[CELL].drop_duplicates().itertuples(index=False, name=None))
-        self.landscapes = sorted(rows["landscape"].unique())
-        self._means: dict[tuple[tuple[str, str, str], str], tuple[float, Floats]] = {}
-        for place, landscape in enumerate(self.landscapes):
-            here = rows[rows["landscape"] == landscape]
-            wide = here.pivot_table(index="query_id", columns=[*CELL, "seed"], values="ndcg10")
-            means = statistics.resampled(wide.to_numpy(), resamples, seed + place) / len(wide)
-            columns = pd.DataFrame(means, columns=wide.columns)
-            for number, cell in enumerate(self.cells):
-                own = columns.loc[:, cell].to_numpy()  # [resamples, seeds]
-                seeds = len(wide[cell].columns)
-                drawn = np.random.default_rng([seed, number]).multinomial(seeds, np.full(seeds, 1 / seeds), resamples)
-                # A resample of k seeds has (k - 1) / k of their variance: see `changes.change`.
-                weights = 1 / seeds + (drawn - 1) / seeds * np.sqrt(seeds / max(seeds - 1, 1))
-                self._means[cell, landscape] = float(wide[cell].mean().mean()), (own * weights).sum(axis=1)
-
-    def changes(self, cell: tuple[str, str, str], base: tuple[str, str, str]) -> tuple[dict[str, float], Floats]:
-        """Change on each landscape as a share of the zero-shot score, and resamples of the mean over landscapes."""
-        values, resampled = {}, []
-        for landscape in self.landscapes:
-            (ours, mine), (theirs, other) = (self._means[one, landscape] for one in (cell, base))
-            scale, _ = self._means[ZERO, landscape]
-            values[landscape] = (ours - theirs) / scale
-            resampled.append((mine - other) / scale)
-        return values, np.mean(resampled, axis=0)
+def _means(rows: pd.DataFrame, resamples: int, seed: int) -> dict[tuple[str, str, str], dict[str, Floats]]:
+    """Mean of every cell on every landscape, then its resamples, float64 [1 + resamples]; cells share the queries."""
+    cells = sorted(rows[CELL].drop_duplicates().itertuples(index=False, name=None))
+    means: dict[tuple[str, str, str], dict[str, Floats]] = {cell: {} for cell in cells}
+    for place, landscape in enumerate(sorted(rows["landscape"].unique())):
+        here = rows[rows["landscape"] == landscape]
+        wide = here.pivot_table(index="query_id", columns=[*CELL, "seed"], values="ndcg10")
+        drawn_queries = statistics.resampled(wide.to_numpy(), resamples, seed + place) / len(wide)
+        columns = pd.DataFrame(drawn_queries, columns=wide.columns)
+        for number, cell in enumerate(cells):
+            own = columns.loc[:, cell].to_numpy()  # [resamples, seeds]
+            seeds = own.shape[1]
+            drawn = np.random.default_rng([seed, number]).multinomial(seeds, np.full(seeds, 1 / seeds), resamples)
+            # A resample of k seeds has (k - 1) / k of their variance: see `changes.change`.
+            weights = 1 / seeds + (drawn - 1) / seeds * np.sqrt(seeds / max(seeds - 1, 1))
+            means[cell][landscape] = np.append(wide[cell].mean().mean(), (own * weights).sum(axis=1))
+    return means

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from patent_embeddings.evaluation import statistics
-from studies.robust.changes import FEWEST, Floats, sensitivity
+from patent_embeddings.grid.intervals import FEWEST, lost
+from studies.robust.changes import Floats, sensitivity
 from studies.robust.record import CELL, LEGS, OPTIONS, SYSTEMS, UNIT, at_home
 
 TESTED = 10_000  # resamples of intervals and tests
@@ -66,9 +67,9 @@ def _wide(rows: pd.DataFrame, scope: str) -> pd.DataFrame:
 
 
 def _scores(out: Floats, within: Floats, leg: float) -> dict[str, Any]:
-    low, high = gap_interval(np.column_stack([within, out]), TESTED, 0)
-    gap = {"gap": loss(within.sum(), out.sum()), "gap_low": low, "gap_high": high}
-    return _interval(out) | gap | {"times": float(out.mean() / leg) if leg else np.nan}
+    gap, low, high = lost(np.column_stack([within, out]), TESTED, 0)
+    gaps = {"gap": gap, "gap_low": low, "gap_high": high}
+    return _interval(out) | gaps | {"times": float(out.mean() / leg) if leg else np.nan}
 
 
 def _interval(values: Floats) -> dict[str, Any]:
@@ -77,17 +78,9 @@ def _interval(values: Floats) -> dict[str, Any]:
 
 
 def _change(value: Floats, zero: Floats, resamples: int, seed: int) -> dict[str, float]:
-    found = compare(value, zero, resamples, seed)
-    could = detectable(value - zero)
-    return {
-        "change": found.difference, "change_low": found.low, "change_high": found.high,
-        "p": found.p, "detectable": could,
-    }  # fmt: skip
-
-
-def compare(first: Floats, second: Floats, resamples: int, seed: int) -> statistics.Comparison:
-    """Compare two cells on the same units, first minus second."""
-    return statistics.compare(first, second, resamples, seed)
+    found = statistics.compare(value, zero, resamples, seed)
+    bounds = {"change_low": found.low, "change_high": found.high}
+    return {"change": found.difference, **bounds, "p": found.p, "detectable": detectable(value - zero)}
 
 
 def detectable(differences: Floats) -> float:
@@ -96,19 +89,3 @@ def detectable(differences: Floats) -> float:
     (z(.975) + z(.8)) times the standard error of the paired differences (Cohen, 1988).
     """
     return float(sensitivity() * differences.std(ddof=1) / np.sqrt(len(differences)))
-
-
-def loss(before: float, after: float) -> float:
-    """Relative loss; 0 where there is nothing to lose."""
-    return float(1 - after / before) if before else 0.0
-
-
-def gap_interval(table: Floats, resamples: int, seed: int) -> tuple[float, float]:
-    """95 % interval of the relative loss from column 0 to column 1 of outcomes [units, 2]; NaN if column 0 is all 0."""
-    if not table[:, 0].any():
-        return np.nan, np.nan
-
-    def losses(sums: Floats) -> Floats:
-        return 1 - np.divide(sums[:, 1], sums[:, 0], out=np.ones(len(sums)), where=sums[:, 0] != 0)
-
-    return statistics.bootstrap(table, losses, resamples, seed)

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from patent_embeddings.evaluation import randomisation, statistics
+from patent_embeddings.grid.intervals import ALPHA, FEWEST, lost
 from studies.robust import changes
-from studies.robust.changes import FEWEST, LEVEL, Floats
-from studies.robust.domain import TESTED, compare, detectable, gap_interval, loss
+from studies.robust.changes import Floats
+from studies.robust.domain import TESTED, detectable
 from studies.robust.protocol import Harmless, Keeps, Option, Protocol, Raises, Reaches
 from studies.robust.record import LEGS, OPTIONS, UNIT, against_zero_shot, at_home, grounds, units
 
@@ -88,9 +89,9 @@ class _Ground:
 
     def above_zero(self, differences: Floats) -> tuple[float, float, float, float]:
         """Mean of differences, its interval, and the one-sided p-value."""
-        low, high = statistics.interval(differences, self.resamples, self.seed)
-        p = randomisation.sign_flip(differences, self.resamples, self.seed, alternative="greater")
-        return float(differences.mean()), float(low), float(high), float(p)
+        column, n = differences[:, None], len(differences)
+        low, high = statistics.bootstrap(column, lambda sums: sums[:, 0] / n, self.resamples, self.seed)
+        return float(differences.mean()), low, high, randomisation.sign_flip(differences, self.resamples, self.seed)
 
 
 def judge(rows: pd.DataFrame, protocol: Protocol, resamples: int = TESTED, seed: int = 0) -> pd.DataFrame:
@@ -122,7 +123,7 @@ def judge(rows: pd.DataFrame, protocol: Protocol, resamples: int = TESTED, seed:
             if isinstance(answer, str):
                 out.append(row | {"verdict": NOT_TESTED, "reason": answer})
                 continue
-            verdict = _verdict(answer, bool(adjusted < LEVEL))
+            verdict = _verdict(answer, bool(adjusted < ALPHA))
             numbers = {key: getattr(answer, key) for key in ("reason", "value", "low", "high", "p", "n")}
             word = WORDS.get(ground, {}).get(verdict, verdict)
             out.append(row | {"verdict": word, **numbers, "p_holm": float(adjusted)})
@@ -182,9 +183,9 @@ def _harmless(hypothesis: Harmless, ground: _Ground) -> _Answer:
         low, high = changes.bounds(changed[1])
         table = rows.groupby(UNIT)[["tuned", "zero"]].mean()
         differences = (table["tuned"] - table["zero"]).to_numpy(dtype=float)
-        lost = margin * float(table["zero"].mean())
-        p = randomisation.non_inferiority(differences, lost, ground.resamples, ground.seed)
-        found.append((changed[0], low, high, float(p), where))
+        harmless = margin * float(table["zero"].mean())
+        p = randomisation.sign_flip(differences + harmless, ground.resamples, ground.seed)  # of non-inferiority
+        found.append((changed[0], low, high, p, where))
     if not found:
         raise _Lacking(f"Too few test queries to say anything: {', '.join(unknown)}.")
     worst = min(found)
@@ -203,7 +204,7 @@ def _raises(hypothesis: Raises, ground: _Ground) -> _Answer:
     sides = {side: ground.values(getattr(hypothesis, side), hypothesis.scope) for side in ("first", "second")}
     table = ground.units(**sides)
     first, second = (table[name].to_numpy(dtype=float) for name in ("first", "second"))
-    found = compare(first, second, ground.resamples, ground.seed)
+    found = statistics.compare(first, second, ground.resamples, ground.seed)
     could = detectable(first - second)
     reason = f"{first.mean():.4f} against {second.mean():.4f}; {could:.4f} could have been detected."
     up, down = found.difference > 0, found.difference < 0
@@ -219,9 +220,8 @@ def _reaches(hypothesis: Reaches, ground: _Ground) -> _Answer:
     means = {name: float(table[name].mean()) for name in LEGS}
     leg = max(means, key=lambda name: means[name])
     value, low, high, p = ground.above_zero((table["ours"] - hypothesis.factor * table[leg]).to_numpy(dtype=float))
-    scopes = table[["inside", "ours"]].to_numpy(dtype=float)
-    gap_low, gap_high = gap_interval(scopes, ground.resamples, ground.seed)
-    gap, out = loss(scopes[:, 0].sum(), scopes[:, 1].sum()), float(table["ours"].mean())
+    scopes, out = table[["inside", "ours"]].to_numpy(dtype=float), float(table["ours"].mean())
+    gap, gap_low, gap_high = lost(scopes, ground.resamples, ground.seed)
     times = out / means[leg] if means[leg] else float("nan")
     reason = f"OUT {out:.4f}, {times:.2f} times the best leg ({leg}); gap {gap:.0%} ({gap_low:.0%} to {gap_high:.0%})."
     holds, fails = gap_high < hypothesis.gap, high < 0 or gap_low > hypothesis.gap

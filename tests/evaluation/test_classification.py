@@ -30,7 +30,7 @@ def planted(seed: int, n: int = 240, noise: float = 1.0) -> tuple[np.ndarray, pd
     return vectors.astype(np.float32), ids, frame
 
 
-def classify(vectors: np.ndarray, ids: pd.Series, labels: pd.DataFrame) -> dict[str, classification.Result]:
+def classify(vectors: np.ndarray, ids: pd.Series, labels: pd.DataFrame) -> dict[str, statistics.Result]:
     """What is found under the one label set."""
     [(name, found)] = classification.classify(vectors, ids, labels)
     assert name == "own"
@@ -82,7 +82,7 @@ def test_scores_are_scikit_learns_and_follow_from_the_outcomes() -> None:
         assert result.scores["micro-F1"][0] == pytest.approx(2 * tp / (2 * tp + fp + fn))
         assert result.scores["LRAP"][0] == pytest.approx(result.outcomes["LRAP"].mean())
         assert tp + fn == gold[test].sum()
-        assert list(result.family_id) == list(labels.loc[test, "family_id"])
+        assert list(result.units) == list(labels.loc[test, "family_id"])
         for value, low, high in result.scores.values():
             assert low < value < high
 
@@ -176,7 +176,7 @@ def test_fewer_test_families_than_an_interval_takes() -> None:
 def test_families_without_vectors_or_split_parts() -> None:
     vectors, ids, labels = planted(9)
     extra = pd.concat([labels, labels[:1].assign(family_id="elsewhere")], ignore_index=True)
-    assert len(classify(vectors, ids, extra)["knn"].family_id) == 48
+    assert len(classify(vectors, ids, extra)["knn"].units) == 48
     assert classify(vectors, ids, labels[labels["split"] != "dev"]) == {}
 
 

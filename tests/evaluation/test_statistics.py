@@ -23,39 +23,57 @@ def scipy_p(differences: np.ndarray, resamples: float, alternative: str = "two-s
     return float(result.pvalue)
 
 
+def two_sided(differences: np.ndarray, resamples: int, seed: int) -> float:
+    """P-value of the difference from systems that have 0 throughout."""
+    table = np.column_stack([differences, np.zeros(len(differences))])
+    return statistics.compare_ratios(table, np.ones_like(table), [(0, 1)], resamples, seed, intervals=False)[0].p
+
+
+TESTS = {"two-sided": two_sided, "greater": randomisation.sign_flip}
+
+
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("alternative", ["two-sided", "greater"])
+@pytest.mark.parametrize("alternative", TESTS)
 def test_exact_p_values_equal_scipy(seed: int, alternative: str) -> None:
     differences = np.random.default_rng(seed).normal(0.4, 1.0, 10)
-    ours = randomisation.sign_flip(differences, 2000, 0, alternative)  # type: ignore[arg-type]
+    ours = TESTS[alternative](differences, 2000, 0)
     assert ours == pytest.approx(scipy_p(differences, np.inf, alternative), abs=1e-12)
 
 
 def test_exact_p_value_with_ties_and_zeros_equals_enumeration() -> None:
     differences = np.array([0.1, 0.2, -0.3, 0.0, 0.1, 0.1, 0.3, 0.0])
-    sums = [abs(np.dot(signs, differences)) for signs in itertools.product([1, -1], repeat=8)]
-    by_hand = np.mean([value >= abs(differences.sum()) - 1e-9 for value in sums])
-    assert randomisation.sign_flip(differences, 256, 0) == pytest.approx(by_hand)
-    assert randomisation.sign_flip(differences, 64, 0) == pytest.approx(by_hand)  # two units are 0: 2**6 assignments
+    sums = np.array([np.dot(signs, differences) for signs in itertools.product([1, -1], repeat=8)])
+    by_hand = {"two-sided": np.abs(sums), "greater": sums}
+    for alternative, test in TESTS.items():
+        expected = np.mean(by_hand[alternative] >= differences.sum() - 1e-9)
+        assert test(differences, 256, 0) == pytest.approx(expected)
+        assert test(differences, 64, 0) == pytest.approx(expected)  # two units are 0: 2**6 assignments
+
+
+@pytest.mark.parametrize("alternative", TESTS)
+def test_differences_made_of_rounding_are_no_differences(alternative: str) -> None:
+    noise = np.abs(np.random.default_rng(1).normal(0, 1e-17, 40))
+    assert TESTS[alternative](noise, 999, 0) == TESTS[alternative](noise[:9], 999, 0) == 1
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.1, 0.25])
-def test_random_p_values_agree_with_scipy(shift: float) -> None:
+@pytest.mark.parametrize("alternative", TESTS)
+def test_random_p_values_agree_with_scipy(shift: float, alternative: str) -> None:
     differences = np.random.default_rng(1).normal(shift, 1.0, 120)
-    ours = randomisation.sign_flip(differences, 20_000, 0)
-    assert ours == pytest.approx(scipy_p(differences, 20_000), abs=0.012)
+    ours = TESTS[alternative](differences, 20_000, 0)
+    assert ours == pytest.approx(scipy_p(differences, 20_000, alternative), abs=0.012)
 
 
 def test_a_p_value_is_never_zero() -> None:
-    differences = np.full(100, 0.3)
-    assert randomisation.sign_flip(differences, 999, 0) == pytest.approx(1 / 1000)
-    assert randomisation.sign_flip(np.zeros(20), 999, 0) == 1.0
+    assert randomisation.sign_flip(np.full(100, 0.3), 999, 0) == pytest.approx(1 / 1000)
+    assert 0 < two_sided(np.full(100, 0.3), 999, 0) < 1e-20
+    assert randomisation.sign_flip(np.zeros(20), 999, 0) == two_sided(np.zeros(20), 999, 0) == 1
 
 
 def test_under_the_null_five_percent_are_rejected() -> None:
     # Skewed paired outcomes of 60 queries; 1,000 comparisons of equals, each with signs of its own.
     first, second = np.random.default_rng(11).beta(0.4, 1.2, (2, 1000, 60))
-    p = [randomisation.sign_flip(row, 1999, seed) for seed, row in enumerate(first - second)]
+    p = [two_sided(row, 1999, seed) for seed, row in enumerate(first - second)]
     assert abs(np.mean(np.array(p) <= 0.05) - 0.05) <= 0.014
 
 
@@ -70,12 +88,17 @@ def test_a_true_difference_is_found() -> None:
     assert result.n == 200
 
 
+def interval(values: np.ndarray, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bootstrap percentile interval of means over units."""
+    return statistics.percentiles(statistics.resampled(values, resamples, seed) / len(values))
+
+
 def test_intervals_cover_the_truth() -> None:
     # Share of zeros, then a beta: the shape of nDCG. 1,000 studies of 120 queries.
     generator = np.random.default_rng(7)
     outcomes = generator.beta(1.0, 1.5, (120, 1000)) * (generator.random((120, 1000)) < 0.7)
     truth = 0.7 * 0.4
-    low, high = statistics.interval(outcomes, 1000, 0)
+    low, high = interval(outcomes, 1000, 0)
     covered = float(((low <= truth) & (truth <= high)).mean())
     assert 0.93 <= covered <= 0.97
 
@@ -135,7 +158,7 @@ def test_interval_agrees_with_scipy() -> None:
     theirs = scipy.stats.bootstrap(
         (values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1)
     ).confidence_interval
-    low, high = statistics.interval(values, 20_000, 0)
+    low, high = interval(values[:, None], 20_000, 0)
     assert low == pytest.approx(theirs.low, abs=0.001)
     assert high == pytest.approx(theirs.high, abs=0.001)
 
@@ -143,12 +166,12 @@ def test_interval_agrees_with_scipy() -> None:
 def test_resamples_are_shared_between_columns_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(3).random((50, 2))
     values[:, 1] = values[:, 0]
-    low, high = statistics.interval(values, 300, 0)
+    low, high = interval(values, 300, 0)
     assert low[0] == low[1]
     assert high[0] == high[1]
     assert (statistics.resampled(np.ones((50, 1)), 300, 0) == 50).all()
     monkeypatch.setattr(statistics, "_DRAWN", 50 * 7)
-    again = statistics.interval(values, 300, 0)
+    again = interval(values, 300, 0)
     np.testing.assert_allclose(again, (low, high), rtol=0, atol=1e-12)
 
 
@@ -171,23 +194,35 @@ def test_effect_size_by_hand() -> None:
     assert statistics.effect_sizes(np.array([[1.0], [2.0], [3.0]])) == pytest.approx([2.0])
     assert statistics.effect_sizes(np.zeros((3, 1))) == [0.0]
     assert statistics.effect_sizes(np.array([[-0.5], [-0.5]])) == [-np.inf]
+    assert np.isnan(statistics.effect_sizes(np.array([[0.5]])))  # one unit has no spread
+
+
+@pytest.mark.parametrize("change", [0.1, -0.1, 1 / 3, 0.0])
+def test_the_effect_of_equal_differences_is_no_number_made_of_rounding(change: float) -> None:
+    base = np.random.default_rng(0).random(40)
+    better = base + change
+    assert change == 0 or 0 < (better - base).std() < 1e-15  # which a mean can be divided by
+    expected = np.copysign(np.inf, change) if change else 0.0
+    assert statistics.compare(better, base, 99, 0).effect == expected
+    # And where nothing differs but the order of additions, there is no effect.
+    noise = np.random.default_rng(1).normal(0, 1e-17, 40)
+    assert statistics.effect_sizes(noise[:, None]) == [0.0]
 
 
 def test_non_inferiority() -> None:
+    """Its p-value is that of the differences plus the margin."""
     generator = np.random.default_rng(9)
     equal = generator.normal(0.0, 0.1, 400)
     worse = generator.normal(-0.05, 0.1, 400)
-    assert randomisation.non_inferiority(equal, 0.02, 5000, 0) < 0.05
-    assert randomisation.non_inferiority(worse, 0.02, 5000, 0) > 0.5
+    assert randomisation.sign_flip(equal + 0.02, 5000, 0) < 0.05
+    assert randomisation.sign_flip(worse + 0.02, 5000, 0) > 0.5
     # Too few queries to say that a loss of 0.02 is ruled out.
-    assert randomisation.non_inferiority(equal[:15], 0.02, 50_000, 0) > 0.05
-    with pytest.raises(ValueError, match="margin"):
-        randomisation.non_inferiority(equal, 0.0, 100, 0)
+    assert randomisation.sign_flip(equal[:15] + 0.02, 50_000, 0) > 0.05
 
 
 def test_non_inferiority_at_the_margin_holds_its_level() -> None:
     differences = np.random.default_rng(13).normal(-0.02, 0.1, (1000, 80))
-    p = [randomisation.non_inferiority(row, 0.02, 1999, seed) for seed, row in enumerate(differences)]
+    p = [randomisation.sign_flip(row + 0.02, 1999, seed) for seed, row in enumerate(differences)]
     assert abs(np.mean(np.array(p) <= 0.05) - 0.05) <= 0.014
 
 
@@ -195,7 +230,7 @@ def test_unpaired_outcomes_are_refused() -> None:
     with pytest.raises(ValueError, match="paired"):
         statistics.compare(np.zeros(3), np.zeros(4), 10, 0)
     with pytest.raises(ValueError, match="no units"):
-        statistics.interval(np.zeros((0, 2)), 10, 0)
+        statistics.compare_ratios(np.zeros((0, 2)), np.zeros((0, 2)), [(0, 1)], 10, 0)
 
 
 def test_ratios_with_denominator_one_are_means() -> None:
@@ -261,7 +296,7 @@ def test_small_p_values_are_bounded_from_above_and_closely(kind: str) -> None:
 def test_a_p_value_that_some_exchange_reaches_is_counted_not_bounded() -> None:
     values = np.random.default_rng(4).normal([0.15, 0.0], 0.5, (60, 2))
     (found,) = statistics.compare_ratios(values, np.ones_like(values), [(0, 1)], 999, 0)
-    assert found.p == randomisation.sign_flip(values[:, 0] - values[:, 1], 999, 0) > 1 / 1000
+    assert found.p == two_sided(values[:, 0] - values[:, 1], 999, 0) > 1 / 1000
 
 
 def test_many_pairs_take_the_memory_of_a_block_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,8 +347,38 @@ def test_sums_are_those_of_whole_matrices_of_draws_and_signs(monkeypatch: pytest
     reached = (np.abs(sums) >= abs((values[:, 0] - values[:, 1]).sum()) - 1e-9).sum()
     assert 20 < reached < 480
     monkeypatch.setattr(randomisation, "_TILE", (7, 64))
-    for each in (
-        randomisation.sign_flip(values[:, 0] - values[:, 1], 500, 4),
-        statistics.compare(values[:, 0], values[:, 1], 500, 4).p,
-    ):
-        assert each == (reached + 1) / 501
+    assert statistics.compare(values[:, 0], values[:, 1], 500, 4).p == (reached + 1) / 501
+    above = (sums >= (values[:, 0] - values[:, 1]).sum() - 1e-9).sum()
+    assert randomisation.sign_flip(values[:, 0] - values[:, 1], 500, 4) == (above + 1) / 501
+
+
+def test_counts_and_the_chance_of_a_fair_coin() -> None:
+    first = np.array([0.9] * 8 + [0.1] * 2 + [0.4] * 5)
+    second = np.array([0.5] * 8 + [0.5] * 2 + [0.4] * 5)
+    found = statistics.wins(first, second)
+    assert (found.won, found.lost, found.tied, found.n) == (8, 2, 5, 15)
+    # Eight, nine or ten heads of ten, or as many tails: 2 (45 + 10 + 1) / 1024. The five ties have no say.
+    assert found.p == pytest.approx(112 / 1024)
+    assert found.difference == pytest.approx((8 * 0.4 - 2 * 0.4) / 15)
+    back = statistics.wins(second, first)
+    assert (back.won, back.lost, back.p, back.difference) == (2, 8, found.p, -found.difference)
+
+
+@pytest.mark.parametrize(("won", "lost"), [(1, 0), (5, 5), (60, 41), (3, 400)])
+def test_p_is_that_of_the_binomial_distribution(won: int, lost: int) -> None:
+    change = np.concatenate([np.ones(won), -np.ones(lost)])
+    tail = scipy.stats.binom.cdf(min(won, lost), won + lost, 0.5)
+    assert statistics.wins(change, np.zeros(won + lost)).p == pytest.approx(min(1.0, 2 * tail))
+
+
+def test_outcomes_that_differ_by_the_order_of_their_sums_are_tied() -> None:
+    one, other = np.array([0.1 + 0.2 + 0.3]), np.array([0.3 + 0.2 + 0.1])
+    assert one[0] != other[0]
+    found = statistics.wins(one, other)
+    assert (found.won, found.lost, found.tied, found.p) == (0, 0, 1, 1.0)
+
+
+@pytest.mark.parametrize(("first", "second"), [(np.zeros(2), np.zeros(3)), (np.zeros(0), np.zeros(0))])
+def test_what_is_not_paired_is_refused(first: np.ndarray, second: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="two equal, filled vectors"):
+        statistics.wins(first, second)

@@ -9,6 +9,7 @@ from toy import LIFT, ROOT
 from patent_embeddings.core import registry
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.grid import axes as axes_
+from patent_embeddings.grid import check
 from patent_embeddings.grid.cell import Cell
 from patent_embeddings.grid.entries import Preset
 
@@ -71,6 +72,29 @@ def test_a_number_is_one_value_however_it_is_written() -> None:
     assert cell.overrides == {"recipe": "r1"} and cell.params.finetune.rate == 0.0005
     (other,) = axes_.expand(BASE, {"recipe": ["r1"], **axes_.parse(["finetune.rate=1e-3,0.001"])})
     assert other.overrides == {"recipe": "r1", "finetune.rate": 0.001}
+    for setting, value in (("embed.adapter_scale=0,0.0", 0.0), ("fuse.weights=[5e-1],[0.5],[.5]", [0.5])):
+        (one,) = axes_.expand(BASE, {"recipe": ["r1"], **axes_.parse([setting])})
+        assert one.overrides == {"recipe": "r1", setting.partition("=")[0]: value}
+    written = {**BASE, "finetune": {**BASE["finetune"], "rate": "5e-4"}}  # as YAML 1.1 reads what params.yaml may hold
+    (one,) = axes_.expand(written, {"recipe": ["r1"], "finetune.rate": [0.0005]})
+    assert one == cell
+
+
+@pytest.mark.parametrize("places", [["sim-alpha", "sim-beta"], ["sim-beta", "sim-alpha"]], ids="-".join)
+def test_the_order_of_landscapes_makes_no_other_cell(places: list[str]) -> None:
+    (one,) = axes_.expand(BASE, {"recipe": ["r1"], "evaluate_on": [places]})
+    assert one.overrides == {"recipe": "r1"}
+    assert names(recipe=["r1-all"], evaluate_on=[[*places, "x"]], finetune__held_out=[places]) == [
+        "minilm-r1-all-on-sim-alpha-sim-beta-x-held_outsim-alpha-sim-beta"
+    ]
+    (zero,) = axes_.expand(BASE, {"recipe": ["zero-shot"], "evaluate_on": [["y", "x"], ["x", "y"]]})
+    assert zero.params.landscape == "x"
+
+
+def test_an_engine_computes_the_same_cell() -> None:
+    found = axes_.expand(BASE, {"recipe": ["r1"], **axes_.parse(["search.engine=ray,local", "embed.engine=ray"])})
+    assert [cell.name for cell in found] == ["minilm-r1-sim-alpha"]
+    assert found[0].overrides == {"recipe": "r1", "search.engine": "ray", "embed.engine": "ray"}  # as is asked
 
 
 def test_only_what_differs_is_overridden() -> None:
@@ -97,9 +121,12 @@ def test_settings_are_read_as_yaml_lists_in_brackets() -> None:
         ({"modle": ["minilm"]}, "did you mean model"),
         ({"model": ["minilmm"]}, "did you mean minilm"),
         ({"tasks.fold": [7]}, "tasks.fold"),
-        ({"landscape": ["orbit"]}, "not one of evaluate_on"),
+        ({"landscape": ["orbit"]}, "landscape 'orbit' is not in"),
+        ({"landscape": ["orbit"], "recipe": ["zero-shot"]}, "landscape 'orbit' is not in"),
+        ({"landscape": ["sim-beta"], "evaluate_on": [["sim-alpha"]]}, "is always one of evaluate_on"),
         ({"evaluate_on": [["nowhere"]], "landscape": ["nowhere"]}, "nowhere"),
         ({"view": ["tca"]}, "did you mean ta, tac"),
+        ({"query_view": ["title"], "view": ["ta"]}, "axes view and query_view both set query_view"),
         ({"recipe": [[]]}, r"-S recipe=\[\]: recipe: must be text"),
         ({"recipe": ["zero-shot"], "evaluate_on": [[]]}, "evaluate_on: List should have at least 1 item"),
         ({"landscape": ["EACH"], "evaluate_on": [5]}, r"-S evaluate_on=5: evaluate_on: .*list"),
@@ -107,10 +134,17 @@ def test_settings_are_read_as_yaml_lists_in_brackets() -> None:
 )
 def test_bad_axes_are_refused(axes: dict[str, list[object]], says: str) -> None:
     with pytest.raises(UserError, match=says):
-        axes_.expand(BASE, axes)
+        for cell in axes_.expand(BASE, axes):
+            check.validate(cell.params)
 
 
-@pytest.mark.parametrize("setting", ["recipe", "=r1", "recipe="])
+@pytest.mark.parametrize("setting", ["recipe", "=r1", "recipe=", "tasks.fold=[0,1", "recipe=r1]", "recipe=r1,,r2"])
 def test_bad_settings_are_refused(setting: str) -> None:
     with pytest.raises(UserError, match="key=value"):
         axes_.parse([setting])
+
+
+@pytest.mark.parametrize("value", ["010", "[1,010]", "1:30"])
+def test_a_number_that_params_yaml_may_not_hold_is_refused_on_the_command_line(value: str) -> None:
+    with pytest.raises(UserError, match=r"^-S 'tasks\.seed=.*': YAML 1\.1 and 1\.2 read (010|1:30) differently; "):
+        axes_.parse([f"tasks.seed={value}"])

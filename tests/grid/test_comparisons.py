@@ -20,6 +20,8 @@ from patent_embeddings.grid.cell import Config
 from patent_embeddings.grid.gather import COSTS, KEYS, Grid
 from patent_embeddings.grid.units import changed, units, where
 from patent_embeddings.pages.grid import page as grid_
+from patent_embeddings.pages.grid.report import comparisons_csv
+from patent_embeddings.pages.shell import _number as number
 
 Floats = npt.NDArray[np.float64]
 SYSTEMS = ("dense", "rrf", "interpolation", "bm25")
@@ -230,6 +232,17 @@ def test_intervals_of_few_or_equal_units_say_what_they_can() -> None:
     assert np.isnan(intervals.score_interval(units(Planted(5, folds=1).cell(0.5).frame(), "retrieval"))).all()
 
 
+@pytest.mark.parametrize(("queries", "shown"), [(20, "inf"), (1, "–")])
+def test_an_effect_is_shown_as_what_it_is(queries: int, shown: str) -> None:
+    """Infinite where all differences are equal, and none of one query; there the float noise made it 1e15 and 0."""
+    shared = np.random.default_rng(0).random((queries, 1))
+    tested = comparisons.every_pair(frame(shared + np.array([0.1, 0.0])), "cells", "cells", "retrieval", 99)
+    assert number(grid_.comparisons(tested).rows[0][-2]) == shown
+    effect = comparisons_csv(tested).splitlines()[1].split(",")[-2]
+    assert effect == ("inf" if queries > 1 else "")
+    assert len(grid_.comparisons([*tested, *tested], 1).rows) == 1
+
+
 def test_v_measure_stands_beside_that_of_random_vectors() -> None:
     outcomes = (
         Planted(12, folds=2).cell(0.74, tasks=("clustering",)).cell(0.7, view="ta", tasks=("clustering",)).frame()
@@ -323,6 +336,18 @@ def test_scores_over_another_pool_or_other_folds_rank_no_cell() -> None:
     assert advice(grid(outcomes), "retrieval")
     with pytest.raises(UserError, match="these cells have no fold in common"):
         advice(grid(outcomes), "classification")
+
+
+def test_holm_counts_a_comparison_of_systems_once_whatever_neither_of_them_reads() -> None:
+    plant = Planted(20, folds=1).cell(0.4)
+    alone = comparisons.every_pair(plant.frame(), "systems", "systems", "retrieval", 99)
+    both = comparisons.every_pair(plant.cell(0.4, rerank__depth=50).frame(), "systems", "systems", "retrieval", 99)
+    assert sorted(one.first[1] for one in alone) == ["bm25", "interpolation"]
+    assert [(one.words, one.p_holm) for one in both] == [(one.words, one.p_holm) for one in alone]
+    # An option of fusion makes a further comparison of the fusion, one of the vectors makes two.
+    fused = comparisons.every_pair(plant.cell(0.4, fuse__depth=500).frame(), "s", "systems", "retrieval", 99)
+    centred = comparisons.every_pair(plant.cell(0.4, search__centre="x").frame(), "s", "systems", "retrieval", 99)
+    assert (len(fused), len(centred)) == (3, 5)
 
 
 def test_bm25_with_other_constants_is_a_candidate_of_its_own() -> None:

@@ -120,6 +120,9 @@ def test_what_only_ranking_reads_makes_no_comparison_of_labels(task: Task) -> No
         ("r3", "finetune.held_out", [[], ["sim-beta"]]),
         ("r1-all", "landscape", ["sim-alpha", "sim-beta"]),
         ("zero-shot", "landscape", ["sim-alpha", "sim-beta"]),
+        ("r1-all", "evaluate_on", [["sim-alpha", "sim-beta"], ["sim-beta", "sim-alpha"]]),
+        ("r3", "embed.engine", ["local", "ray"]),
+        ("r3", "search.engine", ["local", "ray"]),
     ],
 )
 def test_a_value_that_nothing_of_the_cell_uses_makes_no_other_cell(recipe: str, key: str, values: list[Any]) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -98,15 +99,24 @@ def test_a_changed_default_or_rule_makes_another_cell(tmp_path: Path, monkeypatc
 @pytest.fixture
 def computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """The cell of a repository that has one experiment of it, in all that git and DVC say of one."""
+    return held(tmp_path, monkeypatch, BASE)
+
+
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: dict[str, Any]) -> Params:
+    """`computed` of what params.yaml says, which DVC's YAML 1.2 may read otherwise than ours."""
     monkeypatch.chdir(code(tmp_path))
-    params = Params.model_validate(BASE)
+    if written != BASE:
+        layout.PARAMS.write_text(yaml.safe_dump(written).replace("'5e-4'", "5e-4"), encoding="utf-8")
+    params = Params.model_validate(written)
     keys.write(params)
     values = {path.as_posix(): hashlib.md5(path.read_bytes()).hexdigest() for path in layout.VALUES.rglob("*.json")}
-    stages: dict[str, dict[str, object]] = {"report": {"cmd": "x", "params": {"params.yaml": BASE}}}
+    stages: dict[str, dict[str, object]] = {
+        "report": {"cmd": "x", "params": {"params.yaml": params.model_dump(mode="json")}}
+    }
     for name, body in yaml.safe_load(layout.PIPELINE.read_text(encoding="utf-8"))["stages"].items():
         if name in ("check", "report"):
             continue
-        for place in BASE["evaluate_on"] if "do" in body else [""]:
+        for place in params.evaluate_on if "do" in body else [""]:
             deps = [dep.replace("${item}", place) for dep in body.get("do", body)["deps"]]
             locked = [{"path": dep, "md5": values.get(dep, "0" * 32)} for dep in deps]
             stages[f"{name}@{place}" if place else name] = {"cmd": "x", "deps": locked}
@@ -172,6 +182,28 @@ def test_an_experiment_is_held_until_something_that_a_stage_reads_changes(
     assert (experiments.inputs(now, computed) in experiments.by_inputs()) is held
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"evaluate_on": ["sim-beta", "sim-alpha"]},
+        {"search": {**BASE["search"], "engine": "ray"}},
+        {"embed": {**BASE["embed"], "engine": "ray"}},
+        {"embed": {**BASE["embed"], "length": 256}},
+        {"finetune": {**BASE["finetune"], "rate": "5e-4"}},
+    ],
+    ids=str,
+)
+def test_an_experiment_holds_the_cell_however_that_is_written_or_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    params = held(tmp_path, monkeypatch, {**BASE, **change})
+    layout.PARAMS.write_text(yaml.safe_dump(BASE), encoding="utf-8")
+    now, usual = commit(tmp_path), Params.model_validate(BASE)
+    assert experiments.inputs(now, usual) in experiments.by_inputs()
+    assert experiments.inputs(now, params) in experiments.by_inputs()
+    assert experiments.inputs(now, usual.model_copy(update={"recipe": "r1"})) not in experiments.by_inputs()
+
+
 def test_an_experiment_of_an_entry_that_left_is_of_another_version(computed: Params) -> None:
     entries = yaml.safe_load(layout.registry("models").read_text(encoding="utf-8"))
     del entries["minilm"]
@@ -185,17 +217,18 @@ def test_an_experiment_of_an_entry_that_left_is_of_another_version(computed: Par
 
 
 def test_a_cell_is_finished_where_the_report_was_made_of_what_check_wrote_of_these_parameters() -> None:
-    params, others = {"recipe": "r1"}, {"recipe": "r2"}
+    params, others = BASE, {**BASE, "recipe": "r2"}
+    cell = Params.model_validate(params)
 
-    def lock(of: dict[str, str], written: str, read: str) -> dict[str, object]:
+    def lock(of: dict[str, object], written: str, read: str) -> dict[str, object]:
         check = {"params": {"params.yaml": of}, "outs": [{"path": "data/values", "md5": written}]}
         return {"check": check, "report": {"deps": [{"path": "data/values", "md5": read}]}}
 
-    assert experiments._reported({"report": {"params": {"params.yaml": params}}}, params)
-    assert not experiments._reported({"report": {"params": {"params.yaml": others}}}, params)
+    assert experiments._reported({"report": {"params": {"params.yaml": params}}}, cell)
+    assert not experiments._reported({"report": {"params": {"params.yaml": others}}}, cell)
     lines = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["report"]["deps"]
     assert layout.VALUES.as_posix() in lines  # which is what tells whether the report is of these parameters
-    assert experiments._reported(lock(params, "a", "a"), params)
-    assert not experiments._reported(lock(params, "b", "a"), params)  # killed behind check
-    assert not experiments._reported(lock(others, "a", "a"), params)
-    assert not experiments._reported({}, params)
+    assert experiments._reported(lock(params, "a", "a"), cell)
+    assert not experiments._reported(lock(params, "b", "a"), cell)  # killed behind check
+    assert not experiments._reported(lock(others, "a", "a"), cell)
+    assert not experiments._reported({}, cell)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from planted import Planted
+from pydantic import TypeAdapter, ValidationError
 
 from patent_embeddings.core import registry
 from patent_embeddings.grid import findings
@@ -159,6 +160,13 @@ def test_without_its_cells_a_finding_is_not_tested_and_says_what_would(finding: 
     assert found.verdict == "not tested"
     assert found.needs == registry.entry("findings", finding, Finding).cells
     assert found.effect is None
+
+
+@pytest.mark.parametrize("finding", ["tuning-harms-abroad", "stronger-models-suffer-most"])
+def test_relative_changes_are_of_means_which_micro_f1_is_not(finding: str) -> None:
+    entry = registry.entry("findings", finding, Finding).model_dump()
+    with pytest.raises(ValidationError, match="should be 'retrieval'"):
+        TypeAdapter(Finding).validate_python({**entry, "task": "classification"})
 
 
 def test_grounds_are_judged_apart() -> None:

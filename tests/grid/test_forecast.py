@@ -18,7 +18,7 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.gpus import Gpu
 from patent_embeddings.corpus.schemas import LENGTHS
 from patent_embeddings.encoders.entries import model_entry
-from patent_embeddings.grid import axes, forecast, speeds
+from patent_embeddings.grid import axes, forecast
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,7 @@ def speeds_of(*rows: tuple[str, float, float, float, str]) -> None:
 
 @pytest.fixture
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speeds.devices.gpus, "first", lambda: None)
+    monkeypatch.setattr(forecast.devices.gpus, "first", lambda: None)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
 
 
@@ -93,15 +93,15 @@ def test_a_first_cell_is_estimated_from_its_tokens_at_the_speed_of_its_size() ->
     landscape("sim-beta", 500)
     zero, tuned = cells(recipe=["zero-shot", "r1"])
     # minilm keeps 256 tokens: 1,500 families at 50 tokens a second and processor, of which there are two.
-    assert speeds.estimate(zero) == (pytest.approx(1500 * 256 / 50 / 2), "as measured")
+    assert forecast.estimate(zero) == (pytest.approx(1500 * 256 / 50 / 2), "as measured")
     # And 24 steps of 24 pairs of texts of 64 tokens at 10, and 96 dev pairs before the first step and four times after.
-    found = speeds.estimate(tuned)
+    found = forecast.estimate(tuned)
     passed = (1500 * 256 + 5 * 96 * 2 * 64) / 50 / 2
     assert found is not None and found[0] == pytest.approx(passed + 2 * 24 * 24 * 64 / 10 / 2)
     # mpnet has 109.5 / 22.7 times the parameters, and keeps 349 of its 384 tokens where that is known.
     (mpnet,) = cells(recipe=["zero-shot"], model=["mpnet"])
     slower = 109.5 / 22.7
-    assert speeds.estimate(mpnet) == (
+    assert forecast.estimate(mpnet) == (
         pytest.approx((1000 * 349 + 500 * 384) * slower / 50 / 2),
         "as measured, scaled from 22.7 million parameters",
     )
@@ -115,10 +115,10 @@ def test_a_first_cell_is_estimated_from_its_tokens_at_the_speed_of_its_size() ->
 
 def test_on_a_gpu_its_rows_count_and_no_model_is_faster_than_the_smallest(monkeypatch: pytest.MonkeyPatch) -> None:
     there = Gpu("GPU-a", 80 << 30, 9.0, "NVIDIA H100")
-    monkeypatch.setattr(speeds.devices.gpus, "first", lambda: there)
-    monkeypatch.setattr(speeds.devices, "_for_gpus", lambda: False)
-    assert speeds.device()[0] == "processor"  # by a torch that was built for processors
-    monkeypatch.setattr(speeds.devices, "_for_gpus", lambda: True)
+    monkeypatch.setattr(forecast.devices.gpus, "first", lambda: there)
+    monkeypatch.setattr(forecast.devices, "_for_gpus", lambda: False)
+    assert forecast.device()[0] == "processor"  # by a torch that was built for processors
+    monkeypatch.setattr(forecast.devices, "_for_gpus", lambda: True)
     speeds_of(
         ("processor", 22.7, 50.0, 10.0, "measured"),
         ("gpu", 100, 2e4, 1e4, "sum"),
@@ -128,7 +128,7 @@ def test_on_a_gpu_its_rows_count_and_no_model_is_faster_than_the_smallest(monkey
     # Qwen has four prompts: of documents, queries, classification and clustering.
     for model, tokens, rate in (("minilm", 256, 2e4), ("qwen3-4b", 4 * 512, 500.0), ("qwen3-8b", 4 * 512, 250.0)):
         (cell,) = cells(recipe=["zero-shot"], model=[model], evaluate_on=[["sim-alpha"]])
-        found = speeds.estimate(cell)
+        found = forecast.estimate(cell)
         assert found is not None and found[1].startswith("by a sum of operations")
         assert found[0] == pytest.approx(1000 * tokens / rate, rel=0.08)  # 4B has 4,020 million parameters or so
 
@@ -137,7 +137,7 @@ def test_on_a_gpu_its_rows_count_and_no_model_is_faster_than_the_smallest(monkey
 def test_tokens_of_training_are_those_that_a_computed_cell_counted() -> None:
     landscape("sim-alpha", 600)
     (cell,) = cells(recipe=["r3"], evaluate_on=[["sim-alpha"]])
-    stepped, passed = speeds.tuned(cell.params, model_entry("minilm"))
+    stepped, passed = forecast.tuned(cell.params, model_entry("minilm"))
     assert stepped == 24 * 2 * 24 * 64
     # Its costs said 104,292 tokens, of which 6,123 were one evaluation: it found 48 of at most 60 dev pairs.
     assert stepped + passed == pytest.approx(104_292, rel=0.1)
@@ -151,7 +151,7 @@ def test_mining_and_a_second_pass_of_a_cached_loss_count() -> None:
 
     def tuned(**change: list[Any]) -> tuple[float, float]:
         (cell,) = cells(evaluate_on=[["sim-alpha"]], finetune__evaluations=[1], **change)
-        return speeds.tuned(cell.params, model)
+        return forecast.tuned(cell.params, model)
 
     assert tuned(recipe=["zero-shot"]) == (0, 0)
     plain, hard = tuned(recipe=["r1"]), tuned(recipe=["r1-hard"])
@@ -172,7 +172,7 @@ def test_sides_with_a_prompt_of_their_own_are_embedded_once_more() -> None:
 
     def encoded(model: str, **change: list[Any]) -> float:
         (cell,) = cells(recipe=["zero-shot"], model=[model], evaluate_on=[["sim-alpha"]], **change)
-        return speeds.encoded(cell.params, model_entry(model))
+        return forecast.encoded(cell.params, model_entry(model))
 
     assert encoded("minilm") == 1000 * 256
     assert encoded("minilm", query_view=["title"]) == 1100 * 256
@@ -182,7 +182,7 @@ def test_sides_with_a_prompt_of_their_own_are_embedded_once_more() -> None:
 
 @pytest.mark.usefixtures("two_processors")
 def test_the_repositorys_table_has_a_row_for_each_device() -> None:
-    rows = registry.every("speeds", speeds.Speed).values()
+    rows = registry.every("speeds", forecast.Speed).values()
     assert {one.device for one in rows} == {"processor", "gpu"}
     assert all(one.training < one.encoding and one.source for one in rows)
 

@@ -9,9 +9,18 @@ import pytest
 from planted import Planted
 
 from patent_embeddings.corpus.splits import fold_of
+from patent_embeddings.evaluation.scores import parse_scores, scores_csv
 from patent_embeddings.grid import gather
 from patent_embeddings.grid.cell import Config
 from patent_embeddings.grid.units import changed, paired, units
+
+
+@pytest.mark.parametrize("name", ["1e5", "007", "inf", "nan"])
+def test_ids_that_look_like_numbers_stay_text(name: str) -> None:
+    row = {"landscape": name, "simulated": True, "task": "retrieval", "system": "dense", "scope": "all"}
+    scores = pd.DataFrame([{**row, "metric": "nDCG@10", "value": 0.5, "ci_low": float("nan"), "ci_high": 0.6, "n": 9}])
+    read = parse_scores(scores_csv(scores))
+    assert read["landscape"].tolist() == [name] and read["ci_low"].isna().all() and read["value"].tolist() == [0.5]
 
 
 def test_a_landscape_under_a_second_id_counts_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,6 +65,19 @@ def test_a_cell_recorded_with_what_its_entry_says_is_the_same_cell(model: str, o
     assert {key: keys.resolved(before, key) for key in keys.CELL} == {key: keys.resolved(now, key) for key in keys.CELL}
 
 
+def test_a_cell_that_asks_for_the_length_of_its_entry_is_the_same_cell() -> None:
+    own, asked, other = (
+        Params.model_validate({**BASE, "embed": {**BASE["embed"], "length": length}}) for length in (None, 256, 64)
+    )
+    assert digest(own) == digest(asked) != digest(other)
+    assert Config.of(own, FLAT) == Config.of(asked, FLAT)
+    assert Config.of(other, FLAT).options == (("embed.length", 64),)
+    for base in (own, asked):
+        assert Config.of(own, flat(base.model_dump(mode="json"))).options == ()
+    assert Config.of(asked, flat(other.model_dump(mode="json"))).options == (("embed.length", None),)
+    assert keys.resolved(own, "embed", own.landscape) == keys.resolved(asked, "embed", own.landscape)
+
+
 def test_a_reranker_in_another_type_of_number_makes_another_cell() -> None:
     """The model embeds in float32 in both; the reranker scores in bfloat16 where the device has it, or in float32."""
     rerank = {**BASE["rerank"], "model": "bge-reranker-v2-m3"}

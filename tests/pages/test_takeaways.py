@@ -472,8 +472,7 @@ def test_the_page_of_a_grid_names_cells_that_rank_no_other() -> None:
 
 
 VARIED = {
-    "tasks.pool": ["all", "earlier"], "embed.engine": ["local", "ray"],
-    "search.engine": ["local", "ray"],
+    "tasks.pool": ["all", "earlier"],
     "embed.dtype": [None, "float32", "bfloat16", "auto"],
     "embed.length": [None, 64], "embed.adapter_scale": [0.0, 0.25, 0.3, 0.5, 0.75, 1.0],
     "embed.passages.tokens": [None, 64],

@@ -136,12 +136,7 @@ def test_what_is_exempt_exists_and_imports_no_rule() -> None:
         assert (ROOT / file).is_file()
         assert imported(file) <= set(EXEMPT), file
     for file in TYPES:
-        assert imported(file) <= {
-            *EXEMPT,
-            *TYPES,
-            *(name for name in modules("patent_embeddings") if "/entries." in name),
-        }
-        assert file == "patent_embeddings/grid/values.py" or imported(file) <= {*EXEMPT, *TYPES}, file
+        assert imported(file) <= {*EXEMPT, *TYPES}, file
 
 
 def test_every_dependency_that_git_tracks_exists() -> None:

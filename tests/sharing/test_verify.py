@@ -47,7 +47,7 @@ def verified(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def accepted(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace whose scores are the expected ones; it has no pipeline."""
-    monkeypatch.setattr("patent_embeddings.grid.cell_scores.require_current", lambda *_: None)
+    monkeypatch.setattr("patent_embeddings.grid.gather.require_current", lambda *_: None)
     monkeypatch.setenv("XDG_STATE_HOME", str(workspace / "state"))
     scores()
     assert verified("--accept").returncode == 0
@@ -103,7 +103,7 @@ def test_scores_of_before_a_change_are_neither_compared_nor_accepted(
         assert params.recipe == "r3" and stage == "report"
         raise UserError("computed before a change")
 
-    monkeypatch.setattr("patent_embeddings.grid.cell_scores.require_current", changed)
+    monkeypatch.setattr("patent_embeddings.grid.gather.require_current", changed)
     before = layout.EXPECTED.read_bytes()
     done = verified(*arguments)
     assert done.returncode == 2 and "computed before a change" in done.stderr

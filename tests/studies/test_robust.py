@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from forks import Forks
 from planted import Planted
 from workspaces import ROOT
 
 from patent_embeddings.core import registry
-from patent_embeddings.evaluation import randomisation
-from patent_embeddings.evaluation.statistics import mean_interval
-from studies.robust import changes, confirmation, domain, protocol, readme, record, verdicts
+from patent_embeddings.evaluation.statistics import compare, mean_interval
+from studies.robust import changes, confirmation, domain, outputs, protocol, record, verdicts
 
 PROTOCOL = protocol.read()
 CENTRED = {"search__centre": "landscape"}
@@ -273,7 +273,7 @@ def test_detectable_effects_are_found_four_times_in_five() -> None:
     found = []
     for _ in range(200):
         differences = rng.normal(0, 1, 80) + domain.detectable(rng.normal(0, 1, 100_000)) * np.sqrt(100_000 / 80)
-        found.append(randomisation.sign_flip(differences, 500, 0) < 0.05)
+        found.append(compare(differences, np.zeros(80), 500, 0).p < 0.05)
     assert 0.7 < np.mean(found) < 0.9
 
 
@@ -384,7 +384,7 @@ def test_the_recipes_that_were_kept_are_the_product_s() -> None:
 
 def test_the_readme_is_what_the_tables_say() -> None:
     text = (record.HERE / "README.md").read_text(encoding="utf-8")
-    assert text == readme.rendered()
+    assert text == outputs.rendered()
     assert len(text.splitlines()) < 120
 
 
@@ -428,6 +428,13 @@ def test_the_verdicts_are_those_of_the_record() -> None:
     words = ["ground", "hypothesis", "verdict", "reason"]
     pd.testing.assert_frame_equal(found[words].reset_index(drop=True), kept[words], check_dtype=False)
     np.testing.assert_allclose(found["p_holm"].astype(float), kept["p_holm"].astype(float), atol=1e-5)
+
+
+def test_help_is_an_answer_and_not_a_run(forks: Forks) -> None:
+    done = forks.module("studies.robust", "--help", cwd=ROOT)
+    assert done.returncode == 0 and "takes minutes" in done.stdout
+    refused = forks.module("studies.robust", "tables", cwd=ROOT)
+    assert refused.returncode == 2 and "unexpected extra argument" in refused.stderr
 
 
 def test_nothing_of_the_product_imports_a_study() -> None:

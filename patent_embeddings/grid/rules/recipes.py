@@ -9,8 +9,8 @@ from typing import Any
 from patent_embeddings.evaluation.statistics import Comparison
 from patent_embeddings.evaluation.systems import LEADING, Task
 from patent_embeddings.grid import entries
-from patent_embeddings.grid.comparisons import adjusted, reversed_
-from patent_embeddings.grid.intervals import ALPHA, score
+from patent_embeddings.grid.comparisons import reversed_
+from patent_embeddings.grid.intervals import score
 from patent_embeddings.grid.rules.evidence import (
     TRAINING,
     VIEWS,
@@ -44,19 +44,19 @@ def best(finding: entries.Best, ground: Ground) -> Found:
     if not compared:
         return Found("not tested", f"No cells with {finding.candidate} and a rival on the same queries.")
     hypotheses = [(f"{finding.candidate} - {rival}", result) for rival, result in compared.items()]
-    p = dict(zip(compared, adjusted(list(compared.values())), strict=True))
+    sign = signs_of(compared)
     closest = min(compared, key=lambda rival: compared[rival].difference)
     metric = LEADING[finding.task][1]
     effect = sized(f"{metric}, {finding.candidate} - {closest} (its closest rival)", compared[closest])
     found: dict[str, Any] = {"effect": effect, "hypotheses": hypotheses, "used": used_by(ground, side.values())}
-    worse = [rival for rival in compared if p[rival] < ALPHA and compared[rival].difference < 0]
+    worse = [rival for rival in compared if sign[rival] < 0]
     missing = [rival for rival in finding.rivals if rival not in compared]
     if worse:
         reason = f"{finding.candidate} is significantly worse than {listed(worse)}."
         return of_adapters(Found("contradicted", reason, **found), alone)
     if missing:
         return Found("not tested", f"No cells of {listed(missing)} to compare with.", **found)
-    beaten = [rival for rival in compared if p[rival] < ALPHA]
+    beaten = [rival for rival in compared if sign[rival] > 0]
     if len(beaten) == len(compared):
         reason = f"{finding.candidate} is significantly better than {listed(beaten)}."
         return of_adapters(Found("supported", reason, **found), alone)

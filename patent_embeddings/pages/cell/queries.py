@@ -11,7 +11,7 @@ import pandas as pd
 from patent_embeddings.core import layout
 from patent_embeddings.corpus.codes import classes
 from patent_embeddings.corpus.judgements import domains
-from patent_embeddings.evaluation.sign_test import wins
+from patent_embeddings.evaluation.statistics import wins
 from patent_embeddings.handover.sheets import Sheet, Shown
 from patent_embeddings.pages.cell.results import CellResults, LandscapeResults
 from patent_embeddings.pages.failures.data import Subject, as_data

@@ -11,7 +11,7 @@ from patent_embeddings.corpus.schemas import FAMILIES, LABELS, LENGTHS, POOL, QR
 from patent_embeddings.evaluation import calibration, scores
 from patent_embeddings.evaluation.schemas import COMPRESSION, OUTCOMES, SCORES
 from patent_embeddings.evaluation.systems import LEADING, OPTIONAL, RETRIEVAL
-from patent_embeddings.grid.values import ReportValues
+from patent_embeddings.grid.keys import ReportValues
 from patent_embeddings.pages import charts
 from patent_embeddings.pages.cell.last_lines import keep
 from patent_embeddings.pages.cell.notes import missing

@@ -12,7 +12,7 @@ import pandas as pd
 from patent_embeddings.core.params import Params
 from patent_embeddings.encoders.entries import Model
 from patent_embeddings.grid.cell import digest, full_name
-from patent_embeddings.grid.values import ReportValues
+from patent_embeddings.grid.keys import ReportValues
 from patent_embeddings.pairs.entries import Recipe
 
 

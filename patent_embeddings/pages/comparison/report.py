@@ -19,8 +19,7 @@ from patent_embeddings.core.params import Params
 from patent_embeddings.core.progress import aligned
 from patent_embeddings.corpus.entries import landscape_entry
 from patent_embeddings.encoders.entries import model_entry
-from patent_embeddings.evaluation.sign_test import EVEN, Wins, wins
-from patent_embeddings.evaluation.statistics import Comparison
+from patent_embeddings.evaluation.statistics import EVEN, Comparison, Wins, wins
 from patent_embeddings.evaluation.statistics import compare as tested
 from patent_embeddings.grid.cell import flat, full_name
 from patent_embeddings.grid.intervals import ALPHA, RESAMPLES, honest

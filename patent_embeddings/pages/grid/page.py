@@ -17,7 +17,7 @@ from patent_embeddings.grid.cell import Config
 from patent_embeddings.grid.comparisons import Tested
 from patent_embeddings.grid.findings import Judgement, command
 from patent_embeddings.grid.gather import Grid, timed
-from patent_embeddings.grid.recommendation import Advice, cost_words, every, lead_words, words
+from patent_embeddings.grid.recommendation import Advice, every, lead_words, words
 from patent_embeddings.grid.scores import FLOOR, clustered, scored
 from patent_embeddings.grid.units import groups, units
 from patent_embeddings.handover.sheets import Score, Sheet, Shown
@@ -75,7 +75,7 @@ def recommended(found: Sequence[Advice]) -> Sheet | None:
             Score(one.score, one.low, one.high, "" if one.floor is None else f"random vectors {one.floor:.4f}"),
             f"{one.units:,} {_UNITS[one.task][one.units > 1]}",
             f"{lead_words(one.lead)}; next best: {words(*one.second)}",
-            cost_words(one.cost) if one.cost else None,
+            one.cost or None,
         ]
         for one in found
     ]
@@ -182,7 +182,8 @@ def comparisons(tested: Sequence[Tested], most: int | None = None) -> Sheet:
             f"{most:,} of {len(tested):,} comparisons: those with the lowest p after Holm's correction, among equals "
             f"the largest effect; all are in {layout.GRID_COMPARISONS.as_posix()}"
         )
-        least = sorted(range(len(tested)), key=lambda at: (tested[at].p_holm, -abs(tested[at].result.effect)))
+        sizes = [abs(one.result.effect) if one.result.n > 1 else 0.0 for one in tested]  # a single unit has none
+        least = sorted(range(len(tested)), key=lambda at: (tested[at].p_holm, -sizes[at]))
         tested = [tested[at] for at in sorted(least[:most])]
     for one in tested:
         found = one.result
