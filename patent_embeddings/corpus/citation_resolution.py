@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from patent_embeddings.corpus.family_grouping import member_numbers, other_numbers, own_numbers
 from patent_embeddings.corpus.formats.publication import Publication
-from patent_embeddings.corpus.publication_numbers import bare
+from patent_embeddings.corpus.publication_numbers import known_as, marked
 from patent_embeddings.corpus.text_choice import country
 
 _BY = re.compile(r"cited by (\w+)(?: party)?", re.IGNORECASE)
@@ -17,7 +17,7 @@ _APPLICATION, _STRANGE = "by the number of an application only", "no number of a
 
 
 def index(families: dict[str, list[Publication]]) -> dict[str, str]:
-    """Map publication numbers to families.
+    """Map publication numbers, marked and in all forms in which they are known, to families.
 
     A family's own publications come first, then numbers of its applications, then members that it names; of several
     families the one with the smallest id.
@@ -30,7 +30,8 @@ def index(families: dict[str, list[Publication]]) -> dict[str, str]:
                 for number in numbers(one):
                     named.setdefault(number, family)
         owners = named | owners
-    return owners
+    forms = ((form, family) for number, family in sorted(owners.items(), reverse=True) for form in known_as(number))
+    return dict(forms) | owners
 
 
 def resolved(
@@ -52,7 +53,7 @@ def resolved(
             literature, place = literature + one.literature, country(one)
             dropped[_APPLICATION].update((number, number) for number in one.applications)
             for citation in one.cites:
-                number = bare(citation.number, place)
+                number = marked(citation.number, place)
                 owner = owners.get(number)
                 if owner == family:
                     dropped[_ITSELF].setdefault(number, citation.number)

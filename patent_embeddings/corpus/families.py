@@ -28,7 +28,7 @@ class Raw:
     relations: pd.DataFrame = field(default_factory=lambda: tables.empty(RELATIONS))  # the source's own judgements
     queries: pd.DataFrame = field(default_factory=lambda: tables.empty(ASKED))  # queries that are not families
     notes: dict[str, Any] = field(default_factory=dict)  # counts from reading, such as dropped citations
-    also: dict[str, str] = field(default_factory=dict)  # bare publication number of an export -> family
+    also: dict[str, str] = field(default_factory=dict)  # marked publication number of an export -> family
 
 
 def assemble(

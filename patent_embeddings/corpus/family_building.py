@@ -14,9 +14,9 @@ from patent_embeddings.core import tables
 from patent_embeddings.corpus.cell_values import is_date, storable
 from patent_embeddings.corpus.citation_resolution import index, resolved
 from patent_embeddings.corpus.families import Raw, frame
-from patent_embeddings.corpus.family_grouping import joined, own_numbers, source_family
+from patent_embeddings.corpus.family_grouping import joined, source_family
 from patent_embeddings.corpus.formats.publication import Publication
-from patent_embeddings.corpus.publication_numbers import OFFICES
+from patent_embeddings.corpus.publication_numbers import OFFICES, bare
 from patent_embeddings.corpus.reading.source import Report
 from patent_embeddings.corpus.schemas import CITATIONS
 from patent_embeddings.corpus.text_choice import SECTIONS, chosen, country, published
@@ -93,7 +93,8 @@ def _name(group: Sequence[Publication]) -> str:
     keys = {one.key for one in group} - {""}
     if keys:
         keys |= {member for one in group for member in one.members if member[:2].upper() not in OFFICES}
-    numbers = sorted((number for one in group for number in own_numbers(one)), key=lambda number: (len(number), number))
+    bared = filter(None, (bare(number, one.jurisdiction) for one in group for number in one.numbers))
+    numbers = sorted(bared, key=lambda number: (len(number), number))
     name = next(filter(None, map(source_family, group)), "") or min(keys, default="")
     name = _NO_ID.sub("-", name or next(iter(numbers), group[0].numbers[0]))
     return "".join(sign if sign.isprintable() else "-" for sign in name)[:190]

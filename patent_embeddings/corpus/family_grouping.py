@@ -9,7 +9,7 @@ from collections.abc import Hashable, Sequence
 from scipy.cluster.hierarchy import DisjointSet
 
 from patent_embeddings.corpus.formats.publication import Publication
-from patent_embeddings.corpus.publication_numbers import OFFICES, bare
+from patent_embeddings.corpus.publication_numbers import OFFICES, marked
 
 _SIGNS = re.compile(r"[\W_]+")
 _DATE = re.compile(
@@ -21,18 +21,18 @@ Signs = tuple[Sequence[Hashable], Sequence[Hashable]]
 
 
 def own_numbers(one: Publication) -> list[str]:
-    """Its numbers, bare."""
-    return [name for number in one.numbers if (name := bare(number, one.jurisdiction))]
+    """Its numbers, marked."""
+    return [name for number in one.numbers if (name := marked(number, one.jurisdiction))]
 
 
 def other_numbers(one: Publication) -> list[str]:
-    """Numbers that its application was published under at another time, bare."""
-    return [name for number in one.also if (name := bare(number, one.jurisdiction))]
+    """Numbers that its application was published under at another time, marked."""
+    return [name for number in one.also if (name := marked(number, one.jurisdiction))]
 
 
 def member_numbers(one: Publication) -> list[str]:
-    """Those of its members that are publication numbers and not keys of the source, bare."""
-    return [bare(member) for member in one.members if member[:2].upper() in OFFICES and bare(member)]
+    """Those of its members that are publication numbers and not keys of the source, marked."""
+    return [marked(member) for member in one.members if member[:2].upper() in OFFICES and marked(member)]
 
 
 def source_family(one: Publication) -> str:

@@ -18,7 +18,15 @@ _OFFICES = """
 OFFICES = frozenset(_OFFICES.split())
 _WIDTH = {"US": 7, "WO": 6, "JP": 6, "KR": 7, "ZA": 5}  # digits after the year
 _WHOLE = {"US": (6, 7, 8), "WO": (10,), "JP": (7,), "KR": (9, 11), "ZA": (9,)}  # lengths of numbers that are complete
+# Kind code -> series, of offices whose series have the same numbers: JP S58-12345 is an application that was published,
+# another one that was examined (B), and two utility models.
+_SERIES = {
+    "JP": {"A": "A", "B": "B", "C": "B", "U": "U", "Y": "Y"},
+    "KR": {"A": "A", "B": "A", "U": "U", "Y": "U"},
+}
+_SAID = re.compile(r"[0-9][\W_]*([A-Z])[0-9]?[\W_]*$|^[\W_]*[A-Z]{2}[\W_]+([A-Z])[0-9]?[\W_]+(?=[0-9HS])")
 _LONGEST = 60
+_WORD = re.compile(r"[^\W\d_]{6}")  # no number has so many letters in a row
 _PLAIN = re.compile(r"([A-Z]{2})[ -]?([1-9][0-9]*)(?:[ -]?[A-Z][0-9]?)?")
 _FRONT = re.compile(r"[\W_]+(?:[ABCUY][0-9]?|[AOP]S)[\W_]+(?=[0-9HS])")  # EP-A-0123456, JP-A-H10-123456, DE-OS 3123456
 _KIND = re.compile(r"(?<=[0-9])[\W_]*(?:[A-Z][0-9]?|AA)[\W_]*$")
@@ -42,7 +50,7 @@ def bare(number: str, country: str = "") -> str:
     if plain and plain[1] in OFFICES and (plain[1] not in _WIDTH or len(plain[2]) in _WHOLE[plain[1]]):
         return plain[1] + plain[2]  # as most are spelled
     text = number.strip().upper()
-    if len(text) > _LONGEST or not any("0" <= sign <= "9" for sign in text):
+    if len(text) > _LONGEST or _WORD.search(text) or not any("0" <= sign <= "9" for sign in text):
         return ""
     office, rest = country.upper(), text
     if text[:2] in OFFICES and not text[2:].isalpha():
@@ -61,6 +69,22 @@ def bare(number: str, country: str = "") -> str:
     return office + _PADDING.sub("", digits)
 
 
+def marked(number: str, country: str = "") -> str:
+    """As `bare`, with the letter of its series where other documents have the same number: `JPS5812345U`.
+
+    A number without kind code has no letter.
+    """
+    plain = bare(number, country)
+    said = _SAID.search(number.strip().upper()) if plain[:2] in _SERIES else None
+    return plain + _SERIES[plain[:2]].get(said[1] or said[2], "") if said else plain
+
+
+def known_as(form: str) -> tuple[str, ...]:
+    """How others may spell a number in the form of `marked`: without its series; in any one, if it says none."""
+    series = sorted(set(_SERIES.get(form[:2], {}).values()))
+    return (form, form[:-1]) if series and form[-1] in series else (form, *(form + letter for letter in series))
+
+
 def is_number(text: str) -> bool:
     """Whether a text is a publication number with its country, and not another kind of id."""
     return text[:2].upper() in OFFICES and bool(bare(text))
@@ -69,13 +93,18 @@ def is_number(text: str) -> bool:
 def owners(families: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
     """The family of each publication number, from pairs of family id and publications; "" if several families have it.
 
-    A family id counts too if it is a publication number.
+    Numbers are `marked`, and there in all forms in which they are `known_as`. A family id counts too if it is a number.
     """
     found: dict[str, str] = {}
     for family, publications in families:
-        for number in filter(None, map(bare, [*publications, *([family] if is_number(family) else [])])):
+        for number in filter(None, map(marked, [*publications, *([family] if is_number(family) else [])])):
             found[number] = family if found.get(number, family) == family else ""
-    return found
+    every = dict(found)
+    for number, family in found.items():
+        for form in known_as(number):
+            if form not in found:
+                every[form] = family if every.get(form, family) == family else ""
+    return every
 
 
 def _imperial(rest: str) -> str:

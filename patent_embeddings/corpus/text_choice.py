@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from patent_embeddings.corpus.cell_values import absent
-from patent_embeddings.corpus.family_grouping import own_numbers
 from patent_embeddings.corpus.formats.publication import Publication, Text
 from patent_embeddings.corpus.publication_numbers import bare
 from patent_embeddings.corpus.reading.source import Report
@@ -17,8 +15,7 @@ _ENGLISH = ("US", "GB", "CA", "AU")
 _OFTEN_ENGLISH = ("WO", "EP")
 _REST = 4
 _NOT_SAID = "not said"
-_SHORT = 40  # characters; no publication number is longer or contains a word
-_WORD = re.compile(r"[^\W\d_]{6}")
+_SHORT = 40  # characters; no publication number is longer
 
 
 def country(one: Publication) -> str:
@@ -76,5 +73,6 @@ def _texts(section: str, records: Sequence[Publication], report: Report) -> Iter
 
 
 def _is_number(text: str, one: Publication, records: Sequence[Publication]) -> bool:
-    number = "" if _WORD.search(text) else bare(text, one.jurisdiction)
-    return bool(number) and any(number in own_numbers(other) for other in records)
+    number = bare(text, one.jurisdiction)
+    own = (bare(said, other.jurisdiction) for other in records for said in other.numbers)
+    return bool(number) and number in own

@@ -138,6 +138,12 @@ def test_queries_and_judgements_are_kept_beside(workspace: Path, capsys: pytest.
             "no format 'bigqery' .did you mean bigquery.*; formats are .*uspto.*, own",
         ),
         (["bigquery.jsonl"], {"format": "derwent"}, r"bigquery\.jsonl"),
+        (
+            ["own.jsonl"],
+            {"format": "bigquery"},
+            r"own\.jsonl: no export of bigquery, but in our own form; leave out --fo",
+        ),
+        (["page.html"], {"format": "lens"}, r"page\.html: no export of lens; it begins with '<html>'; name its format"),
         (["bigquery.jsonl", "derwent.ciw"], {}, r"derwent\.ciw: a file of derwent, but bigquery\.jsonl is one of"),
         (["bigquery.jsonl"], {"classes": "H99"}, "none of 27 publications is selected; --class alone leaves out 27"),
         (["own.jsonl"], {"classes": "H99"}, r"own\.jsonl: none of 4 .* is selected; --class alone leaves out 4"),

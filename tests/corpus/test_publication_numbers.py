@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patent_embeddings.corpus.publication_numbers import bare
+from patent_embeddings.corpus.publication_numbers import bare, marked, owners
 
 # Form -> spellings of it, as databases, offices and people write them.
 SAME = {
@@ -78,8 +78,23 @@ def test_a_number_without_a_country_takes_the_one_that_is_given() -> None:
     assert bare("10664037") == "10664037"
 
 
+def test_series_with_the_same_numbers_are_told_by_the_kind_code() -> None:
+    spelled = {"JP S58-12345 U": "JPS5812345U", "JP-Y2-S58-12345": "JPS5812345Y", "JP S58-12345": "JPS5812345",
+               "KR 20-1998-0054837 Y1": "KR19980054837U", "KR-100512345-B1": "KR100512345A", "EP-1-A1": "EP1",
+               "JP 2005-039813": "JP2005039813", "US-PP12345-P2": "USPP12345"}  # fmt: skip
+    assert {one: marked(one) for one in spelled} == spelled
+    assert marked("S58-12345 U", "jp") == "JPS5812345U"
+    found = owners([("1", ["JP-S5812345-A"]), ("2", ["JP-S5812345-U"]), ("3", ["JP 7-12345"]), ("4", ["EP-1-A1"])])
+    assert {one: found.get(marked(one)) for one in ("JP S58-12345 A", "JP S58-12345 U", "JP S58-12345 B")} == {
+        "JP S58-12345 A": "1", "JP S58-12345 U": "2", "JP S58-12345 B": None
+    }  # fmt: skip
+    assert found["JPS5812345"] == "" and found["JPH0712345B"] == "3" and found["EP1"] == "4"
+
+
 def test_what_is_no_number_is_none() -> None:
-    assert {bare(text) for text in ("", "  ", "NA", "none", "US", "A pump with a valve", "9" * 61)} == {""}
+    assert {
+        bare(text) for text in ("", "  ", "NA", "none", "US", "A pump with a valve", "9" * 61, "Exported on 2024-05-01")
+    } == {""}
 
 
 @settings(max_examples=200, deadline=None)

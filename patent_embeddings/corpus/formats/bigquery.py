@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from typing import Any
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
 
@@ -15,7 +17,7 @@ from patent_embeddings.corpus.formats.format import Format
 from patent_embeddings.corpus.formats.publication import Publication
 from patent_embeddings.corpus.formats.selection import Select
 from patent_embeddings.corpus.reading import sheet
-from patent_embeddings.corpus.reading.damage import PARQUET
+from patent_embeddings.corpus.reading.damage import parquet
 from patent_embeddings.corpus.reading.objects import begins, in_utf8, names, objects
 from patent_embeddings.corpus.reading.source import Source
 
@@ -66,18 +68,14 @@ def read(source: Source, select: Select) -> Iterator[Publication]:
                 yield one
 
 
-def _parquet(source: Source, member: str) -> pq.ParquetFile:
+def _parquet(source: Source, member: str) -> AbstractContextManager[pq.ParquetFile]:
     """Open Parquet; a file in an archive is held in memory. Raises UserError where it is damaged."""
-    file: Any = source.path / member
+    path = source.path / member
+    file: Path | BinaryIO = path
     if source.kind not in ("plain", "folder"):
         with source.open(member) as stream:
             file = io.BytesIO(stream.read())
-    try:
-        opened = pq.ParquetFile(file)
-        opened.schema_arrow.names  # noqa: B018  raises for damaged names
-        return opened
-    except PARQUET as error:
-        raise _damaged(source, member, error) from None
+    return parquet(file, path, "export or copy it again")
 
 
 def _taken(source: Source, names: list[str]) -> list[str]:
@@ -87,21 +85,11 @@ def _taken(source: Source, names: list[str]) -> list[str]:
     return taken(names)
 
 
-def _damaged(source: Source, member: str, error: Exception) -> UserError:
-    said = " ".join(str(error).split())
-    return UserError(f"{source.path / member}: damaged or no Parquet ({said:.80}); export or copy it again")
-
-
 def _parquet_rows(source: Source, member: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    number = 0
     with _parquet(source, member) as file:
-        try:
-            for batch in file.iter_batches(batch_size=_BATCH, columns=_taken(source, file.schema_arrow.names)):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"row {number}", row
-        except PARQUET as error:
-            raise _damaged(source, member, error) from None
+        batches = file.iter_batches(batch_size=_BATCH, columns=_taken(source, file.schema_arrow.names))
+        rows = (row for batch in batches for row in batch.to_pylist())
+        yield from ((f"row {number}", row) for number, row in enumerate(rows, start=1))
 
 
 def _rows(source: Source, member: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -227,12 +227,7 @@ def _page(number: str) -> str:
 
 def _date(value: Any, report: Report) -> str:
     text = "" if value is None else whole(str(value))
-    return "" if text == "0" else _sound_date(text) or iso(text, report)
-
-
-@lru_cache(maxsize=1 << 15)
-def _sound_date(text: str) -> str:
-    return iso(text, Report())
+    return "" if text == "0" else iso(text, report)
 
 
 def _cite(one: Publication, cited: dict[str, Any], report: Report) -> None:

@@ -7,6 +7,8 @@ import datetime
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from functools import lru_cache
 
 from patent_embeddings.corpus.cell_values import absent
 from patent_embeddings.corpus.reading.sheet import Row
@@ -42,18 +44,24 @@ _LAST_MONTH = 12
 
 def iso(text: str, report: Report) -> str:
     """A date in ISO form; "" where a cell has none. Counts what is no date, and dates that are ambiguous."""
-    original = text = text.strip()
+    date, odd = _read(text.strip())
+    report.count(odd, text.strip(), bool(odd))
+    return date
+
+
+@lru_cache(maxsize=1 << 15)
+def _read(text: str) -> tuple[str, str]:
+    """A date in ISO form, or "", and what is odd about it, or ""."""
     if absent(text):
-        return ""
+        return "", ""
     if serial := _SERIAL.fullmatch(text):
-        report.count("dates that are numbers, read as spreadsheets count days", text)
-        return (_FIRST + datetime.timedelta(int(serial[1]))).isoformat()
+        date = _FIRST + datetime.timedelta(int(serial[1]))
+        return date.isoformat(), "dates that are numbers, read as spreadsheets count days"
     if found := _EITHER.match(text):
         first, second = int(found[1]), int(found[3])
         order = True if first == second or min(first, second) > _LAST_MONTH else _day_first(found)
         if order is None:
-            report.count("dates whose day and month may be exchanged, left out as nothing says which is first", text)
-            return ""
+            return "", "dates whose day and month may be exchanged, left out as nothing says which is first"
         text = _turned(text, order)
     folded = " ".join(unicodedata.normalize("NFKD", text.lower()).split())
     plain = "".join(sign for sign in folded if not unicodedata.combining(sign))
@@ -62,13 +70,12 @@ def iso(text: str, report: Report) -> str:
             parts = found.groupdict()
             name = parts.get("name", "")
             month = _MONTHS.get(name[:4], _MONTHS.get(name[:3], 0)) if name else parts["month"]
-            try:
-                return datetime.date(int(parts["year"]), int(month), int(parts["day"])).isoformat()
-            except ValueError:
-                break
-    short = "dates whose year has two digits, left out as nothing says the century"
-    report.count(short if _SHORT.fullmatch(plain) else "dates that are none, left out", original)
-    return ""
+            with suppress(ValueError):
+                return datetime.date(int(parts["year"]), int(month), int(parts["day"])).isoformat(), ""
+            break
+    if _SHORT.fullmatch(plain):
+        return "", "dates whose year has two digits, left out as nothing says the century"
+    return "", "dates that are none, left out"
 
 
 def ordered(rows: Iterable[Row], columns: Collection[str]) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.cell_values import cause, is_date, rewritten
 from patent_embeddings.corpus.codes import parse
 from patent_embeddings.corpus.formats.publication import Publication
-from patent_embeddings.corpus.publication_numbers import bare
+from patent_embeddings.corpus.publication_numbers import known_as, marked
 
 UNMET = "ids of --ids that nothing here has"
 _CLASS = re.compile(r"[A-HY](?:[0-9]{2}(?:[A-Z](?:[1-9][0-9]{0,3}(?:/[0-9]{2,6})?)?)?)?")
@@ -27,7 +27,7 @@ class Select:
     since: str = ""  # earliest publication date, ISO
     until: str = ""  # latest publication date, ISO
     jurisdictions: tuple[str, ...] = ()
-    ids: frozenset[str] = frozenset()  # family ids and publication numbers, also in the form of `bare`
+    ids: frozenset[str] = frozenset()  # family ids and publication numbers, also in the form of `marked`
     named: tuple[str, ...] = field(default=(), compare=False)  # ids as their file spells them
     listed: str = ""  # number and file of the ids, for messages
     limit: int = 0  # most publications; 0: all
@@ -49,7 +49,7 @@ class Select:
         if self.jurisdictions and countries.isdisjoint(self.jurisdictions):
             failed.append("--jurisdiction")
         if self.ids:
-            numbers = [form for number in one.numbers for form in (number, bare(number, one.jurisdiction))]
+            numbers = [form for number in one.numbers for form in (number, *known_as(marked(number, one.jurisdiction)))]
             met = self.ids.intersection([one.family, one.key, *numbers])
             self.met.update(met)
             failed += [] if met else ["--ids"]
@@ -74,7 +74,7 @@ class Select:
 
     def unmet(self) -> str:
         """How many ids no publication has, with an example; "" where all were found, or the limit ended the reading."""
-        lacking = [name for name in self.named if not self.limit and self.met.isdisjoint((name, bare(name)))]
+        lacking = [name for name in self.named if not self.limit and self.met.isdisjoint((name, marked(name)))]
         example = max(lacking, key=rewritten, default="")  # prefer one whose cause is known
         return f"{len(lacking):,} of the {self.listed}, such as {example!r:.60}{cause(example)}" if lacking else ""
 
@@ -101,7 +101,7 @@ def select(classes: str, since: str, until: str, jurisdiction: str, ids: Path | 
         since=day("--since", since),
         until=day("--until", until),
         jurisdictions=tuple(_country(one) for one in _entries("--jurisdiction", jurisdiction)),
-        ids=frozenset({*named, *map(bare, named)} - {""}),
+        ids=frozenset({*named, *map(marked, named)} - {""}),
         named=tuple(named),
         listed=f"{len(named):,} of {ids.name}" if ids else "",
         limit=limit,

@@ -1,16 +1,14 @@
-"""Bibliographic data of a document of USPTO full text."""
+"""A document of USPTO full text as a publication: its data, its citations, and its texts without markup."""
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterator
 
 from lxml import etree
 
-from patent_embeddings.corpus.formats.publication import Citation, Publication, texts
-from patent_embeddings.corpus.formats.uspto_documents import Damaged
-from patent_embeddings.corpus.formats.uspto_texts import text
+from patent_embeddings.corpus.formats.dates import iso
+from patent_embeddings.corpus.formats.publication import Citation, Publication, Text, texts
 from patent_embeddings.corpus.reading.source import Report
 
 _PAGE = "https://patents.google.com/patent/{}/en"
@@ -20,8 +18,15 @@ _APPLICATION = re.compile(r"[0-9]{2}/[0-9]{3},?[0-9]{3}$|.*\bPCT\b", re.IGNORECA
 _SERIAL = 6  # digits of an application number after its series
 # Related documents whose dates are of publication, not of a claimed filing.
 _NO_PRIORITY = ("related-publication", "correction")
+_GAP = re.compile(r"\n\s+")
+_NUMBERED = re.compile(r"[0-9]{1,3}\s?[.)]\s")
+_CANCELLED = re.compile(r"[\d\s.,–-]*\(?\s*cancell?ed\s*\)?\.?", re.IGNORECASE)
 
 Values = dict[str, str]
+
+
+class Damaged(Exception):
+    """A document cannot be parsed; the message says why."""
 
 
 def publication(root: etree._Element, place: str, report: Report) -> Publication:
@@ -40,10 +45,10 @@ def publication(root: etree._Element, place: str, report: Report) -> Publication
     return Publication(
         place=place,
         numbers=[number],
-        dates=_dates([own, *others], place, report),
+        dates=_dates([own, *others], report),
         application=_application(filed, data.findtext("us-application-series-code") or ""),
         also=[other for other in map(_own_number, others) if other],
-        priority=min(_dates([filed, *_claimed(data)], place, report), default=""),
+        priority=min(_dates([filed, *_claimed(data)], report), default=""),
         title=texts(title, language),
         ipc=list(_ipc(data)),
         cpc=list(map(_code, data.iterfind("classifications-cpc//classification-cpc"))),
@@ -104,16 +109,10 @@ def _claimed(data: etree._Element) -> Iterator[Values]:
     yield from map(_document, data.iterfind("pct-or-regional-filing-data"))
 
 
-def _dates(ones: list[Values], place: str, report: Report) -> list[str]:
+def _dates(ones: list[Values], report: Report) -> list[str]:
     """Distinct dates in ISO form; what is no date is counted."""
-    found = []
-    for written in filter(None, (one.get("date") for one in ones)):
-        try:
-            sound = written.isdigit() and written[:2] > "14"  # 10740814 is a slip
-            found.append(datetime.date.fromisoformat(written if sound else "").isoformat())
-        except ValueError:
-            report.count("dates that are none, left out", f"{place}: {written}")
-    return list(dict.fromkeys(found))
+    written = (one["date"].zfill(8) for one in ones if one.get("date"))  # a cut one is no number of days
+    return list(dict.fromkeys(filter(None, (iso(date, report) for date in written))))
 
 
 def _ipc(data: etree._Element) -> Iterator[str]:
@@ -165,3 +164,36 @@ def cite(found: Publication, root: etree._Element, report: Report) -> None:
                 found.applications.append(number)
             else:
                 found.cites.append(Citation(number, category.strip()))
+
+
+def add(one: Publication, rest: etree._Element, language: str, report: Report) -> None:
+    """Add the abstract, the description without its headings, and the claims of a document to its publication."""
+    etree.strip_elements(rest, "heading", with_tail=False)
+    one.abstract = _texts(rest, "abstract", language)
+    one.description = _texts(rest, "description", language)
+    if claims := _claims(rest, one.place, report):
+        one.claims = [Text("\n".join(claims), language)]
+
+
+def text(element: etree._Element, *, tail: bool = False) -> str:
+    """The text of an element without tags: `CO<sub>2</sub>` is `CO2`; with `tail`, also the text behind it."""
+    return etree.tostring(element, method="text", encoding="unicode", with_tail=tail)
+
+
+def _texts(rest: etree._Element, tag: str, language: str) -> list[Text]:
+    found = (_GAP.sub("\n", text(one)).strip() for one in rest.iterchildren(tag))
+    return [Text(each, language) for each in found if each]
+
+
+def _claims(rest: etree._Element, place: str, report: Report) -> list[str]:
+    """The claims; if there are several without numbers in their texts, with the numbers of their elements."""
+    claims = [
+        (one.get("num", "").lstrip("0"), " ".join(text(one, tail=True).split()))
+        for one in rest.iterfind("claims/claim")
+    ]
+    claims = [(number, claim) for number, claim in claims if claim]
+    kept = [(number, claim) for number, claim in claims if not _CANCELLED.fullmatch(claim)]
+    report.count("claims that are cancelled, left out", place, len(claims) - len(kept))
+    if len(kept) == 1 or any(_NUMBERED.match(claim) for _, claim in kept):
+        return [claim for _, claim in kept]
+    return [f"{number}. {claim}" for number, claim in kept]

@@ -31,7 +31,7 @@ from patent_embeddings.corpus.own.fields import (
     required,
     shown,
 )
-from patent_embeddings.corpus.publication_numbers import bare, is_number, owners
+from patent_embeddings.corpus.publication_numbers import is_number, marked, owners
 from patent_embeddings.corpus.reading import sheet
 from patent_embeddings.corpus.reading.damage import PARQUET
 from patent_embeddings.corpus.reading.source import Source
@@ -150,7 +150,7 @@ def _resolved(families: list[dict[str, Any]]) -> str:
     count, example = 0, ""
     for one in families:
         for place, cited in enumerate(one["cites"]):
-            if cited not in known and is_number(cited) and (owner := of.get(bare(cited))):
+            if cited not in known and is_number(cited) and (owner := of.get(marked(cited))):
                 one["cites"][place] = owner
                 count, example = count + 1, example or f"{cited!r:.60} as {owner!r:.60}"
     return f"{count:,}, such as {example}" if count else ""

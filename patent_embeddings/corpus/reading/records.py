@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.reading import sheet
+from patent_embeddings.corpus.reading.objects import in_utf8, objects
 from patent_embeddings.corpus.reading.source import Source
 from patent_embeddings.corpus.reading.text import Lines
 
@@ -27,9 +27,11 @@ def read(
     if len(source.members) != 1:
         raise UserError(f"{source.path}: holds {len(source.members)} files, expected one; name the file itself")
     known = [name for names in columns.values() for name in names]
-    head = source.head().removeprefix(b"\xef\xbb\xbf").lstrip()
+    head = in_utf8(source.head()).lstrip()
     if head.startswith((b"{", b"[")):
-        yield from _named(_objects(source), columns, needed, source)
+        with source.open(source.members[0]) as stream:
+            found = objects(stream, str(source.path), source.report)
+            yield from _named(found, columns, needed, source)
     elif source.kind == "sheet" or set(columns[needed]) & set(sheet.header(source, known)):
         table = sheet.rows(source, known)
         if not set(columns[needed]) & set(table.names):
@@ -55,27 +57,6 @@ def _named(
             raise UserError(f"{source.path}: {place}: column {columns[needed][0]!r} is missing; there are {has}")
         values = {what: record[name] for what, name in named.items() if name is not None}
         yield place, values | {UNREAD: [*(name for name in record if name not in named.values()), *others]}
-
-
-def _objects(source: Source) -> Iterator[Record]:
-    """JSON objects, one a line or in an array."""
-    with source.open(source.members[0]) as stream:
-        text = "".join(Lines(stream, source.report))
-    decoder, at, number = json.JSONDecoder(), 0, 0
-    while at < len(text):
-        if text[at] in " \t\r\n,":
-            at += 1
-            continue
-        try:
-            value, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError) as error:
-            said = f"not JSON ({error!s:.80}); write one JSON object a line, or an array of them"
-            raise UserError(f"{source.path}: record {number + 1}: {said}") from None
-        for one in value if isinstance(value, list) else [value]:
-            number += 1
-            if not isinstance(one, dict):
-                raise UserError(f"{source.path}: record {number}: {one!r:.40} is no JSON object; write one a line")
-            yield f"record {number}", one
 
 
 def _lines(source: Source, line: Callable[[str], dict[str, Any] | None], forms: str) -> Iterator[Record]:

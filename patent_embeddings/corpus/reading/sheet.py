@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, suppress
@@ -19,9 +20,17 @@ from patent_embeddings.corpus.reading.text import Lines
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 CUT_ROW = "rows that the end of a file cuts off, left out"
 HEAD_AGAIN = "rows that repeat the header, left out"
+TOTAL = "rows of totals, left out"
 OPEN_END = "files without a line end after the last row: it is whole, or its last field is cut"
 FULL = "cells of 32,767 characters, the most that a spreadsheet keeps: the rest of the text may be lost"
 _LONGEST = 32_767
+# The first cell of a row of totals, and the others of it.
+_SUM = re.compile(
+    r"\W*(?:(?:grand |sub)?totals?|sum|summe|gesamt(?:summe|ergebnis)?|insgesamt|total g[ée]n[ée]ral|somme)\b[\W\d]*"
+    r"(?:(?:results?|records?|rows?|patents?|publications?|families|documents?)\b[\W\d]*)?",
+    re.IGNORECASE,
+)
+_FIGURE = re.compile(r"[\d.,'’%\s]*")
 _FILES = 20  # of an archive or folder that `members` looks at
 _TOP = 30  # lines in which the header is looked for
 # Quotes in quoted fields are doubled, or escaped; or quotes mean nothing.
@@ -81,8 +90,8 @@ def rows(source: Source, known: Collection[str], member: str | None = None, like
     """A table, whose rows are read lazily.
 
     The header is the row with most names of `known` and `like`; rows have the cells of `known` columns. Rows of empty
-    fields are skipped. A last row that the end of the file cuts off is left out; the source's report counts it, and
-    bytes that are not UTF-8.
+    fields are skipped. Rows of totals, and a last row that the end of the file cuts off, are left out; the source's
+    report counts them, and bytes that are not UTF-8.
 
     Raises:
         UserError: the file cannot be read, or a known column occurs twice; while rows are read, one has more or fewer
@@ -127,11 +136,19 @@ def _records(
                 said = f"a header with other columns, or in another order, as where {headers.JOINED}"
                 raise UserError(f"{path}: row {number}: {said}; take them apart")
             report.count(HEAD_AGAIN, f"row {number}")
+        elif _totals(row):
+            report.count(TOTAL, f"row {number}")
         elif any(row):
             for name, place in places:
                 if len(row[place]) == _LONGEST:
                     report.count(FULL, f"{name} of row {number}")
             yield f"row {number}", {name: _bare(row[place]) for name, place in places}
+
+
+def _totals(row: list[str]) -> bool:
+    """Whether a row is one of totals: its first cell says so, the others are empty or figures."""
+    first, *others = filter(None, row) if any(row) else [""]
+    return _SUM.fullmatch(first) is not None and all(map(_FIGURE.fullmatch, others))
 
 
 def _bare(cell: str) -> str:

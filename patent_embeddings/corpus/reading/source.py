@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,16 +16,18 @@ from typing import Any, BinaryIO, cast
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import meter, track
-from patent_embeddings.corpus.reading.damage import as_user_error, suppressed
-from patent_embeddings.corpus.reading.streams import beginning, metered
+from patent_embeddings.corpus.reading.damage import DAMAGED, as_user_error, refuse_unread
 
 HEAD = 1 << 18  # bytes by which a format is recognised
 _ROOM, _RATIO = 64 << 20, 100  # bytes that any file may expand to; a larger one may expand to so many times its size
 _SHEETS = ("[Content_Types].xml", "xl/workbook.xml")  # members of an .xlsx
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # .xls
 _ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
+# Members of spreadsheets in forms that are not read.
+_UNREAD_SHEETS = {".xlsb": {"xl/workbook.bin"}, ".ods": {"mimetype", "content.xml"}}
 _LONG = 8 << 20  # bytes of a file above which progress is shown
 _MANY = 20  # files above which progress counts files, not the bytes of each
+Seen = Callable[[int], None] | None  # called with the number of bytes that were read
 CUT = "files that end too early, read up to there"
 
 
@@ -87,14 +90,17 @@ class Source:
                 return "sheet"
             if start.startswith(_ZIP):
                 with zipfile.ZipFile(self.path) as archive:
-                    if set(_SHEETS) <= set(archive.namelist()):
-                        return "sheet"
+                    names = set(archive.namelist())
+                if names.issuperset(_SHEETS):
+                    return "sheet"
+                if form := next((form for form, needed in _UNREAD_SHEETS.items() if names >= needed), ""):
+                    raise UserError(f"{self.path}: a spreadsheet as {form}, which is not read; save it as .xlsx or CSV")
                 return "sheet" if self._packed_sheet else "zip"
             if start[257:262] == b"ustar":
                 return "tar"
             if not start.startswith(_GZIP):
                 return "plain"
-        with suppressed(), gzip.open(self.path) as inner:
+        with suppress(*DAMAGED), gzip.open(self.path) as inner:
             if inner.read(512)[257:262] == b"ustar":
                 return "tar"
         return "sheet" if self._packed_sheet else "gzip"
@@ -107,7 +113,7 @@ class Source:
     @cached_property
     def _packed_sheet(self) -> bytes:
         """The bytes of the only spreadsheet in a zip or gzip; b"" where it holds anything else."""
-        with suppressed(), ExitStack() as stack:
+        with suppress(*DAMAGED), ExitStack() as stack:
             if zipfile.is_zipfile(self.path):
                 archive = stack.enter_context(zipfile.ZipFile(self.path))
                 names = _parts(one.filename for one in archive.infolist() if not one.is_dir())
@@ -137,7 +143,7 @@ class Source:
                     names = [one.filename for one in archive.infolist() if not one.is_dir()]
             elif self.kind == "tar":
                 names = []
-                with tarfile.open(self.path) as archive, suppressed():  # damage is reported when it is read
+                with tarfile.open(self.path) as archive, suppress(*DAMAGED):  # damage is reported when it is read
                     names += (one.name for one in archive if one.isfile())
             else:
                 return [""]
@@ -145,11 +151,13 @@ class Source:
 
     def head(self, member: str | None = None) -> bytes:
         """The first `HEAD` bytes of a member (by default the first), decompressed; fewer where it is damaged."""
-        if self.kind == "sheet" or not self.members:
-            return b""
-        with suppressed(), suppress(UserError), self._opened(self.members[0] if member is None else member) as stream:
-            return beginning(stream, HEAD)
-        return b""
+        read = b""
+        if self.kind != "sheet" and self.members:
+            name = self.members[0] if member is None else member
+            with suppress(UserError, *DAMAGED), self._opened(name) as (stream, _, _):
+                while len(read) < HEAD and (more := cast(io.BufferedReader, stream).read1(HEAD - len(read))):
+                    read += more
+        return read
 
     @contextmanager
     def open(self, member: str = "", *, progress: bool = True) -> Iterator[BinaryIO]:
@@ -158,8 +166,11 @@ class Source:
         Raises UserError where it is damaged, expands to more than any text would, or cannot be read.
         """
         name = f"{self.path}/{member}" if member else str(self.path)
-        with as_user_error(Path(name)), self._opened(member, progress=progress) as stream:
-            checked = _Checked(stream, Path(name), self.report, self.limit)
+        with as_user_error(Path(name)), self._opened(member) as (stream, packed, size), ExitStack() as stack:
+            seen: Seen = None
+            if progress and size > _LONG:
+                seen = stack.enter_context(meter(size, f"reading {Path(name).name}", unit="B"))
+            checked = _Checked(stream, Path(name), self, packed, seen)
             yield cast(BinaryIO, io.BufferedReader(checked, 1 << 20))
 
     def each(self) -> Iterator[tuple[str, BinaryIO]]:
@@ -185,8 +196,9 @@ class Source:
                 for one in archive:
                     if one.name in wanted and (inner := archive.extractfile(one)) is not None:
                         with ExitStack() as stack:
-                            stream = self._unpacked(stack, cast(BinaryIO, inner), one.name)
-                            checked = _Checked(stream, self.path / one.name, self.report, self.limit)
+                            packed = cast(BinaryIO, inner)
+                            stream = self._unpacked(stack, packed, one.name)
+                            checked = _Checked(stream, self.path / one.name, self, packed)
                             yield one.name, cast(BinaryIO, io.BufferedReader(checked, 1 << 20))
                         seen(1)
                 cast(BinaryIO, archive.fileobj).seek(archive.offset)
@@ -203,8 +215,8 @@ class Source:
         return max(_ROOM, _RATIO * size) if size else 1 << 62
 
     @contextmanager
-    def _opened(self, member: str, *, progress: bool = False) -> Iterator[BinaryIO]:
-        """Open a member and undo one layer of compression: gzip, or a zip of one file."""
+    def _opened(self, member: str) -> Iterator[tuple[BinaryIO, BinaryIO, int]]:
+        """A member with one layer of compression undone, gzip or a zip of one file; as it is packed; and its size."""
         with ExitStack() as stack:
             if self.kind == "zip":
                 archive = stack.enter_context(zipfile.ZipFile(self.path))
@@ -217,16 +229,14 @@ class Source:
             else:
                 path = self.path / member if self.kind == "folder" else self.path
                 stream, size = stack.enter_context(path.open("rb")), path.stat().st_size
-            if progress and size > _LONG:
-                seen = stack.enter_context(meter(size, f"reading {(self.path / member).name}", unit="B"))
-                stream = stack.enter_context(metered(stream, seen))
-            yield self._unpacked(stack, stream, member)
+            yield self._unpacked(stack, stream, member), stream, size
 
     def _unpacked(self, stack: ExitStack, stream: BinaryIO, member: str) -> BinaryIO:
-        start = stream.peek(4)[:4] if hasattr(stream, "peek") else b""
+        start = stream.peek(6)[:6] if hasattr(stream, "peek") else b""
         if start.startswith(_GZIP):
             return cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=stream)))
-        if start != _ZIP:
+        refuse_unread(start, self.path / member)
+        if not start.startswith(_ZIP):
             return stream
         inner = stack.enter_context(zipfile.ZipFile(stream))  # a zip within a folder, a zip or a tar
         names = _parts(name for name in inner.namelist() if not name.endswith("/"))
@@ -246,16 +256,20 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> BinaryIO:
 
 def _parts(names: Iterable[str]) -> list[str]:
     """Sorted names without hidden files and those that operating systems add."""
-    return sorted(name for name in names if not any(part[0] in "._" for part in name.split("/") if part.strip(".")))
+    hidden = re.compile(r"(^|/)(\.[^/]*[^/.]|__MACOSX)")
+    return sorted(name for name in names if not hidden.search(name))
 
 
 class _Checked(io.RawIOBase):
-    """A stream that ends where the file was cut off, and raises UserError for damage or too much expansion."""
+    """A stream that ends where the file was cut off, and raises UserError for damage or too much expansion.
 
-    def __init__(self, stream: BinaryIO, path: Path, report: Report, limit: int) -> None:
-        self.stream = cast(io.BufferedReader, stream)
-        self.path, self.report, self.left, self.limit = path, report, limit, limit
-        self.cut = False
+    `seen`, if given, is called with how far `packed` was read meanwhile.
+    """
+
+    def __init__(self, stream: BinaryIO, path: Path, source: Source, packed: BinaryIO, seen: Seen = None) -> None:
+        self.stream, self.packed, self.seen = cast(io.BufferedReader, stream), packed, seen
+        self.path, self.report, self.limit, self.left = path, source.report, source.limit, source.limit
+        self.cut, self.at = False, 0
 
     def readable(self) -> bool:
         return True
@@ -276,5 +290,8 @@ class _Checked(io.RawIOBase):
         if self.left < 0:
             said = f"expands to more than {self.limit >> 20:,} MiB, more than any text"
             raise UserError(f"{self.path}: {said}; compress or copy it again")
+        if self.seen:
+            before, self.at = self.at, self.packed.tell()
+            self.seen(self.at - before)
         buffer[: len(read)] = read
         return len(read)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import posixpath
+import re
 import zipfile
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
 import python_calamine
+from lxml import etree
 from python_calamine import SheetTypeEnum, SheetVisibleEnum
 
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus.reading.damage import DAMAGED
 from patent_embeddings.corpus.reading.source import Source
 
 SHEETS = "other sheets, not read"
+PADDED = "number formats of an .xls that show leading zeros, which are lost; save it as .xlsx"
+_XLS_ZEROS = re.compile(rb"\x1e\x04[\s\S]{4}[\x02-\x20]\0\0(0{2,})(?![.,%])")  # its record of a number format
+_ZEROS = re.compile(r"(0{2,})(?:;.*)?")  # a number format; behind the semicolon that of negative numbers
 
 
 def top(source: Source, count: int) -> list[list[str]]:
@@ -37,8 +44,8 @@ def rows(source: Source) -> Iterator[list[str]]:
     A cell merged over several rows is repeated in each. Raises UserError where the file is damaged, is protected by a
     password, has no sheet, or expands to more than any spreadsheet would.
     """
-    _bounded(source)
     try:
+        _bounded(source)
         with python_calamine.load_workbook(source.sheet) as book:
             sheets = [one for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
             if not sheets:
@@ -46,16 +53,18 @@ def rows(source: Source) -> Iterator[list[str]]:
             first, *others = sorted(sheets, key=lambda one: one.visible != SheetVisibleEnum.Visible)
             for other in others:
                 source.report.once(SHEETS, other.name)
-            yield from _filled(book.get_sheet_by_name(first.name))
+            sheet = book.get_sheet_by_name(first.name)
+        digits = _digits(source, first.name)
     except python_calamine.PasswordError:
         raise UserError(f"{source.path}: protected by a password; save it without") from None
-    except python_calamine.CalamineError as error:
+    except (python_calamine.CalamineError, etree.XMLSyntaxError, LookupError, ValueError, *DAMAGED) as error:
         said = " ".join(str(error).split())
         raise UserError(f"{source.path}: damaged or no spreadsheet ({said:.80}); save it again, or as CSV") from None
+    yield from _filled(sheet, digits)
 
 
-def _filled(sheet: python_calamine.CalamineSheet) -> Iterator[list[str]]:
-    """Rows in which a cell merged over several rows is repeated in each of them."""
+def _filled(sheet: python_calamine.CalamineSheet, digits: dict[int, dict[int, int]]) -> Iterator[list[str]]:
+    """Rows in which a cell merged over several rows is repeated in each of them, and numbers have their `digits`."""
     merged: dict[int, list[tuple[int, int]]] = {}  # first row -> column and last row
     margin = sheet.start[1] if sheet.start else 0  # empty columns on the left, which rows do not have
     for (top, left), (bottom, _) in sheet.merged_cell_ranges or ():
@@ -64,11 +73,57 @@ def _filled(sheet: python_calamine.CalamineSheet) -> Iterator[list[str]]:
     covering: dict[int, tuple[int, str]] = {}  # column -> last row and text
     for number, cells in enumerate(sheet.iter_rows()):
         row = [_shown(cell) for cell in cells]
+        for column, least in digits.get(number, {}).items():  # empty cells may have a format and lie outside the rows
+            if margin <= column < margin + len(row) and row[column - margin].isdigit():
+                row[column - margin] = row[column - margin].zfill(least)
         for column, (bottom, text) in covering.items():
             if number <= bottom:
                 row[column] = text
         covering |= {column: (bottom, row[column]) for column, bottom in merged.get(number, ()) if column < len(row)}
         yield row
+
+
+def _digits(source: Source, sheet: str) -> dict[int, dict[int, int]]:
+    """Row -> column -> how many digits a number of an `.xlsx` shows at least, by a format of cells such as `000000`.
+
+    Which cells of an `.xls` have such a format is not known; the report counts the formats.
+    """
+    found: dict[int, dict[int, int]] = {}
+    if not zipfile.is_zipfile(source.sheet):
+        data = source.sheet.read_bytes() if isinstance(source.sheet, Path) else source.sheet.read()
+        for zeros in set(_XLS_ZEROS.findall(data)):
+            source.report.once(PADDED, zeros.decode())
+        return found
+    with zipfile.ZipFile(source.sheet) as book:
+        if "xl/styles.xml" not in book.namelist():
+            return found
+        styles = _xml(book, "xl/styles.xml")
+        formats = {one.get("numFmtId"): one.get("formatCode", "") for one in styles.iterfind("{*}numFmts/{*}numFmt")}
+        zeros = {name: len(shown[1]) for name, code in formats.items() if (shown := _ZEROS.fullmatch(code))}
+        least = [zeros.get(one.get("numFmtId"), 0) for one in styles.iterfind("{*}cellXfs/{*}xf")]
+        if not any(least):
+            return found
+        sheets = _xml(book, "xl/workbook.xml").iterfind("{*}sheets/{*}sheet")
+        links = {one.get("name"): value for one in sheets for key, value in one.items() if key.endswith("}id")}
+        parts = {one.get("Id"): one.get("Target") for one in _xml(book, "xl/_rels/workbook.xml.rels")}
+        with book.open(posixpath.join("/xl", parts[links[sheet]])[1:]) as stream:
+            for number, (_, row) in enumerate(etree.iterparse(stream, tag="{*}row", remove_comments=True)):
+                for column, cell in enumerate(row):
+                    if (many := least[int(cell.get("s", "0"))]) and cell.get("t", "n") == "n":
+                        place = int(row.get("r", number + 1)) - 1
+                        found.setdefault(place, {})[_column(cell.get("r", ""), column)] = many
+                row.clear()
+    return found
+
+
+def _xml(book: zipfile.ZipFile, part: str) -> etree._Element:
+    return etree.fromstring(book.read(part), etree.XMLParser(resolve_entities=False))
+
+
+def _column(name: str, place: int) -> int:
+    """The number of a column, from 0, by the name of its cell, such as `AB12`; `place` where the cell has no name."""
+    letters = name.rstrip("0123456789")
+    return reduce(lambda number, letter: 26 * number + ord(letter) - ord("A") + 1, letters, 0) - 1 if letters else place
 
 
 def _bounded(source: Source) -> None:

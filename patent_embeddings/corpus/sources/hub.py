@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from patent_embeddings.core import hub, layout, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say
 from patent_embeddings.corpus.codes import classes, scope
 from patent_embeddings.corpus.families import Raw, assemble
-from patent_embeddings.corpus.reading.damage import PARQUET
+from patent_embeddings.corpus.reading.damage import parquet
 from patent_embeddings.corpus.schemas import RELATIONS
 from patent_embeddings.corpus.values import Hub
 
@@ -106,12 +105,8 @@ def _rows(folder: Path, pattern: str, columns: list[str]) -> Iterator[dict[str, 
     if not paths:
         raise UserError(f"{folder}: no file {pattern}; {mend}")
     for path in paths:
-        try:
-            file = pq.ParquetFile(path)
+        with parquet(path, path, "delete it and run again") as file:
             if missing := [name for name in columns if name not in file.schema_arrow.names]:
                 raise UserError(f"{path}: column {missing[0]!r} is missing; {mend}")
             for batch in file.iter_batches(batch_size=1024, columns=columns):
                 yield from batch.to_pylist()
-        except PARQUET as error:
-            said = f"{str(error).splitlines()[0]:.100}"
-            raise UserError(f"{path}: damaged parquet ({said}); delete it and run again") from None

@@ -88,4 +88,4 @@ def _list(literal: str) -> list[str]:
     value = ast.literal_eval(literal) if literal else []
     if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
         raise ValueError(f"{literal!r:.40} is no list of texts")
-    return value
+    return list(filter(None, value))  # a publication without references has an empty one

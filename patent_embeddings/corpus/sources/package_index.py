@@ -1,6 +1,6 @@
 """Find a file on the package indexes that pip is configured with, without installing or building anything.
 
-Indexes offer the simple repository API, as HTML (PEP 503) or JSON (PEP 691).
+Indexes offer the simple repository API as HTML (PEP 503).
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import url2pathname
 
-from pydantic import BaseModel, ValidationError
+from lxml import etree
 
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.limits import TooMuch
-from patent_embeddings.corpus.sources.web import FAULTS, body, get, reason, shown
+from patent_embeddings.corpus.sources.fetch import FAULTS, body, get, reason, shown
 
-ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+ACCEPT = "application/vnd.pypi.simple.v1+html, text/html;q=0.5"
 LARGEST = 4 << 20  # bytes of a page
 
 
@@ -63,16 +62,13 @@ def locate(project: str, filename: str, pip: Configured) -> str:
         page = f"{index.rstrip('/')}/{project}/"
         try:
             links = _local(page) if page.startswith("file:") else _remote(page, pip.certificate)
-        except ValidationError:
-            tried.append(f"{shown(index)}: its answer is no page of a package index")
-            continue
         except (TooMuch, *FAULTS, OSError) as error:
             tried.append(f"{shown(index)}: {reason(error)}")
             continue
         for link in links:
             if unquote(urlsplit(link).path).rsplit("/", 1)[-1] == filename:
                 return link
-        tried.append(f"{shown(index)}: not offered")
+        tried.append(f"{shown(index)}: {'not offered' if links else 'its answer is no page with links'}")
     where = f"on no package index that pip is configured with ({'; '.join(tried) or 'there is none'})"
     raise UserError(f"{filename}: {where}; set PIP_INDEX_URL to one that has it")
 
@@ -93,45 +89,23 @@ def _default() -> str:
     return said[1]
 
 
-class _Page(BaseModel):
-    class File(BaseModel):
-        url: str
-
-    files: list[File]
-
-
-class _Anchors(HTMLParser):
-    """The link targets of an HTML page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.targets: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect the target of a link."""
-        self.targets += [value for name, value in attrs if tag == "a" and name == "href" and value]
-
-
 def _remote(page: str, certificate: str | None) -> list[str]:
     with get(page, {"Accept": ACCEPT}, certificate) as response:
         response.raise_for_status()
         content = b"".join(body(response, LARGEST, "its page", decoded=True))
-        if "json" in response.headers.get("Content-Type", ""):
-            targets = [file.url for file in _Page.model_validate_json(content).files]
-        else:
-            targets = _Anchors(content.decode("utf-8", errors="replace")).targets
-        return _resolved(targets, response.url)
+        return _targets(content, response.url)
 
 
 def _local(page: str) -> list[str]:
-    path = Path(url2pathname(urlsplit(page).path), "index.html")
-    return _resolved(_Anchors(path.read_text(encoding="utf-8")).targets, page)
+    return _targets(Path(url2pathname(urlsplit(page).path), "index.html").read_bytes(), page)
 
 
-def _resolved(targets: list[str], page: str) -> list[str]:
+def _targets(content: bytes, page: str) -> list[str]:
+    """The addresses that a page links to; none where it is no page."""
     links = []
-    for target in targets:
-        with suppress(ValueError):  # no address at all
-            links.append(urldefrag(urljoin(page, target)).url)
+    with suppress(etree.LxmlError):
+        root = etree.fromstring(content, etree.HTMLParser())
+        for target in [] if root is None else root.xpath("//a/@href"):
+            with suppress(ValueError):  # no address at all
+                links.append(urldefrag(urljoin(page, target)).url)
     return links

@@ -34,7 +34,7 @@ def read(
         queries: ids with texts, or ids of families, or publication numbers; None: the queries are families.
         qrels: the graded judgements.
         families: rows of `FAMILIES`.
-        also: bare number -> family id, for publications that the families do not list.
+        also: marked number -> family id, for publications that the families do not list.
 
     Returns:
         Rows of `ASKED`, rows of `RELATIONS` without scopes, and notes.

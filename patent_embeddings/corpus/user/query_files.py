@@ -14,7 +14,7 @@ import pandas as pd
 from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.corpus.cell_values import IDS, absent, cause, is_date, is_id, storable
 from patent_embeddings.corpus.codes import parse
-from patent_embeddings.corpus.publication_numbers import bare, owners
+from patent_embeddings.corpus.publication_numbers import bare, marked, owners
 from patent_embeddings.corpus.reading import records
 from patent_embeddings.corpus.reading.source import Source
 
@@ -41,22 +41,22 @@ class Pool:
     """The families of a landscape by id and publication number."""
 
     families: frozenset[str]
-    numbers: dict[str, str] = field(default_factory=dict)  # bare number -> family id; "" if several have it
+    numbers: dict[str, str] = field(default_factory=dict)  # marked number -> family id; "" if several have it
 
     @classmethod
     def of(cls, families: pd.DataFrame, also: Mapping[str, str]) -> Pool:
-        """From rows of `FAMILIES`; `also`: bare number -> family id, for publications that these do not list."""
+        """From rows of `FAMILIES`; `also`: marked number -> family id, for publications that these do not list."""
         pool = cls(frozenset(families["family_id"]))
         pool.numbers = {**also, **owners(zip(families["family_id"], families["publications"], strict=True))}
         return pool
 
     def family(self, name: str) -> str:
         """The family with this id, or with a member of this publication number in any spelling; "" if there is none."""
-        return name if name in self.families else self.numbers.get(bare(name), "")
+        return name if name in self.families else self.numbers.get(marked(name), "")
 
     def shared(self, name: str) -> bool:
         """Whether several families have this publication number."""
-        return self.numbers.get(bare(name)) == ""
+        return self.numbers.get(marked(name)) == ""
 
     def required(self, name: str) -> str:
         """The same as `family`. Raises UserError if there is none, or several families have the number."""

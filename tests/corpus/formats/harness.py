@@ -9,7 +9,7 @@ import os
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -185,23 +185,30 @@ def damaged(data: bytes) -> st.SearchStrategy[bytes]:
 
 
 def spreadsheet(
-    rows: list[list[str]],
+    rows: Sequence[Sequence[str | int | None]],
     path: Path,
     sheet: str = "Sheet1",
     hidden: str = "",
     after: str = "",
     merged: str = "",
     margin: int = 0,
+    shown: str = "General",
 ) -> Path:
-    """Write rows of text as a sheet of an .xlsx, with merged cells such as `A2:A3`.
+    """Write rows of text and numbers as a sheet of an .xlsx, with merged cells such as `A2:A3`.
 
     `hidden` is a sheet before it that is not shown, `after` one behind it; both are empty. `margin` is the number of
-    empty columns on the left.
+    empty columns on the left. `shown` is the format of numbers, such as `000000`; they are written with their places
+    where there is a margin.
     """
+
+    def written(cell: str | int | None, place: str) -> str:
+        if not isinstance(cell, str):  # None is an empty cell with a format
+            return f'<c {place if margin else ""} s="1">{"" if cell is None else f"<v>{cell}</v>"}</c>'
+        return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(cell)}</t></is></c>'
+
     cells = [
-        "<c/>" * margin
-        + "".join(f'<c t="inlineStr"><is><t xml:space="preserve">{escape(cell)}</t></is></c>' for cell in cells)
-        for cells in rows
+        "<c/>" * margin + "".join(written(cell, f'r="{chr(65 + margin + at)}{number}"') for at, cell in enumerate(row))
+        for number, row in enumerate(rows, start=1)
     ]
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     package = "http://schemas.openxmlformats.org/package/2006"
@@ -211,6 +218,7 @@ def spreadsheet(
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/styles.xml" ContentType="{kind}.styles+xml"/>'
         f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{kind}.worksheet+xml"/>'
         f'<Override PartName="/xl/worksheets/empty.xml" ContentType="{kind}.worksheet+xml"/></Types>',
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="rId1" '
@@ -222,7 +230,11 @@ def spreadsheet(
         + "</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="rId1" '
         f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="rId2" '
-        f'Type="{office}/worksheet" Target="worksheets/empty.xml"/></Relationships>',
+        f'Type="{office}/worksheet" Target="worksheets/empty.xml"/><Relationship Id="rId3" '
+        f'Type="{office}/styles" Target="styles.xml"/></Relationships>',
+        "xl/styles.xml": f'<styleSheet xmlns="{main}"><numFmts count="1">'
+        f'<numFmt numFmtId="164" formatCode="{escape(shown)}"/></numFmts><cellXfs count="2"><xf numFmtId="0"/>'
+        '<xf numFmtId="164" applyNumberFormat="1"/></cellXfs></styleSheet>',
         "xl/worksheets/empty.xml": f'<worksheet xmlns="{main}"><sheetData/></worksheet>',
         "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>'
         + "".join(f'<row r="{number}">{row}</row>' for number, row in enumerate(cells, start=1))

@@ -34,3 +34,21 @@ def test_spreadsheets_of_a_folder_are_read_like_its_tables(tmp_path: Path) -> No
     raw = read(tmp_path)
     assert row(raw) == RIGHT["lens-2020.csv"]
     assert raw.notes["files of no known export, left out"] == "1, such as notes.xlsx"
+
+
+def test_hidden_files_of_a_folder_are_none_and_all_others_are_read(tmp_path: Path) -> None:
+    for name in (".lens.csv", "__MACOSX/lens.csv", ".cache/lens.csv", "_lens.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(EXPORTS / "lens-2023.csv", tmp_path / name)
+    assert Source(tmp_path).members == ["_lens.csv"]
+    assert row(read(tmp_path)) == RIGHT["lens-2023.csv"]
+
+
+def test_a_spreadsheet_behind_many_tables_of_a_folder_is_read_too(tmp_path: Path) -> None:
+    with (EXPORTS / "lens-2020.csv").open(encoding="utf-8", newline="") as rows:
+        head, *table = csv.reader(rows)
+    for number in range(6):
+        with (tmp_path / f"{number}.csv").open("w", encoding="utf-8", newline="") as part:
+            csv.writer(part).writerows([head, *table[number:20:6]])
+    spreadsheet([head, *table[20:]], tmp_path / "rest.xlsx")
+    assert row(read(tmp_path)) == RIGHT["lens-2020.csv"]

@@ -189,10 +189,10 @@ def test_citations_are_of_families_and_what_is_lost_is_counted_by_reason() -> No
         "EP-1-A1", family="1", literature=2, applications=["US-123-A", "US-123-A"],
         cites=[
             Citation("US 2013/0099542 A1", "cited by examiner"), Citation("US-20130099542-B2", "X Y"),
-            Citation("JP-5-A"), Citation("JP 5"), Citation("EP-1-B1"), Citation("2005/0171929"), Citation("none"),
+            Citation("DE-5-A"), Citation("DE 5"), Citation("EP-1-B1"), Citation("2005/0171929"), Citation("none"),
         ],
     )  # fmt: skip
-    other = record("EP-1-B1", family="1", cites=[Citation("JP 5 B")])
+    other = record("EP-1-B1", family="1", cites=[Citation("DE 5 B")])
     cited = record("US-2013099542-A1", family="2", also=["US-2005171929-A1"])
     raw = merged([citing, other, cited], Report())
     assert raw.citations.to_numpy().tolist() == [["1", "2", "X Y examiner"]]
@@ -205,13 +205,44 @@ def test_citations_are_of_families_and_what_is_lost_is_counted_by_reason() -> No
         "citations dropped, no number of a publication": 1,
         "citations dropped, literature": 2,
         "citations dropped, one of each": [
-            "outside the landscape: JP-5-A by 1",
+            "outside the landscape: DE-5-A by 1",
             "to itself: EP-1-B1 by 1",
             "by the number of an application only: US-123-A by 1",
             "no number of a publication: none by 1",
         ],
     }
     assert raw.also["US20130099542"] == raw.also["US20050171929"] == "2" and raw.also["EP1"] == "1"
+
+
+SERIES = ("JP-S5812345-A", "JP-S5812345-B2", "JP-S5812345-U", "JP-S5812345-Y2")
+
+
+def test_documents_of_several_series_with_one_number_are_not_one_family() -> None:
+    assert groups(*map(record, SERIES)) == {frozenset({one}) for one in SERIES}
+    assert groups(*map(record, ("KR-19980054837-A", "KR-19980054837-U"))) == {
+        frozenset({"KR-19980054837-A"}), frozenset({"KR-19980054837-U"})
+    }  # fmt: skip
+    assert len(groups(record("JP-5123456-B1"), record("JP 5123456 B2"))) == 1
+
+
+@pytest.mark.parametrize("here", SERIES)
+def test_a_citation_is_of_the_series_that_it_names_else_of_any(here: str) -> None:
+    number, kind = here.rsplit("-", 1)
+    for cited in ("JP S58-12345 A", "JP 58-12345 B", "JPS5812345U", "JP-Y2-S58-12345", "JP S58-12345"):
+        citing = record("US-1-A", family="1", cites=[Citation(cited)])
+        raw = merged([citing, record(here, family="2")], Report())
+        named = next((letter for letter in "ABUY" if letter in cited.replace("JP", "")), kind[0])
+        assert (len(raw.citations) == 1) == (named == kind[0]), cited
+        # A publication without kind code may be of any.
+        raw = merged([citing, record(number, family="2"), record("EP-1-A1", family="3")], Report())
+        assert len(raw.citations) == 1
+
+
+def test_a_citation_without_a_kind_code_is_of_the_application_where_there_are_several() -> None:
+    citing = record("US-1-A", family="9", cites=[Citation("JP S58-12345")])
+    raw = merged([citing, *(record(one, family=str(at)) for at, one in enumerate(reversed(SERIES)))], Report())
+    assert raw.citations[["citing_id", "cited_id"]].to_numpy().tolist() == [["9", "3"]]
+    assert raw.also["JPS5812345U"] == "1" and raw.also["JPS5812345"] == "3"
 
 
 def test_where_nothing_resolves_both_spellings_are_shown() -> None:

@@ -129,6 +129,16 @@ def test_says_that_there_is_nothing_to_score() -> None:
     assert all(word in google_patents.FORMAT.lacks for word in ("no citations", "judgements", "BigQuery", "Lens"))
 
 
+def test_a_line_below_a_list_is_no_patent(tmp_path: Path) -> None:
+    below = [["Downloaded from Google Patents on 2024-05-01", *[""] * (len(ROWS[1]) - 1)], ["Total", "", "30"]]
+    raw = read(
+        write_spreadsheet([*ROWS, *([*row, *[""] * (len(ROWS[1]) - len(row))] for row in below)], tmp_path / "x")
+    )
+    assert canonical(raw) == WHOLE
+    assert raw.notes["rows of totals, left out"] == "1, such as row 32"
+    assert raw.notes["records without a number, left out"].startswith("1, such as row 31 Downloaded from ")
+
+
 def test_columns_that_were_left_out(tmp_path: Path) -> None:
     path = tmp_path / "one.csv"
     path.write_text("id,title,assignee,inventor/author,publication date\nEP-1000001-A1,Pump,A,B,2001-03-06\n")

@@ -22,6 +22,7 @@ from patent_embeddings.corpus.formats import hupd, recognise
 from patent_embeddings.corpus.formats.publication import Publication
 from patent_embeddings.corpus.formats.selection import Select
 from patent_embeddings.corpus.reading.source import CUT, Source
+from patent_embeddings.corpus.reading.text import WINDOWS
 
 FOLDER = EXPORTS / "hupd"
 RECORDS: list[dict[str, Any]] = [json.loads(one.read_text()) for one in sorted(FOLDER.iterdir())]
@@ -224,12 +225,14 @@ def test_damaged_records_are_refused_or_read_as_json_reads_them(tmp_path: Path, 
     path = tmp_path / "x"
     path.write_bytes(data.draw(damaged(json.dumps(PLAIN).encode())))
     outcome(path, "hupd")
+    source = Source(path)
     try:
-        found = publications(path)
+        found = list(hupd.read(source, Select()))
     except UserError:
         return
+    encoding = "cp1252" if WINDOWS in source.report.counts else "utf-8"
     try:
-        record = json.loads(path.read_bytes().decode("utf-8", "replace"))
+        record = json.loads(path.read_bytes().decode(encoding, "replace"))
     except ValueError:
         assert not found
         return

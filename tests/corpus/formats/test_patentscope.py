@@ -18,6 +18,7 @@ from patent_embeddings.corpus.formats import patentscope
 from patent_embeddings.corpus.formats.publication import Publication
 from patent_embeddings.corpus.formats.selection import Select
 from patent_embeddings.corpus.reading.source import Source
+from patent_embeddings.corpus.reading.spreadsheet import PADDED
 
 FILE = EXPORTS / "patentscope.csv"
 BYTES = FILE.read_bytes()
@@ -154,6 +155,16 @@ def test_old_spreadsheet() -> None:
     assert (first.numbers, first.dates, first.ipc) == (["WO2015127563"], ["2015-07-16"], ["G01M 3/28"])
     assert (second.numbers, second.title, second.jurisdiction) == (["il161640"], [], "IL")
     assert (third.dates, third.priority) == (["2002-03-25"], "2000-09-09")
+
+
+def test_zeros_that_an_old_spreadsheet_shows_are_said_to_be_lost(tmp_path: Path) -> None:
+    data = Path(__file__).with_name("patentscope.xls").read_bytes()
+    (tmp_path / "x.xls").write_bytes(data + b"\x1e\x04\x0b\0\xa4\0\x06\0\x00000000".ljust(512, b"\0"))
+    raw = read(tmp_path / "x.xls")
+    assert (
+        raw.notes[PADDED] == "1, such as 000000"
+        and PADDED not in read(Path(__file__).with_name("patentscope.xls")).notes
+    )
 
 
 def test_number_without_a_country_has_that_of_its_column(tmp_path: Path) -> None:

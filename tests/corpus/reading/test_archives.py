@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from corpus.formats.harness import EXPORTS, RIGHT, read, spreadsheet
 
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.corpus import own
 from patent_embeddings.corpus.reading import records
 from patent_embeddings.corpus.reading.source import Source
 
@@ -107,3 +110,34 @@ def test_a_spreadsheet_among_others_is_named(tmp_path: Path) -> None:
 def test_an_archive_of_nothing_whole_is_said_so(tmp_path: Path) -> None:
     assert refused(tmp_path / "x.zip", zipped(a_csv=b"")).startswith(": no complete file in it")
     assert refused(tmp_path / "x.gz", gzip.compress(LENS)[:12]).startswith(": no complete file in it")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (bz2.compress(LENS), ": packed by bzip2, which is not read; unpack it, or pack it by gzip or zip"),
+        (lzma.compress(LENS), ": packed by xz, which is not read; unpack it, or pack it by gzip or zip"),
+        (b"7z\xbc\xaf\x27\x1c" + b"x" * 600, ": packed by 7z, which is not read; unpack it, or pack it by gzip or zip"),
+        (
+            zipped(l_csv=bz2.compress(LENS)),
+            "/l.csv: packed by bzip2, which is not read; unpack it, or pack it by gzip or zip",
+        ),
+        (
+            zipped(mimetype=b"application/vnd.oasis.opendocument.spreadsheet", content_xml=b"<a/>", meta_xml=b"<a/>"),
+            ": a spreadsheet as .ods, which is not read; save it as .xlsx or CSV",
+        ),
+        (
+            zipped(**{"[Content_Types]_xml": b"<a/>", "xl/workbook_bin": b"x"}),
+            ": a spreadsheet as .xlsb, which is not read; save it as .xlsx or CSV",
+        ),
+    ],
+    ids=["bz2", "xz", "7z", "bz2 in a zip", "ods", "xlsb"],
+)
+def test_what_is_packed_in_a_way_that_is_not_read_is_said(tmp_path: Path, content: bytes, said: str) -> None:
+    assert refused(tmp_path / "x", content) == said
+    (tmp_path / "x.jsonl").write_bytes(content)
+    if content[:2] != b"PK":
+        with pytest.raises(UserError, match="which is not read"):  # in our own form, by its name
+            own.parse(tmp_path / "x.jsonl")
+    with pytest.raises(UserError, match="which is not read"):  # as lines too
+        list(records.read(Source(tmp_path / "x"), {"id": ("id",)}, "id", lambda line: {"id": line}, "lines"))

@@ -76,7 +76,7 @@ def zipped(content: bytes) -> bytes:
     ("encoding", "said"),
     [
         *(("utf-8", []), ("utf-8-sig", []), ("cp1252", [WINDOWS])),
-        *((name, [UTF16]) for name in ("utf-16", "utf-16-be", "utf-16-le", "utf-32", "utf-32-be", "utf-32-le")),
+        *((name, [UTF16]) for name in ("utf-16", "utf-16-be", "utf-16-le")),
     ],
 )
 def test_encodings_are_found_and_said(
@@ -269,6 +269,31 @@ def test_a_cell_merged_over_rows_stands_in_each_of_them(tmp_path: Path, margin: 
     source = Source(spreadsheet([[*KNOWN], *table], tmp_path / "x.xlsx", merged=merged, margin=margin))
     found = [cells[KNOWN[1]] for _, cells in sheet.rows(source, KNOWN).rows]
     assert found == (["Pump", "", "", ""] if merged[0] == "A" else ["Pump", "Pump", "Pump", ""])
+
+
+@pytest.mark.parametrize(
+    ("shown", "number"), [("000000", "000012"), ("0000;-0000", "0012"), ("General", "12"), ("0", "12"), ("0.00", "12")]
+)
+@pytest.mark.parametrize("margin", [0, 1])
+def test_a_number_has_the_zeros_that_its_format_shows(tmp_path: Path, shown: str, number: str, margin: int) -> None:
+    rows = [[], [*KNOWN], [12, "Pump", "", None], [1234567, "Valve", 5], [None] * 5]
+    source = Source(spreadsheet(rows, tmp_path / "x.xlsx", hidden="Notes", margin=margin, shown=shown))
+    width = len(number) if number.startswith("0") else 1
+    found = [list(cells.values()) for _, cells in sheet.rows(source, KNOWN).rows]
+    assert found == [[number, "Pump", ""], ["1234567", "Valve", "5".zfill(width)]]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+@pytest.mark.parametrize("total", [["Total", "", "3"], ["", "Gesamtsumme:", "1.234,5"], ["Total: 3 results", "", ""]])
+def test_a_row_of_totals_is_no_row(tmp_path: Path, suffix: str, total: list[str]) -> None:
+    path = tmp_path / f"x{suffix}"
+    table = [*TABLE, ["Total", "Sum of things", ""], ["4", "Total", ""]]
+    if suffix == ".xlsx":
+        spreadsheet([[*KNOWN], *table, total], path)
+    else:
+        path.write_text(written([*table, total]))
+    found, source = read(path)
+    assert found == table and source.report.notes() == {sheet.TOTAL: "1, such as row 6"}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
