@@ -15,8 +15,7 @@ def main() -> None:
     from patent_embeddings.core import costs, distributed, layout, params, tables
     from patent_embeddings.pairs.schemas import DOCUMENTS, PAIRS
     from patent_embeddings.training import adapters
-    from patent_embeddings.training.exposure import seen
-    from patent_embeddings.training.schemas import CURVE, SEEN
+    from patent_embeddings.training.schemas import CURVE, SEEN, seen
     from patent_embeddings.training.values import FinetuneValues
 
     values = params.read("finetune", FinetuneValues)

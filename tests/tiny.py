@@ -10,6 +10,7 @@ from patent_embeddings.encoders.entries import Model
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,:;|?!'"
 TEXTS = ["a pump", "A valve with a spring, that closes a duct when the pressure falls.", "x", "seals: two. rings"]
 DIMENSION = 16
+LATE: dict[str, Any] = {"encoder": "late", "pooling": "tokens", "similarity": "maxsim", "dimension": 8}  # for `late`
 
 
 def pinned(folder: Path) -> str:

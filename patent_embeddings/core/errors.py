@@ -10,7 +10,7 @@ _MACHINE = NO_ROOM | {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG}
 # Messages of torch, CUDA, C++, Java, the dynamic linker and the system, which raise errors of various types.
 _MEMORY = re.compile(
     r"(cannot|can't|unable to|failed to|could not) (allocate|reserve)|failed to map|(not enough|insufficient) memory"
-    r"|out of memory|bad_alloc|OutOfMemoryError|can't start new thread",
+    r"|out of memory|bad_alloc|ALLOC_FAILED|OutOfMemoryError|can't start new thread",
     re.IGNORECASE,
 )
 

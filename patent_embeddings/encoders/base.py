@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import sentence_transformers
 import torch
@@ -27,13 +27,15 @@ from patent_embeddings.encoders import (
     products,
     task_adapters,
 )
-from patent_embeddings.encoders.specification import Specification
+from patent_embeddings.encoders.prompts import own
+from patent_embeddings.encoders.specification import Options, Specification
 from patent_embeddings.encoders.values import Embedder, Side
 
 if TYPE_CHECKING:
     from patent_embeddings.encoders.engines import Vectors
 
-_POOLING = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
+# A pooling of the registry, as sentence-transformers names it.
+POOLING = {"mean": "mean", "cls": "cls", "last": "lasttoken"}
 
 
 class Encoder(Specification, ABC):
@@ -42,7 +44,7 @@ class Encoder(Specification, ABC):
     model_class: str
     kinds: tuple[str, ...]  # that folders of such models call themselves
 
-    def __init__(self, entry: Embedder, **options: Any) -> None:
+    def __init__(self, entry: Embedder, **options: Unpack[Options]) -> None:
         super().__init__(entry, **options)
         kwargs = quantised(self.device) if self.frozen == "nf4" else {}
         make = getattr(sentence_transformers, self.model_class)
@@ -52,7 +54,7 @@ class Encoder(Specification, ABC):
         self.model.max_seq_length = self.limit
         if self.tokenizer is not None:
             self.tokenizer.padding_side = entry.padding
-            self.tokenizer.truncation_side = "right"  # a long text loses its end, never its prompt
+            self._require_room()
         self._read_out()
         if self.adapter:
             self._adapt(self.adapter)
@@ -89,6 +91,15 @@ class Encoder(Specification, ABC):
         """The model's tokenizer."""
         return self.model.tokenizer
 
+    def _require_room(self) -> None:
+        """Raise UserError where texts of a side are cut to their prompt, so that all would have the same vector."""
+        sides: tuple[Side, ...] = ("query", "document", *own(self.entry))
+        for side in sides:
+            if self.room(self.tokenizer, [side]) < 1:
+                what = f"nothing of a {side} is kept in {self.length} tokens beside its prompt {self.prompt(side)!r}"
+                mend = "set embed.length (in training finetune.length) higher, or mend its entry"
+                raise UserError(f"{self.entry.hub}: {what}; {mend}")
+
     def _read_out(self) -> None:
         """Check the entry's pooling and head against the weights' own configuration.
 
@@ -96,7 +107,7 @@ class Encoder(Specification, ABC):
         and configuration differ, and the field is not among `unverified`.
         """
         entry, modules = self.entry, {type(module).__name__: module for module in self.model}
-        wanted, pooling = _POOLING.get(entry.pooling), modules.get("Pooling")
+        wanted, pooling = POOLING.get(entry.pooling), modules.get("Pooling")
         if pooling is not None and wanted and pooling.pooling_mode != wanted:
             own = f"the weights' own configuration {pooling.pooling_mode!r}"
             if not (self.folder / "modules.json").is_file():

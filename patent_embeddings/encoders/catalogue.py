@@ -10,7 +10,6 @@ from patent_embeddings.core.progress import say
 from patent_embeddings.encoders import weights
 from patent_embeddings.encoders.entries import Terms, model_entry, reranker_entry
 
-FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.metadata")
 OTHERS = ("onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*")  # the same weights for other runtimes
 
 
@@ -29,7 +28,10 @@ def models() -> list[tuple[str, ...]]:
 def fetch(names: list[str]) -> None:
     """Download models and rerankers by their ids. Raises UserError, at an unknown id before anything is downloaded."""
     for name, entry in entries_of(names).items():
-        _download(name, entry)
+        if entry.source == "hub":
+            _download(name, entry)
+        else:
+            say(f"{name}: is at {weights.locate(entry)}, nothing to download")
 
 
 def entries_of(names: Iterable[str]) -> dict[str, Terms]:
@@ -41,14 +43,11 @@ def entries_of(names: Iterable[str]) -> dict[str, Terms]:
 def _download(name: str, entry: Terms) -> None:
     """Download one model, and say where it is and under which licence."""
     retry = f"python -m stages.model fetch {name}"
-    if entry.source != "hub":
-        say(f"{name}: is at {weights.locate(entry)}, nothing to download")
-        return
     if not entry.revision:
         pin = f"run `python -m stages.model pin {name}`, which writes the newest commit into its entry"
         raise UserError(f"{name}: no commit of {entry.hub} is pinned; {pin}, then `{retry}`")
     say(f"{name}: {entry.hub} at {str(entry.revision)[:12]}, licence {entry.licence}")
-    patterns = [*FILES, *entry.weights, *(["*.py"] if entry.remote_code else [])]
+    patterns = [*(f"*{kind}" for kind in weights.FETCHED), *entry.weights, *(["*.py"] if entry.remote_code else [])]
     needs, pins = list(entry.weights) or ["*.safetensors"], entry.weights
     folder = hub.download(
         entry.hub, str(entry.revision), "model", patterns, skip=OTHERS, pins=pins, needs=needs, retry=retry

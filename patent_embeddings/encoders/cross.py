@@ -16,11 +16,13 @@ from patent_embeddings.encoders.precision import precise, resolve
 from patent_embeddings.encoders.values import Weights
 
 BATCH = 32  # pairs of one forward pass
-CODE = ("cross", "loading", "native", "nomic_moe_config")  # the modules of this package that can change a score
+CODE = ("cross", "loading", "native")  # the modules of this package that can change a score
 
 
 class Cross:
     """A loaded cross-encoder, on the GPU where there is one; `rerankers.reranker` opens and tests it."""
+
+    adapter = None  # none is trained
 
     def __init__(self, entry: Weights, dtype: str = "float32") -> None:
         """Load a model from this machine. Raises UserError as `factory.encoder` does, and for a classifier."""
@@ -53,8 +55,8 @@ class Cross:
         found: np.ndarray = scores.float().cpu().numpy()
         return found
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Everything that changes a score, as plain JSON values in fixed order."""
+    def fingerprints(self) -> list[dict[str, Any]]:
+        """Everything that changes a score, as plain JSON values, under which the model's test is remembered."""
         foreign = fingerprints.foreign(self.model) if self.entry.remote_code else None
         own = {"foreign": foreign, "length": self.length, "dtype": self.dtype, "batch": BATCH}
-        return {**fingerprints.shared(self.entry, self.folder, CODE), **own}
+        return [{**fingerprints.shared(self.entry, self.folder, CODE), **own}]

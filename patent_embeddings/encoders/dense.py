@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from sentence_transformers.util import batch_to_device
 from patent_embeddings.encoders import task_adapters
 from patent_embeddings.encoders.base import Encoder
 from patent_embeddings.encoders.prompts import head
+from patent_embeddings.encoders.specification import Options
 from patent_embeddings.encoders.values import Embedder, Side
 
 
@@ -26,7 +27,7 @@ class Dense(Encoder):
     model_class = "SentenceTransformer"
     kinds = ("SentenceTransformer",)
 
-    def __init__(self, entry: Embedder, **options: Any) -> None:
+    def __init__(self, entry: Embedder, **options: Unpack[Options]) -> None:
         super().__init__(entry, **options)
         first = self.model[0]
         first.unpad_inputs = False  # rows of a padded batch can be taken apart
@@ -54,20 +55,20 @@ class Dense(Encoder):
     def compute(self, prepared: Mapping[str, Any], side: Side) -> np.ndarray:
         """Encode features of one side, in batches of as many texts of like length as the token budget holds.
 
-        Returns float32 [texts, dimension], normalised only if the model itself does.
+        Returns float32 [texts, dimension], normalised only if the model itself does; 0 for a text without any token.
         """
-        if not prepared:
-            return np.zeros((0, self.entry.dimension), np.float32)
+        lengths = prepared["attention_mask"].sum(dim=1) if prepared else torch.zeros(0)
+        order = torch.argsort(lengths, descending=True, stable=True)[: int((lengths > 0).sum())]
+        if not len(order):
+            return np.zeros((len(lengths), self.entry.dimension), np.float32)
         if task_adapters.switches(self.entry):
             task_adapters.switch(self.entry, self.network, side)
-        lengths = prepared["attention_mask"].sum(dim=1)
-        order = torch.argsort(lengths, descending=True, stable=True)
         with torch.inference_mode():
             cut = (self._cut(prepared, rows, width) for rows, width in batches(order, lengths, self.budget))
             task = self._task(side)
             read = (self.model(batch_to_device(batch, self.device), **task) for batch in cut)
             found = torch.cat([features["sentence_embedding"] for features in read])
-        vectors = torch.empty_like(found)
+        vectors = found.new_zeros(len(lengths), found.shape[1])
         vectors[order.to(found.device)] = found
         return vectors.float().cpu().numpy()
 
@@ -90,11 +91,11 @@ class Dense(Encoder):
 def batches(order: torch.Tensor, lengths: torch.Tensor, budget: int) -> Iterator[tuple[torch.Tensor, int]]:
     """Cut rows into batches that fit in a budget of tokens when padded, at least one row each.
 
-    `order` are rows by falling length. Yields the rows of a batch, int64 [texts], and the length of the longest.
+    `order` are rows by falling length, at least 1. Yields the rows of a batch, int64 [texts], and its longest length.
     """
     start = 0
     while start < len(order):
-        width = max(1, int(lengths[order[start]]))
+        width = int(lengths[order[start]])
         end = start + max(1, budget // width)
         yield order[start:end], width
         start = end

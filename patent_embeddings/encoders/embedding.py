@@ -30,19 +30,14 @@ def embed(
     `documents` and `queries` are texts by id, ascending; `folder` is empty. Raises UserError: passages do not fit the
     model, or a vector is not finite.
     """
-    # Only the loaded model says which code of a repository it runs, which is in the key. A model that has not passed
-    # the test with its present entry is loaded and tested even where the scratch has all vectors; Ray's workers test.
-    if model.entry.remote_code or (values.engine == "local" and not _tested(model)):
-        from patent_embeddings.encoders import factory, loading  # torch, which takes seconds
-
-        with loading.offline():
-            model = factory.opened(model)
-    texts, first, own = list(documents.values()), None, prompts.own(model.entry.prompts)
+    if model.entry.remote_code:  # only the loaded model says which code it runs, which is in the key
+        model = _opened(model)
+    texts, first, own = list(documents.values()), None, prompts.own(model.entry)
     if (size := values.passages.tokens) is not None:
         from patent_embeddings.encoders.tokens import tokenizer  # transformers, which takes seconds
 
         cutter = tokenizer(model.entry)
-        windows.require_room(model, cutter, [model.prompt(side) for side in ("document", *own)], size)
+        windows.require_room(model, cutter, ("document", *own), size)
         texts, first = windows.cut(texts, cutter, size, values.passages.stride)
     sides: dict[str, tuple[Side, list[str]]] = {
         "documents": ("document", texts),
@@ -50,6 +45,9 @@ def embed(
         **{name: (name, texts) for name in own},
     }
     encoded = shards.encode(model, sides, folder, label=label, engine=values.engine)
+    # Where the scratch has all vectors nobody has loaded the model, though its present entry may not fit it.
+    if not encoded.computed and not gate.note(model, gate.ENCODER).is_file():
+        _opened(model)
     for name, tokens in encoded.first.items():
         asked = name == "queries"
         ids = pd.DataFrame({"query_id": list(queries)} if asked else {"family_id": list(documents)}, dtype="str")
@@ -57,8 +55,12 @@ def embed(
     return encoded
 
 
-def _tested(model: Specification) -> bool:
-    return gate.note(model.entry, model.fingerprints(), gate.ENCODER).is_file()
+def _opened(model: Specification) -> Specification:
+    """The model, loaded and tested."""
+    from patent_embeddings.encoders import factory, loading  # torch, which takes seconds
+
+    with loading.offline():
+        return factory.opened(model)
 
 
 def require_text(texts: Iterable[str], landscape: str, view: str) -> None:

@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 
 from patent_embeddings.core import distributed
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.encoders.specification import Specification
+from patent_embeddings.encoders.specification import Options, Specification
 from patent_embeddings.encoders.values import Embedder, Side
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _ray(model: Specification, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[
     unit = "GPU" if resources.get("GPU") else "CPU"
     workers = min(len(jobs), max(1, int(resources[unit])))
     rows = [{"job": number, "key": job.key, "side": job.side, "texts": job.texts} for number, job in enumerate(jobs)]
-    options = {**model.options, "adapter": model.adapter and model.adapter.resolve()}
+    options: Options = {**model.options, "adapter": model.adapter and model.adapter.resolve()}
     pool = {"compute": ray.data.ActorPoolStrategy(size=workers), f"num_{unit.lower()}s": 1}
     mapped = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         Worker, fn_constructor_args=(model.entry, options), batch_size=1, batch_format="pyarrow", **pool
@@ -93,7 +93,7 @@ def _ray(model: Specification, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[
 class Worker:
     """A model in a process of Ray's, loaded at the first job, and tested once its key is found to be the driver's."""
 
-    def __init__(self, entry: Embedder, options: dict[str, Any]) -> None:
+    def __init__(self, entry: Embedder, options: Options) -> None:
         self.entry, self.options = entry, options
         self.encoder: Encoder | None = None
         self.known: set[str] = set()  # keys that are this model's too

@@ -41,11 +41,14 @@ class Terms(Weights):
 
     @model_validator(mode="before")
     @classmethod
-    def _precise(cls, block: Any) -> Any:
-        """Fill in `dtype` by the model's size."""
-        if isinstance(block, dict) and block.get("dtype") is None:
-            return {**block, "dtype": "float32" if _small(block.get("parameters")) else "auto"}
-        return block
+    def _sized(cls, block: Any) -> Any:
+        """Fill in what follows from the model's size: `dtype`, and of an embedding model `memory`."""
+        if not isinstance(block, dict):
+            return block
+        size = block.get("parameters")
+        filled = {"dtype": "float32" if _small(size) else "auto", "memory": _plan(size)}
+        own = {name: value for name, value in filled.items() if name in cls.model_fields and block.get(name) is None}
+        return {**block, **own}
 
     @model_validator(mode="after")
     def _known(self) -> Terms:
@@ -64,14 +67,6 @@ class Model(Terms, Embedder):
     contamination: str | None = None  # known or possible overlap of training data with a benchmark
     study: str | None = None  # its row in the study's table
     expected: list[Expected] = []  # a cell that matches one says whether it reproduces it within 2 %
-
-    @model_validator(mode="before")
-    @classmethod
-    def _sized(cls, block: Any) -> Any:
-        """Fill in `memory` by the model's size."""
-        if isinstance(block, dict) and block.get("memory") is None:
-            return {**block, "memory": _plan(block.get("parameters"))}
-        return block
 
     @model_validator(mode="after")
     def _consistent(self) -> Model:

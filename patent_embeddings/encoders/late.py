@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from patent_embeddings.encoders.base import Encoder
+from patent_embeddings.encoders.specification import Options
 from patent_embeddings.encoders.values import Embedder, Side
 
 
@@ -17,7 +18,7 @@ class Late(Encoder):
     model_class = "MultiVectorEncoder"
     kinds = ("MultiVectorEncoder", "ColBERT")
 
-    def __init__(self, entry: Embedder, **options: Any) -> None:
+    def __init__(self, entry: Embedder, **options: Unpack[Options]) -> None:
         super().__init__(entry, **options)
         first = self.model[0]
         queries = self.query_length

@@ -94,8 +94,10 @@ def opened(
     if entry.native:
         model.transformers_model.name_or_path = str(folder)  # where peft looks for the base of an adapter
     if model.tokenizer is not None:
+        model.tokenizer.truncation_side = "right"  # a long text loses its end, never its prompt
         ended(entry, folder, model.tokenizer)
         worded(entry, folder, model.tokenizer, rows(model))
+    placed(entry, model)
     finite(entry, folder, model, absent)
     return model
 
@@ -114,6 +116,17 @@ def kind(entry: Weights, folder: Path, own: tuple[str, ...]) -> None:
         if not late and not weights.lists(folder, "Dense"):
             what = f"{folder} holds no projection of tokens, so that it is no late-interaction model"
             raise UserError(f"{entry.hub}: {what}; mend `encoder` of its entry")
+
+
+def placed(entry: Weights, model: torch.nn.Module) -> None:
+    """Raise UserError where an entry's `max_length` is more than the positions that the weights have vectors for."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            # RoBERTa counts from behind the position of padding.
+            room = module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+            if entry.max_length > room:
+                what = f"its entry says `max_length: {entry.max_length}`, but the weights have {room} positions"
+                raise UserError(f"{entry.hub}: {what}; mend the entry")
 
 
 def finite(entry: Weights, folder: Path, model: torch.nn.Module, absent: Sequence[torch.Tensor]) -> None:

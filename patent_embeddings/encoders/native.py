@@ -14,10 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from transformers import CONFIG_MAPPING
+from transformers import CONFIG_MAPPING, AutoConfig
+from transformers.models.jina_embeddings_v3.configuration_jina_embeddings_v3 import JinaEmbeddingsV3Config
 
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.encoders import nomic_moe_config, weights
+from patent_embeddings.encoders import weights
 from patent_embeddings.encoders.values import Weights
 
 Config = dict[str, Any]
@@ -28,15 +29,26 @@ _OWN = "sentence_transformers."  # modules of this package are no code of a repo
 _SAID = {"_name_or_path", "auto_map", "dtype", "model_type", "torch_dtype", "transformers_version", "use_cache"}
 
 
+class MoeConfig(JinaEmbeddingsV3Config):
+    """Sizes of nomic-embed-text-v2-moe, which its tokenizer needs too; the network is in `nomic_moe`."""
+
+    model_type = "nomic_bert_moe"
+    num_experts: int = 8
+    moe_top_k: int = 2
+    moe_every_n_layers: int = 2
+
+
+AutoConfig.register(MoeConfig.model_type, MoeConfig)
+
+
 @dataclass(frozen=True)
 class Form:
     """How a `config.json` that was written for a repository's code is translated for a class of transformers."""
 
     model_type: str  # of the class
     renamed: Mapping[str, str] = field(default_factory=dict)  # keys that the class knows by another name
-    only: Mapping[str, tuple[Any, ...]] = field(
-        default_factory=dict
-    )  # values that the class computes with, where it has no choice
+    # Values that the class computes with, where it has no choice.
+    only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     beside: frozenset[str] = frozenset()  # keys that change no vector
     fixed: Mapping[str, Any] = field(default_factory=dict)  # settings added for the class
     taken: frozenset[str] = frozenset({"rope_scaling", "rope_theta"})  # older keys that the class or `derived` reads
@@ -112,7 +124,7 @@ FORMS = {
     ),
     # The same code with experts, biases and GELU: of nomic-embed-text-v2-moe
     "nomic-moe": Form(
-        model_type=nomic_moe_config.MODEL_TYPE,
+        model_type=MoeConfig.model_type,
         renamed={**_NOMIC, "activation_function": "hidden_act"},
         only={
             **_NOMIC_ONLY, "activation_function": ("gelu",), "expert_choice_router": (False,), "ffn_div": (1,),
@@ -214,6 +226,6 @@ def _require_no_code(entry: Weights, listing: Path) -> None:
 
 
 def _put(path: Path, content: Any) -> None:
-    """Write a JSON file in place of a link."""
+    """Write a JSON file in place of a link, in the order of its keys."""
     path.unlink(missing_ok=True)
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")

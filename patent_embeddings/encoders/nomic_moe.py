@@ -15,7 +15,7 @@ from transformers.conversion_mapping import register_checkpoint_conversion_mappi
 from transformers.core_model_loading import Chunk, WeightConverter, WeightRenaming
 from transformers.models.jina_embeddings_v3.modeling_jina_embeddings_v3 import JinaEmbeddingsV3Model
 
-from patent_embeddings.encoders.nomic_moe_config import MODEL_TYPE, MoeConfig
+from patent_embeddings.encoders.native import MoeConfig
 
 
 class Experts(torch.nn.Module):
@@ -62,7 +62,7 @@ class NomicMoeModel(JinaEmbeddingsV3Model):
 
 AutoModel.register(MoeConfig, NomicMoeModel)
 register_checkpoint_conversion_mapping(
-    MODEL_TYPE,
+    MoeConfig.model_type,
     [
         WeightRenaming("emb_ln", "embeddings.LayerNorm"),
         WeightRenaming("encoder.layers", "layers"),

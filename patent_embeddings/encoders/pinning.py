@@ -54,12 +54,8 @@ def _pin(name: str, entry: Terms) -> list[str]:
     before = hub.listing(entry.hub, entry.revision, "model", retry=retry)
     changes = sorted(_changes(before, files))
     more = [f"  and {len(changes) - _SHOWN} more"] if len(changes) > _SHOWN else []
-    return [
-        *lines,
-        f"  since {entry.revision}: {'no file has changed' if not changes else ''}".rstrip(),
-        *changes[:_SHOWN],
-        *more,
-    ]
+    lines.append(f"  since {entry.revision}: {'no file has changed' if not changes else ''}".rstrip())
+    return [*lines, *changes[:_SHOWN], *more]
 
 
 def _ours(files: Mapping[str, File]) -> list[str]:
@@ -87,10 +83,8 @@ def edited(text: str, name: str, commit: str, weights: Mapping[str, str]) -> str
     lines = text.splitlines(keepends=True)
     top: Any = yaml.compose(text)
     block = next(value for key, value in top.value if key.value == name)
-    keys = {
-        key.value: (key.start_mark.line, max(key.start_mark.line + 1, value.end_mark.line))
-        for key, value in block.value
-    }
+    marks = {key.value: (key.start_mark.line, value.end_mark.line) for key, value in block.value}
+    keys = {key: (first, max(first + 1, end)) for key, (first, end) in marks.items()}
     hashes = [f"    {one}: {digest}\n" for one, digest in sorted(wanted.get("weights", {}).items())]
     new = {"revision": [f"  revision: {commit}\n", *(["  weights:\n", *hashes] if hashes else [])], "weights": []}
     left = wanted.get("unverified")

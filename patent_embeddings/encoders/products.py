@@ -14,28 +14,21 @@ import torch
 
 
 class _Product(torch.autograd.Function):
-    """x Wᵀ + b, [..., in] to [..., out]."""
+    """x Wᵀ + b, [..., in] to [..., out], with the gradient of x: only adapters are trained, and never these weights."""
 
     @staticmethod
     def forward(context: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        context.save_for_backward(x, weight)
+        context.save_for_backward(weight)
         return multiply(x, weight, bias)
 
     @staticmethod
     def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        (gradient,) = gradients
-        x, weight = context.saved_tensors
-        wanted = context.needs_input_grad
-        rows = gradient.flatten(0, -2)
-        return (
-            multiply(gradient, weight.T) if wanted[0] else None,
-            rows.T @ x.flatten(0, -2) if wanted[1] else None,
-            rows.sum(0) if wanted[2] else None,
-        )
+        (weight,) = context.saved_tensors
+        return multiply(gradients[0], weight.T), None, None
 
 
 class Linear(torch.nn.Linear):
-    """torch's linear layer, multiplied by oneDNN."""
+    """torch's linear layer with frozen weights, multiplied by oneDNN."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """[..., in] to [..., out]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from patent_embeddings.encoders.values import Prompts, Side
+from patent_embeddings.encoders.values import Embedder, Prompts, Side
 
 
 def prompt(prompts: Prompts, side: Side) -> str:
@@ -11,10 +11,11 @@ def prompt(prompts: Prompts, side: Side) -> str:
     return str(prompts.document if own is None else own)
 
 
-def own(prompts: Prompts) -> list[Side]:
-    """Tasks for which documents are embedded again, as the model has a prompt for them."""
+def own(model: Embedder) -> list[Side]:
+    """Tasks for which documents are embedded again, as the model has a prompt or an adapter for them."""
     tasks: tuple[Side, ...] = ("classification", "clustering")
-    return [side for side in tasks if getattr(prompts, side) is not None]
+    apart = {side for side in tasks if model.tasks and getattr(model.tasks, side) != model.tasks.document}
+    return [side for side in tasks if side in apart or getattr(model.prompts, side) is not None]
 
 
 def head(text: str, tokens: int) -> str:

@@ -16,12 +16,6 @@ def reranker(entry: Weights, *, dtype: str = "float32", tested: bool = True) -> 
     distributed.settle()  # before a library looks at the environment
     found = Cross(entry, dtype)
     if tested:
-        passed(found)
+        gate.passed(found, reranker_checks)
     meter.attach(found.model, found.device)  # costs are those of texts, not of the test
     return found
-
-
-def passed(cross: Cross) -> None:
-    """Test a reranker unless it has passed on this machine with the same fingerprint; see `self_test.gate`."""
-    key = [cross.fingerprint()]
-    gate.passed(cross.entry, key, "reranker_checks", lambda: reranker_checks.findings(cross), cross.dtype)

@@ -12,12 +12,11 @@ import numpy as np
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.arrays import Integers
-from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.files import replacing
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.encoders import engines
 from patent_embeddings.encoders.engines import Engine, Job
-from patent_embeddings.encoders.precision import precise
+from patent_embeddings.encoders.precision import require_numbers
 from patent_embeddings.encoders.prompts import head
 from patent_embeddings.encoders.specification import Specification
 from patent_embeddings.encoders.values import Side
@@ -53,17 +52,14 @@ def encode(
     """
     sides = {name: (side, [head(text, model.limit) for text in texts]) for name, (side, texts) in sides.items()}
     keys = {name: model.key(side) for name, (side, _) in sides.items()}
-    side_of = {keys[name]: side for name, (side, _) in reversed(list(sides.items()))}
     distinct: dict[str, list[str]] = {}
-    for key in dict.fromkeys(keys.values()):
-        own = {text for name, (_, texts) in sides.items() if keys[name] == key for text in texts}
-        # The longest first, so that a shard's texts are of like length.
-        distinct[key] = sorted(own, key=lambda text: (-len(text), text))
-    jobs = [
-        Job(key, side_of[key], start, texts[start : start + SIZE])
-        for key, texts in distinct.items()
-        for start in range(0, len(texts), SIZE)
-    ]
+    jobs: list[Job] = []
+    for name, (side, _) in sides.items():
+        if (key := keys[name]) not in distinct:
+            own = {text for other, (_, texts) in sides.items() if keys[other] == key for text in texts}
+            # The longest first, so that a shard's texts are of like length.
+            distinct[key] = ordered = sorted(own, key=lambda text: (-len(text), text))
+            jobs += [Job(key, side, at, ordered[at : at + SIZE]) for at in range(0, len(ordered), SIZE)]
     places = {key: {text: place for place, text in enumerate(texts)} for key, texts in distinct.items()}
     total, computed = sum(len(texts) for texts in distinct.values()), 0
     rows = {key: np.ones(len(texts), np.int64) for key, texts in distinct.items()}
@@ -131,10 +127,7 @@ def _shards(jobs: Sequence[Job], model: Specification, engine: Engine) -> Iterat
         else:
             missing.append(job)
     for job, parts in engines.compute(engine, model, missing):
-        for text, part in zip(job.texts, parts, strict=True):
-            if not np.isfinite(part).all():
-                what = f"{model.entry.hub}: the vector of {text[:60]!r} in {model.dtype} holds NaN or infinity"
-                raise UserError(f"{what}, though its weights do not; {precise(model.dtype)}")
+        require_numbers(model, job.texts, parts)
         data = engines.packed(parts)
         with replacing(_path(job)) as temporary:  # behind a digest of their bytes
             temporary.write_bytes(hashlib.sha256(data).digest() + data)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from patent_embeddings.encoders import devices, fingerprints, weights
 from patent_embeddings.encoders.precision import resolve
@@ -15,13 +16,23 @@ from patent_embeddings.encoders.values import Embedder, Frozen, Side
 _CACHED = 3072  # tokens of a batch whose activations stay in a processor's cache
 # The modules of this package that can change a vector; a test compares this list with the imports. The texts as they
 # are cut, and what this module derives from an entry, are in the key themselves; shards and engines only carry vectors.
-CODE = ("base", "dense", "late", "loading", "native", "nomic_moe", "nomic_moe_config", "products", "task_adapters")
+CODE = ("base", "dense", "late", "loading", "native", "nomic_moe", "products", "task_adapters")
 # The fields of an entry that decide how vectors are read out, or that loading checks.
 _FIELDS = {"encoder", "pooling", "head", "dimension", "padding"}
 
 
+class Options(TypedDict, total=False):
+    """How a model is read out, beside what its entry says."""
+
+    length: int | None  # tokens that texts are cut to; None, as by default: the entry's evaluation length
+    dtype: str  # `float32`, the default, `bfloat16`, or `auto`: bfloat16 where the device computes it natively
+    adapter: Path | None  # folder of a peft adapter
+    scale: float  # weighs the adapter, from 0 (zero-shot) to 1 (as trained), the default
+    frozen: Frozen | None  # kept so while an adapter is trained on them, whatever `dtype`; None: not for training
+
+
 class Specification:
-    """A model of the registry with its options, which `factory.encoder` documents and `factory.opened` loads it by.
+    """A model of the registry with its options, which `factory.opened` loads it by.
 
     `length` and `query_length` count prompt and special tokens, `dtype` is `float32` or `bfloat16`, `device` is `cpu`
     or `cuda`, and `products` is `onednn` where that multiplies the linear layers, else `torch`.
@@ -29,36 +40,21 @@ class Specification:
     Raises UserError: the weights are not on this machine, or not as pinned.
     """
 
-    def __init__(
-        self,
-        entry: Embedder,
-        *,
-        length: int | None = None,
-        dtype: str = "float32",
-        adapter: Path | None = None,
-        scale: float = 1.0,
-        frozen: Frozen | None = None,
-    ) -> None:
-        self.entry = entry
-        self.options: dict[str, Any] = {
-            "length": length,
-            "dtype": dtype,
-            "adapter": adapter,
-            "scale": scale,
-            "frozen": frozen,
-        }
+    def __init__(self, entry: Embedder, **options: Unpack[Options]) -> None:
+        self.entry, self.options = entry, options
         self.folder = weights.locate(entry)
         self.late = entry.encoder == "late"  # a vector for each token of a text, not one a text
-        self.length = min(length or entry.length, entry.max_length)
+        self.length = min(options.get("length") or entry.length, entry.max_length)
         queries = entry.query_length if self.late else None
         self.query_length = min(queries or self.length, entry.max_length)
         device = devices.loaded()
         self.device = device.kind
-        self.frozen = frozen
-        self.dtype = resolve("bfloat16" if frozen == "nf4" else frozen or dtype, device)
+        self.frozen = options.get("frozen")
+        dtype = self.frozen or options.get("dtype", "float32")
+        self.dtype = resolve("bfloat16" if dtype == "nf4" else dtype, device)
         self.products = devices.products(device, self.dtype)
-        self.adapter = adapter if scale else None
-        self.scale = scale if adapter else 1.0
+        self.scale = options.get("scale", 1.0)
+        self.adapter = options.get("adapter") if self.scale else None
 
     @property
     def limit(self) -> int:
@@ -73,6 +69,11 @@ class Specification:
     def prompt(self, side: Side) -> str:
         """Text that is put before each text of a side, by the registry and not by the model's own files."""
         return prompt(self.entry.prompts, side)
+
+    def room(self, tokenizer: Any, sides: Iterable[Side]) -> int:
+        """Tokens that are kept of a text besides special tokens and prompt, of the side that keeps the fewest."""
+        prompts = {side: len(tokenizer(self.prompt(side))["input_ids"]) for side in sides}
+        return min((self.query_length if side == "query" else self.length) - prompts[side] for side in prompts)
 
     def key(self, side: Side) -> str:
         """The fingerprint of a side as text."""

@@ -40,9 +40,8 @@ def put(entry: Embedder, folder: Path, network: Any) -> None:
         with loading.refusing(entry, folder / task), quiet, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # peft warns of the second adapter of a network
             report = network.load_adapter(str(folder / task), adapter_name=task)
-        missing = [
-            key for key in report.missing_keys if task in key.split(".")
-        ]  # those of other tasks are reported too
+        # Those of other tasks are reported too.
+        missing = [key for key in report.missing_keys if task in key.split(".")]
         fault = next(iter(sorted([*missing, *report.unexpected_keys])), None)
         layers = [module for module in network.modules() if isinstance(module, LoraLayer)]
         if fault or not any(task in (*layer.lora_A, *layer.lora_embedding_A) for layer in layers):

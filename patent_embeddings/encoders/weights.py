@@ -18,7 +18,9 @@ from patent_embeddings.encoders.values import Weights
 
 MODELS = "MODELS_DIR"
 CONSENT = "TRUST_REMOTE_CODE"
-_KINDS = {".json", ".safetensors", ".bin", ".txt", ".model", ".py", ".jinja", ".metadata"}  # files of a model
+# Kinds of a model's files that every download has, and those that a digest is of.
+FETCHED = (".json", ".safetensors", ".jinja", ".metadata", ".txt", ".model", ".bpe", ".codes", ".spm", ".tiktoken")
+_KINDS = {*FETCHED, ".bin", ".py"}
 _AGAIN = "copy the model's files there again"
 _LARGE = 1 << 20  # bytes from which a file is hashed again only where it has been touched
 
@@ -121,13 +123,12 @@ def consented(entry: Weights) -> bool:
     Raises UserError: the user has not agreed to that, or the code was written for other versions of libraries, with
     which its vectors may differ silently.
     """
+    runs = f"{entry.hub} runs code of its own repository"
     if entry.remote_code and os.environ.get(CONSENT) != "1":
-        raise UserError(f"{entry.hub} runs code of its own repository; read it, then set {CONSENT}=1 to agree")
+        raise UserError(f"{runs}; read it, then set {CONSENT}=1 to agree")
     if entry.remote_code and (fault := unlike(entry)):
-        mend = (
-            "to try it all the same, mend `libraries` of its entry and run `python -m stages.model check` with its id"
-        )
-        raise UserError(f"{entry.hub} runs code of its own repository, which {fault}; {mend}, or use another model")
+        todo = "mend `libraries` of its entry and run `python -m stages.model check` with its id"
+        raise UserError(f"{runs}, which {fault}; to try it all the same, {todo}, or use another model")
     return entry.remote_code
 
 

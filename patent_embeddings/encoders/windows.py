@@ -12,6 +12,7 @@ from patent_embeddings.core import layout
 from patent_embeddings.core.arrays import Integers
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.encoders.specification import Specification
+from patent_embeddings.encoders.values import Side
 
 _TEXTS = 256  # tokenized at once
 
@@ -41,10 +42,9 @@ def cut(texts: Sequence[str], tokenizer: Any, tokens: int, stride: int) -> tuple
     return passages, first
 
 
-def require_room(model: Specification, tokenizer: Any, prompts: Sequence[str], tokens: int) -> None:
+def require_room(model: Specification, tokenizer: Any, sides: Sequence[Side], tokens: int) -> None:
     """Raise UserError where a passage, special tokens and the longest prompt exceed the model's length."""
-    left = model.limit - max(len(tokenizer(prompt)["input_ids"]) for prompt in prompts)
-    if tokens > left:
+    if tokens > (left := model.room(tokenizer, sides)):
         keeps = f"after special tokens and prompt {model.entry.hub} keeps {left} tokens of a text; use so many or fewer"
         raise UserError(f"{layout.PARAMS}: embed.passages.tokens is {tokens}, but {keeps}")
 

@@ -156,7 +156,7 @@ def estimate(cell: Cell) -> tuple[float, str] | None:
 
 def encoded(params: Params, model: Model) -> float:
     """Tokens of a cell's documents and queries, once for each prompt and view; passages are not counted."""
-    own = [(params.document_view, prompts.prompt(model.prompts, side)) for side in prompts.own(model.prompts)]
+    own = [(params.document_view, prompts.prompt(model.prompts, side)) for side in prompts.own(model)]
     documents = {(params.document_view, model.prompts.document), *own}
     queries = {(params.query_view, model.prompts.query)} - documents  # else their vectors are those of documents
     total = 0.0

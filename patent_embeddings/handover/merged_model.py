@@ -67,7 +67,7 @@ def save(folder: Path, subject: Subject, scores: pd.DataFrame) -> str:
     if encoder.adapter and encoder.dtype != "float32":
         tuned = whole[0].model.float().merge_and_unload()
         whole[0].model = tuned.to(getattr(torch, encoder.dtype))
-    own = {_NAMED[side]: encoder.prompt(side) for side in prompts.own(encoder.entry.prompts)}
+    own = {_NAMED[side]: encoder.prompt(side) for side in prompts.own(encoder.entry)}
     whole.prompts = {"query": encoder.prompt("query"), "document": encoder.prompt("document"), **own}
     whole.default_prompt_name = None
     if subject.model.similarity != "maxsim":  # late interaction sets its own, and cuts no dimensions

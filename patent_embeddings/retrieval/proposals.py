@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from patent_embeddings.core.arrays import Doubles, Floats, Integers
+from patent_embeddings.core.errors import tells_of_memory
 from patent_embeddings.core.threads import COUNT, threads
 from patent_embeddings.encoders import devices
 
@@ -87,7 +88,8 @@ class _Torch:
         self.torch, self.size, self.tile = torch, len(documents), _TILE
         self.dtype, self.device = getattr(torch, dtype), torch.device(device)
         self.unit = torch.finfo(self.dtype).eps / 2
-        free = _free(device)
+        with self._room():  # also what looks first needs some
+            free = _free(device)
         if free is not None:
             torch.backends.cuda.matmul.allow_tf32 = False  # float32 to the last bit
             self.tile = max(1, min(_ON_GPU, free // 2 // _EACH // COUNT))
@@ -151,11 +153,13 @@ class _Torch:
 
     @contextmanager
     def _room(self) -> Iterator[None]:
-        """Turn a GPU's out-of-memory error into MemoryError, and halve the tiles."""
+        """Turn the error of a GPU whose memory ends, torch's, CUDA's or cuBLAS's, into MemoryError; halve the tiles."""
         tile = self.tile
         try:
             yield
-        except self.torch.OutOfMemoryError as fault:
+        except RuntimeError as fault:
+            if tells_of_memory(str(fault)) is None:
+                raise
             self.tile = min(self.tile, max(1, tile // 2))  # several threads may meet its end at once
             raise MemoryError(str(fault)) from fault
 

@@ -15,7 +15,6 @@ import pandas as pd
 
 from patent_embeddings.core import layout
 from patent_embeddings.core.arrays import Floats
-from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.vectors import Vectors
 from patent_embeddings.encoders.prompts import head
 from patent_embeddings.retrieval.landscape import Landscape
@@ -108,14 +107,12 @@ class Asking:
             encoder = self._encoder
             from patent_embeddings.encoders.engines import split
             from patent_embeddings.encoders.loading import offline
-            from patent_embeddings.encoders.precision import precise
+            from patent_embeddings.encoders.precision import require_numbers
 
             with self._clock.timing("encode"), offline():
                 # Encoded alone, so that it does not depend on other questions.
                 (found,) = split(encoder.encode([head(text, encoder.limit)], "query"))
-            if not np.isfinite(found).all():
-                what = f"{encoder.entry.hub}: the vector of {text[:60]!r} in {encoder.dtype} holds NaN or infinity"
-                raise UserError(f"{what}, though its weights do not; {precise(encoder.dtype)}")
+            require_numbers(encoder, [text], [found])
             first = np.zeros(1, np.int64) if encoder.late else None
             self._vectors[text] = Vectors(Path("the question"), [text], np.atleast_2d(found), first)
         return self._vectors[text]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from patent_embeddings.core.errors import UserError
+from patent_embeddings.core.files import read_json, write_json
 from patent_embeddings.encoders.values import Embedder
 from patent_embeddings.training.folded import fold
 
@@ -28,6 +28,7 @@ def add(model: Any, rank: int) -> None:
 
     Its weights are drawn from torch's seeded generator; at first it does not change the network's output.
     """
+    model.requires_grad_(False)  # peft freezes the network alone: what is behind it would be trained, and not saved
     kind = TaskType.FEATURE_EXTRACTION
     config = LoraConfig(task_type=kind, r=rank, lora_alpha=2 * rank, target_modules="all-linear")
     model.add_adapter(config, adapter_name=ADAPTER)
@@ -97,8 +98,7 @@ def save_mean(model: Any, entry: Embedder, adapters: Sequence[Path], weight: flo
 def _settle(folder: Path, entry: Embedder) -> None:
     """Make a saved adapter reproducible: name the published model, not a path, and fix the order of its entries."""
     path = folder / CONFIG_NAME
-    config = json.loads(path.read_text(encoding="utf-8"))
-    config |= {"base_model_name_or_path": entry.hub, "revision": entry.revision}
+    config = read_json(path) | {"base_model_name_or_path": entry.hub, "revision": entry.revision}
     config["target_modules"] = sorted(config["target_modules"])  # written from a set
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(path, config)
     (folder / "README.md").unlink(missing_ok=True)

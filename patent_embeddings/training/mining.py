@@ -18,6 +18,7 @@ from patent_embeddings.core.entries import HardNegatives
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.core.progress import say, track
 from patent_embeddings.encoders.base import Encoder
+from patent_embeddings.encoders.precision import require_numbers
 from patent_embeddings.encoders.values import Side
 
 _TEXTS = 1024  # encoded at once
@@ -140,11 +141,12 @@ def _key(pair: Any) -> tuple[str, ...]:
 
 
 def _unit(encoder: Encoder, texts: list[str], side: Side) -> np.ndarray:
-    """Vectors of unit length, float32 [texts, dimension]."""
+    """Vectors of unit length, float32 [texts, dimension]. Raises UserError where one is NaN or infinite."""
     blocks = range(0, len(texts), _TEXTS)
     label = "mine hard negatives"
     parts = [
         encoder.encode(texts[start : start + _TEXTS], side) for start in track(blocks, len(texts), label, weight=_TEXTS)
     ]
     vectors = np.concatenate(parts)
+    require_numbers(encoder, texts, vectors, setting="`memory.weights` of its entry")
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)

@@ -11,7 +11,6 @@ import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.sampler import DefaultBatchSampler
-from sentence_transformers.util.distributed import get_world_size
 from torch.utils.data import SequentialSampler
 from transformers import TrainerCallback
 
@@ -114,13 +113,7 @@ class Progress(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Seal the checkpoint that was just saved."""
-        _together()  # each process has written its part
+        args.distributed_state.wait_for_everyone()  # each process has written its part
         if state.is_world_process_zero:
             checkpoints.seal(Path(args.output_dir), state.global_step, state.best_global_step)
-        _together()
-
-
-def _together() -> None:
-    """Wait for the other processes that torchrun started."""
-    if get_world_size() > 1:
-        torch.distributed.barrier()
+        args.distributed_state.wait_for_everyone()

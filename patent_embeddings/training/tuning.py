@@ -24,6 +24,7 @@ from patent_embeddings.core.files import replacing, workplace, writable
 from patent_embeddings.core.progress import say
 from patent_embeddings.encoders import factory, loading, weights
 from patent_embeddings.encoders.base import Encoder
+from patent_embeddings.encoders.values import Frozen
 from patent_embeddings.training import adapters, checkpoints, lora, memory, mining
 from patent_embeddings.training.loss import AllowedNegatives, barred, forbidden
 from patent_embeddings.training.trainer import Arguments, InOrder, Lost, Progress, Trainer
@@ -110,7 +111,9 @@ def train(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents: 
     if torch.cuda.is_available():  # under torchrun each process has its own GPU
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if values.hard_negatives and documents is not None:
-        encoder = factory.encoder(values.model, length=values.length, frozen=_frozen(values))
+        # As it is evaluated: with the adapters of its tasks, and not in 4 bits.
+        dtype = "bfloat16" if _frozen(values) == "nf4" else _frozen(values)
+        encoder = factory.encoder(values.model, length=values.length, dtype=dtype)
         pairs = mining.mined(pairs, documents, encoder, values.hard_negatives)
         del encoder
     _contrasted(pairs, values.hard_negatives.each if values.hard_negatives else 0)
@@ -180,12 +183,9 @@ def _trainer(values: FinetuneValues, pairs: pd.DataFrame) -> Trainer:
         learning_rate=values.rate,
         warmup_steps=max(1, steps // 10),
         seed=values.seed,
-        data_seed=values.seed,
         eval_on_start=True,
         metric_for_best_model="loss",
-        greater_is_better=False,
         batch_sampler=InOrder,
-        dataloader_drop_last=False,
         prompts={name: encoder.prompt("query" if name == "anchor" else "document") for name in texts},
         bf16=on_gpu and torch.cuda.is_bf16_supported(),
         activation_checkpointing=entry.memory.checkpointing,
@@ -202,9 +202,9 @@ def _trainer(values: FinetuneValues, pairs: pd.DataFrame) -> Trainer:
     return trainer
 
 
-def _frozen(values: FinetuneValues) -> Any:
-    """Precision of the frozen weights: by the model's size on a GPU, unchanged on a processor."""
-    return values.model.memory.weights if torch.cuda.is_available() else None
+def _frozen(values: FinetuneValues) -> Frozen:
+    """Precision of the frozen weights: by the model's size on a GPU, whole on a processor."""
+    return values.model.memory.weights if torch.cuda.is_available() else "float32"
 
 
 def share(batch: int) -> int:

@@ -24,16 +24,6 @@ TEMPLATE = "Instruct: find\nQuery:"
 CLOSE = {"rtol": 0, "atol": 1e-5}
 
 
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.bert(tmp_path_factory.mktemp("bert"))
-
-
-@pytest.fixture(scope="module")
-def decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.decoder(tmp_path_factory.mktemp("decoder"))
-
-
 @cache
 def plain(folder: Path) -> Any:
     """Tokenizer and model of transformers, nothing else."""
@@ -171,6 +161,36 @@ def test_length_cuts_prompt_and_text_together(bert: Path, tmp_path: Path) -> Non
     assert encoder.length == 12
     check(encoder, bert, lambda h: unit(h.mean(0)))
     assert factory.encoder(tiny.entry(folder), length=1000).length == 64
+
+
+@pytest.mark.parametrize("side", ["query", "document"])
+def test_a_length_that_only_the_prompt_fits_in_is_refused(bert: Path, tmp_path: Path, side: str) -> None:
+    """All texts of the side would have the same vector."""
+    entry = tiny.entry(tiny.dense(tmp_path / "m", bert, "mean"), prompts={side: "search: "})
+    said = f"nothing of a {side} is kept in 9 tokens beside its prompt 'search: '; set embed.length"
+    with pytest.raises(UserError, match=said):
+        factory.encoder(entry, length=9)
+    found = factory.encoder(entry, length=10, tested=False).encode(["a pump", "x"], "query")  # a letter of each is left
+    assert np.abs(found[0] - found[1]).max() > 1e-3
+
+
+def test_more_tokens_than_the_weights_have_positions_are_refused(bert: Path) -> None:
+    with pytest.raises(UserError, match="its entry says `max_length: 65`, but the weights have 64 positions"):
+        factory.encoder(tiny.entry(bert, max_length=65))
+
+
+@pytest.mark.parametrize(("pooling", "named"), [("mean", "mean"), ("lasttoken", "last")])
+def test_a_text_without_any_token_has_a_vector_of_zeros(
+    decoder: Path, tmp_path: Path, pooling: str, named: str
+) -> None:
+    """Alone and beside others; a tokenizer that adds no end token makes nothing of an empty text."""
+    bare = shutil.copytree(decoder, tmp_path / "bare")
+    held = json.loads((bare / "tokenizer.json").read_text())
+    (bare / "tokenizer.json").write_text(json.dumps({**held, "post_processor": None}))
+    encoder = factory.encoder(tiny.entry(tiny.dense(tmp_path / "m", bare, pooling), pooling=named, padding="left"))
+    alone, beside = encoder.encode(["", ""], "document"), encoder.encode(["", "a pump", "x"], "document")
+    assert not alone.any() and not beside[0].any() and alone.shape == (2, tiny.DIMENSION)
+    np.testing.assert_allclose(beside[1:], encoder.encode(["a pump", "x"], "document"), **CLOSE)
 
 
 def test_minilm_equals_plain_sentence_transformers() -> None:

@@ -155,7 +155,7 @@ def test_a_fault_is_one_line_that_names_the_model_and_what_to_do(folder: Path, s
     cross = load(folder)
     padded_on_the_left(cross)
     with pytest.raises(UserError) as caught:
-        rerankers.passed(cross)
+        gate.passed(cross, reranker_checks)
     said = str(caught.value)
     assert "\n" not in said
     for part in ("tiny/cross: failed its test before first use", "padding: alone and in a batch", "stages.model check"):
@@ -172,5 +172,5 @@ def test_scores_of_another_device_are_tested_again(folder: Path, monkeypatch: py
     keys = []
     for model in ("NVIDIA H200", "NVIDIA A100-SXM4-80GB", "NVIDIA H200"):
         monkeypatch.setattr(devices, "loaded", lambda model=model: Device("cuda", model, 1, True))
-        keys.append(gate.note(cross.entry, [cross.fingerprint()], "reranker_checks"))
+        keys.append(gate.note(cross, "reranker_checks"))
     assert keys[0] == keys[2] != keys[1]

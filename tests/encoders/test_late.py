@@ -19,13 +19,8 @@ from patent_embeddings.retrieval.schemas import RUN
 pytestmark = pytest.mark.pipeline
 
 
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.bert(tmp_path_factory.mktemp("bert"))
-
-
 def entry(folder: Path, **changes: Any) -> Any:
-    return tiny.entry(folder, encoder="late", pooling="tokens", similarity="maxsim", dimension=8, **changes)
+    return tiny.entry(folder, **tiny.LATE, **changes)
 
 
 def tokens(base: Path, folder: Path, text: str, length: int, skip: str = "", pad: int = 0) -> Any:

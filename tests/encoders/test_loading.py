@@ -30,7 +30,6 @@ pytestmark = pytest.mark.pipeline
 
 Edit = Callable[[Path], object]
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json")
-LATE = {"encoder": "late", "pooling": "tokens", "similarity": "maxsim", "dimension": 8}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +60,7 @@ def load(kind: str, folder: Path, *, tested: bool = True, **changes: Any) -> Any
         }
         block |= {"digest": tiny.pinned(folder), **changes}
         return rerankers.reranker(registry.validated("rerankers", "tiny", block, Reranker), tested=tested)
-    options = LATE if kind == "late" else {"head": True} if kind == "head" else {}
+    options = tiny.LATE if kind == "late" else {"head": True} if kind == "head" else {}
     return factory.encoder(tiny.entry(folder, **{**options, **changes}), tested=tested)
 
 
@@ -328,6 +327,13 @@ def test_a_folder_that_cannot_be_read_is_one_line_that_names_the_file(
 def test_a_cross_encoder_that_cannot_be_read_is_one_line(models: dict[str, Path], tmp_path: Path) -> None:
     folder = altered(models["cross"], tmp_path / "m", write("model.safetensors", b""))
     assert "model.safetensors is empty" in refused("cross", folder)
+
+
+def test_a_long_pair_loses_its_ends(models: dict[str, Path], tmp_path: Path) -> None:
+    """Whatever side the files of a cross-encoder cut."""
+    left = altered(models["cross"], tmp_path / "m", config("tokenizer_config.json", truncation_side="left"))
+    pairs = [("a pump", f"a valve {'x' * 50} {'y' * 50}"), ("seals", "x")]
+    np.testing.assert_array_equal(load("cross", left).score(pairs), load("cross", models["cross"]).score(pairs))
 
 
 @pytest.mark.parametrize("files", [TOKENIZER, TOKENIZER[:1]])

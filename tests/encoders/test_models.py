@@ -208,11 +208,12 @@ def overwrite(folder: Path) -> None:
         overwrite,
         lambda folder: (folder / "config.json").write_text('{"a": 1}'),
         lambda folder: (folder / "tokenizer.json").write_text("{}"),
+        lambda folder: (folder / "vocab.bpe").write_text("a b"),
         lambda folder: (
             (folder / "config.json").rename(folder / "1_config.json") and (folder / "config.json").write_text("{}")
         ),
     ],
-    ids=["in place", "configuration", "a file more", "a name more"],
+    ids=["in place", "configuration", "a file more", "a vocabulary", "a name more"],
 )
 def test_whatever_changes_in_a_folder_is_found(on_disk: tuple[Path, dict[str, object]], edit: object) -> None:
     folder, block = on_disk

@@ -22,17 +22,12 @@ from started import start
 from patent_embeddings.core import layout, registry, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.schemas import QUERIES, VIEW
-from patent_embeddings.encoders import devices, embedding, engines, factory, fingerprints, loading
+from patent_embeddings.encoders import devices, embedding, engines, factory, fingerprints, loading, prompts
 from patent_embeddings.encoders.devices import Device
 from patent_embeddings.encoders.specification import Specification
 from patent_embeddings.training import adapters
 
 pytestmark = pytest.mark.pipeline
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.bert(tmp_path_factory.mktemp("bert"))
 
 
 @pytest.fixture
@@ -41,7 +36,6 @@ def folder(bert: Path, tmp_path: Path) -> Path:
 
 
 TASKS = {"query": "a", "document": "b", "classification": "c", "clustering": "d"}
-LATE = {"encoder": "late", "pooling": "tokens", "similarity": "maxsim"}
 ENTRIES: list[dict[str, Any]] = [
     {},
     {"pooling": "cls"},
@@ -53,9 +47,9 @@ ENTRIES: list[dict[str, Any]] = [
     {"prompts": {"query": "q: "}},
     {"tasks": TASKS},
     {"tasks": {**TASKS, "query": "e"}},
-    LATE,
-    {**LATE, "query_length": 12},
-    {**LATE, "query_length": 999},  # as many as the model takes
+    tiny.LATE,
+    {**tiny.LATE, "query_length": 12},
+    {**tiny.LATE, "query_length": 999},  # as many as the model takes
 ]
 
 
@@ -79,6 +73,15 @@ def test_the_key_changes_with_every_option(folder: Path, tmp_path: Path) -> None
     assert len(set(keys)) == len(keys)
     assert Specification(entry, adapter=one, scale=0.0).key("query") == keys[0]
     assert Specification(entry, length=48).key("query") == keys[0]  # the entry's own
+
+
+def test_documents_are_embedded_again_for_a_task_that_has_a_prompt_or_an_adapter(folder: Path) -> None:
+    alike = {**TASKS, "classification": "b"}
+    found = {(name, side) for name, fields in {
+        "plain": {}, "prompt": {"prompts": {"clustering": ""}}, "tasks": {"tasks": TASKS}, "alike": {"tasks": alike},
+    }.items() for side in prompts.own(tiny.entry(folder, **fields))}  # fmt: skip
+    assert found == {("prompt", "clustering"), ("tasks", "classification"), ("tasks", "clustering"),
+                     ("alike", "clustering")}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -116,7 +119,7 @@ def test_the_key_changes_with_code_libraries_and_device(folder: Path, monkeypatc
 def test_sides_have_one_key_only_where_they_have_the_same_vectors(kind: str, bert: Path, folder: Path) -> None:
     entry = tiny.entry(folder)
     if kind == "late":
-        entry = tiny.entry(tiny.late(folder.parent / "late", bert), **LATE, dimension=8)
+        entry = tiny.entry(tiny.late(folder.parent / "late", bert), **tiny.LATE)
     elif kind != "dense":
         listed = json.loads((folder / "modules.json").read_text())
         listed[0]["type"] = f"sentence_transformers.models.{kind.title()}"
@@ -131,7 +134,7 @@ def test_what_is_kept_of_a_text_is_what_the_loaded_model_keeps(
     query_length: int | None, bert: Path, tmp_path: Path
 ) -> None:
     entries = [tiny.entry(tiny.dense(tmp_path / "m", bert, "mean"), query_length=query_length)]
-    entries.append(tiny.entry(tiny.late(tmp_path / "l", bert), **LATE, dimension=8, query_length=query_length))
+    entries.append(tiny.entry(tiny.late(tmp_path / "l", bert), **tiny.LATE, query_length=query_length))
     for entry in entries:
         model = Specification(entry, length=20)
         encoder = factory.opened(model)
@@ -185,27 +188,28 @@ print(sorted({"torch", "transformers", "sentence_transformers", "peft"} & set(sy
 """
 
 
-def prepare(entry: Any, set_params: Callable[..., None]) -> None:
+def prepare(entry: Any, set_params: Callable[..., None], **params: Any) -> None:
     """The stage `embed` of a tiny landscape by an entry."""
     path = layout.registry("models")
     block = entry.model_dump(exclude_defaults=True)
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "tiny": block}))
     registry._read.cache_clear()
-    set_params(model="tiny", recipe="zero-shot")
+    set_params(model="tiny", recipe="zero-shot", **params)
     view = pd.DataFrame({"family_id": [*"abcd"], "text": tiny.TEXTS, "complete": True})
     tables.write(view, layout.view("tiny", "tac"), VIEW)
     queries = queried.table(pd.DataFrame({"query_id": ["b", "c"], "split": "test"}))
     tables.write(queries, layout.task("tiny", "queries"), QUERIES)
 
 
+@pytest.mark.parametrize("engine", ["local", "ray"])
 def test_an_entry_that_no_longer_fits_is_refused_though_the_scratch_has_its_vectors(
-    bert: Path, workspace: Path, set_params: Callable[..., None]
+    bert: Path, workspace: Path, set_params: Callable[..., None], engine: str
 ) -> None:
-    """Of an unverified pooling the weights' own is used; verified, it has to be that."""
+    """Of an unverified pooling the weights' own is used; verified, it has to be that. Ray's workers have no text."""
     folder = tiny.dense(workspace / "m", bert, "mean")
     prepare(tiny.entry(folder, pooling="cls", unverified=["pooling"]), set_params)
     start("embed", "tiny")
-    prepare(tiny.entry(folder, pooling="cls"), set_params)
+    prepare(tiny.entry(folder, pooling="cls"), set_params, embed__engine=engine)
     with pytest.raises(UserError, match="the registry says `pooling: cls`, the weights' own configuration 'mean'"):
         start("embed", "tiny")
 
@@ -217,7 +221,7 @@ def test_vectors_that_are_all_in_the_scratch_are_written_without_the_model(
     if kind == "dense":
         entry = tiny.entry(tiny.dense(workspace / "m", bert, "mean"))
     else:
-        entry = tiny.entry(tiny.late(workspace / "m", bert), **LATE, dimension=8)
+        entry = tiny.entry(tiny.late(workspace / "m", bert), **tiny.LATE)
     prepare(entry, set_params)
     start("embed", "tiny")
     written = layout.embeddings("tiny")

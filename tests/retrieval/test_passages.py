@@ -211,10 +211,11 @@ def test_passages_that_do_not_fit_the_model_are_refused(tmp_path: Path) -> None:
 
     from patent_embeddings.encoders import factory
 
-    encoder = factory.encoder(tiny.entry(tiny.dense(tmp_path / "m", tiny.bert(tmp_path / "bert"), "mean")), length=20)
-    windows.require_room(encoder, encoder.tokenizer, ["", "doc: "], 14)
+    folder = tiny.dense(tmp_path / "m", tiny.bert(tmp_path / "bert"), "mean")
+    encoder = factory.encoder(tiny.entry(folder, prompts={"clustering": "doc: "}), length=20)
+    windows.require_room(encoder, encoder.tokenizer, ["document", "clustering"], 14)
     with pytest.raises(UserError, match=r"tokens is 17, but .* tiny/model keeps 14 tokens of a text"):
-        windows.require_room(encoder, encoder.tokenizer, ["", "doc: "], 17)
+        windows.require_room(encoder, encoder.tokenizer, ["document", "clustering"], 17)
 
 
 def test_memory_does_not_grow_with_the_pool(tmp_path: Path) -> None:

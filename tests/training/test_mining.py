@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import citing
@@ -118,6 +119,40 @@ def test_where_no_pair_has_a_negative_the_recipe_is_refused(allowed: list[str], 
     pairs = pd.DataFrame([pair()], columns=list(PAIRS.columns))
     with pytest.raises(UserError, match=rf"none of the 1 training pairs .* {counts} .*hard_negatives out.*recipes"):
         mined(pairs, held, known, margin=0.5)
+
+
+def test_a_vector_that_is_no_number_is_not_taken_for_one_too_near() -> None:
+    held, known = planted(labelled=False)
+    known.vectors["P"] = np.array([np.nan, 0.0])
+    known.entry, known.dtype = SimpleNamespace(hub="tiny/model"), "bfloat16"  # type: ignore[attr-defined]
+    with pytest.raises(UserError, match=r"the vector of 'P' in bfloat16 holds NaN .*; set `memory\.weights` of"):
+        mined(pd.DataFrame([pair()], columns=list(PAIRS.columns)), held, known)
+
+
+@pytest.mark.parametrize(("gpu", "read"), [(False, {"dtype": "float32"}), (True, {"dtype": "bfloat16"})])
+def test_negatives_are_mined_by_the_model_as_it_is_evaluated(
+    gpu: bool, read: dict[str, str], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU too with the adapters of its tasks, which are left out where weights are frozen; and not in 4 bits."""
+    import tiny
+    import torch
+
+    from patent_embeddings.training import tuning
+
+    class Asked(Exception):
+        pass
+
+    def encoder(_: Any, **options: Any) -> None:
+        raise Asked(options)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+    monkeypatch.setattr(tuning.factory, "encoder", encoder)
+    plan = {"weights": "nf4", "checkpointing": True, "tokens": 99}
+    values = test_training.values(tiny.entry(model, memory=plan), hard_negatives=HardNegatives())
+    with pytest.raises(Asked) as caught:
+        tuning.train(values, test_training.pairs(), model, pd.DataFrame())
+    assert caught.value.args == ({"length": 32, **read},)
 
 
 def test_a_landscape_without_labels_of_the_recipe_s_set_is_said(capsys: pytest.CaptureFixture[str]) -> None:

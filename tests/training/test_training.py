@@ -225,6 +225,32 @@ def test_an_adapter_is_in_float32_over_weights_in_bfloat16(model: Path) -> None:
     assert any(weight.grad is not None for name, weight in network.named_parameters() if "lora_B" in name)
 
 
+def test_a_head_behind_the_network_stays_as_it_was_published(model: Path, workspace: Path) -> None:
+    """It is in no adapter: the losses that choose a checkpoint are those of the model that is evaluated."""
+    import tiny
+    import torch
+
+    from patent_embeddings.encoders import factory
+    from patent_embeddings.training import lora, tuning
+    from patent_embeddings.training.loss import AllowedNegatives, forbidden
+
+    entry = tiny.entry(tiny.dense(workspace / "headed", model.parent / "base", "mean", head=True), head=True)
+    network = factory.encoder(entry).model
+    lora.add(network, 4)
+    assert all("lora_" in name for name, weight in network.named_parameters() if weight.requires_grad)
+    curve = train(entry, workspace / "adapter").curve
+    dev = pairs()[lambda rows: rows["split"] == "dev"]
+    tuned = factory.encoder(entry, adapter=workspace / "adapter")
+    loss = AllowedNegatives(tuned.model, forbidden(dev), kept=tuning.memory.KEPT)
+    sides = {"anchor": "query", "positive": "document"}
+    with torch.no_grad():
+        losses = [
+            float(loss([tuned.prepare(batch[name].tolist(), side) for name, side in sides.items()], torch.tensor(rows)))
+            for rows, batch in ((batch.index.tolist(), batch) for _, batch in dev.groupby("step"))
+        ]
+    assert np.mean(losses) == pytest.approx(curve.loc[curve["split"] == "dev", "loss"].min(), abs=1e-4)
+
+
 def test_a_checkpoint_that_is_gone_or_anothers_ends_training(model: Path, workspace: Path) -> None:
     import tiny
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from patent_embeddings.core.errors import UserError, nearest
+from patent_embeddings.corpus import own
 from patent_embeddings.corpus.families import Raw
 from patent_embeddings.corpus.family_building import merged
 from patent_embeddings.corpus.formats import (
@@ -28,7 +29,6 @@ from patent_embeddings.corpus.formats import (
 from patent_embeddings.corpus.formats.format import Format
 from patent_embeddings.corpus.formats.publication import Publication
 from patent_embeddings.corpus.formats.selection import UNMET, Select
-from patent_embeddings.corpus.own.kinds import looks as is_ours
 from patent_embeddings.corpus.publication_numbers import bare
 from patent_embeddings.corpus.reading import spreadsheet
 from patent_embeddings.corpus.reading.source import HEAD, Report, Source
@@ -83,7 +83,7 @@ def _checked(source: Source, kind: Format) -> Format:
         if fitting:
             others = " or ".join(one.name for one in fitting)
             raise UserError(f"{source.path}: no export of {kind.name}; it looks like {others}; name that by --format")
-        if is_ours(source):
+        if own.kind(source):
             raise UserError(f"{source.path}: no export of {kind.name}, but in our own form; leave out --format")
     return kind
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +18,13 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from patent_embeddings.encoders import weights
-from patent_embeddings.encoders.base import Encoder
+from patent_embeddings.encoders.base import POOLING, Encoder
 from patent_embeddings.encoders.self_test import rotary
-from patent_embeddings.encoders.self_test.findings import AGAIN, LONG, OTHER, SHORT, TEXT, Finding
+from patent_embeddings.encoders.self_test.gate import AGAIN, LONG, OTHER, SHORT, TEXT, Finding
+from patent_embeddings.encoders.values import Side
 
+SIDES: tuple[Side, ...] = ("query", "document")
 _MOVED = 1e-4  # relative to the states; tokens without influence change them by nothing, or by a rounding
-_READ_OUT = {"mean": "mean", "cls": "cls", "lasttoken": "last"}
 
 
 def findings(encoder: Encoder) -> Iterator[Finding]:
@@ -35,9 +35,8 @@ def findings(encoder: Encoder) -> Iterator[Finding]:
         found = _vectors(encoder, [SHORT, LONG, TEXT, AGAIN, OTHER], "document")
         alone, query = _vectors(encoder, [SHORT], "document")[0], _vectors(encoder, [SHORT], "query")[0]
     width = found[0].shape[-1]
-    yield Finding(
-        "dimension", f"{width}, entry {entry.dimension}", width == entry.dimension, "`dimension` of its entry"
-    )
+    shown = f"{width}, entry {entry.dimension}"
+    yield Finding("dimension", shown, width == entry.dimension, "`dimension` of its entry")
     every = [*found, alone, query]
     wrong = sum(int((~np.isfinite(one)).sum()) for one in every)
     cause = "weights or buffers that were not filled, or a type of number that is too small"
@@ -47,13 +46,12 @@ def findings(encoder: Encoder) -> Iterator[Finding]:
     yield from _norms(encoder, every, near)
     yield from _texts(found, near)
     yield _padding(encoder, found, alone)
-    yield _side(encoder)
     yield from _sides(encoder, alone, query, near)
-    for side, batch in zip(("document", "query"), (batches[-2], batches[-1]), strict=True):
-        yield _prompt(encoder, side, batch.features)
+    for side, batch in zip(("document", "query"), batches[-2:], strict=True):
+        yield _prompt(encoder, side, batch[0])
     yield from _direction(encoder)
     yield from _pooling(encoder, batches[0], near)
-    yield from (Finding(*one) for one in rotary.findings(encoder.model[0], encoder.entry, encoder.folder))
+    yield from rotary.findings(encoder.model[0], encoder.entry, encoder.folder)
 
 
 def _vectors(encoder: Encoder, texts: Sequence[str], side: Any) -> list[np.ndarray]:
@@ -62,21 +60,18 @@ def _vectors(encoder: Encoder, texts: Sequence[str], side: Any) -> list[np.ndarr
     return np.split(vectors[0], vectors[1][1:]) if isinstance(vectors, tuple) else list(vectors)
 
 
-@dataclass(frozen=True)
-class _Pass:
-    """Input of one call of a model's first module: features, and keyword arguments such as the task."""
-
-    features: dict[str, Any]
-    words: dict[str, Any]
+_Pass = tuple[dict[str, Any], dict[str, Any]]  # features that a module is called with, and keywords such as the task
 
 
 @contextmanager
 def _passed(module: torch.nn.Module) -> Iterator[list[_Pass]]:
     """Record the inputs of a model's first module, in order of its calls."""
     seen: list[_Pass] = []
-    handle = module.register_forward_pre_hook(
-        lambda _, given, words: seen.append(_Pass(dict(given[0]), dict(words))), with_kwargs=True
-    )
+
+    def record(_: Any, given: Any, words: Any) -> None:
+        seen.append((dict(given[0]), dict(words)))
+
+    handle = module.register_forward_pre_hook(record, with_kwargs=True)
     try:
         yield seen
     finally:
@@ -128,18 +123,6 @@ def _padding(encoder: Encoder, found: Sequence[np.ndarray], alone: np.ndarray) -
     return Finding("padding", shown, turned <= allowed, cause)
 
 
-def _side(encoder: Encoder) -> Finding:
-    """The side on which a batch is padded, by its attention mask."""
-    mask = np.array(
-        encoder.tokenizer([SHORT, TEXT], padding=True, truncation=True, max_length=encoder.limit)["attention_mask"]
-    )[0]
-    found = "left" if mask[-1] > mask[0] else "right"
-    fits = mask.all() or found == encoder.entry.padding
-    return Finding(
-        "side", f"padded on the {found}, entry {encoder.entry.padding}", bool(fits), "`padding` of its entry"
-    )
-
-
 def _sides(encoder: Encoder, document: np.ndarray, query: np.ndarray, near: float) -> Iterator[Finding]:
     entry = encoder.entry
     prompted = encoder.prompt("query") != encoder.prompt("document") or entry.tasks is not None
@@ -147,8 +130,7 @@ def _sides(encoder: Encoder, document: np.ndarray, query: np.ndarray, near: floa
     vectors_are, prompts_are = "equal" if like else "different", "differ" if prompted else "are the same"
     shown = f"query and document vectors of one text are {vectors_are}, prompts {prompts_are}"
     yield Finding("sides", shown, like != sided, "`prompts` or `tasks` of its entry, which the model does not read")
-    sides: tuple[Literal["query", "document"], ...] = ("query", "document")
-    for side in sides:
+    for side in SIDES:
         own, used = (encoder.model.prompts or {}).get(side), encoder.prompt(side)
         if own and own != used:
             yield Finding("words", f"{side}: the entry's {used!r} is used, the weights name {own!r}", True)
@@ -204,15 +186,15 @@ def _direction(encoder: Encoder) -> Iterator[Finding]:
         return
     with _passed(encoder.model[0]) as batches:
         encoder.encode([TEXT], "document")
-    given = batches[-1]
-    ids = given.features["input_ids"]
+    features, words = batches[-1]
+    ids = features["input_ids"]
     place = next((at for at in range(ids.shape[1] - 2, 1, -1) if ids[0, at] != ids[0, at - 1]), None)
     if place is None:
         return
     swapped = ids.clone()
     swapped[0, place - 1], swapped[0, place] = ids[0, place], ids[0, place - 1]
-    both_ids = (replace(given, features={**given.features, "input_ids": one}) for one in (ids, swapped))
-    before, after = (_run(encoder, one)["token_embeddings"].float()[0, : place - 1] for one in both_ids)
+    runs = (_run(encoder, ({**features, "input_ids": one}, words)) for one in (ids, swapped))
+    before, after = (run["token_embeddings"].float()[0, : place - 1] for run in runs)
     moved = float((before - after).abs().max() / before.abs().max())
     fits = moved > _MOVED if both else moved <= _MOVED
     said = "both directions" if both else "what comes before"
@@ -222,8 +204,9 @@ def _direction(encoder: Encoder) -> Iterator[Finding]:
 
 def _run(encoder: Encoder, given: _Pass) -> dict[str, Any]:
     """Output of the model's first module; its `token_embeddings` are [texts, tokens, size]."""
+    features, words = given
     with torch.inference_mode():
-        made: dict[str, Any] = encoder.model[0](dict(given.features), **given.words)
+        made: dict[str, Any] = encoder.model[0](dict(features), **words)
     return made
 
 
@@ -234,10 +217,9 @@ def _pooling(encoder: Encoder, given: _Pass, near: float) -> Iterator[Finding]:
         return
     wanted: str = encoder.entry.pooling
     if "pooling" in encoder.entry.unverified:  # then the weights' own is followed
-        mode = pooling.pooling_mode
-        wanted = _READ_OUT.get(mode, "") if isinstance(mode, str) else ""
+        wanted = next((name for name, mode in POOLING.items() if mode == pooling.pooling_mode), "")
     made = _run(encoder, given)
-    states, mask = made["token_embeddings"].float(), given.features["attention_mask"].bool()
+    states, mask = made["token_embeddings"].float(), given[0]["attention_mask"].bool()
     rows = [row[kept] for row, kept in zip(states, mask, strict=True)]
     read = {"mean": lambda row: row.mean(0), "cls": lambda row: row[0], "last": lambda row: row[-1]}
     if wanted not in read:

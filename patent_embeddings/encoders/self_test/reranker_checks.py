@@ -12,7 +12,7 @@ import numpy as np
 
 from patent_embeddings.encoders.cross import Cross
 from patent_embeddings.encoders.self_test import rotary
-from patent_embeddings.encoders.self_test.findings import LONG, OTHER, SHORT, TEXT, Finding
+from patent_embeddings.encoders.self_test.gate import LONG, OTHER, SHORT, TEXT, Finding
 
 THIRD = "An antenna of copper is printed on a card and receives signals of a satellite."
 DOCUMENTS = (TEXT, OTHER, THIRD)
@@ -47,7 +47,7 @@ def findings(cross: Cross) -> Iterator[Finding]:
     allowed = spread / 4 if rough else spread / 100
     yield Finding("padding", shown, off <= allowed, "a padding side or a token for it that the model does not know")
     yield from _meaning(cross, scores)
-    yield from (Finding(*one) for one in rotary.findings(cross.model, cross.entry, cross.folder))
+    yield from rotary.findings(cross.model, cross.entry, cross.folder)
 
 
 def _sides(scores: np.ndarray, rounding: float) -> Iterator[Finding]:

@@ -14,14 +14,15 @@ import torch
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from patent_embeddings.encoders import weights
+from patent_embeddings.encoders.self_test.gate import Finding
 from patent_embeddings.encoders.values import Weights
 
 _NAME = "inv_freq"
 _CAUSE = "frequencies that were not filled when the model was made, or of another base or length"
 
 
-def findings(network: torch.nn.Module, entry: Weights, folder: Path) -> Iterator[tuple[str, str, bool, str]]:
-    """One finding for all rotary positions of a network: name, detail, whether it fits, and the likely cause if not."""
+def findings(network: torch.nn.Module, entry: Weights, folder: Path) -> Iterator[Finding]:
+    """One finding for all rotary positions of a network."""
     worst, shown, count = 0.0, "", 0
     for name, module in network.named_modules():
         for buffer, found in module.named_buffers(recurse=False):
@@ -33,7 +34,7 @@ def findings(network: torch.nn.Module, entry: Weights, folder: Path) -> Iterator
             if not off <= worst:  # what is no number is the worst
                 worst, shown = off, f" ({name}.{buffer})"
     if count:
-        yield "rotary", f"{count} tables of frequencies, off by {worst:.1e}{shown}", worst <= 1e-3, _CAUSE
+        yield Finding("rotary", f"{count} tables of frequencies, off by {worst:.1e}{shown}", worst <= 1e-3, _CAUSE)
 
 
 def _off(found: torch.Tensor, wanted: torch.Tensor | None) -> float:
