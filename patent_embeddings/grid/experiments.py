@@ -108,7 +108,7 @@ def finished(commit: str) -> Params | None:
 
 
 def _typed(params: Any) -> Params | None:
-    """Parameters as types, whose numbers are equal however they are written (`5e-4` is text to YAML 1.1)."""
+    """Parameters as types, in which 1 and 1.0 are the same rate; None where they are of another version."""
     try:
         return Params.model_validate(params)
     except ValidationError:

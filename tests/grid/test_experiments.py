@@ -15,6 +15,7 @@ import yaml
 from toy import ROOT, git
 
 from patent_embeddings.core import layout
+from patent_embeddings.core.files import read_yaml
 from patent_embeddings.core.params import Params
 from patent_embeddings.grid import axes, experiments, keys
 from patent_embeddings.grid.experiments import alike, head
@@ -103,11 +104,11 @@ def computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 
 
 def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: dict[str, Any]) -> Params:
-    """`computed` of what params.yaml says, which DVC's YAML 1.2 may read otherwise than ours."""
+    """`computed` of what params.yaml says, in another spelling of its numbers."""
     monkeypatch.chdir(code(tmp_path))
     if written != BASE:
         layout.PARAMS.write_text(yaml.safe_dump(written).replace("'5e-4'", "5e-4"), encoding="utf-8")
-    params = Params.model_validate(written)
+    params = Params.model_validate(read_yaml(layout.PARAMS))
     keys.write(params)
     values = {path.as_posix(): hashlib.md5(path.read_bytes()).hexdigest() for path in layout.VALUES.rglob("*.json")}
     stages: dict[str, dict[str, object]] = {
