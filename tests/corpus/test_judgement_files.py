@@ -110,6 +110,7 @@ FORMS = {
     "windows": (table(QUESTIONS).encode("cp1252"), TREC),
     "trec by tabs": (table(QUESTIONS), TREC.replace(" 0 ", "\tQ0\t").replace("A1 2", "A1\t2").replace("709 0", "709\t0")
                      .replace("021 3", "021\t3").replace("294 1", "294\t1")),
+    "german": (table(QUESTIONS, ";"), table([one | {"relevance": f"{one['relevance']},0"} for one in ROWS], ";")),
     "beir": (table(QUESTIONS), table(BEIR, "\t")),
     "names in capitals": (table(QUESTIONS).replace("query_id,text", "ID,Question"), table(ROWS).replace("f", "F", 1)),
 }  # fmt: skip
@@ -273,6 +274,32 @@ def test_what_is_wrong_is_one_line(questions: str | bytes | None, judged: str, s
     with pytest.raises(UserError, match=said) as found:
         read(tmp_path, questions, judged)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "judged",
+    [
+        json.dumps(ROWS)[:-60],
+        "\n".join(map(json.dumps, ROWS))[:-5],
+        table(ROWS)[:-4],
+        gzip.compress(table(ROWS).encode())[:-20],
+    ],
+    ids=["array", "json lines", "table", "gzip"],
+)
+def test_a_file_that_is_cut_off_is_refused(judged: str | bytes, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"judged.y: (row 4 is cut off, or|the end of the file is missing)"):
+        read(tmp_path, table(QUESTIONS), judged)
+    with pytest.raises(UserError, match=r"questions.x: the end of the file is missing"):
+        read(tmp_path, json.dumps(QUESTIONS)[:-60], table(ROWS))
+
+
+def test_a_judgement_of_numbers_is_no_row_of_totals(tmp_path: Path) -> None:
+    families = frame([{"family_id": "41124560"}, {"family_id": "67295122"}])
+    (tmp_path / "q").write_text("query_id,text\nsum-1,a pump\n")
+    (tmp_path / "j").write_text("query_id,family_id,relevance\nsum-1,41124560,2\nsum-1,67295122,1\nTotal,,3\n")
+    _, relations, notes = judgement_files.read(tmp_path / "q", tmp_path / "j", families, {})
+    assert judgements(relations) == [("sum-1", "41124560", 2), ("sum-1", "67295122", 1)]
+    assert notes["rows of totals, left out"] == "1, such as row 3"
 
 
 @given(data=st.data())

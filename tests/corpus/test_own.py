@@ -602,6 +602,19 @@ def test_what_is_written_is_read_back_with_its_notes_and_has_the_same_bytes(tmp_
     assert {key: back.notes[key] for key in said} == said
 
 
+def test_lists_of_cited_ids_or_numbers_in_another_spelling_are_split(tmp_path: Path) -> None:
+    head = "family_id,title,abstract,publications,cites"
+    rows = ["1,t,a,EP 1234567 A1,0002;0003", "2,t,a,US2013099542A1;DE102009047716A1,3", "3,t,a,,0001;0002"]
+    (tmp_path / "own.csv").write_text("\n".join([head, *rows, ""]))  # a spreadsheet took zeros from lone numbers
+    raw = own.parse(tmp_path / "own.csv")
+    assert raw.citations.to_numpy().tolist() == [["2", "3", ""]]
+    assert raw.notes["cited ids that look unlike family ids"].startswith("4, such as '0002' where a family is '2'")
+    numbers = "EP1234567, US 2013/0099542 A1"
+    rows = [rows[0].replace("0002;0003", "3"), rows[1], rows[2].replace("0001;0002", f'"{numbers}"')]
+    (tmp_path / "own.csv").write_text("\n".join([head, *rows, ""]))
+    assert own.parse(tmp_path / "own.csv").citations["cited_id"].tolist() == ["3", "3", "1", "2"]
+
+
 def test_categories_are_one_for_each_cited_id(tmp_path: Path) -> None:
     rows = ["family_id,title,abstract,cites,categories", "A,t,a,B;nan;C,X;;Y examiner", "B,t,a,C;A;,;A;", "C,t,a,,"]
     (tmp_path / "own.csv").write_text("\n".join(rows))

@@ -144,7 +144,7 @@ def _ids(path: Path) -> set[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise UserError(f"--ids {path}: not UTF-8; save the file as UTF-8, one id a line") from None
+        raise UserError(f"--ids {path}: no text in UTF-8; save it as text in UTF-8, one id a line") from None
     except OSError as error:
         raise UserError(f"--ids {path}: cannot read ({error.strerror}); check path and permissions") from None
     spelled = {line.strip().strip('"') for line in lines} - {""}

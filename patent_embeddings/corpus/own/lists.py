@@ -10,6 +10,7 @@ from typing import Any
 
 from patent_embeddings.corpus.codes import parse
 from patent_embeddings.corpus.own.fields import LISTS, Reading
+from patent_embeddings.corpus.publication_numbers import bare, is_number
 
 _SAMPLE = 10_000  # cells that a separator is decided on
 
@@ -22,7 +23,8 @@ def split(file: Reading, records: list[dict[str, Any]]) -> None:
         filled = [record for record in records if name in record and not file.nothing(name, record[name])]
         # Categories are parallel to cites, and some are empty.
         same = forms.get("cites") if name == "categories" else None
-        forms[name] = form = same or _form(name, [record[name] for record in filled[:_SAMPLE]], file)
+        known = _known(file, records) if name == "cites" and filled else set()
+        forms[name] = form = same or _form(name, [record[name] for record in filled[:_SAMPLE]], known, file)
         for record in filled:
             record[name] = _parts(form, record[name])
         noted += [f"{name} by {form}"] if any(len(record[name]) > 1 for record in filled) else []
@@ -30,9 +32,9 @@ def split(file: Reading, records: list[dict[str, Any]]) -> None:
         file.notes["lists separated"] = noted
 
 
-def _form(name: str, cells: list[str], file: Reading) -> str:
-    """The separator of a column: the one that gives most codes or family ids; else the sign that most cells have."""
-    proofs = {"ipc": _is_code, "cpc": _is_code, "cites": file.ids.__contains__}
+def _form(name: str, cells: list[str], known: set[str], file: Reading) -> str:
+    """The separator of a column: the one that gives most codes or `known` ids; else the sign that most cells have."""
+    proofs = {"ipc": _is_code, "cpc": _is_code, "cites": lambda part: not known.isdisjoint(_spellings(part))}
     if name in proofs:
         right: dict[str, tuple[int, int]] = {}
         for form in _FORMS:
@@ -53,6 +55,19 @@ def _form(name: str, cells: list[str], file: Reading) -> str:
 def _parts(form: str, cell: str) -> list[str]:
     """The entries of a cell, stripped of blanks and quotes."""
     return [_QUOTED.sub(r"\2", part.strip()).strip() for part in _FORMS[form](cell)]
+
+
+def _known(file: Reading, records: list[dict[str, Any]]) -> set[str]:
+    """The ids and publication numbers of the families, in all their `_spellings`."""
+    listed = (record.get("publications") for record in records)  # split already
+    numbers = [one for each in listed if isinstance(each, list) for one in each]
+    named = [record.get("publication", "") for record in records]
+    return {form for one in (*file.ids, *numbers, *named) for form in _spellings(one)}
+
+
+def _spellings(name: str) -> set[str]:
+    """An id as it is and without zeros before it, which spreadsheets take away; a publication number in one form."""
+    return {name, name.lstrip("0"), bare(name) if is_number(name) else ""} - {""}
 
 
 def _is_code(part: str) -> bool:

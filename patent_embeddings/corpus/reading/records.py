@@ -8,7 +8,7 @@ from typing import Any
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.reading import sheet
 from patent_embeddings.corpus.reading.objects import in_utf8, objects
-from patent_embeddings.corpus.reading.source import Source
+from patent_embeddings.corpus.reading.source import CUT, Source
 from patent_embeddings.corpus.reading.text import Lines
 
 Columns = Mapping[str, tuple[str, ...]]  # field -> names that its column may have; the first present is read
@@ -22,8 +22,19 @@ def read(
     """Records of a table or of JSON, if it has a column for the field `needed`; else of the lines of a file.
 
     `line` parses a line without a header, and returns None where it is no record. `forms` describes what is accepted,
-    for messages. Raises UserError where the file is damaged, an archive of several, or a line is not a record.
+    for messages. Raises UserError where the file is damaged, an archive of several, or a line is not a record; at the
+    end where the file was cut off, as scores of a part of the judgements look like scores of all.
     """
+    yield from _read(source, columns, needed, line, forms)
+    if CUT in source.report.counts or sheet.CUT_ROW in source.report.counts:
+        row = source.report.examples.get(sheet.CUT_ROW, "").partition(" of ")[0]
+        said = f"{row} is cut off, or lacks fields" if row else "the end of the file is missing"
+        raise UserError(f"{source.path}: {said}; save or copy it again")
+
+
+def _read(
+    source: Source, columns: Columns, needed: str, line: Callable[[str], dict[str, Any] | None], forms: str
+) -> Iterator[Record]:
     if len(source.members) != 1:
         raise UserError(f"{source.path}: holds {len(source.members)} files, expected one; name the file itself")
     known = [name for names in columns.values() for name in names]

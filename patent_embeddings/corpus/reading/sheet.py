@@ -123,8 +123,9 @@ def _records(
 ) -> Iterator[Row]:
     """The known cells of each row that is not empty and does not repeat the header.
 
-    Files that were joined have a header between them. Raises UserError where its columns are in another order, as the
-    rows below it would be read wrongly.
+    A row of totals has no value in a known column; a judgement of a query `sum-1` may be all figures. Files that were
+    joined have a header between them. Raises UserError where its columns are in another order, as the rows below it
+    would be read wrongly.
     """
     places = [(name, place) for place, name in enumerate(names) if name in known]
     heads = set(map(headers.fold, (*known, *names))) - {""}
@@ -136,7 +137,7 @@ def _records(
                 said = f"a header with other columns, or in another order, as where {headers.JOINED}"
                 raise UserError(f"{path}: row {number}: {said}; take them apart")
             report.count(HEAD_AGAIN, f"row {number}")
-        elif _totals(row):
+        elif _totals(row) and not all(row[place] for _, place in places):
             report.count(TOTAL, f"row {number}")
         elif any(row):
             for name, place in places:
@@ -146,7 +147,7 @@ def _records(
 
 
 def _totals(row: list[str]) -> bool:
-    """Whether a row is one of totals: its first cell says so, the others are empty or figures."""
+    """Whether a row looks like one of totals: its first cell says so, the others are empty or figures."""
     first, *others = filter(None, row) if any(row) else [""]
     return _SUM.fullmatch(first) is not None and all(map(_FIGURE.fullmatch, others))
 

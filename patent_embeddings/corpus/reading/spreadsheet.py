@@ -23,7 +23,8 @@ from patent_embeddings.corpus.reading.source import Source
 SHEETS = "other sheets, not read"
 PADDED = "number formats of an .xls that show leading zeros, which are lost; save it as .xlsx"
 _XLS_ZEROS = re.compile(rb"\x1e\x04[\s\S]{4}[\x02-\x20]\0\0(0{2,})(?![.,%])")  # its record of a number format
-_ZEROS = re.compile(r"(0{2,})(?:;.*)?")  # a number format; behind the semicolon that of negative numbers
+# A number format, perhaps of a locale, with space behind the digits; behind the semicolon that of negative numbers.
+_ZEROS = re.compile(r"(?:\[\$-[0-9A-Fa-f]+\])?(0{2,})(?:_.|\\? )*(?:;.*)?")
 
 
 def top(source: Source, count: int) -> list[list[str]]:

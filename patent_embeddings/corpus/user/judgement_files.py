@@ -139,6 +139,6 @@ def _relations(path: Path, pool: Pool, named: Mapping[str, str] | None) -> tuple
 def _grade(value: Any, where: str) -> int:
     """A grade as an integer; negative grades, which mean judged and not relevant, become 0."""
     text = str(value).strip()
-    if isinstance(value, bool) or not re.fullmatch(r"[+-]?[0-9]{1,9}(\.0+)?", text):
+    if isinstance(value, bool) or not re.fullmatch(r"[+-]?[0-9]{1,9}([.,]0+)?", text):
         raise UserError(f"{where}: the grade {text!r:.40} is no whole number; write 0, 1, 2, ...")
-    return max(0, int(float(text)))
+    return max(0, int(re.split("[.,]", text)[0]))

@@ -272,7 +272,16 @@ def test_a_cell_merged_over_rows_stands_in_each_of_them(tmp_path: Path, margin: 
 
 
 @pytest.mark.parametrize(
-    ("shown", "number"), [("000000", "000012"), ("0000;-0000", "0012"), ("General", "12"), ("0", "12"), ("0.00", "12")]
+    ("shown", "number"),
+    [
+        ("000000", "000012"),
+        ("0000;-0000", "0012"),
+        ("[$-407]0000_-", "0012"),
+        ("0000\\ ;[Red]0", "0012"),
+        ("General", "12"),
+        ("0", "12"),
+        ("0.00", "12"),
+    ],
 )
 @pytest.mark.parametrize("margin", [0, 1])
 def test_a_number_has_the_zeros_that_its_format_shows(tmp_path: Path, shown: str, number: str, margin: int) -> None:
