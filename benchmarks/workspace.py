@@ -13,6 +13,7 @@ import yaml
 
 from benchmarks.encode import MODEL
 from benchmarks.timing import ROOT, Sample, command
+from patent_embeddings.core.files import read_yaml
 
 LANDSCAPE = "bench"
 OF_A_CELL = ("check", "pairs", "finetune", "report")  # stages without a landscape argument
@@ -29,7 +30,7 @@ def workspace(families: int, view: str, *, dtype: str = "float32", dimension: in
         folder = Path(place)
         shutil.copy(ROOT / "environment.lock", folder)
         shutil.copytree(ROOT / "registry", folder / "registry")
-        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        params = read_yaml(ROOT / "params.yaml")
         params |= {
             "model": "bench" if dimension else MODEL,
             "recipe": "zero-shot",
@@ -43,8 +44,7 @@ def workspace(families: int, view: str, *, dtype: str = "float32", dimension: in
         _register(folder / "registry/landscapes.yaml", {LANDSCAPE: entry})
         if dimension:
             models = folder / "registry/models.yaml"
-            known = yaml.safe_load(models.read_text(encoding="utf-8"))
-            _register(models, {"bench": {**known[MODEL], "dimension": dimension}})
+            _register(models, {"bench": {**read_yaml(models)[MODEL], "dimension": dimension}})
         yield folder
 
 

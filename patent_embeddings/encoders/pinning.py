@@ -10,7 +10,7 @@ import yaml
 
 from patent_embeddings.core import hub, layout, registry
 from patent_embeddings.core.errors import UserError
-from patent_embeddings.core.files import write_text
+from patent_embeddings.core.files import parse_yaml, write_text
 from patent_embeddings.core.hub import File
 from patent_embeddings.encoders.catalogue import OTHERS, entries_of
 from patent_embeddings.encoders.entries import Terms
@@ -75,7 +75,7 @@ def edited(text: str, name: str, commit: str, weights: Mapping[str, str]) -> str
 
     Raises UserError: the entry is not written as an indented block, so that it cannot be edited by lines.
     """
-    before = yaml.safe_load(text)
+    before = parse_yaml(text)
     wanted: dict[str, Any] = {**before[name], "revision": commit, **({"weights": dict(weights)} if weights else {})}
     wanted["unverified"] = [one for one in wanted.get("unverified", []) if one != "revision"]
     if not wanted["unverified"]:
@@ -94,6 +94,6 @@ def edited(text: str, name: str, commit: str, weights: Mapping[str, str]) -> str
     for key in sorted(new.keys() & keys.keys(), key=lambda one: -keys[one][0]):
         lines[slice(*keys[key])] = new[key]
     made = "".join(lines)
-    if yaml.safe_load(made) != {**before, name: wanted}:
+    if parse_yaml(made) != {**before, name: wanted}:
         raise UserError(f"entry {name}: cannot be edited by lines; set `revision: {commit}` in it by hand")
     return made

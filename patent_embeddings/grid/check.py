@@ -47,7 +47,9 @@ def _training(cell: Params, model: Model, recipe: Recipe) -> Iterator[str]:
         why = f"{cell.model} has a vector a token, which no recipe here tunes"
         yield f"recipe {cell.recipe!r} trains, but {why}; set recipe to zero-shot"
     if cell.landscape not in cell.evaluate_on:
-        mend = f"add it there or train on one of them{nearest(cell.landscape, registry.ids('landscapes'))}"
+        known = registry.ids("landscapes")
+        hint = "" if cell.landscape in known else nearest(cell.landscape, known)
+        mend = f"add it there or train on one of them{hint}"
         why = f"where the recipe is trained, is always one of evaluate_on ({scored})"
         yield f"landscape {cell.landscape!r}, {why}; {mend}"
     if unknown := sorted(set(held) - set(cell.evaluate_on)):

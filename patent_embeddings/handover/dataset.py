@@ -29,8 +29,8 @@ ASKED = pyarrow.schema([("_id", TEXT), ("text", TEXT), ("date", TEXT)])
 JUDGED = pyarrow.schema([("query-id", TEXT), ("corpus-id", TEXT), ("score", pyarrow.int32()), ("scope", TEXT)])
 Parts = Mapping[str, pd.DataFrame]
 BEIR = "beir"
-MARKS = (f"{BEIR}/*.jsonl",)
-FILES = ("README.md", "corpus.parquet", "queries.parquet", "qrels/*.parquet", *MARKS, f"{BEIR}/qrels/*.tsv")
+MARKS = ("corpus.parquet", "queries.parquet", f"{BEIR}/corpus.jsonl", f"{BEIR}/queries.jsonl")
+FILES = (*MARKS, "README.md", "qrels/*.parquet", f"{BEIR}/qrels/*.tsv")
 JUDGEMENTS = ("default", "qrels")  # tools look for either name
 RELEVANT = {
     "cited": "relevant is a family that the query cites",

@@ -10,6 +10,7 @@ from typing import Any
 from patent_embeddings.core import layout
 from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.core.params import Params
+from patent_embeddings.core.progress import say
 from patent_embeddings.corpus.entries import landscape_entry
 from patent_embeddings.encoders.entries import Model, model_entry
 from patent_embeddings.pairs.entries import Recipe, recipe_entry
@@ -67,14 +68,15 @@ def require_ours(out: Path, what: str, *marks: str) -> None:
 def drop_others(out: Path, marks: Collection[str], files: Collection[str], kept: Collection[str]) -> None:
     """Remove an earlier export's files from the folders below `out`, but for those of some landscapes.
 
-    `files` are patterns of what the export writes into a folder, and `marks` those by which an export is known. A
-    folder that holds something else as well keeps that.
+    `files` are patterns of what the export writes into a folder, and an earlier one is known by having all `marks`.
+    Other folders are left alone, and one that holds something else as well keeps that.
     """
     for folder in sorted(out.glob("*/")):
-        if folder.name in kept or folder.is_symlink() or not any(any(folder.glob(mark)) for mark in marks):
+        if folder.name in kept or folder.is_symlink() or not all((folder / mark).exists() for mark in marks):
             continue
         for path in [path for name in files for path in folder.glob(name)]:
             path.unlink()
+        say(f"{folder}: removed, as the cell is not scored on {folder.name}")
         for place in sorted(folder.glob("**/"), reverse=True):
             if not any(place.iterdir()):
                 place.rmdir()

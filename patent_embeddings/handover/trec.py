@@ -17,7 +17,7 @@ from patent_embeddings.handover.exported_cell import Subject
 from patent_embeddings.retrieval.schemas import RUN
 
 FILES = (*(f"{system}.run" for system in (*RETRIEVAL, *ORACLES)), *(f"qrels.{scope}.txt" for scope in SCOPES))
-MARKS = FILES
+MARKS = ("qrels.all.txt",)
 
 
 def write(folder: Path, landscape: str, subject: Subject) -> str:

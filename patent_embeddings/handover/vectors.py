@@ -22,8 +22,8 @@ from patent_embeddings.retrieval.values import SearchValues
 from patent_embeddings.retrieval.vector_space import Searched, read, searched
 
 LOSSES, TABLE, IDS, MEAN = "losses.csv", "families.parquet", "ids.txt", "mean.npy"
-MARKS = ("*.faiss",)
-FILES = (LOSSES, TABLE, IDS, MEAN, "README.md", *MARKS)
+MARKS = (LOSSES, TABLE, IDS)
+FILES = (*MARKS, MEAN, "README.md", *(f"{form}.faiss" for form in quantised.FORMS))
 ROWS = pyarrow.schema(
     [("family_id", pyarrow.string()), ("publication", pyarrow.string()), ("vector", pyarrow.list_(pyarrow.float32()))]
 )

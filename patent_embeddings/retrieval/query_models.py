@@ -1,4 +1,4 @@
-"""Models for ad-hoc search: vectors of new texts, scores of the cross-encoder, passages of a family."""
+"""Ad-hoc search: vectors of new texts, scores of the cross-encoder, passages of a family, and the seconds of each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from patent_embeddings.training import adapters
 if TYPE_CHECKING:
     from patent_embeddings.encoders.base import Encoder
     from patent_embeddings.encoders.cross import Cross
-
 
 PARTS = ("open", "model", "encode", "rank", "rerank")
 

@@ -7,8 +7,8 @@ from typing import Any
 import altair as alt
 import jinja2
 import pandas as pd
-import yaml
 
+from patent_embeddings.core.files import read_yaml
 from patent_embeddings.pages.charts import spec
 from patent_embeddings.pages.colours import BLUE, INK
 from patent_embeddings.pages.outlines import svg
@@ -76,7 +76,7 @@ def rendered() -> str:
     tables["confirmation"] = tables["confirmation"].fillna({"trained_on": ""})
     loader = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     loader.filters |= {"signed": signed, "p": p_value}
-    recipes = yaml.safe_load((HERE / "recipes.yaml").read_text(encoding="utf-8"))
+    recipes = read_yaml(HERE / "recipes.yaml")
     template = loader.from_string((HERE / "readme.md.j2").read_text(encoding="utf-8"))
     helpers = {"rows": _rows, "one": _one, "ranged": ranged, "recipes": recipes, "protocol": protocol.read()}
     return template.render(**tables, **helpers) + "\n"

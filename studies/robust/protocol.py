@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field
 
 from patent_embeddings.core.entries import Entry
+from patent_embeddings.core.files import read_yaml
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 # Keys of params.yaml that the protocol names, and the columns of the record that hold them.
@@ -88,5 +88,4 @@ class Protocol(Entry):
 
 def read() -> Protocol:
     """Read the protocol of this study."""
-    text = (Path(__file__).parent / "protocol.yaml").read_text(encoding="utf-8")
-    return Protocol.model_validate(yaml.safe_load(text)["robust"])
+    return Protocol.model_validate(read_yaml(Path(__file__).parent / "protocol.yaml")["robust"])

@@ -699,7 +699,7 @@ def test_a_table_in_another_encoding_is_refused_with_the_mend(tmp_path: Path, en
         own.parse(tmp_path / "own.csv")
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("indent", [None, 1])
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
 def test_json_of_wide_letters_is_refused_with_the_mend(

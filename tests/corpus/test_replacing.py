@@ -112,8 +112,8 @@ def test_an_id_that_yaml_reads_as_something_else_is_named(added: Path, name: str
 def test_a_description_that_yaml_reads_as_something_else_is_kept_as_text(added: Path, text: str) -> None:
     listed = layout.registry("landscapes").read_text(encoding="utf-8")
     block = entries()["own"] | {"description": text}
-    assert files.parse_yaml(registration.appended(listed, "second", block))["second"] == block
-    assert files.parse_yaml(registration.swapped(listed, "own", block))["own"] == block
+    assert files.parse_yaml(registration.edited(listed, "second", block))["second"] == block
+    assert files.parse_yaml(registration.edited(listed, "own", block))["own"] == block
 
 
 def test_a_file_that_two_entries_name_stays_with_the_other(added: Path) -> None:

@@ -92,6 +92,11 @@ def test_every_entry_of_the_hub_can_be_edited() -> None:
                 assert made[name]["revision"] == NEW and "revision" not in made[name].get("unverified", [])
 
 
+def test_an_id_that_older_yaml_reads_as_a_truth_value_is_text() -> None:
+    made = pinning.edited("no:\n  hub: tiny/model\n  family: off\n", "no", NEW, {})
+    assert made == f"no:\n  hub: tiny/model\n  revision: {NEW}\n  family: off\n"
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [("minilm", "comes from a package"), ("minilmm", "did you mean minilm"), ("tiny", "shows no such model to you")],

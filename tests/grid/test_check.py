@@ -17,6 +17,7 @@ from patent_embeddings.grid import check
         ({"recipe": "r9"}, r"recipe 'r9' is not in .*recipes\.yaml"),
         ({"evaluate_on": ["sim-alpha", "sim-gamma"]}, r"landscape 'sim-gamma' is not in .*landscapes\.yaml"),
         ({"landscape": "sim-gamma"}, "always one of evaluate_on"),
+        ({"landscape": "dapfam"}, "train on one of them$"),
         ({"query_view": "tca"}, r"view 'tca' is not in .*views\.yaml \(did you mean"),
         ({"document_view": "abstracts"}, "did you mean abstract"),
         ({"evaluate_on": ["sim/alpha"]}, "ids are made of a-z, 0-9 and '-' only"),

@@ -301,13 +301,19 @@ def test_a_landscape_that_is_no_longer_evaluated_leaves_the_exported_runs(cell: 
         (cell / f"out/{name}").mkdir(parents=True)
         for old in ("reranked.run", "qrels.all.txt"):
             (cell / f"out/{name}/{old}").write_text("of another cell", encoding="utf-8")
-    for other in ("sim-noted/mine.txt", "theirs/thesis.txt"):
+    for other in ("sim-noted/mine.txt", "theirs/thesis.txt", "theirs/bm25.run"):
         (cell / "out" / other).parent.mkdir(exist_ok=True)
         (cell / "out" / other).write_text("mine", encoding="utf-8")
     export_stage.trec(cell / "out")
     found = {str(path.relative_to(cell / "out")) for path in (cell / "out").rglob("*") if path.is_file()}
-    assert not (cell / "out/sim-gone").exists() and {"sim-noted/mine.txt", "theirs/thesis.txt"} <= found
-    assert {name.split("/")[0] for name in found if name.endswith((".run", "qrels.all.txt"))} == {L, "sim-beta"}
+    assert (
+        not (cell / "out/sim-gone").exists() and {"sim-noted/mine.txt", "theirs/thesis.txt", "theirs/bm25.run"} <= found
+    )
+    assert {name.split("/")[0] for name in found if name.endswith((".run", "qrels.all.txt"))} == {
+        L,
+        "sim-beta",
+        "theirs",
+    }
 
 
 def test_results_of_mteb_are_those_of_this_export_alone(cell: Path) -> None:

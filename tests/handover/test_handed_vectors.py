@@ -21,7 +21,7 @@ from patent_embeddings.core import layout, params, tables
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.corpus.schemas import POOL
 from patent_embeddings.grid import keys
-from patent_embeddings.handover import vectors
+from patent_embeddings.handover import exported_cell, vectors
 from patent_embeddings.handover.exported_cell import subject
 from patent_embeddings.retrieval.schemas import RUN
 
@@ -105,6 +105,17 @@ def test_the_same_bytes_again_and_another_folder_is_left_alone(folder: Path) -> 
     with pytest.raises(UserError, match="holds no vectors of an earlier export"):
         vectors.write(other, L, subject(params.load()))
     assert [path.name for path in other.iterdir()] == ["thesis.txt"]
+
+
+def test_an_index_of_others_beside_the_export_stays(tmp_path: Path) -> None:
+    """Such as the search system, which `--out exports` puts beside the vectors."""
+    for name in ("system", "sim-gone"):
+        (tmp_path / name).mkdir()
+        for file in ("vectors.faiss", "README.md", *(vectors.FILES if name == "sim-gone" else ())):
+            (tmp_path / name / file).touch()
+    exported_cell.drop_others(tmp_path, vectors.MARKS, vectors.FILES, ["sim-alpha"])
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {"system/vectors.faiss", "system/README.md", "sim-gone/vectors.faiss"}
 
 
 def test_the_code_of_the_card_finds_what_the_indexes_have(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,6 +240,14 @@ def test_no_system_is_called_best_where_none_was_scored(tmp_path: Path, monkeypa
     assert "No system was scored on this landscape: `interpolation` ranks" in text and "has the highest" not in text
 
 
+def test_an_index_of_others_is_not_replaced_by_a_system(tmp_path: Path) -> None:
+    (tmp_path / "vectors.faiss").touch()
+    none: Any = None
+    with pytest.raises(UserError, match="exists and is no system of an earlier export"):
+        writer.write(tmp_path, "sim-alpha", none, none)
+    assert (tmp_path / "vectors.faiss").exists()
+
+
 def test_the_file_is_short_and_needs_three_libraries() -> None:
     text = Path(writer.__file__).with_name(writer.SCRIPT).read_text(encoding="utf-8")
     lines = text.splitlines()

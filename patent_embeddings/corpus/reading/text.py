@@ -1,4 +1,4 @@
-"""Lines of a stream of bytes in UTF-8, Windows-1252 or UTF-16, with any line ends."""
+"""Lines of a stream of bytes in UTF-8, Windows-1252, UTF-16 or UTF-32, with any line ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from patent_embeddings.corpus.reading.source import Report
 
 _CHUNK = 1 << 20  # bytes decoded at once
 _LETTERS = 32  # bytes by which UTF-16 without a byte order mark is recognised
-UTF16 = "files in UTF-16"
+UTF16 = "files in UTF-16 or UTF-32"
+# Byte order marks; that of UTF-32 begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
 WINDOWS = "bytes that are not UTF-8, read as Windows-1252"
 DAMAGED = "damaged bytes, read as \ufffd"
 
@@ -89,9 +94,9 @@ class Lines:
 
 
 def wide(data: bytes) -> str:
-    """The encoding of text that begins with `data`, if it is UTF-16; "" otherwise."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
+    """The encoding of text that begins with `data`, if it is UTF-16, or UTF-32 with a byte order mark; else ""."""
+    if marked := next((name for mark, name in _MARKS.items() if data.startswith(mark)), ""):
+        return marked
     head = data[:_LETTERS]
     first, second = not any(head[::2]), not any(head[1::2])  # Latin letters fill the other bytes with 0
     return ("utf-16-be" if first else "utf-16-le") if len(head) == _LETTERS and first != second else ""

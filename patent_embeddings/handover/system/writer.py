@@ -41,7 +41,7 @@ def write(out: Path, landscape: str, subject: Subject, scores: pd.DataFrame) -> 
     A folder of an earlier export is replaced. Raises UserError where the script cannot rank as the cell does, the model
     or reranker is not on this machine, or the folder holds something else.
     """
-    require_ours(out, "is no system", VECTORS)
+    require_ours(out, "is no system", SETTINGS if (out / SCRIPT).exists() else SCRIPT)
     here = Landscape(landscape)
     require_plain(here, subject)
     sides, ranked, families = read(landscape, here.pool, here.search)

@@ -19,7 +19,7 @@ from patent_embeddings.grid.cell import COLUMNS
 from patent_embeddings.grid.comparisons import Tested
 from patent_embeddings.grid.gather import Grid
 from patent_embeddings.pages import charts
-from patent_embeddings.pages.colours import COLOURS, DASHES, INK, PALETTE, SHAPES
+from patent_embeddings.pages.colours import CHANGE, COLOURS, DASHES, INK, ON_CHANGE, PALETTE, SHAPES
 
 RUN = "python -m stages.grid run"
 OUTCOMES = f"data/outcomes of every experiment that {layout.GRID_SCORES.as_posix()} has"
@@ -187,6 +187,41 @@ def dots(
     step = max(16, 11 * rows[colour].nunique() + 6)
     height = alt.Step(step, **{"for": "position"})
     return faceted(alt.layer(*layers, width=PANEL, height=height), rows, by, columns)
+
+
+def heat(rows: pd.DataFrame, titles: dict[str, str], title: str, by: str, columns: int) -> Any:
+    """A coloured tile for each row, with its `text` and `interval`; `titles`: of the fields of columns and lines."""
+    limit = float(rows["value"].abs().max()) or 1.0  # where nothing changed
+    (x, across), (y, down) = titles.items()
+    base = alt.Chart().encode(
+        x=alt.X(f"{x}:N", title=across, axis=alt.Axis(labelAngle=0, domain=False, ticks=False)),
+        y=alt.Y(f"{y}:N", title=down, axis=alt.Axis(domain=False, ticks=False)),
+    )
+    colour = alt.Color("value:Q", title=title, scale=alt.Scale(domain=[-limit, 0, limit], range=CHANGE))
+    chart = alt.layer(
+        base.mark_rect().encode(color=colour),
+        base.mark_text(dy=-5, fontSize=12, color=ON_CHANGE).encode(text="text:N"),
+        base.mark_text(dy=10, fontSize=10, color=ON_CHANGE).encode(text="interval:N"),
+        width=PANEL,
+        height=alt.Step(48),
+    )
+    return faceted(chart, rows, by, columns).properties(usermeta={"least": 100 * rows[x].nunique()})
+
+
+def seeds(rows: pd.DataFrame, title: str, by: str, columns: int) -> Any:
+    """A point for each row, on the line of its `cell`, coloured and shifted by its landscape (`where`)."""
+    chart = (
+        alt.Chart()
+        .mark_point(filled=True, size=60, opacity=1)
+        .encode(
+            y=alt.Y("cell:N", title=None, axis=alt.Axis(grid=True, ticks=False, domain=False)),
+            yOffset=alt.YOffset("where:N"),
+            x=alt.X("value:Q", title=title, scale=alt.Scale(zero=False)),
+            **told_apart(rows, "where", None),
+            tooltip=["cell:N", "where:N", "seed:Q", alt.Tooltip("value:Q", format=".4f"), "n:Q"],
+        )
+    )
+    return faceted(chart.properties(width=PANEL, height=alt.Step(30, **{"for": "position"})), rows, by, columns)
 
 
 def fitted(spec: dict[str, Any]) -> tuple[dict[str, Any], str]:

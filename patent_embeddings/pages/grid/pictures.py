@@ -24,20 +24,18 @@ from patent_embeddings.grid.units import (
     where,
     zero_shot,
 )
-from patent_embeddings.pages.colours import CHANGE, ON_CHANGE
 from patent_embeddings.pages.grid.picture import (
     OUTCOMES,
-    PANEL,
     RUN,
     Material,
     Picture,
     counted,
     dots,
-    faceted,
+    heat,
     labels,
     landscapes,
     points,
-    told_apart,
+    seeds,
 )
 
 FEWEST = 10  # test queries of a jurisdiction
@@ -79,20 +77,8 @@ def _transfer(material: Material) -> Any:
         rows = rows.assign(tuned=rows["tuned"] + ", " + rows["cell"], cell="every cell")
     rows = rows.assign(cell=counted(rows, rows["cell"])).merge(material.simulated, on="landscape", how="left")
     rows = rows.assign(landscape=landscapes(rows))
-    limit = float(rows["value"].abs().max()) or 1.0  # where nothing changed
-    base = alt.Chart().encode(
-        x=alt.X("landscape:N", title="evaluated on", axis=alt.Axis(labelAngle=0, domain=False, ticks=False)),
-        y=alt.Y("tuned:N", title="recipe and landscape of training", axis=alt.Axis(domain=False, ticks=False)),
-    )
-    colour = alt.Color("value:Q", title="change of nDCG@10", scale=alt.Scale(domain=[-limit, 0, limit], range=CHANGE))
-    chart = alt.layer(
-        base.mark_rect().encode(color=colour),
-        base.mark_text(dy=-5, fontSize=12, color=ON_CHANGE).encode(text="text:N"),
-        base.mark_text(dy=10, fontSize=10, color=ON_CHANGE).encode(text="interval:N"),
-        width=PANEL,
-        height=alt.Step(48),
-    )
-    return faceted(chart, rows, "cell", 2).properties(usermeta={"least": 100 * rows["landscape"].nunique()})
+    titles = {"landscape": "evaluated on", "tuned": "recipe and landscape of training"}
+    return heat(rows, titles, "change of nDCG@10", "cell", 2)
 
 
 def _inout(material: Material) -> Any:
@@ -194,18 +180,7 @@ def _matched(material: Material) -> Any:
     found = described(pd.concat(parts, ignore_index=True))
     found = found.assign(panel=counted(found, found["panel"]))
     found = found.assign(cell=labels(found.assign(trained_on="")), where=landscapes(found))
-    chart = (
-        alt.Chart()
-        .mark_point(filled=True, size=60, opacity=1)
-        .encode(
-            y=alt.Y("cell:N", title=None, axis=alt.Axis(grid=True, ticks=False, domain=False)),
-            yOffset=alt.YOffset("where:N"),
-            x=alt.X("value:Q", title="score (a point for each seed)", scale=alt.Scale(zero=False)),
-            **told_apart(found, "where", None),
-            tooltip=["cell:N", "where:N", "seed:Q", alt.Tooltip("value:Q", format=".4f"), "n:Q"],
-        )
-    )
-    return faceted(chart.properties(width=PANEL, height=alt.Step(30, **{"for": "position"})), found, "panel", 3)
+    return seeds(found, "score (a point for each seed)", "panel", 3)
 
 
 def _cost(material: Material) -> Any:

@@ -76,7 +76,7 @@ def zipped(content: bytes) -> bytes:
     ("encoding", "said"),
     [
         *(("utf-8", []), ("utf-8-sig", []), ("cp1252", [WINDOWS])),
-        *((name, [UTF16]) for name in ("utf-16", "utf-16-be", "utf-16-le")),
+        *((name, [UTF16]) for name in ("utf-16", "utf-16-be", "utf-16-le", "utf-32")),
     ],
 )
 def test_encodings_are_found_and_said(
