@@ -16,6 +16,8 @@ from patent_embeddings.evaluation.systems import HEADLINE_LABELS, LEADING, METRI
 from patent_embeddings.handover.exported_cell import Subject
 
 TIMED = ("embed", "search", "metrics")  # stages that make up MTEB's evaluation time
+# Language and script in ISO's codes. mteb averages over the languages of a score: without one the mean is NaN.
+ENGLISH, UNKNOWN = "eng-Latn", "und-Zyyy"
 
 
 def write(out: Path, subject: Subject, scores: pd.DataFrame, digest: str, commit: tuple[str, str]) -> str:
@@ -28,7 +30,7 @@ def write(out: Path, subject: Subject, scores: pd.DataFrame, digest: str, commit
         digest: of the cell's parameters, so that cells of one model have separate results.
         commit: hash of HEAD, the revision of a fine-tuned model, and its date (ISO), used as that of the results.
 
-    Raises UserError where two landscapes would have one name.
+    Raises UserError where two landscapes, or two label sets of a landscape, would have one name.
     """
     named = {landscape: task_name(landscape, "") for landscape in subject.params.evaluate_on}
     for one, other in itertools.combinations(named, 2):
@@ -45,6 +47,9 @@ def write(out: Path, subject: Subject, scores: pd.DataFrame, digest: str, commit
             # mteb's score of a task is the mean of its subsets, so each scope is a task; the leading one has its name.
             for scope in scopes:
                 title = task_name(str(landscape), task, "" if scope == scopes[0] else scope)
+                if title in files:  # levels of own labels that differ in case
+                    both = f"two label sets of {landscape} would both be {title}"
+                    raise UserError(f"{both} to mteb; rename one of them, such as {scope}")
                 files[title] = task_result(ours[ours["scope"] == scope], title, subject, commit[1])
     with replacing(out / "results" / name.replace("/", "__").replace(" ", "_") / revision) as folder:
         folder.mkdir()
@@ -74,7 +79,7 @@ def task_result(rows: pd.DataFrame, title: str, subject: Subject, date: str) -> 
         **{names[name]: row["value"] for name, row in scored.items()},
         "main_score": main["value"],
         "hf_subset": main["scope"],
-        "languages": ["eng-Latn"] if subject.english([landscape]) else [],
+        "languages": [ENGLISH if subject.english([landscape]) else UNKNOWN],
         "n": main["n"],
         "interval_95": {names[name]: both for name, both in bounds.items()},
     }

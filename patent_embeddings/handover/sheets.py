@@ -28,8 +28,9 @@ Shown = str | int | float | Score | None
 class Sheet:
     """A table for people.
 
-    None is shown as a dash, a number with four significant digits, a Score with its interval. The first `texts` columns
-    are text; the others are numbers, aligned right. `source` names the files and the cell of the numbers.
+    None and NaN are shown as a dash, a number with four significant digits, a Score with its interval. The first
+    `texts` columns are text; the others are numbers, aligned right. `source` names the files and the cell of the
+    numbers.
     """
 
     head: Sequence[str]
@@ -57,6 +58,6 @@ def latex(sheet: Sheet) -> str:
 def _words(value: Shown) -> str:
     if isinstance(value, Score):
         return f"{value.value:.4f}" + (f" [{value.low:.3f}, {value.high:.3f}]" if value.low == value.low else "")
-    if value is None:
+    if value is None or value != value:  # NaN is no number, as of an effect of one unit
         return "--"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -23,9 +23,9 @@ def search(queries: Floats, firsts: Integers, documents: Floats, first: Integers
 
     The sum of Khattab and Zaharia, "ColBERT" (SIGIR 2020), equation 3. A document without tokens scores 0. Products in
     float32 propose documents. Their exact scores are of vectors rounded to multiples of 2^-24, whose products float64
-    holds without an error, as it holds the sum of up to 100,000 of them rounded to multiples of 2^-36: they depend
-    neither on what is computed together nor on the device. That needs vectors of a length of at most 5; tokens are of
-    unit length. Equal scores are ordered by row. Memory is bounded, whatever the number of documents.
+    holds without an error (of lengths up to 5), as it holds the sum of up to 100,000 of them rounded to multiples of
+    2^-36 (of unit length, as tokens are): they depend neither on what is computed together nor on the device. Equal
+    scores are ordered by row. Memory is bounded, whatever the number of documents.
 
     Vectors are float32 [tokens of all queries or documents, dimension], those of documents possibly a memory map;
     `firsts` and `first` are int64, the first row of each query and document.

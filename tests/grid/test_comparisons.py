@@ -19,6 +19,7 @@ from patent_embeddings.grid import comparisons, intervals, recommendation
 from patent_embeddings.grid.cell import Config
 from patent_embeddings.grid.gather import COSTS, KEYS, Grid
 from patent_embeddings.grid.units import changed, units, where
+from patent_embeddings.handover.sheets import latex
 from patent_embeddings.pages.grid import page as grid_
 from patent_embeddings.pages.grid.report import comparisons_csv
 from patent_embeddings.pages.shell import _number as number
@@ -240,6 +241,7 @@ def test_an_effect_is_shown_as_what_it_is(queries: int, shown: str) -> None:
     assert number(grid_.comparisons(tested).rows[0][-2]) == shown
     effect = comparisons_csv(tested).splitlines()[1].split(",")[-2]
     assert effect == ("inf" if queries > 1 else "")
+    assert f"& {'inf' if queries > 1 else '--'} & {queries} " in latex(grid_.comparisons(tested))
     assert len(grid_.comparisons([*tested, *tested], 1).rows) == 1
 
 

@@ -147,7 +147,7 @@ def test_languages_are_those_of_the_texts_or_not_said(cell: Path) -> None:
     layout.registry("landscapes").write_text(yaml.safe_dump(blocks), encoding="utf-8")
     registry._read.cache_clear()
     export_stage.mteb(cell / "out")
-    assert languages() == []
+    assert languages() == ["und-Zyyy"]
     assert "language: en" not in readme(subject(params.load()), tables.read(layout.scores(L), SCORES))
     registry._read.cache_clear()
 
@@ -209,6 +209,9 @@ def test_mteb_loads_its_files(cell: Path) -> None:
     loaded = found["SimAlphaPatentClassification"]
     assert loaded.scores["test"][0]["main_score"] == pytest.approx(f1)
     assert loaded.date is not None
+    assert loaded.get_score() == pytest.approx(f1)
+    loaded.scores["test"][0]["languages"] = [mteb_.UNKNOWN]  # without a language mteb's score would be NaN
+    assert loaded.get_score() == pytest.approx(f1)
     # mteb's score of a task is the mean of its subsets: each must be a score of ours.
     dense = scores[(scores["system"] == "dense") & (scores["metric"] == "nDCG@10")].set_index("scope")["value"]
     shutil.move(cell / "out", cell / "moved")
@@ -271,6 +274,16 @@ def test_two_landscapes_of_one_name_to_mteb_are_refused(cell: Path) -> None:
         register(cell, "landscapes", name, landscape_entry(L).model_dump(exclude_defaults=True))
     registry._read.cache_clear()
     with pytest.raises(UserError, match="field-1 and field1 would both be Field1Patent"):
+        export_stage.mteb(cell / "out")
+    assert not (cell / "out").exists()
+
+
+def test_two_label_sets_of_one_name_to_mteb_are_refused(cell: Path) -> None:
+    scores = pd.read_csv(layout.SCORES)
+    probe = scores[(scores["landscape"] == L) & (scores["system"] == "probe")]
+    levels = [probe.assign(scope=scope) for scope in ("own-Part", "own-part")]
+    pd.concat([scores, *levels]).to_csv(layout.SCORES, index=False)
+    with pytest.raises(UserError, match="sim-alpha would both be SimAlphaPatentClassificationOwnPart"):
         export_stage.mteb(cell / "out")
     assert not (cell / "out").exists()
 

@@ -204,7 +204,8 @@ def test_of_judged_landscapes_it_is_said_how_much_of_the_best_was_judged() -> No
          "dense alone reaches 25% of its in-domain score on a (2 queries have both, too few for an interval)"),
         ([0.5], [0.6],
          "dense alone reaches 120% of its in-domain score on a (1 query has both, too few for an interval)"),
-        ([0.0] * 7, [0.5] * 7, "dense alone scores 0 in domain on a (7 queries have both)"),
+        ([0.0] * 7, [0.5] * 7,
+         "dense alone cannot be compared with its in-domain score on a, which is 0 (7 queries have both)"),
     ],
 )  # fmt: skip
 def test_how_much_of_in_is_left_out(inside: list[float], outside: list[float], expected: str) -> None:

@@ -100,7 +100,7 @@ def _scopes(cell: CellResults, leaders: Mapping[str, Leader]) -> Sentence:
 def _reached(system: str, landscape: str, one: Kept) -> str:
     queries = _count(one.queries, "query has both", "queries have both")
     if one.share != one.share:
-        return f"{system} scores 0 in domain on {landscape} ({queries})"
+        return f"{system} cannot be compared with its in-domain score on {landscape}, which is 0 ({queries})"
     interval = f"95 % interval {one.low:.0%} to {one.high:.0%}, {queries}"
     sure = interval if one.low == one.low else f"{queries}, too few for an interval"
     return f"{system} reaches {one.share:.0%} of its in-domain score on {landscape} ({sure})"
