@@ -25,9 +25,12 @@ def main(
     from patent_embeddings.pages.cell.last_lines import kept
 
     if show:
+        now = params.load()
         # DVC tracks the model's entry, not its folder: the weights may have changed since the table was made.
-        if fault := weights.changed(keys.report(params.load()).model):
+        if fault := weights.changed(keys.report(now).model):
             say(fault)
+        if fault := next(keys.outdated(now, "report"), None):
+            say(f"this table was computed before a change: {fault}; run `dvc repro`")
         if lines := kept():
             print(lines)
             return

@@ -15,7 +15,8 @@ from patent_embeddings.core.errors import UserError, nearest
 from patent_embeddings.core.files import parse_yaml
 from patent_embeddings.core.params import Params, explain
 from patent_embeddings.corpus.entries import landscape_entry
-from patent_embeddings.grid.cell import SIDES, ZERO_SHOT, Cell, flat, used
+from patent_embeddings.grid.cell import SIDES, ZERO_SHOT, Cell, used
+from patent_embeddings.grid.keys import flat
 from patent_embeddings.pairs.entries import recipe_entry
 
 VIEW = "view"  # an axis that sets the views of queries and of documents

@@ -19,7 +19,7 @@ from typing import Any
 from patent_embeddings.core.params import Params
 from patent_embeddings.encoders.entries import model_entry
 from patent_embeddings.evaluation.systems import CLUSTERING, RETRIEVAL
-from patent_embeddings.grid.keys import ENGINES, ordered, reranks_in, settled, usual
+from patent_embeddings.grid.keys import ENGINES, flat, ordered, reranks_in, settled, usual
 from patent_embeddings.grid.wording import WORDS
 from patent_embeddings.pairs.entries import Recipe, recipe_entry
 
@@ -266,14 +266,6 @@ def reads(system: str, key: str) -> bool:
         return block not in ("metrics", *_UNREAD.get(system, ()))
     # What is ranked changes no label; `metrics` is the seed and number of runs of k-means.
     return (block not in _UNREAD_BY_LABELS and key != "tasks.pool") and (block != "metrics" or system in CLUSTERING)
-
-
-def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested parameters by dotted key."""
-    out: dict[str, Any] = {}
-    for key, value in params.items():
-        out |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
-    return out
 
 
 def options(values: Mapping[str, Any]) -> Options:

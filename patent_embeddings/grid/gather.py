@@ -25,9 +25,10 @@ from patent_embeddings.core.progress import say, track
 from patent_embeddings.corpus.entries import landscape_entry
 from patent_embeddings.corpus.splits import fold_of
 from patent_embeddings.evaluation.scores import parse_scores
-from patent_embeddings.grid.cell import Config, digest, flat, full_name
+from patent_embeddings.grid.cell import Config, digest, full_name
 from patent_embeddings.grid.experiments import Experiment, current, parsed, show
 from patent_embeddings.grid.freshness import require_current
+from patent_embeddings.grid.keys import flat
 from patent_embeddings.grid.units import where
 from patent_embeddings.sharing import verify
 from patent_embeddings.sharing.outputs import Outputs, cache

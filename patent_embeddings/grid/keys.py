@@ -6,11 +6,11 @@ that it reads changes, whether in params.yaml, in an entry, or in a default in t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from patent_embeddings.core import layout, registry
-from patent_embeddings.core.files import as_json, replacing
+from patent_embeddings.core.files import as_json, read_json, replacing
 from patent_embeddings.core.params import Params, Values, resolve
 from patent_embeddings.corpus.entries import Landscape, View, landscape_entry, view_entry
 from patent_embeddings.corpus.values import DownloadValues, TasksValues, ViewsValues
@@ -93,6 +93,26 @@ def resolved(cell: Params, stage: str, landscape: str = layout.CELL) -> dict[str
         return SOURCES[name](cell, landscape) if name in SOURCES else getattr(ordered(cell), name)
 
     return resolve({**CELL, **LANDSCAPE}[stage], source)
+
+
+def outdated(cell: Params, stage: str) -> Iterator[str]:
+    """Values of a stage that differ between params.yaml and the registry now and the file that `check` wrote."""
+    name, _, landscape = stage.partition("@")
+    place = landscape or layout.CELL
+    if (path := layout.values(name, place)).exists():
+        held, now = flat(read_json(path)), flat(resolved(cell, name, place))
+        same = {"engine", *(f"cell.{key}" for key in ENGINES)}  # which change no outcome
+        for key in sorted((held.keys() | now.keys()) - same):
+            if held.get(key) != now.get(key):
+                yield f"stage {stage} ran with {key} {held.get(key)!r:.60}, it is {now.get(key)!r:.60} now"
+
+
+def flat(params: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested parameters by dotted key."""
+    out: dict[str, Any] = {}
+    for key, value in params.items():
+        out |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return out
 
 
 def report(cell: Params) -> ReportValues:

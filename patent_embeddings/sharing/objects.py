@@ -15,7 +15,7 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.fs.callbacks import TqdmCallback
 from dvc.repo import Repo
-from dvc.repo.experiments.utils import resolve_name
+from dvc.repo.experiments.utils import exp_refs
 from dvc_data.hashfile.db import HashFileDB
 from dvc_data.hashfile.hash import file_md5
 from dvc_data.hashfile.hash_info import HashInfo
@@ -33,19 +33,24 @@ from patent_embeddings.sharing.repository import called, transfer
 _AT_ONCE = 64  # records or lists of a remote held in memory
 
 
+def commits(repo: Repo, name: str) -> list[str]:
+    """Commits of the experiments of a name, whatever their base, sorted. Raises UserError where there is none."""
+    found = [repo.scm.get_ref(str(ref)) for ref in exp_refs(repo.scm) if ref.name == name]
+    if not found:
+        mend = "`dvc exp list --all-commits` names them"
+        raise UserError(f"no experiment {name!r} here or on the git remote; {mend}")
+    return sorted(found)
+
+
 def named(repo: Repo, *, push: bool = False, only: str | None = None) -> dict[str, HashInfo]:
     """Objects that the workspace, all branches, tags and experiments name, by hash.
 
-    `push`: without outputs that are not to be pushed. `only`: of this experiment alone. Raises UserError where there is
-    no such experiment.
+    `push`: without outputs that are not to be pushed. `only`: of the experiments of this name alone, whatever their
+    base. Raises UserError where there is none.
     """
     revisions: dict[str, Any] = {"all_branches": True, "all_tags": True, "all_experiments": True}
     if only is not None:
-        ref = resolve_name(repo.scm, only)[only]
-        if ref is None:
-            mend = "`dvc exp list --all-commits` names them"
-            raise UserError(f"no experiment {only!r} here or on the git remote; {mend}")
-        revisions = {"revs": [repo.scm.get_ref(str(ref))]}
+        revisions = {"revs": commits(repo, only)}
     found = {}
     for revision in repo.brancher(**revisions):
         if only is not None and revision == "workspace":

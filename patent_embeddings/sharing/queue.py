@@ -27,6 +27,7 @@ from patent_embeddings.sharing.repository import unlocked
 POLL = 3.0  # seconds between two polls of the queue
 _BUSY = 180.0  # seconds for which a command is retried while DVC is locked, as long as its workers wait
 _SILENT = 100  # polls without a change after which workers are asked whether they are alive
+_KILLS = 5  # times that DVC is asked, for seconds each, to end a task whose worker was killed
 _LOST = 10  # polls with idle capacity and waiting cells after which lost workers are started again
 
 
@@ -111,8 +112,11 @@ def room() -> int:
 def clear(names: Collection[str], commits: Collection[str]) -> None:
     """Remove ended tasks, and tasks whose worker was killed, from the queue, so that they can be queued again."""
     running, done, failed = (_revisions(found, names, commits) for found in _entries("running", "done", "failed"))
-    if running:
-        _dvc("queue", "kill", "--force", *running)
+    killed, tries = running, 0
+    # Of a process that outlived its worker DVC ends the task only when it is asked again.
+    while killed and tries < _KILLS:
+        _dvc("queue", "kill", "--force", *killed)
+        killed, tries = _revisions(_entries("running")[0], names, commits), tries + 1
     if every := sorted({*running, *done, *failed}):
         _dvc("queue", "remove", *every)
 

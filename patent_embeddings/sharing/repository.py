@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dvc.config import NoRemoteError
-from dvc.exceptions import DvcException, NoOutputOrStageError
+from dvc.exceptions import DvcException, NoOutputOrStageError, NotDvcRepoError
 from dvc.fs import HTTPFileSystem, LocalFileSystem
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
@@ -30,7 +30,10 @@ def unlocked() -> Iterator[Repo]:
         with Repo() as repo:
             yield repo
     except DvcException as error:
-        raise UserError(" ".join(str(error).split())) from None
+        said = " ".join(str(error).split())
+        outside = isinstance(error, NotDvcRepoError) or said.endswith("is not a git repository")
+        mend = "; run this at the root of a clone that `git clone` made" if outside else ""
+        raise UserError(f"{said}{mend}") from None
 
 
 @contextmanager

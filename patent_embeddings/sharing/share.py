@@ -95,7 +95,9 @@ def pull(experiment: str | None = None) -> None:
         elif lost:
             raise _not_shared(map(objects.name, lost))
         else:
-            say(f"`dvc exp apply {experiment}` brings it into the workspace")
+            commits = objects.commits(repo, experiment)
+            names = [one[:7] for one in commits] if commits[1:] else [experiment]
+            say(f"{' or '.join(f'`dvc exp apply {one}`' for one in names)} brings it into the workspace")
 
 
 def _refuse_damaged(remote: Any, named: Mapping[str, HashInfo], folders: objects.Folders, damaged: set[str]) -> None:

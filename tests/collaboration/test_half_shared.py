@@ -112,6 +112,20 @@ def test_two_experiments_of_one_name_are_named_on_both_sides(clone: Path, capsys
     assert git(bare, "show", f"{ref}:params.yaml").endswith("# theirs\n")
 
 
+def test_experiments_of_one_name_from_several_commits_all_come(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commits = []
+    for text in ("one", "two"):
+        base = git(clone, "rev-parse", "HEAD").strip()
+        with (clone / "params.yaml").open("a") as params:
+            params.write(f"# {text}\n")
+        git(clone, "commit", "--quiet", "--all", "--message", text)
+        git(clone, "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/mine", "HEAD")
+        commits.append(git(clone, "rev-parse", "HEAD").strip()[:7])
+    share.pull("mine")
+    either = " or ".join(f"`dvc exp apply {one}`" for one in sorted(commits))
+    assert f"{either} brings it into the workspace" in capsys.readouterr().err
+
+
 def test_an_experiment_whose_files_nobody_shared_is_no_success(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = git(clone, "rev-parse", "HEAD").strip()
     lock = Path("dvc.lock")
@@ -152,9 +166,16 @@ def test_a_remote_that_cannot_be_reached_is_the_cause_and_not_an_absent_file(clo
                 one.read(Path(path))
 
 
-@pytest.mark.parametrize(("broken", "said"), [(".dvc", "not inside of a DVC"), (".dvc/config", "config file error")])
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (".dvc", "not inside of a DVC .*; run this at the root of a clone"),
+        (".git", "is not a git repository; run this at the root of a clone"),
+        (".dvc/config", "config file error"),
+    ],
+)
 def test_a_clone_that_dvc_cannot_read_is_said_in_one_line(clone: Path, broken: str, said: str) -> None:
-    if broken == ".dvc":
+    if Path(broken).is_dir():
         shutil.rmtree(broken)
     else:
         Path(broken).write_text("x: [")

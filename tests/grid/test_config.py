@@ -15,7 +15,8 @@ from toy import ROOT
 from patent_embeddings.core.params import Params
 from patent_embeddings.evaluation.systems import Task
 from patent_embeddings.grid import axes, comparisons
-from patent_embeddings.grid.cell import Config, digest, flat, full_name, options, reads
+from patent_embeddings.grid.cell import Config, digest, full_name, options, reads
+from patent_embeddings.grid.keys import flat
 from patent_embeddings.grid.units import changed, described, units
 
 BASE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))

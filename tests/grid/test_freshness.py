@@ -15,6 +15,7 @@ from workspaces import change, prepare, register
 from patent_embeddings.core import layout, params
 from patent_embeddings.core.errors import UserError
 from patent_embeddings.grid.freshness import require_current
+from patent_embeddings.grid.keys import outdated
 
 pytestmark = pytest.mark.pipeline
 
@@ -79,6 +80,13 @@ def test_a_change_that_the_stage_reads_is_named_and_another_is_not(here: Path) -
     said = fault("search@sim-alpha")
     changed = "stage search@sim-alpha ran with search.depth 1000, it is 17 now"
     assert said == f"the current cell was computed before a change: {changed}; run `dvc repro`"
+
+
+def test_an_engine_makes_the_report_no_older(here: Path) -> None:
+    change(here, search__engine="ray", embed__engine="ray")
+    assert list(outdated(params.load(), "report")) == []
+    change(here, bm25__k1=1.5)
+    assert list(outdated(params.load(), "report")) == ["stage report ran with cell.bm25.k1 0.9, it is 1.5 now"]
 
 
 def test_an_entry_of_the_registry_counts_where_it_is_read(here: Path) -> None:

@@ -11,7 +11,8 @@ from workspaces import ROOT
 
 from patent_embeddings.core.params import Params
 from patent_embeddings.grid import axes, computing, keys
-from patent_embeddings.grid.cell import Config, digest, flat
+from patent_embeddings.grid.cell import Config, digest
+from patent_embeddings.grid.keys import flat
 
 BASE = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 FLAT = flat(Params.model_validate(BASE).model_dump(mode="json"))

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from cells import HOSTILE, write_cell
 from typer.testing import CliRunner
+from workspaces import change
 
 from patent_embeddings.core import layout, params, registry, tables
 from patent_embeddings.core.errors import UserError
@@ -426,6 +427,24 @@ def test_scores_that_came_with_git_are_shown_without_what_another_cell_lacks(
     report_stage.main(show=True)
     shown = capsys.readouterr().out
     assert "sim-gamma" in shown and "sim-beta" not in shown and "page:" not in shown
+
+
+def test_a_table_that_is_older_than_params_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_cell(tmp_path)
+    report_stage.main()
+    table = capsys.readouterr().out
+    change(tmp_path, search__engine="ray")  # the same scores
+    report_stage.main(show=True)
+    assert capsys.readouterr() == (table, "")
+    change(tmp_path, bm25__k1=1.5)
+    report_stage.main(show=True)
+    out, said = capsys.readouterr()
+    assert out == table
+    older = "stage report ran with cell.bm25.k1 0.9, it is 1.5 now"
+    assert said == f"this table was computed before a change: {older}; run `dvc repro`\n"
 
 
 def test_the_page_says_what_to_bear_in_mind(finished: Path) -> None:

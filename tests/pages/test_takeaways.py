@@ -23,9 +23,10 @@ from patent_embeddings.core.params import Params
 from patent_embeddings.evaluation.schemas import OUTCOMES
 from patent_embeddings.evaluation.systems import RETRIEVAL
 from patent_embeddings.grid import comparisons, keys, recommendation
-from patent_embeddings.grid.cell import _NO_OPTION, Config, flat, said, worded
+from patent_embeddings.grid.cell import _NO_OPTION, Config, said, worded
 from patent_embeddings.grid.entries import Hypotheses
 from patent_embeddings.grid.gather import COSTS, KEYS, Grid
+from patent_embeddings.grid.keys import flat
 from patent_embeddings.grid.wording import WORDS
 from patent_embeddings.handover.sheets import Score, Sheet
 from patent_embeddings.pages.cell import report

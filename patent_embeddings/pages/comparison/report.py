@@ -21,8 +21,9 @@ from patent_embeddings.corpus.entries import landscape_entry
 from patent_embeddings.encoders.entries import model_entry
 from patent_embeddings.evaluation.statistics import EVEN, Comparison, Wins, wins
 from patent_embeddings.evaluation.statistics import compare as tested
-from patent_embeddings.grid.cell import flat, full_name
+from patent_embeddings.grid.cell import full_name
 from patent_embeddings.grid.intervals import ALPHA, RESAMPLES, honest
+from patent_embeddings.grid.keys import flat
 from patent_embeddings.handover.sheets import Score, Sheet, Shown
 from patent_embeddings.pages.comparison.cells import AT_HAND, Compared, Ground, grounds, opened
 from patent_embeddings.pages.failures.data import Subject, as_data
