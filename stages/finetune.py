@@ -35,9 +35,9 @@ def main() -> None:
         return
     with costs.measured(layout.cost("finetune")) as cost:
         trained = tuning.tune(values, pairs, layout.ADAPTER, documents)
-        cost["device"] = trained.device
-        each = values.hard_negatives.each if values.hard_negatives else 0
-        cost["texts"] = (2 + each) * int((pairs["split"] == "train").sum())
+        each = 2 + (values.hard_negatives.each if values.hard_negatives else 0)
+        texts = each * int((pairs["split"] == "train").sum())
+        cost.update(texts=texts, computed=each * trained.computed, device=trained.device)
         tables.write(trained.curve, layout.CURVE, CURVE)
         tables.write(seen(pairs, trained.negatives), layout.SEEN, SEEN)
 

@@ -12,13 +12,14 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from patent_embeddings.core.errors import NO_PLACE, NO_ROOM, UserError
+from patent_embeddings.core.progress import say
 
 PARTIAL = ".partial"  # suffix of temporary folders, which DVC ignores (.dvcignore)
 OWNER = ".owner"  # file in a temporary folder that its process keeps locked as long as it lives
@@ -92,6 +93,17 @@ def _owned(parent: Path, prefix: str) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         owner.release()
+
+
+def held(path: Path, fault: str) -> AbstractContextManager[object]:
+    """Lock a file for a block; while another process holds it, say `fault` and wait. A lock ends with its process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        return lock.acquire(timeout=1)
+    except Timeout:
+        say(f"{fault}; waiting until it has ended")
+        return lock.acquire()
 
 
 def _move(temporary: Path, path: Path, aside: Path) -> None:

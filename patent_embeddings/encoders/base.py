@@ -96,7 +96,8 @@ class Encoder(Specification, ABC):
         sides: tuple[Side, ...] = ("query", "document", *own(self.entry))
         for side in sides:
             if self.room(self.tokenizer, [side]) < 1:
-                what = f"nothing of a {side} is kept in {self.length} tokens beside its prompt {self.prompt(side)!r}"
+                tokens, prompt = self.query_length if side == "query" else self.length, self.prompt(side)[:60]
+                what = f"nothing of a {side} is kept in {tokens} tokens beside its prompt {prompt!r}"
                 mend = "set embed.length (in training finetune.length) higher, or mend its entry"
                 raise UserError(f"{self.entry.hub}: {what}; {mend}")
 

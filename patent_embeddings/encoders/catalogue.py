@@ -52,7 +52,7 @@ def _download(name: str, entry: Terms) -> None:
     folder = hub.download(
         entry.hub, str(entry.revision), "model", patterns, skip=OTHERS, pins=pins, needs=needs, retry=retry
     )
-    if weights.missing(folder) == "model.safetensors":
-        mend = f"`python -m stages.model pin {name}` pins the sha256 of its pytorch_model.bin, then run `{retry}`"
-        raise UserError(f"{name}: {entry.hub} has no safetensors; {mend}")
+    if (absent := weights.missing(folder) or "").endswith("model.safetensors"):
+        mend = f"`python -m stages.model pin {name}` pins the sha256 of the pytorch_model.bin in its place"
+        raise UserError(f"{name}: {entry.hub} has no {absent}; {mend}, then run `{retry}`")
     say(f"{name}: {weights.locate(entry)}")

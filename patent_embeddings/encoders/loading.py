@@ -87,7 +87,7 @@ def opened(
     """Load a model by its class of sentence-transformers, `make`; `kwargs` are passed on to transformers."""
     logging.disable_progress_bar()
     kind(entry, folder, kinds)
-    kwargs = {"dtype": getattr(torch, dtype), "use_safetensors": not weights.pickles(folder), **kwargs}
+    kwargs = {"dtype": getattr(torch, dtype), "use_safetensors": not weights.pickles(folder) or None, **kwargs}
     with whole(entry, folder) as absent, native.readable(entry, folder) as shown:
         trusted = weights.consented(entry)
         model = make(str(shown), local_files_only=True, trust_remote_code=trusted, model_kwargs=kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
+from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
@@ -38,8 +39,11 @@ def _pin(name: str, entry: Terms) -> list[str]:
     commit = hub.newest(entry.hub, "model", retry=retry)
     files = hub.listing(entry.hub, commit, "model", retry=retry)
     weights = {one: entry.weights.get(one) and files[one].sha256 for one in entry.weights if one in files}
-    if not any(fnmatch(one, "*.safetensors") for one in _ours(files)):
-        weights |= {one: files[one].sha256 for one in _ours(files) if one.endswith(_PICKLE)}
+    places = {PurePosixPath(one).parent for one in _ours(files) if one.endswith(".safetensors")}
+    pickles = [PurePosixPath(one) for one in _ours(files) if one.endswith(_PICKLE)]
+    weights |= {str(one): files[str(one)].sha256 for one in pickles if one.parent not in places}
+    if not places and not pickles:
+        raise UserError(f"{name}: {entry.hub} has neither safetensors nor a {_PICKLE}; use another model")
     hashes = {one: digest for one, digest in weights.items() if digest}
     if commit == entry.revision and hashes == entry.weights:
         return [f"{name}: {entry.hub} is pinned to its newest commit, {commit}"]
@@ -51,7 +55,10 @@ def _pin(name: str, entry: Terms) -> list[str]:
     lines += [f"  sha256 of {one}: {digest}" for one, digest in sorted(hashes.items()) if one not in entry.weights]
     if not entry.revision:
         return lines
-    before = hub.listing(entry.hub, entry.revision, "model", retry=retry)
+    try:
+        before = hub.listing(entry.hub, entry.revision, "model", retry=retry)
+    except UserError:  # the entry is mended all the same
+        return [*lines, f"  since {entry.revision}: not known, as the hub does not show that commit"]
     changes = sorted(_changes(before, files))
     more = [f"  and {len(changes) - _SHOWN} more"] if len(changes) > _SHOWN else []
     lines.append(f"  since {entry.revision}: {'no file has changed' if not changes else ''}".rstrip())

@@ -72,7 +72,7 @@ class Specification:
 
     def room(self, tokenizer: Any, sides: Iterable[Side]) -> int:
         """Tokens that are kept of a text besides special tokens and prompt, of the side that keeps the fewest."""
-        prompts = {side: len(tokenizer(self.prompt(side))["input_ids"]) for side in sides}
+        prompts = {side: len(tokenizer(self.prompt(side), verbose=False)["input_ids"]) for side in sides}
         return min((self.query_length if side == "query" else self.length) - prompts[side] for side in prompts)
 
     def key(self, side: Side) -> str:

@@ -21,6 +21,12 @@ CONSENT = "TRUST_REMOTE_CODE"
 # Kinds of a model's files that every download has, and those that a digest is of.
 FETCHED = (".json", ".safetensors", ".jinja", ".metadata", ".txt", ".model", ".bpe", ".codes", ".spm", ".tiktoken")
 _KINDS = {*FETCHED, ".bin", ".py"}
+# Without them libraries guess: they build another tokenizer from a vocabulary, or leave out modules.
+_SETTINGS = [
+    *("tokenizer.json", "tokenizer_config.json", "modules.json"),
+    *("config_sentence_transformers.json", "sentence_bert_config.json"),
+]
+_WEIGHTS, _PICKLE = "model.safetensors", "pytorch_model.bin"
 _AGAIN = "copy the model's files there again"
 _LARGE = 1 << 20  # bytes from which a file is hashed again only where it has been touched
 
@@ -160,15 +166,18 @@ def missing(folder: Path) -> str | None:
                 raise UserError(f"{index}: holds no `weight_map`; {_AGAIN}")
             if absent := sorted(shard for shard in set(shards.values()) if not (part / str(shard)).is_file()):
                 return absent[0]
+        weightless = not any(part.glob("*.safetensors")) and not (part / _PICKLE).is_file()
+        if weightless and ("_Dense" in part.name or (part / f"{_PICKLE}.index.json").is_file()):
+            return str((part / _WEIGHTS).relative_to(folder))
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("*/*.safetensors")) and not pickles(folder):
-        return "model.safetensors"
+        return _WEIGHTS
     return None
 
 
 def pickles(folder: Path) -> list[Path]:
     """Pickled weights that would be loaded, as there are no safetensors in their folder."""
     parts = [part for part in (folder, *_parts(folder)) if not any(part.glob("*.safetensors"))]
-    return [file for part in parts if (file := part / "pytorch_model.bin").is_file()]
+    return [file for part in parts if (file := part / _PICKLE).is_file()]
 
 
 def _parts(folder: Path) -> list[Path]:
@@ -234,18 +243,24 @@ def _folder(entry: Weights) -> Path:
         raise UserError(f"{entry.hub}: no revision is pinned; run `python -m stages.model pin` with its id")
     if cached := _cached(entry.hub, entry.revision):
         return cached
-    raise UserError(f"{entry.hub} at {entry.revision[:12]} is not on this machine; {mend(entry)}")
+    raise UserError(f"{entry.hub} at {entry.revision[:12]} is not on this machine, or not whole; {mend(entry)}")
 
 
 def _cached(repository: str, revision: str) -> Path | None:
-    """Snapshot of a commit in the hub's cache; None where there is none, or nothing in it to load a model by."""
-    from huggingface_hub import try_to_load_from_cache  # a seventh of a second, for models of the hub alone
+    """Snapshot of a commit in the hub's cache; None where there is none, or nothing in it to load a model by.
 
-    for name in ("config.json", "modules.json"):
-        with suppress(ValueError):  # no id that the hub could have
-            found = try_to_load_from_cache(repository, name, revision=revision)
-            if isinstance(found, str):
-                return Path(found).parent
+    Also None where the commit has files of `_SETTINGS` that are not here, as far as the cache has its listing.
+    """
+    from huggingface_hub import errors, try_to_load_from_cache  # a seventh of a second, for models of the hub alone
+
+    with suppress(ValueError):  # no id that the hub could have
+        names = ("config.json", "modules.json")
+        if any(isinstance(try_to_load_from_cache(repository, name, revision=revision), str) for name in names):
+            from huggingface_hub import snapshot_download  # a third of a second, for models that are here
+
+            options = {"local_files_only": True, "allow_patterns": _SETTINGS}
+            with suppress(errors.LocalEntryNotFoundError):  # not all is here
+                return Path(snapshot_download(repository, revision=revision, **options))
     return None
 
 

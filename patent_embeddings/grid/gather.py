@@ -99,7 +99,7 @@ def load(found: Sequence[Experiment], params: Params) -> Grid:
 
 
 def timed(costs: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `COSTS` of the cells that computed all their vectors: those from the scratch cost a cell nothing."""
+    """Rows of `COSTS` of the cells that computed everything: what was in the scratch cost a cell nothing."""
     restored = costs.loc[costs["computed"] < costs["texts"], "cell"]
     return costs[~costs["cell"].isin(restored)]
 
@@ -107,13 +107,13 @@ def timed(costs: pd.DataFrame) -> pd.DataFrame:
 def seconds(one: Experiment) -> float:
     """Seconds that all stages of a finished cell took.
 
-    Raises UserError where its costs are lost, or some of its vectors came from the scratch and cost it nothing.
+    Raises UserError where its costs are lost, or some of its results came from the scratch and cost it nothing.
     """
     with cache() as opened:
         outputs = Outputs.of(opened, one.name, one.commit, parsed(one.commit, layout.LOCK.as_posix()))
         found = [record for _, record in _records(outputs, one.params.evaluate_on)]
     if any(record.get("computed", record.get("texts")) != record.get("texts") for record in found):
-        raise UserError(f"{one.name}: some of its vectors were taken from the scratch, so its time is not known")
+        raise UserError(f"{one.name}: some of its results were taken from the scratch, so its time is not known")
     return float(sum(record["seconds"] for record in found))
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from patent_embeddings.core import layout, scratch
-from patent_embeddings.core.files import read_json, replacing, sha256, writable, write_json
+from patent_embeddings.core.files import held, read_json, replacing, sha256, writable, write_json
 from patent_embeddings.core.progress import say
 from patent_embeddings.retrieval import lucene
 
@@ -28,10 +27,8 @@ def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False
     damaged index is built again, with a message. Raises UserError: no usable Java, or no space.
     """
     place = layout.scratch() / "lucene" / _key(texts)
-    with writable(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-    # Locked until its files are open: open files can be read even if removed. The lock ends with its process.
-    with writable(place), _acquired(FileLock(place.with_suffix(".lock")), label):
+    # Locked until its files are open: open files can be read even if removed.
+    with writable(place), held(place.with_suffix(".lock"), f"{label}: another process builds it"):
         if made := not _whole(place):
             with replacing(place) as folder:
                 _build(texts, folder, label)
@@ -40,15 +37,6 @@ def index(texts: Sequence[str], *, k1: float, b: float, query_side: bool = False
         scratch.clean(layout.scratch())
     with closing(opened):
         yield opened
-
-
-def _acquired(lock: FileLock, label: str) -> AbstractContextManager[object]:
-    """Acquire a lock for a block, with a message while another process holds it."""
-    try:
-        return lock.acquire(timeout=1)
-    except Timeout:
-        say(f"{label}: another process builds it; waiting")
-        return lock.acquire()
 
 
 def _key(texts: Sequence[str]) -> str:

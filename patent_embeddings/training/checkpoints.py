@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from patent_embeddings.core import distributed
-from patent_embeddings.core.files import read_json, sha256, write_text
+from patent_embeddings.core.files import held, read_json, sha256, write_text
 from patent_embeddings.core.progress import say
 
 SEAL = "seal"
 STATE = "trainer_state.json"  # the trainer's name for it
 
 
-@contextmanager
-def alone(scratch: Path) -> Iterator[None]:
+def alone(scratch: Path) -> AbstractContextManager[object]:
     """Lock a scratch folder; a second training of the same adapter waits, then resumes from the checkpoints there.
 
-    The lock ends with its process. Of the processes of torchrun only the first takes it.
+    Of the processes of torchrun only the first takes the lock.
     """
     if distributed.rank():
-        yield
-        return
-    scratch.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(scratch.with_name(f"{scratch.name}.lock"))
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        say(f"{scratch}: another process trains this adapter; waiting until it has ended")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return nullcontext()
+    return held(scratch.with_name(f"{scratch.name}.lock"), f"{scratch}: another process trains this adapter")
 
 
 def of_step(scratch: Path, step: int) -> Path:
@@ -54,8 +39,11 @@ def seal(scratch: Path, step: int, best: int) -> None:
             shutil.rmtree(other)
 
 
-def resumable(scratch: Path) -> str | None:
-    """The last usable checkpoint of a killed run: it and its best one match their seals. The others are deleted."""
+def resumable(scratch: Path) -> int:
+    """Step of the last usable checkpoint of a killed run, 0 without one; the others are deleted.
+
+    A checkpoint is usable if it and its best one match their seals.
+    """
     found = _all(scratch)
     whole = [folder for folder in found if is_whole(folder)]
     usable = []
@@ -70,7 +58,7 @@ def resumable(scratch: Path) -> str | None:
         shutil.rmtree(folder)
     if found and not usable:
         say(f"{scratch}: no checkpoint left that can be used, training starts again")
-    return str(usable[-1]) if usable else None
+    return _step(usable[-1]) if usable else 0
 
 
 def is_whole(folder: Path) -> bool:
@@ -83,9 +71,12 @@ def is_whole(folder: Path) -> bool:
 
 def _all(scratch: Path) -> list[Path]:
     """Folders of checkpoints, in order of their steps."""
-    steps = ((folder.name.rpartition("-")[2], folder) for folder in scratch.glob("checkpoint-*"))
-    found = {int(step): folder for step, folder in steps if step.isdecimal()}
-    return [found[step] for step in sorted(found)]
+    folders = scratch.glob("checkpoint-*")
+    return sorted((folder for folder in folders if folder.name.rpartition("-")[2].isdecimal()), key=_step)
+
+
+def _step(folder: Path) -> int:
+    return int(folder.name.rpartition("-")[2])
 
 
 def _digest(folder: Path) -> str:

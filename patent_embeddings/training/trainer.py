@@ -48,6 +48,7 @@ class Trainer(SentenceTransformerTrainer):
 
     def __init__(self, hub: str, **options: Any) -> None:
         self.hub = hub
+        self.begun = 0  # steps that a killed run had done
         super().__init__(**options)
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
@@ -60,8 +61,8 @@ class Trainer(SentenceTransformerTrainer):
         """
         scratch = Path(self.args.output_dir)
         with self.args.main_process_first(local=False):
-            checkpoint = checkpoints.resumable(scratch)
-        self.train(resume_from_checkpoint=checkpoint)
+            self.begun = checkpoints.resumable(scratch)
+        self.train(resume_from_checkpoint=str(checkpoints.of_step(scratch, self.begun)) if self.begun else None)
         best = checkpoints.of_step(scratch, self.state.best_global_step)
         if not checkpoints.is_whole(best):
             mend = "leave the scratch alone and run `dvc repro finetune` again"

@@ -37,6 +37,7 @@ class Trained:
 
     curve: pd.DataFrame  # rows of `CURVE`: losses by step; of several trainings their mean
     device: str  # `cpu` or `cuda`
+    computed: int  # training pairs of the steps that were computed now, not by a killed run before
     negatives: tuple[str, ...] = ()  # families of the hard negatives
 
 
@@ -75,7 +76,8 @@ def merged(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents:
             encoder = factory.encoder(values.model, length=values.length, frozen=_frozen(values))
             lora.save_mean(encoder.model, values.model, parts, values.weight, folder)
     curve = pd.concat([one.curve for one in trained]).groupby(["split", "step"])[["loss"]].mean().reset_index()
-    return Trained(curve, trained[0].device, tuple(family for one in trained for family in one.negatives))
+    negatives = tuple(family for one in trained for family in one.negatives)
+    return Trained(curve, trained[0].device, sum(one.computed for one in trained), negatives)
 
 
 def by_landscape(pairs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -131,7 +133,8 @@ def train(values: FinetuneValues, pairs: pd.DataFrame, folder: Path, documents: 
             adapters.weigh(folder, values.weight)
     negatives = pairs["negative_ids"].explode().dropna() if values.hard_negatives else pd.Series(dtype=object)
     families = tuple(family for family in negatives.unique() if family)
-    return Trained(_curve(trainer.state.log_history), str(trainer.model.device), families)
+    computed = int(((pairs["split"] == "train") & (pairs["step"] >= trainer.begun)).sum())
+    return Trained(_curve(trainer.state.log_history), str(trainer.model.device), computed, families)
 
 
 def _contrasted(pairs: pd.DataFrame, each: int) -> None:

@@ -117,6 +117,8 @@ def killed_and_completed(tiny_clone: Clone, number: int, stage: str, folder: Pat
         done = max((int(name.split("-")[1]) for name in whole), default=0)
         assert done % (STEPS // EVALUATIONS) == 0
         assert done == STEPS or f"| {STEPS - done}/{STEPS - done} [" in said
+        cost = json.loads((clone.path / "data/costs/cell/finetune.json").read_text())
+        assert cost["computed"] * STEPS == cost["texts"] * (STEPS - done)
     if stage == f"embed@{L}" and f"Running stage '{stage}'" in said:
         cost = json.loads((clone.path / f"data/costs/{L}/embed.json").read_text())
         assert cost["computed"] == max(0, cost["texts"] - SIZE * shards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import random
 import subprocess
@@ -16,12 +17,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import safetensors.torch
+import standins
 import tiny
+import torch
 import yaml
 from forks import Forks
 
 from patent_embeddings.core import layout, tables
 from patent_embeddings.corpus.schemas import CITATIONS, FAMILIES, POOL, RELATIONS
+from patent_embeddings.encoders import factory
 from patent_embeddings.evaluation.schemas import SCORES
 from patent_embeddings.retrieval.schemas import RUN
 
@@ -159,6 +164,42 @@ def test_what_another_program_left_of_a_model_is_completed(
     assert done.returncode == 0, done.stderr
     folder = Path(located().stdout.strip())
     assert all((folder / name).is_file() for name in ("config.json", "model.safetensors", "modules.json"))
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "modules.json"])
+def test_a_model_without_settings_that_its_commit_has_is_not_loaded(
+    name: str, hub: server.Hub, model: server.Repository, workspace: Path, python: Python, located: Python
+) -> None:
+    """A download that was broken off may lack a file without which libraries guess, and vectors are others."""
+    assert python("stages.model", "fetch", "tiny").returncode == 0
+    folder = Path(located().stdout.strip())
+    (folder / name).unlink()
+    assert "is not on this machine, or not whole; run `python -m stages.model fetch`" in refused(located())
+    assert python("stages.model", "fetch", "tiny").returncode == 0
+    assert located().returncode == 0
+
+
+def test_the_pickled_head_of_a_model_in_safetensors_is_pinned_and_fetched(
+    hub: server.Hub, workspace: Path, python: Python, located: Python
+) -> None:
+    """A repository of sentence-transformers may have its network in safetensors and its head as a pickle only."""
+    files, pickled = standins.files("patembed-base"), io.BytesIO()
+    torch.save(safetensors.torch.load(files.pop("2_Dense/model.safetensors")), pickled)
+    kept = files | {"2_Dense/pytorch_model.bin": pickled.getvalue(), "pytorch_model.bin": b"y" * 5000}
+    hub.repositories["tiny/model"] = server.Repository(REVISION, kept)
+    block = standins.block("patembed-base") | {"hub": "tiny/model", "revision": REVISION}
+    register(workspace, "models", "tiny", **block)
+    said = refused(python("stages.model", "fetch", "tiny"))
+    assert "has no 2_Dense/model.safetensors; `python -m stages.model pin tiny` pins the sha256" in said
+    for command in ("pin", "fetch"):
+        assert python("stages.model", command, "tiny").returncode == 0
+    folder = Path(located().stdout.strip())
+    assert not (folder / "pytorch_model.bin").exists()
+    pins = {"2_Dense/pytorch_model.bin": hashlib.sha256(pickled.getvalue()).hexdigest()}
+    ours = standins.entry("patembed-base", folder, weights=pins)
+    whole = standins.entry("patembed-base", standins.repository("patembed-base", workspace / "whole"))
+    vectors = [factory.encoder(one).encode(["A pump."], "query") for one in (ours, whole)]
+    assert (vectors[0] == vectors[1]).all()
 
 
 def test_a_changed_file_is_refused_and_removed(

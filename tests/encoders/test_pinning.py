@@ -75,6 +75,22 @@ def test_pickled_weights_are_pinned_by_their_hash_and_changes_are_named(hub: ser
     ]
 
 
+def test_a_wrong_commit_is_replaced_and_what_has_changed_since_is_not_known(hub: server.Hub, tmp_path: Path) -> None:
+    register(tmp_path, "models", "tiny", {**ENTRY, "revision": OLD, "unverified": []})
+    hub.repositories["tiny/model"] = server.Repository(NEW, {"config.json": b"{}", "model.safetensors": WEIGHTS})
+    said = pinning.pin(["tiny"])
+    assert NEW in said[0] and said[1:] == [f"  since {OLD}: not known, as the hub does not show that commit"]
+    assert yaml.safe_load(text())["tiny"]["revision"] == NEW
+
+
+def test_a_model_in_pickles_of_several_parts_is_not_pinned(hub: server.Hub, tmp_path: Path) -> None:
+    register(tmp_path, "models", "tiny", ENTRY)
+    files = {"config.json": b"{}", "pytorch_model-00001-of-00002.bin": PICKLE, "pytorch_model.bin.index.json": b"{}"}
+    hub.repositories["tiny/model"] = server.Repository(NEW, files)
+    with pytest.raises(UserError, match=r"tiny/model has neither safetensors nor a pytorch_model\.bin; use another"):
+        pinning.pin(["tiny"])
+
+
 def test_hashes_that_an_entry_pins_follow_the_commit(hub: server.Hub, tmp_path: Path) -> None:
     register(tmp_path, "models", "tiny", {**ENTRY, "revision": OLD, "weights": {"model.safetensors": "0" * 64}})
     files = {"config.json": b"{}", "model.safetensors": WEIGHTS}

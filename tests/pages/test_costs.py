@@ -20,8 +20,8 @@ GPU = {**CPU, "device": "cuda", "gpu": "Toy 9000", "busy": 0.955, "busy_by": "dr
        "gpu_seconds": 3.0, "watt_hours": 0.25}  # fmt: skip
 
 
-def of_a_cell(**records: dict[str, Any]) -> Sheet:
-    costs = {"sim-alpha": records, layout.CELL: {"pairs": {"seconds": 1.0}}}
+def of_a_cell(of_all: dict[str, Any] | None = None, **records: dict[str, Any]) -> Sheet:
+    costs = {"sim-alpha": records, layout.CELL: of_all or {"pairs": {"seconds": 1.0}}}
     cell: Any = SimpleNamespace(costs=costs, source=lambda *_: "data/costs")
     sheet = provenance.costs(cell)
     assert sheet is not None
@@ -65,8 +65,10 @@ def test_what_the_scratch_saved_is_not_shown_as_speed() -> None:
     saved = {**OLD, "seconds": 0.1, "texts": 600, "computed": 200}
     whole = {**OLD, "texts": 600, "computed": 600}
     said = of_a_cell(embed=saved).caption
-    assert "400 of the 600 vectors of embed on sim-alpha are from the scratch and cost it no time" in said
+    assert "embed on sim-alpha took the results of 400 of its 600 texts from the scratch, which cost it no time" in said
     assert "scratch" not in of_a_cell(embed=whole).caption
+    resumed = of_a_cell(embed=whole, of_all={"finetune": saved}).caption
+    assert "finetune took the results of 400 of its 600 texts" in resumed
     both = of_a_grid(saved, whole)
     assert dict(zip(both.head, both.rows[0], strict=True))["embedding"] == 3.0 and "left out" in both.caption
     none = of_a_grid(saved)

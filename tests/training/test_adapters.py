@@ -34,7 +34,7 @@ def finetuned(trains: bool, monkeypatch: pytest.MonkeyPatch) -> Path:
         config = {"base_model_name_or_path": values.model.hub, "revision": values.model.revision}
         (folder / "adapter_config.json").write_text(json.dumps(config))
         (folder / "adapter_model.safetensors").write_bytes(b"weights")
-        return tuning.Trained(pd.DataFrame({"split": ["train"], "step": [1], "loss": [0.5]}), "cpu")
+        return tuning.Trained(pd.DataFrame({"split": ["train"], "step": [1], "loss": [0.5]}), "cpu", 0)
 
     monkeypatch.setattr(tuning, "train", train)
     pairs = pd.DataFrame([PAIR] if trains else [], columns=list(PAIRS.columns))

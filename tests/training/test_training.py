@@ -366,6 +366,8 @@ def test_a_damaged_or_lost_checkpoint_gives_the_adapter_of_an_undisturbed_traini
     damage, said = DAMAGE[kind]
     damage(left)
     trained = train(finished.entry, workspace / "adapter", **WILD)
+    # Steps of eight pairs: of twelve, those behind the checkpoint that is used.
+    assert trained.computed == 8 * (12 if said == AGAIN else 8 if "last" in kind else 0)
     assert files(workspace / "adapter") == finished.adapter
     pd.testing.assert_frame_equal(trained.curve.reset_index(drop=True), finished.curve.reset_index(drop=True))
     told = [line for line in capsys.readouterr().err.splitlines() if "finetune: " not in line]
@@ -421,7 +423,7 @@ def test_of_two_trainings_of_one_adapter_one_waits_and_goes_on_from_what_the_oth
     ending: signal.Signals, finished: Finished, model: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first is stopped behind its first checkpoint; once the second waits, the first is killed, or goes on."""
-    from patent_embeddings.training import checkpoints
+    from patent_embeddings.core import files as core
 
     program = f"""
 import sys
@@ -446,7 +448,7 @@ test_training.train(tiny.entry(Path({str(model)!r})), Path("first"), **test_trai
         said.append(text)
         first.send_signal(ending)
 
-    monkeypatch.setattr(checkpoints, "say", say)
+    monkeypatch.setattr(core, "say", say)
     try:
         train(finished.entry, workspace / "second", **WILD)
     finally:

@@ -127,8 +127,9 @@ def costs(cell: CellResults) -> Sheet | None:
         taken = [f"{record['seconds']:.1f}", *rates, busy, record.get("peak_mib"), *of_gpu, device]
         rows.append([stage, "" if where == layout.CELL else where, *taken])
         if "computed" in record and (saved := record["texts"] - record["computed"]):
-            of = f"{saved:,} of the {record['texts']:,} vectors of {stage} on {where}"
-            said.append(f"{of} are from the scratch and cost it no time")
+            of = stage if where == layout.CELL else f"{stage} on {where}"
+            texts = f"{saved:,} of its {record['texts']:,} texts"
+            said.append(f"{of} took the results of {texts} from the scratch, which cost it no time")
     if any("tokens" in record for *_, record in every):
         said.append("tokens: those that the model read, without padding, from the first batch to the last")
     said += [words for by, words in _BUSY.items() if any(record.get("busy_by") == by for *_, record in every)]

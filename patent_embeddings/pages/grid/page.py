@@ -214,7 +214,7 @@ def costs(costs: pd.DataFrame) -> Sheet:
     heads += ["peak MiB", "peak GPU MiB", "GPU seconds", "Wh", "device"]
     caption = "Texts and tokens a second and busy are those of embedding; each cell's own page has all stages"
     if len(known) < len(costs):
-        caption += "; runs that took vectors from the scratch, which cost them nothing, are left out"
+        caption += "; runs that took results from the scratch, which cost them nothing, are left out"
     return Sheet(heads, rows, caption, source="data/costs of every experiment").filled()
 
 

@@ -261,7 +261,7 @@ PICTURES = {
     "cost": Picture(
         "Score by cost",
         "nDCG@10 of the dense run by the seconds of training and embedding, each cell on the machine that computed it, "
-        "with 95 % intervals; n test queries. Cells that took vectors from the scratch are left out.",
+        "with 95 % intervals; n test queries. Cells that took results from the scratch are left out.",
         f"{RUN} --preset sample",
         _cost,
         f"data/costs and {OUTCOMES}",
