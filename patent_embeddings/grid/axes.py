@@ -27,7 +27,7 @@ _EACH: dict[str, Callable[[str], Any]] = {"landscape": str, "finetune.held_out":
 def parse(settings: Sequence[str]) -> dict[str, list[Any]]:
     """Axes from `key=v1,v2`; values are YAML, a list is one value in brackets.
 
-    Raises UserError at any other form, and at a number that params.yaml may not hold either.
+    Raises UserError at any other form. Types are checked by `expand`.
     """
     axes: dict[str, list[Any]] = {}
     for setting in settings:
